@@ -2,12 +2,14 @@
 
 import secrets
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 
-from crypto.sm2 import PublicKey
-from crypto.sm3 import sm3
-from service.institution import store
+from crypto.keyring import KeyKind
+from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm3 import hmac_sm3, sm3
+from service.institution import rules, store
 from service.institution.model import (
     Activated,
     CallerState,
@@ -18,10 +20,13 @@ from service.institution.model import (
     MerchantAccount,
     NewInstitution,
 )
-from service.institution.problems import ActivationRefused, AlreadyEnrolled
+from service.institution.problems import ActivationRefused, AlreadyEnrolled, InstitutionSuspended
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
-from service.kernel.problems import NotFound
+from service.kernel.entry import Proved
+from service.kernel.principals import Application, Terminal
+from service.kernel.problems import NonceReused, NotAuthenticated, NotFound
+from service.kernel.signed_requests import SCHEME_APPLICATION, WINDOW, Claimed
 
 SCOPES = frozenset({"bill", "settlement", "scan"})
 ACTIVATION_LIFE = timedelta(days=3)
@@ -184,3 +189,81 @@ async def find_patient(ctx: Context, institution_id: int, pseudonym_text: str) -
     if record_id is None or ctx.sealer.pseudonym(institution_id, record_id) != name:
         raise NotFound
     return record_id
+
+
+async def prove(ctx: Context, claimed: Claimed, text: bytes, changes_state: bool) -> Proved:
+    """Prove who signed ``text``. Raises ``NotAuthenticated``, ``NonceReused``, ``InstitutionSuspended``.
+
+    An unknown id, a revoked caller and a wrong signature are answered alike. The nonce is spent
+    only after the signature holds, and only for requests that change state.
+    """
+    try:
+        institution_id, caller_id = ctx.public_ids.parse(claimed.caller_id)
+    except NotFound:
+        raise NotAuthenticated from None
+    if claimed.scheme == SCHEME_APPLICATION:
+        proved = await _prove_application(ctx, institution_id, caller_id, claimed, text)
+    else:
+        proved = await _prove_terminal(ctx, institution_id, caller_id, claimed, text)
+    institution = await get_institution(ctx, institution_id)
+    if institution.state is not InstitutionState.ACTIVE:
+        raise InstitutionSuspended
+    if changes_state:
+        async with connection(ctx.pool) as conn:
+            if not await store.insert_nonce(
+                conn, institution_id, caller_id, claimed.nonce, ctx.clock.now()
+            ):
+                raise NonceReused
+    return proved
+
+
+async def _prove_application(
+    ctx: Context, institution_id: int, application_id: int, claimed: Claimed, text: bytes
+) -> Proved:
+    async with connection(ctx.pool) as conn:
+        row = await store.find_application(conn, institution_id, application_id)
+    if row is None or row.state is not CallerState.ACTIVE:
+        raise NotAuthenticated
+    ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
+    if not rules.signature_holds(row.public_key, text, claimed.signature):
+        raise NotAuthenticated
+    principal = Application(
+        institution_id=institution_id,
+        application_id=application_id,
+        scopes=frozenset(row.scopes),
+    )
+    return Proved(principal, lambda answer: _sign_answer(ctx, answer))
+
+
+def _sign_answer(ctx: Context, answer: bytes) -> tuple[str, bytes]:
+    key = ctx.ring.current(KeyKind.TRANSPORT, ctx.clock.now())
+    return f"transport-{key.version}", _private_key(key.material).sign(answer)
+
+
+@lru_cache(maxsize=8)
+def _private_key(material: bytes) -> PrivateKey:
+    """The handle of a signing key; importing it costs as much as a signature."""
+    return PrivateKey.from_bytes(material)
+
+
+async def _prove_terminal(
+    ctx: Context, institution_id: int, terminal_id: int, claimed: Claimed, text: bytes
+) -> Proved:
+    async with connection(ctx.pool) as conn:
+        row = await store.find_terminal(conn, institution_id, terminal_id)
+    if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
+        raise NotAuthenticated
+    ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
+    key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+    if not rules.mac_holds(key, text, claimed.signature):
+        raise NotAuthenticated
+    principal = Terminal(
+        institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
+    )
+    return Proved(principal, lambda answer: ("terminal", hmac_sm3(key, answer)))
+
+
+async def forget_nonces(ctx: Context) -> int:
+    """Delete nonces that the signature window has made useless."""
+    async with connection(ctx.pool) as conn:
+        return await store.delete_old_nonces(conn, ctx.clock.now() - 2 * WINDOW)
