@@ -130,8 +130,10 @@ def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
     from crypto import selftest
 
     report = selftest.report()
-    say(f"mode {settings.mode}, ciphers {report.backend} ({report.library}): "
-        f"{'passed' if report.passed else 'FAILED'}")
+    say(
+        f"mode {settings.mode}, ciphers {report.backend} ({report.library}): "
+        f"{'passed' if report.passed else 'FAILED'}"
+    )
     return 0 if report.passed else 2
 
 

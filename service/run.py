@@ -165,9 +165,7 @@ async def run_all(settings: Settings) -> int:
     return 1 if failed else 0
 
 
-async def _start_parts(
-    settings: Settings, logs: Path, parts: contextlib.AsyncExitStack
-) -> None:
+async def _start_parts(settings: Settings, logs: Path, parts: contextlib.AsyncExitStack) -> None:
     ready = {
         "sandbox": f"http://127.0.0.1:{settings.sandbox_port}/healthz",
         "serve": f"http://{settings.host}:{settings.port}/readyz",

@@ -9,13 +9,9 @@ import httpx
 from crypto import keystore
 from crypto.keyring import KeyRing
 from integrations import registry
-from integrations.ports.partners import Partners
-from service.kernel.clock import Clock, SystemClock
-from service.kernel.context import Context, Policy, PublicIds
-from service.kernel.database import Pool, open_pool
-from service.kernel.ids import RandomIds
-from service.kernel.metrics import Metrics
-from service.kernel.sealing import Sealer
+from service.kernel.clock import SystemClock
+from service.kernel.context import Context, Policy, make_context
+from service.kernel.database import open_pool
 from service.settings import Settings
 
 PARTNER_TIMEOUT_S = 8.0
@@ -57,23 +53,6 @@ def database_url(settings: Settings) -> str:
         raise DatabaseAddressMissing(
             "no database: start `yimatong run`, or set YIMATONG_DATABASE_URL"
         ) from None
-
-
-def make_context(
-    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
-) -> Context:
-    """Bundle the outside world; tests pass their own clock, ring and partners."""
-    return Context(
-        pool=pool,
-        clock=clock,
-        ids=RandomIds(),
-        ring=ring,
-        sealer=Sealer(ring, clock),
-        public_ids=PublicIds(ring, clock),
-        metrics=Metrics(),
-        partners=partners,
-        policy=policy,
-    )
 
 
 @asynccontextmanager
