@@ -129,12 +129,12 @@ class Rig:
             return self.gateway.notice_answer(False).status
         return self.gateway.notice_answer(True).status
 
-    async def control(self, path: str, **body: Any) -> Any:
+    async def control(self, path: str, /, **body: Any) -> Any:
         answer = await self.client.post(f"/sandbox/{path}", json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def fault(self, fault: str, **where: Any) -> None:
+    async def fault(self, fault: str, /, **where: Any) -> None:
         await self.control("faults", fault=fault, **where)
 
     async def deliver(self) -> int:
