@@ -21,6 +21,7 @@ from service.kernel.logs import set_up_logs
 from service.kernel.migrate import migrate
 from service.postgres.server import embedded_postgres
 from service.settings import Settings
+from service.wiring import install_ciphers
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
@@ -140,6 +141,7 @@ async def _wait_for(url: str, role: Child) -> None:
 async def run_all(settings: Settings) -> int:
     """Run until Ctrl-C. Exit status 1 when a part does not come up."""
     set_up_logs("run")
+    install_ciphers(settings)
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     logs = settings.state_dir / "logs"
     logs.mkdir(exist_ok=True)

@@ -8,14 +8,23 @@ import httpx
 
 from crypto import keystore
 from crypto.keyring import KeyRing
+from crypto.selftest import SelfTestReport, run_self_test
+from crypto.sm2_backend import install_backend, select_backend
 from integrations import registry
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
+from service.kernel.logs import get_logger
 from service.settings import Settings
+
+_log = get_logger("wiring")
 
 PARTNER_TIMEOUT_S = 8.0
 """Shorter than the lease that covers the call."""
+
+
+class CipherBroken(Exception):
+    """A known answer came out wrong: nothing may be signed or sealed on this host."""
 
 
 class DatabaseAddressMissing(Exception):
@@ -26,6 +35,24 @@ def load_ring(settings: Settings) -> KeyRing:
     """The key ring of this installation. Raises ``OSError`` or ``crypto.errors.CryptoError``."""
     master = bytes.fromhex(settings.master_key_file.read_text("ascii").strip())
     return keystore.load(settings.keystore, master)
+
+
+def install_ciphers(settings: Settings) -> SelfTestReport:
+    """Choose the SM2 backend, test it against known answers, make it this process's.
+
+    Raises ``CipherBroken`` or ``crypto.errors.BackendUnavailable``.
+    """
+    backend = select_backend(
+        settings.sm2_backend,
+        allow_software_signing=settings.allow_software_signing,
+        warn=lambda text: _log.warning("cipher.warned", text=text),
+    )
+    report = run_self_test(backend)
+    if not report.passed:
+        failed = [name for name, passed in report.checks if not passed]
+        raise CipherBroken(f"self-test of {report.backend} failed: {', '.join(failed)}")
+    install_backend(backend)
+    return report
 
 
 def policy_of(settings: Settings) -> Policy:
