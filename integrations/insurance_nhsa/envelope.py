@@ -27,6 +27,10 @@ class Wire(msgspec.Struct, kw_only=True):
     """A node of the partner's message. An absent field stays absent when written back."""
 
 
+class NoOutput(Wire):
+    """The output of a transaction that has none."""
+
+
 class Request(Wire, Generic[T]):
     """The outer message of a request. ``msgid`` is what 2601 later names as ``omsgid``."""
 

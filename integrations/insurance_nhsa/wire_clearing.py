@@ -333,3 +333,15 @@ class ChronicOutput(Wire):
     """5301 out."""
 
     feedetail: list[ChronicRecord] | UnsetType | None = UNSET
+
+
+class SettlementListNumber(Wire):
+    """4101 and 4101A out: the list's number at the bureau. Not confirmed by a public source."""
+
+    setl_list_id: Text = UNSET
+
+
+class SettlementListOutput(Wire):
+    """4101 and 4101A out."""
+
+    data: SettlementListNumber | UnsetType | None = UNSET

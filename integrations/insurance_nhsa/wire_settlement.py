@@ -214,7 +214,3 @@ class FindSettlementOutput(Wire):
 
     setlinfo: SetlInfo | list[SetlInfo] | UnsetType | None = UNSET
     setldetail: list[SetlDetail] | UnsetType | None = UNSET
-
-
-class NoOutput(Wire):
-    """The output of a transaction that has none."""
