@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, post
+from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
 
 from integrations.sandbox.insurance.book import Book, read_starting
@@ -36,7 +36,7 @@ async def decode(request: AnyRequest) -> Reply:
     return twin_of(request).decode(await request.body())
 
 
-def _refused(_: AnyRequest, refused: Refused) -> Reply:
+def _refused(_: AnyRequest, refused: Refused) -> Response[Any]:
     return said({"message": refused.text}, 400)
 
 
@@ -72,7 +72,7 @@ def create_insurance_twin(
     twin = open_twin(book, clock, faults)
     return Litestar(
         route_handlers=[transact, decode, *CONTROL_ROUTES],
-        state=State({"twin": twin}),
+        state=State({"twin": twin}, deep_copy=False),
         exception_handlers={Refused: _refused},
         on_shutdown=[twin.book.close],
         openapi_config=None,

@@ -18,6 +18,22 @@ WINDOW_S = 300
 BODY_BYTES_MAX = 2 * 1024 * 1024
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\Z", re.ASCII)
 _AREA = re.compile(r"[0-9]{6}\Z", re.ASCII)
+OUTER_FIELDS = {
+    "infno": 6,
+    "msgid": 30,
+    "mdtrtarea_admvs": 6,
+    "insuplc_admdvs": 6,
+    "recer_sys_code": 10,
+    "infver": 6,
+    "opter_type": 3,
+    "opter": 30,
+    "opter_name": 50,
+    "inf_time": 19,
+    "fixmedins_code": 12,
+    "fixmedins_name": 200,
+    "sign_no": 30,
+}
+NOT_EMPTY = ("recer_sys_code", "infver", "opter", "opter_name", "fixmedins_name")
 WITHOUT_PERSON = frozenset({"9001", "9002", "1101", "3201", "3202"})
 
 
@@ -64,28 +80,17 @@ def read_body(body: bytes) -> dict[str, Any]:
 def read_message(found: dict[str, Any], path_infno: str, at: datetime) -> Message:
     """The outer message, every field checked. Raises ``Refused``."""
 
-    def text(name: str, length: int) -> str:
-        value = found.get(name)
-        if not isinstance(value, str) or len(value) > length:
-            raise Refused(f"{name} 格式不符")
-        return value
-
-    infno, msgid = text("infno", 6), text("msgid", 30)
-    institution = text("fixmedins_code", 12)
+    text = {name: _text(found, name, length) for name, length in OUTER_FIELDS.items()}
+    infno, msgid, institution = text["infno"], text["msgid"], text["fixmedins_code"]
     if infno != path_infno:
         raise Refused("交易号与地址不一致")
     if not (len(msgid) == 30 and msgid.startswith(institution) and msgid[12:].isdigit()):
         raise Refused("msgid 格式不符")
-    area, insuplc = text("mdtrtarea_admvs", 6), text("insuplc_admdvs", 6)
-    if _AREA.match(area) is None:
-        raise Refused("mdtrtarea_admvs 格式不符")
-    if _AREA.match(insuplc) is None and infno not in WITHOUT_PERSON:
-        raise Refused("insuplc_admdvs 不能为空")
-    if text("opter_type", 3) not in ("1", "2", "3") or not text("recer_sys_code", 10):
-        raise Refused("opter_type 或 recer_sys_code 不符")
-    if not text("infver", 6) or not text("fixmedins_name", 200) or not text("opter_name", 50):
-        raise Refused("公共报文必填项为空")
-    if _TIME.match(text("inf_time", 19)) is None:
+    area, insuplc = text["mdtrtarea_admvs"], text["insuplc_admdvs"]
+    _check_regions(infno, area, insuplc)
+    if any(not text[name] for name in NOT_EMPTY) or text["opter_type"] not in ("1", "2", "3"):
+        raise Refused("公共报文必填项为空或取值不符")
+    if _TIME.match(text["inf_time"]) is None:
         raise Refused("inf_time 格式不符")
     asked = found.get("input")
     if not isinstance(asked, dict):
@@ -96,11 +101,25 @@ def read_message(found: dict[str, Any], path_infno: str, at: datetime) -> Messag
         institution=institution,
         area=area,
         insuplc=insuplc,
-        operator=text("opter", 30),
-        sign_no=text("sign_no", 30),
+        operator=text["opter"],
+        sign_no=text["sign_no"],
         at=at,
         input=asked,
     )
+
+
+def _text(found: Mapping[str, Any], name: str, length: int) -> str:
+    value = found.get(name)
+    if not isinstance(value, str) or len(value) > length:
+        raise Refused(f"{name} 格式不符")
+    return value
+
+
+def _check_regions(infno: str, area: str, insuplc: str) -> None:
+    if _AREA.match(area) is None:
+        raise Refused("mdtrtarea_admvs 格式不符")
+    if _AREA.match(insuplc) is None and infno not in WITHOUT_PERSON:
+        raise Refused("insuplc_admdvs 不能为空")
 
 
 def person_in(asked: Mapping[str, Any]) -> str:

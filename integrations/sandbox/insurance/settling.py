@@ -271,7 +271,7 @@ def reverse(book: Book, message: Message) -> dict[str, Any]:
     return _reversal(message, found, reversal_id, negative=style.negative_reversal)
 
 
-PERSONAL = [
+PERSONAL = (
     "psn_no",
     "psn_name",
     "psn_cert_type",
@@ -287,7 +287,7 @@ PERSONAL = [
     "med_type",
     "clr_way",
     "clr_type",
-]
+)
 
 
 def _reversal(message: Message, found: Row, reversal_id: str, *, negative: bool) -> dict[str, Any]:

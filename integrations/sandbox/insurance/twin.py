@@ -135,19 +135,21 @@ class Twin:
 
     def _do(self, message: Message) -> tuple[dict[str, Any] | None, str]:
         """Number the message, then do its work or nothing. Gives output and refusal text."""
-        work = self._work.get(message.infno)
         try:
-            if self.book.institution(message.institution) is None:
-                raise Refused("定点机构未登记")
-            if work is None:
-                raise Refused("交易号不支持")
-            if message.infno != "9001" and not desk.is_signed_in(self.book, message):
-                raise Refused(NOT_SIGNED_IN)
+            work = self._work_for(message)
             self._number(message)
             with self.book.transaction():
                 return work(self.book, message), ""
         except Refused as refused:
             return None, refused.text
+
+    def _work_for(self, message: Message) -> Work:
+        work = self._work.get(message.infno)
+        if work is None or self.book.institution(message.institution) is None:
+            raise Refused("交易号不支持或定点机构未登记")
+        if message.infno != "9001" and not desk.is_signed_in(self.book, message):
+            raise Refused(NOT_SIGNED_IN)
+        return work
 
     def _number(self, message: Message) -> None:
         """A message number serves once, whatever becomes of the message."""
