@@ -1,0 +1,27 @@
+"""Finds the gateway for an institution or provider. Built from settings by the registry."""
+
+from typing import Protocol
+
+from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.login import LoginGateway, RealNameGateway
+from integrations.ports.payments import PaymentGateway
+
+
+class PartnerUnknown(LookupError):
+    """No gateway is set up for this institution, provider or account."""
+
+
+class Partners(Protocol):
+    """All gateways of this installation. Every method raises ``PartnerUnknown``."""
+
+    def insurance(self, institution_code: str) -> InsuranceGateway:
+        """The bureau's line of one institution."""
+
+    def payment(self, provider: str, account_name: str) -> PaymentGateway:
+        """One merchant account."""
+
+    def login(self, provider: str) -> LoginGateway:
+        """A mini-program platform."""
+
+    def real_name(self) -> RealNameGateway:
+        """The real-name source."""

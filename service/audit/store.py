@@ -1,0 +1,40 @@
+"""SQL of the audit log."""
+
+from datetime import datetime
+
+from service.audit.model import AuditEntry
+from service.kernel.database import Connection, execute
+
+INSERT_ENTRY = """
+insert into audit_entry (
+  record_id, entry_id, at, action, actor_kind, actor_id, institution_id, salt, commitment, sealed
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+
+async def insert_entry(
+    conn: Connection,
+    entry: AuditEntry,
+    *,
+    entry_id: int,
+    at: datetime,
+    salt: bytes,
+    commitment: bytes,
+    sealed: bytes,
+) -> None:
+    """One unnumbered entry."""
+    await execute(
+        conn,
+        INSERT_ENTRY,
+        entry.record_id,
+        entry_id,
+        at,
+        entry.action,
+        entry.actor_kind,
+        entry.actor_id,
+        entry.institution_id,
+        salt,
+        commitment,
+        sealed,
+    )

@@ -1,0 +1,1 @@
+"""Mechanics without a word of any feature: database, time, ids, problems, outbox, leases, seals."""

@@ -1,0 +1,103 @@
+"""The claim loop: due rows are found without a lock, then claimed by compare-and-set on a lease.
+
+Runs unchanged on one server and on a sharded one; needs no SKIP LOCKED, NOTIFY or advisory lock.
+A unit is cut off at four fifths of its lease, so no two holders work at once; a holder that dies
+is replaced when its lease ends.
+Work is at least once: every unit acts through compare-and-set on its own state.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from service.kernel.clock import Clock
+from service.kernel.database import UNAVAILABLE
+from service.kernel.logs import get_logger
+from service.kernel.metrics import Metrics
+
+K = TypeVar("K")
+
+_log = get_logger("claims")
+
+BATCH = 64
+PAUSE_S_MIN = 0.05
+PAUSE_S_MAX = 0.5
+
+
+class ClaimSource(Generic[K]):
+    """One kind of due work.
+
+    ``list_due(now, limit)`` reads candidates; ``claim(key, now, until)`` gives whether this holder
+    won the row; ``work(key)`` does it and records the outcome, releasing the lease by the way.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        list_due: Callable[[datetime, int], Awaitable[Sequence[K]]],
+        claim: Callable[[K, datetime, datetime], Awaitable[bool]],
+        work: Callable[[K], Awaitable[None]],
+        concurrency: int = 8,
+        lease: timedelta = timedelta(seconds=30),
+    ) -> None:
+        self.name = name
+        self.lease = lease
+        self.list_due = list_due
+        self.claim = claim
+        self.work = work
+        self.concurrency = concurrency
+
+
+async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> int:
+    """Work off one batch; gives the number of units done or tried. Never raises for one unit."""
+    candidates = list(await source.list_due(clock.now(), BATCH))
+    random.shuffle(candidates)
+    slots = asyncio.Semaphore(source.concurrency)
+
+    async def one(key: K) -> bool:
+        async with slots:
+            now = clock.now()
+            if not await source.claim(key, now, now + source.lease):
+                metrics.claims.labels(source.name, "lost").inc()
+                return False
+            try:
+                async with asyncio.timeout(source.lease.total_seconds() * 0.8):
+                    await source.work(key)
+            except UNAVAILABLE as fault:
+                metrics.claims.labels(source.name, "unavailable").inc()
+                _log.warning("claim.postponed", loop=source.name, fault=fault)
+            except Exception as fault:  # noqa: BLE001 - one bad row must not stop the loop
+                metrics.claims.labels(source.name, "failed").inc()
+                _log.error("claim.failed", loop=source.name, fault=fault)
+            else:
+                metrics.claims.labels(source.name, "done").inc()
+            return True
+
+    return sum(await asyncio.gather(*(one(key) for key in candidates)))
+
+
+async def run_loop(
+    source: ClaimSource[K], clock: Clock, metrics: Metrics, stop: asyncio.Event
+) -> None:
+    """Work until ``stop`` is set; backs off while nothing is due or the database is away."""
+    pause_s = PAUSE_S_MIN
+    while not stop.is_set():
+        try:
+            worked = await run_once(source, clock, metrics)
+        except UNAVAILABLE as fault:
+            _log.warning("loop.database_away", loop=source.name, fault=fault)
+            worked, pause_s = 0, PAUSE_S_MAX
+        except Exception as fault:  # noqa: BLE001 - the loop outlives a bad batch
+            _log.error("loop.failed", loop=source.name, fault=fault)
+            worked, pause_s = 0, PAUSE_S_MAX
+        if worked:
+            pause_s = PAUSE_S_MIN
+            continue
+        try:
+            async with asyncio.timeout(pause_s):
+                await stop.wait()
+        except TimeoutError:
+            pause_s = min(PAUSE_S_MAX, pause_s * 1.5)

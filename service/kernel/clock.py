@@ -1,0 +1,26 @@
+"""Time is passed in. The only module that reads the machine's clock."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Protocol
+
+CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""All of China keeps one zone without daylight saving, so a fixed offset is exact."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, UTC."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def business_day(at: datetime) -> date:
+    """The calendar day in China on which ``at`` falls."""
+    return at.astimezone(CHINA).date()

@@ -1,0 +1,92 @@
+"""What every action is given: the outside world of this process, in one frozen bundle."""
+
+from datetime import timedelta
+
+import msgspec
+
+from crypto import publicid
+from crypto.errors import BadEncoding
+from crypto.keyring import KeyRing
+from integrations.ports.partners import Partners
+from service.kernel.clock import Clock
+from service.kernel.database import Pool
+from service.kernel.ids import IdSource, RandomIds
+from service.kernel.metrics import Metrics
+from service.kernel.problems import NotFound
+from service.kernel.sealing import Sealer
+
+
+class PublicIds:
+    """Ids as callers see them: opaque, and carrying the shard they route to."""
+
+    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+        self._ids = publicid.PublicIds(ring, "row")
+        self._clock = clock
+
+    def text(self, shard_id: int, local_id: int) -> str:
+        """The public id of a row: 27 letters and digits."""
+        return self._ids.encode(shard_id.to_bytes(8), local_id.to_bytes(8), self._clock.now())
+
+    def parse(self, text: str) -> tuple[int, int]:
+        """(shard id, local id). Raises ``NotFound``: a malformed id is nobody's id."""
+        try:
+            shard_id, local_id = self._ids.decode(text, self._clock.now())
+        except BadEncoding:
+            raise NotFound from None
+        shard, local = int.from_bytes(shard_id), int.from_bytes(local_id)
+        if shard >> 63 or local >> 63:
+            raise NotFound
+        return shard, local
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Times and bounds of the business, from settings."""
+
+    pay_within: timedelta = timedelta(minutes=15)
+    """From the split to the payment; after it the settlement is undone."""
+    post_within: timedelta = timedelta(minutes=10)
+    """From settled to the hospital's acknowledgement; after it a work item is opened."""
+    retry_after: timedelta = timedelta(seconds=5)
+    """Before an unsent or unknown call is taken up again; doubled each time, at most 10 minutes."""
+    tries_max: int = 12
+    """After so many tries without progress a person must look."""
+    poll_every: timedelta = timedelta(seconds=30)
+    """Between two questions to a provider about one order."""
+    lease: timedelta = timedelta(seconds=30)
+    code_life_s: int = 60
+    session_life: timedelta = timedelta(hours=12)
+    notice_url_base: str = ""
+    """Where providers reach us: scheme and host, no path."""
+    cashier_url: str | None = None
+    """The twin's cashier page; None outside the sandbox."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """Passed first to every action."""
+
+    pool: Pool
+    clock: Clock
+    ids: IdSource
+    ring: KeyRing
+    sealer: Sealer
+    public_ids: PublicIds
+    metrics: Metrics
+    partners: Partners
+    policy: Policy
+
+
+def make_context(
+    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
+) -> Context:
+    """Bundle the outside world; tests pass their own clock, ring and partners."""
+    return Context(
+        pool=pool,
+        clock=clock,
+        ids=RandomIds(),
+        ring=ring,
+        sealer=Sealer(ring, clock),
+        public_ids=PublicIds(ring, clock),
+        metrics=Metrics(),
+        partners=partners,
+        policy=policy,
+    )

@@ -1,0 +1,120 @@
+"""PostgreSQL by asyncpg: pool, transactions, rows as Structs.
+
+Rules kept here: SQL is a constant in a store; times are parameters; no partner is called while a
+transaction is open; locks are taken in the order person, bill, settlement, payment, refund.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+import msgspec
+
+from integrations.ports.outcalls import transaction_open
+
+T = TypeVar("T")
+
+Pool = asyncpg.Pool
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 15.0
+
+UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+"""What asyncpg raises while the server is away, restarting or too slow."""
+
+
+async def _no_reset(_connection: Any) -> None:
+    """Skip asyncpg's four-command reset: nothing here leaves session state on a connection."""
+
+
+async def _prepare_connection(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: msgspec.json.encode(value).decode(),
+        decoder=msgspec.json.decode,
+    )
+
+
+async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
+    """A pool of at most ``size`` connections named ``yimatong-<application>``."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
+        reset=_no_reset,
+        init=_prepare_connection,
+        server_settings={"application_name": f"yimatong-{application}", "timezone": "UTC"},
+    )
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """One connection for single statements."""
+    async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as acquired:
+        yield acquired
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction; while it is open, ``integrations.kit.transport`` refuses to send."""
+    async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as acquired, acquired.transaction():
+        mark = transaction_open.set(True)
+        try:
+            yield acquired
+        finally:
+            transaction_open.reset(mark)
+
+
+async def retry_serialization(action: Callable[[], Awaitable[T]], *, tries: int = 3) -> T:
+    """Run ``action`` again after a deadlock or serialization failure, at most ``tries`` times."""
+    for left in range(tries - 1, -1, -1):
+        try:
+            return await action()
+        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+            if left == 0:
+                raise
+            await asyncio.sleep(0.01)
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def to_struct(row: asyncpg.Record, kind: type[T]) -> T:
+    """A row as a Struct; column names are field names, checked strictly."""
+    return msgspec.convert(dict(row), kind)
+
+
+async def find_row(conn: Connection, kind: type[T], sql: str, *args: object) -> T | None:
+    """The row, or None."""
+    row = await conn.fetchrow(sql, *args)
+    return None if row is None else to_struct(row, kind)
+
+
+async def list_rows(conn: Connection, kind: type[T], sql: str, *args: object) -> list[T]:
+    """All rows of a bounded query."""
+    return [to_struct(row, kind) for row in await conn.fetch(sql, *args)]
+
+
+async def execute(conn: Connection, sql: str, *args: object) -> int:
+    """Run a statement; gives the number of rows it touched."""
+    status: str = await conn.execute(sql, *args)
+    last = status.rsplit(" ", 1)[-1]
+    return int(last) if last.isdigit() else 0
+
+
+async def insert_new(conn: Connection, sql: str, *args: object) -> bool:
+    """Run an ``insert … on conflict do nothing``; tells whether a row was written."""
+    return await execute(conn, sql, *args) == 1

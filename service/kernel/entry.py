@@ -1,0 +1,222 @@
+"""The outermost ASGI layers: request ids and bounds for all, signatures for hospitals and terminals.
+
+They stand outside the framework so that every answer of a signed path, errors included, is
+signed back.
+"""
+
+import base64
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import structlog
+
+from service.kernel.clock import Clock
+from service.kernel.http_problems import MEDIA_TYPE, problem_headers, problem_of
+from service.kernel.limits import BoundedQueue, RateLimit
+from service.kernel.logs import get_logger
+from service.kernel.metrics import Metrics
+from service.kernel.principals import Application, Terminal
+from service.kernel.problems import BodyTooLarge, NotAuthenticated
+from service.kernel.signed_requests import (
+    SCHEME_APPLICATION,
+    SCHEME_TERMINAL,
+    Claimed,
+    answer_to_sign,
+    check_window,
+    header_of,
+    read_authorization,
+    text_to_sign,
+)
+from service.kernel.strict_body import BODY_MAX
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+SIGNED_PREFIXES: Mapping[str, str] = {
+    "/v1/institution/": SCHEME_APPLICATION,
+    "/v1/terminal/": SCHEME_TERMINAL,
+}
+
+_log = get_logger("entry")
+
+
+class Proved(msgspec.Struct, frozen=True):
+    """A caller whose signature holds, and how answers to it are signed."""
+
+    principal: Application | Terminal
+    sign: Callable[[bytes], tuple[str, bytes]]
+    """Gives our key's name and the signature over the bytes."""
+
+
+Prove = Callable[[Claimed, bytes, bool], Awaitable[Proved]]
+"""(claims, text to sign, changes state) -> the proved caller. Raises NotAuthenticated, NonceReused."""
+
+
+async def send_problem(scope: Scope, send: Send, fault: Exception) -> None:
+    """Answer with a problem from outside the framework."""
+    problem = problem_of(fault)
+    body = msgspec.json.encode(problem.body(scope["state"]["request_id"]))
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    headers += [(k.lower().encode(), v.encode()) for k, v in problem_headers(problem).items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Entry:
+    """Gives each request an id, a place in the bounded queue, a log line and a metric."""
+
+    def __init__(self, app: App, *, queue: BoundedQueue, metrics: Metrics) -> None:
+        self._app = app
+        self._queue = queue
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope["state"] = {**(scope.get("state") or {}), "request_id": request_id}
+        started = perf_counter()
+        status = 0
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                async with self._queue.place():
+                    await self._app(scope, receive, noting_send)
+            except Exception as fault:
+                if status:
+                    raise
+                if problem_of(fault).status >= 500:
+                    _log.error("request.failed", fault=fault)
+                await send_problem(scope, noting_send, fault)
+        operation = _operation(scope)
+        self._metrics.requests.labels(operation, str(status)).inc()
+        self._metrics.request_s.labels(operation).observe(perf_counter() - started)
+
+
+def _operation(scope: Scope) -> str:
+    """The route's template, never the path itself: ids do not become metric labels."""
+    template = scope.get("path_template")
+    return f"{scope['method']} {template}" if template else "unmatched"
+
+
+class SignedExchange:
+    """Proves the signature of requests under the signed prefixes and signs every answer back."""
+
+    def __init__(self, app: App, *, prove: Prove, clock: Clock, limit: RateLimit) -> None:
+        self._app = app
+        self._prove = prove
+        self._clock = clock
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scheme = _scheme(scope)
+        if scheme is None:
+            await self._app(scope, receive, send)
+            return
+        body = await read_body(receive)
+        claimed, proved = await self._authenticate(scheme, scope, body)
+        self._limit.take(proved.principal.caller, self._clock.now())
+        scope["state"]["principal"] = proved.principal
+        await self._app(scope, _replay(body, receive), _signing_send(send, claimed.nonce, proved))
+
+    async def _authenticate(self, scheme: str, scope: Scope, body: bytes) -> tuple[Claimed, Proved]:
+        headers = dict(scope["headers"])
+        claimed = read_authorization(header_of(headers, b"authorization"))
+        if claimed.scheme != scheme:
+            raise NotAuthenticated(f"this path is signed by {scheme}")
+        check_window(claimed, self._clock.now())
+        query = scope.get("query_string", b"")
+        target = scope.get("raw_path") or scope["path"].encode()
+        text = text_to_sign(
+            caller_id=claimed.caller_id,
+            method=scope["method"],
+            host=header_of(headers, b"host"),
+            target=(target.split(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1"),
+            timestamp=claimed.timestamp,
+            nonce=claimed.nonce,
+            idempotency_key=header_of(headers, b"idempotency-key"),
+            body=body,
+        )
+        return claimed, await self._prove(claimed, text, scope["method"] in CHANGING)
+
+
+def _scheme(scope: Scope) -> str | None:
+    if scope["type"] != "http":
+        return None
+    for prefix, scheme in SIGNED_PREFIXES.items():
+        if scope["path"].startswith(prefix):
+            return scheme
+    return None
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body. Raises ``BodyTooLarge`` as soon as the bound is passed."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > BODY_MAX:
+            raise BodyTooLarge
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            break
+    return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+def _signing_send(send: Send, nonce: str, proved: Proved) -> Send:
+    start: Message = {}
+    chunks: list[bytes] = []
+
+    async def signing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+            return
+        chunks.append(message.get("body", b""))
+        if message.get("more_body", False):
+            return
+        body = b"".join(chunks)
+        key, signature = proved.sign(answer_to_sign(status=start["status"], nonce=nonce, body=body))
+        start["headers"] = [
+            *start.get("headers", []),
+            (b"yimatong-key", key.encode()),
+            (b"yimatong-signature", base64.b64encode(signature)),
+        ]
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+    return signing

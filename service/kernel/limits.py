@@ -1,0 +1,60 @@
+"""Bounds on callers and on ourselves: token buckets per caller, a bounded queue in front of work."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from service.kernel.problems import Overloaded, TooManyRequests
+
+
+class RateLimit:
+    """A token bucket per caller: ``per_s`` steady, ``burst`` at once; remembers ``callers`` of them."""
+
+    def __init__(self, *, per_s: float, burst: int, callers: int = 100_000) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._callers = callers
+        self._buckets: OrderedDict[str, tuple[float, datetime]] = OrderedDict()
+
+    def take(self, caller: str, now: datetime) -> None:
+        """Take one token. Raises ``TooManyRequests`` with ``retry_after_s``."""
+        tokens, since = self._buckets.pop(caller, (float(self._burst), now))
+        elapsed_s = max(0.0, (now - since).total_seconds())
+        tokens = min(float(self._burst), tokens + elapsed_s * self._per_s)
+        allowed = tokens >= 1.0
+        self._buckets[caller] = (tokens - 1.0 if allowed else tokens, now)
+        if len(self._buckets) > self._callers:
+            self._buckets.popitem(last=False)
+        if not allowed:
+            wait_s = max(1, round((1.0 - tokens) / self._per_s + 0.5))
+            raise TooManyRequests(retry_after_s=wait_s)
+
+
+class BoundedQueue:
+    """At most ``running`` at work and ``waiting`` in line, each waiting at most ``patience_s``."""
+
+    def __init__(self, *, running: int, waiting: int, patience_s: float) -> None:
+        self._slots = asyncio.Semaphore(running)
+        self._line = 0
+        self._waiting = waiting
+        self._patience_s = patience_s
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place. Raises ``Overloaded`` when the line is full or too slow."""
+        if self._line >= self._waiting and self._slots.locked():
+            raise Overloaded(retry_after_s=1)
+        self._line += 1
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Overloaded(retry_after_s=1) from None
+        finally:
+            self._line -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()

@@ -1,0 +1,44 @@
+"""Metrics of one process, in a registry that is passed in. Names begin with ``yimatong_``."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "yimatong_requests",
+            "Answered requests",
+            ["operation", "status"],
+            registry=self.registry,
+        )
+        self.request_s = Histogram(
+            "yimatong_request_seconds", "Time to answer", ["operation"], registry=self.registry
+        )
+        self.transitions = Counter(
+            "yimatong_transitions", "State changes", ["machine", "state"], registry=self.registry
+        )
+        self.outcomes = Counter(
+            "yimatong_partner_outcomes",
+            "How partner calls ended",
+            ["partner", "operation", "outcome"],
+            registry=self.registry,
+        )
+        self.claims = Counter(
+            "yimatong_claims", "Units of due work", ["loop", "result"], registry=self.registry
+        )
+        self.alarms = Counter(
+            "yimatong_alarms", "Things a person must look at", ["kind"], registry=self.registry
+        )
+        self.oldest_due_s = Gauge(
+            "yimatong_oldest_due_seconds",
+            "Age of the oldest due work",
+            ["loop"],
+            registry=self.registry,
+        )
+
+    def text(self) -> bytes:
+        """The Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,42 @@
+"""Strict decoding of request bodies.
+
+The framework binds leniently (``"10"`` would pass as 10). This hook decodes the body against the
+handler's declared ``data`` type first and refuses what is not exactly of that type.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from litestar import Request
+
+from service.kernel.problems import BodyTooLarge, MalformedRequest
+
+BODY_MAX = 1_048_576
+
+
+@lru_cache(maxsize=512)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, strict=True)
+
+
+async def decode_strictly(request: Request[Any, Any, Any]) -> None:
+    """Litestar ``before_request`` hook. Raises ``MalformedRequest`` or ``BodyTooLarge``."""
+    field = request.route_handler.parsed_data_field
+    if field is None or field.annotation is bytes:
+        return
+    body = await request.body()
+    if len(body) > BODY_MAX:
+        raise BodyTooLarge
+    try:
+        _decoder(field.annotation).decode(body)
+    except msgspec.ValidationError as fault:
+        raise MalformedRequest(_safe_text(fault)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedRequest("not JSON") from None
+
+
+def _safe_text(fault: msgspec.ValidationError) -> str:
+    """msgspec names types and places, never values, except for an unknown member's name."""
+    text = str(fault)
+    return "unknown member" if "unknown field" in text else text[:200]
