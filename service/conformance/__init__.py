@@ -1,0 +1,1 @@
+"""Judges of published test vectors over the code that runs in production."""
