@@ -101,7 +101,7 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def conformance(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Judge a file of cases."""
-    from service.conformance import main as judge
+    from service.conformance.runner import main as judge
 
     return judge(arguments.file, arguments.json)
 

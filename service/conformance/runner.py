@@ -32,7 +32,6 @@ _IDENTITY = frozenset(
         "cross_field",
         "qr_text",
         "signature",
-        ,
     }
 )
 _INSURANCE = frozenset(
@@ -51,7 +50,6 @@ _INSURANCE = frozenset(
         "uncertain_outcomes",
         "wechat_mixed_amounts",
         "sandbox_policy",
-        ,
     }
 )
 
