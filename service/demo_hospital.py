@@ -4,7 +4,6 @@ Its secrets go to ``demo.json`` in the state folder, where ``yimatong demo``, th
 the load tests find them.
 """
 
-import secrets
 from pathlib import Path
 
 import msgspec
@@ -36,6 +35,8 @@ class DemoHospital(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     application_id: str
     private_key: str
+    platform_key: str
+    """The platform's public key for answers, 65 bytes in hexadecimal."""
     merchant: str
     kiosk: DemoTerminal
     desk: DemoTerminal
@@ -93,6 +94,7 @@ async def _enrol(ctx: Context) -> DemoHospital:
         name=row.name,
         application_id=ctx.public_ids.text(row.institution_id, application.application_id),
         private_key=key.to_bytes().hex(),
+        platform_key=institution.platform_key(ctx).to_bytes().hex(),
         merchant=MERCHANT,
         kiosk=await _activated(ctx, row.institution_id, "演示机器", public_place=True),
         desk=await _activated(ctx, row.institution_id, "演示窗口", public_place=False),
@@ -110,8 +112,3 @@ async def _activated(
         terminal_id=ctx.public_ids.text(institution_id, row.terminal_id),
         key=activated.key.hex(),
     )
-
-
-def fresh_subject() -> str:
-    """A random platform subject for a resident who has never logged in."""
-    return f"demo-{secrets.token_hex(8)}"
