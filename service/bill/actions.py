@@ -41,7 +41,7 @@ async def read_number(ctx: Context, institution_id: int, bill_no: str) -> Bill:
     raise NotImplementedError
 
 
-async def lock(  # noqa: PLR0913 - agreed with callers
+async def lock(
     conn: Connection,
     ctx: Context,
     record_id: int,

@@ -68,7 +68,7 @@ async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt
     raise NotImplementedError
 
 
-async def refund(  # noqa: PLR0913 - agreed with callers
+async def refund(
     conn: Connection, ctx: Context, record_id: int, attempt_id: int, amount_fen: int, cause: str
 ) -> Refund:
     """Promise money back in the caller's transaction; the job sends it. One cause, one refund.

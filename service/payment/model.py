@@ -8,7 +8,7 @@ from service.payment.states import AttemptState, RefundState
 
 
 class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt to make. ``purpose`` is ``MAIN`` or ``DIFFERENCE``; ``way`` ``jsapi`` or ``native``.
+    """An attempt to make. ``purpose``: ``MAIN`` or ``DIFFERENCE``; ``way``: ``jsapi`` or ``native``.
 
     ``payer`` is the provider's id of the payer, needed for ``jsapi``.
     """
