@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Request, Response, Router, post
 
 from service.kernel.context import Context
+from service.kernel.problems import BodyTooLarge
 from service.payment import actions
 
 NOTICE_MAX = 65_536

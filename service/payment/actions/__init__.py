@@ -1,6 +1,6 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
-Order of use inside: rows, refunds, outcomes, tries, attempts, notices; each uses only those before it.
+Each file uses only those before it: rows, refunds, outcomes, tries, attempts, notices.
 """
 
 from service.payment.actions.attempts import (

@@ -84,14 +84,14 @@ async def try_place(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     if gateway is None:
         await rows.report_unresolved(ctx, begun)
         return begun
-    if row.tries == 0:
-        return await _send(ctx, gateway, begun, stands_there=False)
-    told = await _query(ctx, gateway, begun)
-    if told is None:
-        return begun
-    if told.status in _MOVED_ON:
-        return await outcomes.apply_to(ctx, key, row.provider, told)
-    stands_there = told.status is port.PaymentStatus.UNPAID
+    stands_there = False
+    if row.tries:
+        told = await _query(ctx, gateway, begun)
+        if told is None:
+            return begun
+        if told.status in _MOVED_ON:
+            return await outcomes.apply_to(ctx, key, row.provider, told)
+        stands_there = told.status is port.PaymentStatus.UNPAID
     return await _send(ctx, gateway, begun, stands_there=stands_there)
 
 
