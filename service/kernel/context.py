@@ -10,7 +10,7 @@ from crypto.keyring import KeyRing
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
-from service.kernel.ids import IdSource
+from service.kernel.ids import IdSource, RandomIds
 from service.kernel.metrics import Metrics
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
@@ -73,3 +73,20 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     partners: Partners
     policy: Policy
+
+
+def make_context(
+    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
+) -> Context:
+    """Bundle the outside world; tests pass their own clock, ring and partners."""
+    return Context(
+        pool=pool,
+        clock=clock,
+        ids=RandomIds(),
+        ring=ring,
+        sealer=Sealer(ring, clock),
+        public_ids=PublicIds(ring, clock),
+        metrics=Metrics(),
+        partners=partners,
+        policy=policy,
+    )
