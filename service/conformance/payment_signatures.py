@@ -49,11 +49,12 @@ def check_signed(case: Case, keys: Mapping[str, Any]) -> str:
     """``ok`` or the verifier's reason, over the case's headers and raw body at ``now``."""
     headers = headers_of(case)
     found = lower_names(headers)
-    serial = found.get("wechatpay-serial")
-    if serial is None and "headers" not in case:
-        serial = headers["Wechatpay-Serial"] = "PUB_KEY_ID_UNNAMED"
     key = payment_keys.verify_key(case, keys)
-    known = payment_keys.known_serials(case, keys, serial or "")
+    known = payment_keys.known_serials(case, keys, found.get("wechatpay-serial", ""))
+    if "headers" not in case and "Wechatpay-Serial" not in headers:
+        # A case of single fields that names no serial means the one key it gives.
+        known = {"PUB_KEY_ID_UNNAMED"}
+        headers["Wechatpay-Serial"] = "PUB_KEY_ID_UNNAMED"
     at = instant(case)
     if at is None:
         stamp = found.get("wechatpay-timestamp", "")
