@@ -84,7 +84,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """A refund as the provider tells it."""
 
     refund_no: str
-    trade_no: str
+    trade_no: str | None
+    """None when ABSENT: an unknown refund has no trade."""
     status: RefundStatus
     provider_ref: str | None
     amount_fen: int | None
