@@ -1,7 +1,7 @@
 """What can go wrong with the server, each as one sentence that an operator can act on."""
 
 
-class PostgresUnavailable(Exception):  # noqa: N818 - named for what it says
+class PostgresUnavailable(Exception):
     """No usable server, and why. The message is meant to be printed as it is."""
 
 

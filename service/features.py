@@ -1,0 +1,28 @@
+"""The features in their order, gathered for the application and the worker. No logic."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from litestar import Router
+
+from service.institution import routes as institution_routes
+from service.kernel.claims import ClaimSource
+from service.kernel.context import Context
+from service.kernel.outbox import Event
+
+Handler = Callable[[Context, Event], Awaitable[None]]
+
+
+def routers() -> Sequence[Router]:
+    """Every feature's HTTP."""
+    return [institution_routes.router]
+
+
+def handlers() -> dict[str, Handler]:
+    """Topic to handler, over all features."""
+    return {}
+
+
+def sources(ctx: Context) -> list[ClaimSource[Any]]:
+    """All due work."""
+    return []
