@@ -24,6 +24,7 @@ create table settlement (
   refunded_fen bigint not null check (refunded_fen >= 0 and refunded_fen <= paid_fen),
   sealed bytea not null,
   settlement_ref text,
+  paid_by text,
   provider_ref text,
   hospital_ref text,
   due_at timestamptz,

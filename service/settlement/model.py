@@ -48,6 +48,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """``Progress`` under the record's key."""
     settlement_ref: str | None
     """The bureau's number of the settlement."""
+    paid_by: str | None
+    """The provider that took the main payment."""
     provider_ref: str | None
     """The payment provider's number of the main payment."""
     hospital_ref: str | None
@@ -92,6 +94,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bureau was told and answered. Personal: stored sealed."""
 
+    bill_no: str = ""
     insured: Insured | None = None
     visit_no: str = ""
     """Our number of the visit at the bureau; a new one after an unknown registration."""

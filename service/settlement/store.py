@@ -8,16 +8,16 @@ from service.settlement.model import InsuranceCall, Settlement, ToPost
 GET_SETTLEMENT = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
-  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, provider_ref, hospital_ref, due_at,
-  deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
 from settlement
 where record_id = $1 and settlement_id = $2
 """
 FIND_LIVE = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
-  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, provider_ref, hospital_ref, due_at,
-  deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
 from settlement
 where record_id = $1 and bill_id = $2 and state <> 'REVERSED'
 """
@@ -25,21 +25,21 @@ INSERT_SETTLEMENT = """
 insert into settlement (
   record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
-  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, provider_ref, hospital_ref, due_at,
-  deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
 )
 values (
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27, $28, $29, $30, $31
+  $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32
 )
 on conflict do nothing
 """
 SAVE_SETTLEMENT = """
 update settlement
 set state = $4, reason = $5, fund_fen = $6, account_fen = $7, cash_fen = $8, hospital_fen = $9,
-  paid_fen = $10, refunded_fen = $11, sealed = $12, settlement_ref = $13, provider_ref = $14,
-  hospital_ref = $15, due_at = $16, deadline_at = $17, tries = $18, updated_at = $19,
-  settled_at = $20, version = $21, row_mac = $22
+  paid_fen = $10, refunded_fen = $11, sealed = $12, settlement_ref = $13, paid_by = $14,
+  provider_ref = $15, hospital_ref = $16, due_at = $17, deadline_at = $18, tries = $19,
+  updated_at = $20, settled_at = $21, version = $22, row_mac = $23
 where record_id = $1 and settlement_id = $2 and version = $3
 """
 LIST_DUE = """
@@ -167,6 +167,7 @@ async def insert_settlement(conn: Connection, row: Settlement) -> bool:
         row.refunded_fen,
         row.sealed,
         row.settlement_ref,
+        row.paid_by,
         row.provider_ref,
         row.hospital_ref,
         row.due_at,
@@ -199,6 +200,7 @@ async def save_settlement(conn: Connection, row: Settlement, *, version: int) ->
             row.refunded_fen,
             row.sealed,
             row.settlement_ref,
+            row.paid_by,
             row.provider_ref,
             row.hospital_ref,
             row.due_at,
