@@ -33,6 +33,8 @@ _E = SettlementEvent
 _BEFORE_PAYMENT = frozenset(
     {CallKind.REGISTER, CallKind.DIAGNOSES, CallKind.CHARGES, CallKind.PRESETTLE}
 )
+_MOVES_MONEY = frozenset({CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKind.REVERSE})
+"""Clearing up such a call is no progress: its rounds are counted until a person must look."""
 
 
 class NoFreeNumber(Exception):  # noqa: N818 - names what is missing
@@ -178,8 +180,9 @@ async def _follow(
         await postpone(conn, ctx, changed, progress)
         return
     if event is None:
+        tries = row.tries if intent.kind in _MOVES_MONEY else 0
         now = ctx.clock.now()
-        await door.keep(conn, ctx, replace(changed, tries=0, due_at=now), progress)
+        await door.keep(conn, ctx, replace(changed, tries=tries, due_at=now), progress)
         return
     if verdict.reason is not None:
         changed = replace(changed, reason=verdict.reason)
@@ -246,12 +249,13 @@ async def postpone(
         await door.advance(conn, ctx, late, _E.DEADLINE_PASSED, progress)
         return
     if later.tries > ctx.policy.tries_max and row.state is not _S.PRESETTLING:
-        if row.state is not _S.REVERSING:
-            lost = replace(later, reason=f"{row.state.value.lower().replace('_', '-')}-stuck")
+        stuck = f"{row.state.value.lower().replace('_', '-')}-stuck"
+        if row.state is not _S.REVERSING and MACHINE.allows(row.state, _E.CONTRADICTED):
+            lost = replace(later, reason=stuck)
             await door.advance(conn, ctx, lost, _E.CONTRADICTED, progress)
             return
         # Undoing never gives up by itself; a person is told and the tries go on.
-        await consequences.open_item(conn, ctx, later, "reversing-stuck")
+        await consequences.open_item(conn, ctx, later, stuck)
     await door.keep(conn, ctx, later, progress)
 
 

@@ -21,6 +21,8 @@ from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 T = TypeVar("T")
 Key = tuple[int, int]
 """(record id, settlement id)."""
+Decide = Callable[[Connection, Settlement], Awaitable[T]]
+"""What to do with the settlement as it stands, in the transaction."""
 
 RACES_MAX = 5
 _TABLE = "settlement"
@@ -34,9 +36,7 @@ class LostRace(Exception):  # noqa: N818 - names what happened
     """Somebody changed the settlement since it was read. Read again."""
 
 
-async def through(
-    ctx: Context, key: Key, decide: Callable[[Connection, Settlement], Awaitable[T]]
-) -> T:
+async def through(ctx: Context, key: Key, decide: Decide[T]) -> T:
     """Run ``decide`` in a transaction over the settlement as it stands, again after a lost race.
 
     Raises ``NotFound``; ``StateConflict`` after five lost races.

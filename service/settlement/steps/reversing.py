@@ -40,7 +40,8 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
         paid = await tender.tender_of(conn, ctx, fresh)
         if paid.given_back:
             return True
-        promised = False
+        # The row is written before the payments: locks are taken in that order.
+        await calls.postpone(conn, ctx, fresh, None)
         for attempt in paid.paid:
             if attempt.refundable_fen and not await _refused(conn, ctx, fresh, attempt.attempt_id):
                 await payment.refund(
@@ -51,11 +52,6 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
                     attempt.refundable_fen,
                     tender.REVERSAL,
                 )
-                promised = True
-        if not promised:
-            await calls.postpone(conn, ctx, fresh, None)
-            return False
-        await calls.postpone(conn, ctx, fresh, None)
         return False
 
     return await door.through(ctx, (row.record_id, row.settlement_id), decide)

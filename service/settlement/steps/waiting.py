@@ -21,7 +21,14 @@ async def step(ctx: Context, row: Settlement) -> None:
         if open_attempt is not None or fresh.state is SettlementState.AWAITING_PAYER:
             await calls.postpone(conn, ctx, fresh, None)
             return
-        over = replace(fresh, reason=fresh.reason or "deadline-passed")
+        over = replace(fresh, reason=_reason(fresh))
         await door.advance(conn, ctx, over, SettlementEvent.DEADLINE_PASSED, None)
 
     await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+def _reason(row: Settlement) -> str:
+    if row.reason == "abandoned":
+        return row.reason
+    collecting = row.state is SettlementState.COLLECTING
+    return "difference-not-paid" if collecting else "deadline-passed"
