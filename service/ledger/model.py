@@ -39,9 +39,17 @@ class Posting(NewPosting, frozen=True, kw_only=True):
     posted_at: datetime
     row_mac: bytes
 
-
-class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """Debits less credits of one account in one settlement; negative means more was given."""
-
-    account: str
-    balance_fen: int
+    def mac_parts(self) -> list[int | str | date]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.posting_id,
+            self.settlement_id,
+            self.institution_id,
+            self.cause,
+            self.debit,
+            self.credit,
+            self.amount_fen,
+            self.day,
+            self.posted_at,
+        ]

@@ -8,7 +8,7 @@ from service.payment.states import AttemptState, RefundState
 
 
 class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt to make. ``purpose``: ``MAIN`` or ``DIFFERENCE``; ``way``: ``jsapi`` or ``native``.
+    """An attempt to make. ``purpose``: ``MAIN``, ``DIFFERENCE``; ``way``: ``jsapi``, ``native``.
 
     ``payer`` is the provider's id of the payer, needed for ``jsapi``.
     """
@@ -27,6 +27,7 @@ class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One order at one provider, under our trade number.
 
+    ``account_name`` is set before the first call and never changes afterwards.
     ``refunding_fen`` is promised to the payer but not confirmed yet, ``refunded_fen`` is confirmed;
     together they never exceed ``amount_fen``.
     """
@@ -36,7 +37,7 @@ class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):
     settlement_id: int
     institution_id: int
     provider: str
-    account_name: str
+    account_name: str | None
     way: str
     purpose: str
     trade_no: str
@@ -55,6 +56,34 @@ class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     version: int
     row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.attempt_id,
+            self.settlement_id,
+            self.institution_id,
+            self.provider,
+            self.account_name,
+            self.way,
+            self.purpose,
+            self.trade_no,
+            self.amount_fen,
+            self.refunding_fen,
+            self.refunded_fen,
+            self.state.value,
+            self.payer_sealed,
+            self.client_sealed,
+            self.provider_ref,
+            self.paid_at,
+            self.expires_at,
+            self.asked_at,
+            self.due_at,
+            self.tries,
+            self.created_at,
+            self.version,
+        ]
 
     @property
     def refundable_fen(self) -> int:
@@ -84,12 +113,41 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     row_mac: bytes
 
+    def mac_parts(self) -> list[int | str | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.refund_id,
+            self.attempt_id,
+            self.settlement_id,
+            self.institution_id,
+            self.provider,
+            self.refund_no,
+            self.trade_no,
+            self.amount_fen,
+            self.cause,
+            self.state.value,
+            self.provider_ref,
+            self.refunded_at,
+            self.due_at,
+            self.tries,
+            self.created_at,
+            self.version,
+        ]
+
 
 class Presentation(msgspec.Struct, frozen=True, kw_only=True):
     """What the payer's device needs: a QR text, or the signed parameters of the pay call."""
 
     qr_text: str | None
     client_parameters: dict[str, str] | None
+
+
+class RowKey(msgspec.Struct, frozen=True):
+    """Which attempt or refund."""
+
+    record_id: int
+    row_id: int
 
 
 class PaymentFacts(msgspec.Struct, frozen=True, kw_only=True):
