@@ -21,7 +21,7 @@ def _integer(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
 
 
-def _content(value: Value) -> tuple[bytes, bytes]:
+def _content(value: Value) -> tuple[bytes, bytes]:  # noqa: PLR0911  one return a type
     match value:
         case None:
             return b"N", b""

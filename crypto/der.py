@@ -104,3 +104,25 @@ def ciphertext_from_parts(c1: bytes, c3: bytes, c2: bytes) -> bytes:
     """The reverse."""
     point = write_unsigned(c1[:32]) + write_unsigned(c1[32:])
     return write(SEQUENCE, point + write(OCTETS, c3) + write(OCTETS, c2))
+
+
+def elements(content: bytes, limit: int = 64) -> list[tuple[int, bytes, bytes]]:
+    """All elements one after another: (tag, content, whole); at most ``limit``."""
+    out: list[tuple[int, bytes, bytes]] = []
+    at = 0
+    while at < len(content):
+        if len(out) == limit:
+            raise BadEncoding("DER: too many elements")
+        tag = content[at]
+        inner, end = read(content, at, tag)
+        out.append((tag, inner, content[at:end]))
+        at = end
+    return out
+
+
+def only(content: bytes, *tags: int) -> list[bytes]:
+    """The contents of exactly these elements; ``BadEncoding`` otherwise."""
+    found = elements(content)
+    if tuple(tag for tag, _, _ in found) != tags:
+        raise BadEncoding("DER: unexpected structure")
+    return [inner for _, inner, _ in found]

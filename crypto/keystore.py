@@ -51,7 +51,7 @@ def _whole(value: object) -> int:
     return value
 
 
-def _key(row: Any) -> Key:  # noqa: ANN401  decoded JSON
+def _key(row: Any) -> Key:
     if not isinstance(row, dict) or set(row) != _FIELDS:
         raise TypeError
     until = row["accept_until"]
@@ -84,12 +84,11 @@ def open_ring(blob: bytes, master: bytes) -> KeyRing:
     plain = gcm_decrypt(_sealing_key(master, head[len(_HEAD) :]), nonce, sealed, head)
     try:
         document = json.loads(plain)
-        if not isinstance(document, dict) or set(document) != {"keys"}:
-            raise TypeError
-        return KeyRing([_key(row) for row in document["keys"]])
+        (rows,) = document.values()
+        return KeyRing([_key(row) for row in rows])
     except CryptoError:
         raise
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise BadEncoding("the keystore's content is not of this version") from None
 
 

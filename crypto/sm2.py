@@ -21,7 +21,7 @@ _CURVE_BYTES = b"".join(v.to_bytes(32, "big") for v in (curve.A, curve.B, curve.
 
 
 class CiphertextForm(StrEnum):
-    """The wire forms in use. Which one a partner speaks is that partner's setting, never guessed."""
+    """The wire forms in use; which one a partner speaks is his setting, never guessed."""
 
     C1C3C2 = "c1c3c2"
     C1C3C2_NO04 = "c1c3c2_no04"

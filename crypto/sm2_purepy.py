@@ -122,6 +122,11 @@ class PurePythonBackend:
     def __init__(self, *, allow_signing: bool) -> None:
         self._allow = allow_signing
 
+    @property
+    def may_sign(self) -> bool:
+        """True if private keys may be used."""
+        return self._allow
+
     def load_public(self, point: bytes) -> _Public:
         """``04 x y`` or ``02|03 x``."""
         return _Public(curve.decompress(point) if len(point) == 33 else point)

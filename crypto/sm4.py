@@ -6,7 +6,7 @@ becomes a padding oracle. ECB and CBC exist because partners demand them; our ow
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import padding
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from crypto.errors import BadCiphertext, BadEncoding, BadKey
 
@@ -27,14 +27,8 @@ def _check_iv(iv: bytes, size: int) -> None:
         raise BadEncoding(f"the initial value must have {size} bytes")
 
 
-def _encrypt(cipher: Cipher[modes.Mode], plain: bytes) -> bytes:
-    encryptor = cipher.encryptor()
-    return bytes(encryptor.update(plain) + encryptor.finalize())
-
-
-def _decrypt(cipher: Cipher[modes.Mode], body: bytes) -> bytes:
-    decryptor = cipher.decryptor()
-    return bytes(decryptor.update(body) + decryptor.finalize())
+def _run(context: CipherContext, b: bytes) -> bytes:
+    return bytes(context.update(b) + context.finalize())
 
 
 def _pad(plain: bytes) -> bytes:
@@ -59,14 +53,14 @@ def ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
     """Whole blocks, no padding."""
     if len(blocks) % BLOCK:
         raise BadEncoding("whole blocks of 16 bytes only")
-    return _encrypt(Cipher(_sm4(key), modes.ECB()), blocks)  # noqa: S305
+    return _run(Cipher(_sm4(key), modes.ECB()).encryptor(), blocks)  # noqa: S305
 
 
 def ecb_decrypt(key: bytes, blocks: bytes) -> bytes:
     """Whole blocks, no padding; a broken length is ``BadCiphertext``."""
     if len(blocks) % BLOCK:
         raise BadCiphertext
-    return _decrypt(Cipher(_sm4(key), modes.ECB()), blocks)  # noqa: S305
+    return _run(Cipher(_sm4(key), modes.ECB()).decryptor(), blocks)  # noqa: S305
 
 
 def ecb_pkcs7_encrypt(key: bytes, plain: bytes) -> bytes:
@@ -96,7 +90,7 @@ def cbc_encrypt_blocks(key: bytes, iv: bytes, blocks: bytes) -> bytes:
     _check_iv(iv, BLOCK)
     if len(blocks) % BLOCK:
         raise BadEncoding("whole blocks of 16 bytes only")
-    return _encrypt(Cipher(_sm4(key), modes.CBC(iv)), blocks)
+    return _run(Cipher(_sm4(key), modes.CBC(iv)).encryptor(), blocks)
 
 
 def cbc_decrypt_blocks(key: bytes, iv: bytes, blocks: bytes) -> bytes:
@@ -104,13 +98,13 @@ def cbc_decrypt_blocks(key: bytes, iv: bytes, blocks: bytes) -> bytes:
     _check_iv(iv, BLOCK)
     if len(blocks) % BLOCK:
         raise BadCiphertext
-    return _decrypt(Cipher(_sm4(key), modes.CBC(iv)), blocks)
+    return _run(Cipher(_sm4(key), modes.CBC(iv)).decryptor(), blocks)
 
 
 def ctr_xor(key: bytes, counter_block: bytes, b: bytes) -> bytes:
     """CTR with a 16-byte initial counter block; the same call encrypts and decrypts."""
     _check_iv(counter_block, BLOCK)
-    return _encrypt(Cipher(_sm4(key), modes.CTR(counter_block)), b)
+    return _run(Cipher(_sm4(key), modes.CTR(counter_block)).encryptor(), b)
 
 
 def gcm_encrypt(key: bytes, nonce: bytes, plain: bytes, aad: bytes) -> bytes:

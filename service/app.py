@@ -8,7 +8,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import YamlRenderPlugin
 
-from crypto import selftest
+from crypto.selftest import SelfTestReport
 from service import features
 from service.account import actions as account
 from service.institution import actions as institution
@@ -55,9 +55,8 @@ def healthz() -> dict[str, str]:
 
 
 @get("/readyz", tags=["operation"])
-async def readyz(ctx: Context) -> Response[dict[str, Any]]:
+async def readyz(ctx: Context, cipher: SelfTestReport) -> Response[dict[str, Any]]:
     """Can this process serve? Names the cipher backend and the database in use."""
-    cipher = selftest.report()
     try:
         async with connection(ctx.pool) as conn:
             version = await conn.fetchval("show server_version")
@@ -70,7 +69,13 @@ async def readyz(ctx: Context) -> Response[dict[str, Any]]:
             "status": "ready" if ready else "not-ready",
             "version": VERSION,
             "database": database,
-            "cipher": {"ok": cipher.passed, "sm2": cipher.backend, "library": cipher.library},
+            "cipher": {
+                "ok": cipher.passed,
+                "sm2": cipher.backend,
+                "library": cipher.version,
+                "constant_time": cipher.constant_time,
+                "warnings": list(cipher.warnings),
+            },
         },
         status_code=200 if ready else 503,
     )
@@ -82,13 +87,14 @@ def metrics(ctx: Context) -> Response[bytes]:
     return Response(content=ctx.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def create_framework_app(ctx: Context) -> Litestar:
+def create_framework_app(ctx: Context, cipher: SelfTestReport) -> Litestar:
     """The Litestar application without the outer layers; the OpenAPI document comes from it."""
     activation_limit = RateLimit(per_s=1.0, burst=20)
     return Litestar(
         route_handlers=[healthz, readyz, metrics, *features.routers()],
         dependencies={
             "ctx": Provide(lambda: ctx, sync_to_thread=False),
+            "cipher": Provide(lambda: cipher, sync_to_thread=False),
             "activation_limit": Provide(lambda: activation_limit, sync_to_thread=False),
             "resident": Provide(resident_of),
             "terminal": Provide(terminal_of),
@@ -109,9 +115,9 @@ def create_framework_app(ctx: Context) -> Litestar:
     )
 
 
-def create_app(ctx: Context) -> App:
+def create_app(ctx: Context, cipher: SelfTestReport) -> App:
     """The whole application: bounded queue and request ids, signatures, then the framework."""
-    framework = create_framework_app(ctx)
+    framework = create_framework_app(ctx, cipher)
 
     async def prove(claimed: Any, text: bytes, changes_state: bool) -> Any:
         return await institution.prove(ctx, claimed, text, changes_state)

@@ -46,10 +46,11 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     import uvloop
 
     from service.kernel.logs import set_up_logs
-    from service.wiring import open_context
+    from service.wiring import install_ciphers, open_context
     from service.worker import work
 
     set_up_logs("worker")
+    install_ciphers(settings)
 
     async def run(stop: asyncio.Event) -> None:
         async with open_context(settings, "worker") as ctx:
@@ -100,7 +101,7 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def conformance(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Judge a file of cases."""
-    from service.conformance import main as judge
+    from service.conformance.runner import main as judge
 
     return judge(arguments.file, arguments.json)
 
@@ -127,12 +128,18 @@ def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
     """Settings and ciphers are in order."""
-    from crypto import selftest
+    from crypto.errors import CryptoError
+    from service.wiring import CipherBroken, install_ciphers
 
-    report = selftest.report()
-    say(f"mode {settings.mode}, ciphers {report.backend} ({report.library}): "
-        f"{'passed' if report.passed else 'FAILED'}")
-    return 0 if report.passed else 2
+    try:
+        report = install_ciphers(settings)
+    except (CipherBroken, CryptoError) as fault:
+        complain(f"yimatong: {fault}")
+        return 2
+    say(f"mode {settings.mode}; SM2 by {report.backend} ({report.version}); self-test passed")
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+    return 0
 
 
 def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:

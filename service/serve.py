@@ -11,7 +11,7 @@ from service.app import create_app
 from service.kernel.entry import App, Receive, Scope, Send
 from service.kernel.logs import get_logger, set_up_logs
 from service.settings import Settings, read_settings
-from service.wiring import open_context
+from service.wiring import install_ciphers, open_context
 
 _log = get_logger("serve")
 
@@ -34,13 +34,14 @@ class LazyApp:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
+            cipher = install_ciphers(self._settings)
             opened = open_context(self._settings, "serve")
             ctx = await opened.__aenter__()
         except Exception as fault:  # noqa: BLE001 - told to the server, which then stops
             _log.error("serve.not_started", fault=fault)
             await send({"type": "lifespan.startup.failed", "message": type(fault).__name__})
             return
-        self._app = create_app(ctx)
+        self._app = create_app(ctx, cipher)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await opened.__aexit__(None, None, None)

@@ -57,6 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta
     retry_after: timedelta
     code_life_s: int
+    sm2_backend: str | None
+    """A name of ``crypto.sm2_backend.REGISTRY``; None takes the best that works."""
+    allow_software_signing: bool
+    """Pure-Python signing is not constant-time; only for hosts without SM2 in libcrypto."""
 
 
 class _Reader:
@@ -122,6 +126,12 @@ def _database(text: str) -> str:
     return text
 
 
+def _flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("0 or 1")
+    return text == "1"
+
+
 def _mode(text: str) -> Mode:
     try:
         return Mode(text.lower())
@@ -161,6 +171,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
+        sm2_backend=read("SM2_BACKEND", str, None),
+        allow_software_signing=read("ALLOW_SOFTWARE_SIGNING", _flag, False),
     )
     reader.refuse_unknown()
     if settings.mode is Mode.PRODUCTION:

@@ -8,18 +8,23 @@ import httpx
 
 from crypto import keystore
 from crypto.keyring import KeyRing
+from crypto.selftest import SelfTestReport, run_self_test
+from crypto.sm2_backend import install_backend, select_backend
 from integrations import registry
-from integrations.ports.partners import Partners
-from service.kernel.clock import Clock, SystemClock
-from service.kernel.context import Context, Policy, PublicIds
-from service.kernel.database import Pool, open_pool
-from service.kernel.ids import RandomIds
-from service.kernel.metrics import Metrics
-from service.kernel.sealing import Sealer
+from service.kernel.clock import SystemClock
+from service.kernel.context import Context, Policy, make_context
+from service.kernel.database import open_pool
+from service.kernel.logs import get_logger
 from service.settings import Settings
+
+_log = get_logger("wiring")
 
 PARTNER_TIMEOUT_S = 8.0
 """Shorter than the lease that covers the call."""
+
+
+class CipherBroken(Exception):
+    """A known answer came out wrong: nothing may be signed or sealed on this host."""
 
 
 class DatabaseAddressMissing(Exception):
@@ -30,6 +35,24 @@ def load_ring(settings: Settings) -> KeyRing:
     """The key ring of this installation. Raises ``OSError`` or ``crypto.errors.CryptoError``."""
     master = bytes.fromhex(settings.master_key_file.read_text("ascii").strip())
     return keystore.load(settings.keystore, master)
+
+
+def install_ciphers(settings: Settings) -> SelfTestReport:
+    """Choose the SM2 backend, test it against known answers, make it this process's.
+
+    Raises ``CipherBroken`` or ``crypto.errors.BackendUnavailable``.
+    """
+    backend = select_backend(
+        settings.sm2_backend,
+        allow_software_signing=settings.allow_software_signing,
+        warn=lambda text: _log.warning("cipher.warned", text=text),
+    )
+    report = run_self_test(backend)
+    if not report.passed:
+        failed = [name for name, passed in report.checks if not passed]
+        raise CipherBroken(f"self-test of {report.backend} failed: {', '.join(failed)}")
+    install_backend(backend)
+    return report
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -57,23 +80,6 @@ def database_url(settings: Settings) -> str:
         raise DatabaseAddressMissing(
             "no database: start `yimatong run`, or set YIMATONG_DATABASE_URL"
         ) from None
-
-
-def make_context(
-    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
-) -> Context:
-    """Bundle the outside world; tests pass their own clock, ring and partners."""
-    return Context(
-        pool=pool,
-        clock=clock,
-        ids=RandomIds(),
-        ring=ring,
-        sealer=Sealer(ring, clock),
-        public_ids=PublicIds(ring, clock),
-        metrics=Metrics(),
-        partners=partners,
-        policy=policy,
-    )
 
 
 @asynccontextmanager

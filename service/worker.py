@@ -63,9 +63,7 @@ def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
                 ctx.clock.now(),
             )
 
-    return ClaimSource(
-        "outbox", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
-    )
+    return ClaimSource("outbox", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease)
 
 
 async def _postpone(ctx: Context, event: outbox.Event, token: bytes) -> None:
@@ -77,9 +75,7 @@ async def _postpone(ctx: Context, event: outbox.Event, token: bytes) -> None:
             return
         wait = min(ctx.policy.retry_after * 2 ** min(event.attempts, 8), POSTPONE_MAX)
         due_at = ctx.clock.now() + wait
-        await execute(
-            conn, outbox.POSTPONE_EVENT, event.record_id, event.event_id, token, due_at
-        )
+        await execute(conn, outbox.POSTPONE_EVENT, event.record_id, event.event_id, token, due_at)
 
 
 async def sweep(ctx: Context, stop: asyncio.Event) -> None:

@@ -3,7 +3,7 @@
 Serves reading captured messages and conformance; the gateway names its shapes itself.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -83,7 +83,7 @@ def reread_request(infno: str, message: object) -> object:
     found = shapes_of(infno)
     if found is None:
         raise msgspec.ValidationError("no such transaction")
-    shape: Any = Request.__class_getitem__(found[0])
+    shape: Any = cast("Any", Request)[found[0]]
     return msgspec.to_builtins(msgspec.convert(message, shape))
 
 
@@ -92,5 +92,5 @@ def reread_answer(infno: str, message: object) -> object:
     found = shapes_of(infno)
     if found is None:
         raise msgspec.ValidationError("no such transaction")
-    shape: Any = Answer.__class_getitem__(found[1])
+    shape: Any = cast("Any", Answer)[found[1]]
     return msgspec.to_builtins(msgspec.convert(message, shape))

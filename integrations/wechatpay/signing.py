@@ -6,6 +6,7 @@ that is ``verifier``. The SM schemes are in ``shangmi``.
 
 import base64
 import binascii
+import re
 from typing import Protocol
 
 from cryptography import x509
@@ -172,3 +173,30 @@ def authorization(
         f'{scheme} mchid="{mchid}",nonce_str="{nonce}",signature="{signature}",'
         f'timestamp="{timestamp}",serial_no="{serial}"'
     )
+
+
+AUTHORIZATION_MAX = 4096
+AUTHORIZATION_ITEMS = frozenset({"mchid", "nonce_str", "signature", "timestamp", "serial_no"})
+_ITEM = re.compile(r'([a-z_]{1,16})="([^",]{1,2048})"', re.ASCII)
+
+
+class AuthorizationRefused(ValueError):  # noqa: N818 - names what happened
+    """Not an Authorization line of 1.2."""
+
+
+def parse_authorization(line: str) -> tuple[str, dict[str, str]]:
+    """Scheme and the five items, which may stand in any order, each exactly once."""
+    if len(line) > AUTHORIZATION_MAX:
+        raise AuthorizationRefused("too long")
+    scheme, _, rest = line.partition(" ")
+    if scheme not in {RSA_SCHEME, SM_SCHEME}:
+        raise AuthorizationRefused("unknown scheme")
+    items: dict[str, str] = {}
+    for part in rest.split(","):
+        found = _ITEM.fullmatch(part.strip(" "))
+        if found is None or found.group(1) in items:
+            raise AuthorizationRefused("an item is malformed or stands twice")
+        items[found.group(1)] = found.group(2)
+    if items.keys() != AUTHORIZATION_ITEMS:
+        raise AuthorizationRefused("items are missing or too many")
+    return scheme, items

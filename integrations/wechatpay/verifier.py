@@ -45,7 +45,7 @@ class Verifier:
     """Known WeChat keys by serial or ``PUB_KEY_ID_…``."""
 
     def __init__(self, keys: Mapping[str, VerifyKey]) -> None:
-        self._keys = dict(keys)
+        self._keys = {_normal(serial): key for serial, key in keys.items()}
 
     def check(self, headers: Mapping[str, str], body: bytes, at: datetime) -> None:
         """Accept silently or raise ``SignatureRefused``.
@@ -60,7 +60,7 @@ class Verifier:
         timestamp, nonce, signature, serial = values
         if not _is_fresh(timestamp, at):
             raise SignatureRefused("timestamp-stale")
-        key = self._keys.get(serial)
+        key = self._keys.get(_normal(serial))
         if key is None:
             raise SignatureRefused("serial-unknown")
         if signature.startswith(PROBE_PREFIX):
@@ -70,6 +70,11 @@ class Verifier:
             raise SignatureRefused("scheme-differs")
         if not key.verify(answer_message(timestamp=timestamp, nonce=nonce, body=body), signature):
             raise SignatureRefused("signature-wrong")
+
+
+def _normal(serial: str) -> str:
+    """Hex serials are written with and without a leading zero; key ids are taken as they are."""
+    return serial if serial.startswith("PUB_KEY_ID_") else serial.upper().lstrip("0")
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:

@@ -240,6 +240,12 @@ def _sign_answer(ctx: Context, answer: bytes) -> tuple[str, bytes]:
     return f"transport-{key.version}", _private_key(key.material).sign(answer)
 
 
+def platform_key(ctx: Context) -> PublicKey:
+    """Our public key, by which callers check the signatures of our answers."""
+    key = ctx.ring.current(KeyKind.TRANSPORT, ctx.clock.now())
+    return _private_key(key.material).public
+
+
 @lru_cache(maxsize=8)
 def _private_key(material: bytes) -> PrivateKey:
     """The handle of a signing key; importing it costs as much as a signature."""

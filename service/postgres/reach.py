@@ -104,6 +104,12 @@ def place_data(asked: Path, user: ServerUser) -> Place:
             f"{pointer} says the data folder is in {home}, which is gone or out of reach for the"
             " server's user: restore it, or delete that file to begin with an empty database"
         )
+    if asked.exists():
+        raise PostgresUnavailable(
+            f"the data in {asked} cannot be reached by the user '{pwd.getpwuid(user.uid).pw_name}'"
+            " under whom root starts PostgreSQL: move that folder back where it was, or start as"
+            " the user who owns it"
+        )
     home = _new_home(user)
     _write_pointer(pointer, home)
     return Place(data=home / asked.name, home=home, relocated=True)
@@ -139,14 +145,14 @@ def reachable_binaries(found: Binaries, home: Path, user: ServerUser) -> Binarie
     copy = home / f"postgresql-{found.version}-{found.source}"
     if not copy.is_dir():
         draft = Path(tempfile.mkdtemp(prefix="copying-", dir=home))
-        shutil.copytree(found.tree, draft / "tree", symlinks=True)
-        for path in (draft / "tree", *(draft / "tree").rglob("*")):
+        for tree in found.trees:
+            shutil.copytree(tree, draft / tree.relative_to(found.root), symlinks=True)
+        for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
                 runs = path.is_dir() or path.stat().st_mode & 0o100
                 path.chmod(0o755 if runs else 0o644)
-        (draft / "tree").rename(copy)
-        draft.rmdir()
-    return msgspec.structs.replace(found, folder=copy / found.folder.name)
+        draft.rename(copy)
+    return msgspec.structs.replace(found, folder=copy / found.folder.relative_to(found.root))
 
 
 def _runnable(found: Binaries, user: ServerUser) -> bool:
@@ -154,7 +160,8 @@ def _runnable(found: Binaries, user: ServerUser) -> bool:
     return (
         can_traverse(found.folder, user)
         and may(found.folder / "postgres", user, 5)
-        and all(may(p, user, 4) for p in found.tree.glob("share/*") if p.is_file())
+        and all(can_traverse(tree, user) for tree in found.trees)
+        and all(may(p, user, 4) for tree in found.trees for p in tree.glob("*") if p.is_file())
     )
 
 

@@ -28,7 +28,6 @@ DATABASE = "yimatong"
 Report = Callable[[str, Mapping[str, object]], None]
 _LOG_BYTES_MAX = 16 * 1024 * 1024
 _POLL_S = 0.02
-_BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stop_s: float = 15.0
     steady_s: float = 30.0
     """A server that lived this long has used up none of its restarts."""
+    pauses_s: tuple[float, ...] = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
+    """Before each restart in a row; after the last one it is given up."""
 
 
 class PostgresServer:
@@ -257,10 +258,10 @@ class PostgresServer:
             code = self._child.returncode if self._child else None
             self._report("postgres.died", {"returncode": code})
             while True:
-                if failures >= len(_BACKOFF_S):
+                if failures >= len(self._limits.pauses_s):
                     self._give_up()
                     return
-                await asyncio.sleep(_BACKOFF_S[failures])
+                await asyncio.sleep(self._limits.pauses_s[failures])
                 failures += 1
                 if await self._relaunch():
                     break
@@ -280,7 +281,7 @@ class PostgresServer:
 
     def _give_up(self) -> None:
         self.failure = PostgresUnavailable(
-            f"PostgreSQL was restarted {len(_BACKOFF_S)} times and does not stay up:"
+            f"PostgreSQL was restarted {len(self._limits.pauses_s)} times and does not stay up:"
             f" {self._last_words()}"
         )
         self._report("postgres.gave_up", {"reason": str(self.failure)})

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from integrations.sandbox.wechatpay.control import CONTROL_ROUTES, refused_answer
 from integrations.sandbox.wechatpay.courier import NoticeSender
@@ -70,7 +71,7 @@ async def native(request: AnyRequest) -> Response[Any]:
 
 
 @get("/v3/pay/transactions/out-trade-no/{out_trade_no:str}")
-async def by_own_number(request: AnyRequest, out_trade_no: str) -> Response[Any]:
+async def by_own_number(request: AnyRequest, out_trade_no: FromPath[str]) -> Response[Any]:
     """Query by the merchant's number."""
     twin = twin_of(request)
     mchid = request.query_params.get("mchid", "")
@@ -79,7 +80,7 @@ async def by_own_number(request: AnyRequest, out_trade_no: str) -> Response[Any]
 
 
 @get("/v3/pay/transactions/id/{transaction_id:str}")
-async def by_their_number(request: AnyRequest, transaction_id: str) -> Response[Any]:
+async def by_their_number(request: AnyRequest, transaction_id: FromPath[str]) -> Response[Any]:
     """Query by WeChat's number."""
     twin = twin_of(request)
     mchid = request.query_params.get("mchid", "")
@@ -88,7 +89,7 @@ async def by_their_number(request: AnyRequest, transaction_id: str) -> Response[
 
 
 @post("/v3/pay/transactions/out-trade-no/{out_trade_no:str}/close", status_code=200)
-async def close(request: AnyRequest, out_trade_no: str) -> Response[Any]:
+async def close(request: AnyRequest, out_trade_no: FromPath[str]) -> Response[Any]:
     """Close an unpaid order."""
     twin = twin_of(request)
     work = _sync(lambda merchant, body: twin.close(merchant, out_trade_no, body))
@@ -103,7 +104,7 @@ async def refund(request: AnyRequest) -> Response[Any]:
 
 
 @get("/v3/refund/domestic/refunds/{out_refund_no:str}")
-async def refund_by_number(request: AnyRequest, out_refund_no: str) -> Response[Any]:
+async def refund_by_number(request: AnyRequest, out_refund_no: FromPath[str]) -> Response[Any]:
     """Query a refund."""
     twin = twin_of(request)
     work = _sync(lambda merchant, _: twin.query_refund(merchant, out_refund_no))

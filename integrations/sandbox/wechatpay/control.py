@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery
 
 from integrations.sandbox.wechatpay import cashier
 from integrations.sandbox.wechatpay.exchange import error_body, read
@@ -177,9 +178,9 @@ async def edit_bill(request: AnyRequest) -> Response[Any]:
 @get("/sandbox/cashier")
 async def show_cashier(
     request: AnyRequest,
-    prepay_id: str | None = None,
-    code_url: str | None = None,
-    return_url: str | None = None,
+    prepay_id: FromQuery[str | None] = None,
+    code_url: FromQuery[str | None] = None,
+    return_url: FromQuery[str | None] = None,
 ) -> Response[Any]:
     """The page on which a person pays."""
     twin = twin_of(request)

@@ -79,6 +79,7 @@ NOTICE_FAULTS = frozenset(
         Fault.NOTICE_WRONG_AMOUNT,
     }
 )
+DRAWN_UNASKED = ANSWER_FAULTS | NOTICE_FAULTS - {Fault.NOTICE_WRONG_AMOUNT}
 
 
 class ScriptedFault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -98,7 +99,7 @@ class RandomFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     seed: int
     rate_permille: Annotated[int, msgspec.Meta(ge=0, le=1000)]
     faults: tuple[Fault, ...] = ()
-    """Empty means all of the asked-for group."""
+    """Empty means every fault of answers and notices, but none that moves money."""
 
 
 class FaultPlan:
@@ -141,7 +142,8 @@ class FaultPlan:
         random = self._random
         if random is None:
             return None
-        choices = sorted(fault for fault in random.faults or group if fault in group)
+        drawable = frozenset(random.faults) or DRAWN_UNASKED
+        choices = sorted(drawable & group)
         if not choices:
             return None
         if len(self._counts) > 100_000:
