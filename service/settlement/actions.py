@@ -37,9 +37,7 @@ async def start(ctx: Context, command: StartSettlement) -> Settlement:
         standing = await store.find_live(conn, command.record_id, command.bill_id)
         if standing is not None and _is_same(door.check(ctx, standing), command):
             return standing
-        await bill.lock(
-            conn, ctx, row.record_id, row.bill_id, row.settlement_id, charged.version
-        )
+        await bill.lock(conn, ctx, row.record_id, row.bill_id, row.settlement_id, charged.version)
         created = await door.create(conn, ctx, row, progress)
         if created is None:
             raise StateConflict("the bill is being settled")
@@ -48,9 +46,7 @@ async def start(ctx: Context, command: StartSettlement) -> Settlement:
             return created
         split = rules.own_split(created.total_fen)
         own = replace(created, fund_fen=0, account_fen=0, cash_fen=split.cash_fen, hospital_fen=0)
-        return await door.advance(
-            conn, ctx, own, _E.SPLIT, replace(progress, promised=split)
-        )
+        return await door.advance(conn, ctx, own, _E.SPLIT, replace(progress, promised=split))
 
 
 def _is_same(standing: Settlement, command: StartSettlement) -> bool:
@@ -110,9 +106,7 @@ def _new(ctx: Context, command: StartSettlement, charged: Bill) -> tuple[Settlem
     return row, progress
 
 
-async def _note(
-    conn: Connection, ctx: Context, command: StartSettlement, row: Settlement
-) -> None:
+async def _note(conn: Connection, ctx: Context, command: StartSettlement, row: Settlement) -> None:
     at_terminal = command.channel is not Channel.PHONE
     await audit.append(
         conn,

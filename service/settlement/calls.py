@@ -259,9 +259,7 @@ async def postpone(
     await door.keep(conn, ctx, later, progress)
 
 
-async def _give_back(
-    conn: Connection, ctx: Context, row: Settlement, amount_fen: int
-) -> None:
+async def _give_back(conn: Connection, ctx: Context, row: Settlement, amount_fen: int) -> None:
     """Promise the payer what he paid too much, out of his payments."""
     left = amount_fen
     for attempt in await payment.list_attempts(conn, ctx, row.record_id, row.settlement_id):
@@ -271,5 +269,3 @@ async def _give_back(
                 conn, ctx, row.record_id, attempt.attempt_id, part, "amounts-moved"
             )
             left -= part
-
-

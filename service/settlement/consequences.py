@@ -35,9 +35,7 @@ async def for_bill(conn: Connection, ctx: Context, row: Settlement) -> None:
         await bill.release(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
 
 
-async def for_others(
-    conn: Connection, ctx: Context, row: Settlement, progress: Progress
-) -> None:
+async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> None:
     """Ledger, hospital's list, events, audit and work item of the state that was entered."""
     if row.state is _S.SETTLED:
         await post(conn, ctx, row, "settled:patient", (PATIENT, HOSPITAL), row.cash_fen or 0)

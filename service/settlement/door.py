@@ -130,9 +130,7 @@ async def _sealed(
     if progress is not None:
         key = await ctx.sealer.record_key(conn, row.record_id)
         text = msgspec.json.encode(progress)
-        row = replace(
-            row, sealed=ctx.sealer.seal(key, _TABLE, "sealed", row.settlement_id, text)
-        )
+        row = replace(row, sealed=ctx.sealer.seal(key, _TABLE, "sealed", row.settlement_id, text))
     return replace(row, row_mac=ctx.sealer.row_mac(_TABLE, row.mac_parts()))
 
 
@@ -142,16 +140,12 @@ def next_deadline(
     """Until when the state may last; a payer who starts over gets no new time."""
     if state is _S.POSTING:
         return now + ctx.policy.post_within
-    if state is _S.AWAITING_PAYER or (
-        state is _S.PRESETTLED and row.state is _S.AWAITING_PAYER
-    ):
+    if state is _S.AWAITING_PAYER or (state is _S.PRESETTLED and row.state is _S.AWAITING_PAYER):
         return row.deadline_at
     return now + ctx.policy.pay_within if state in _PAYER else None
 
 
-def next_due(
-    state: SettlementState, deadline: datetime | None, now: datetime
-) -> datetime | None:
+def next_due(state: SettlementState, deadline: datetime | None, now: datetime) -> datetime | None:
     """When the worker looks next: at the deadline where others act, never where all is over."""
     if state in _RESTING:
         return None

@@ -54,9 +54,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             await store.release_settlement(conn, key, token)
 
     return [
-        ClaimSource(
-            "settlement", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
-        )
+        ClaimSource("settlement", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease)
     ]
 
 

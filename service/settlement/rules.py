@@ -164,9 +164,7 @@ def _undo_settlement(progress: Progress) -> CallKind | None:
     return CallKind.REVERSE if progress.settled is not None else None
 
 
-def judge(
-    call: InsuranceCall, progress: Progress, outcome: Outcome[Any], terms: Terms
-) -> Verdict:
+def judge(call: InsuranceCall, progress: Progress, outcome: Outcome[Any], terms: Terms) -> Verdict:
     """What the outcome of one call means for the settlement."""
     if isinstance(outcome, NotSent):
         return Verdict(progress=progress, again="later")
@@ -254,9 +252,7 @@ def _presettle(
         case Accepted(value) if split_faults(value, terms.total_fen):
             return _contradicts(progress, "split-contradicts")
         case Accepted(value):
-            return Verdict(
-                progress=replace(progress, promised=value), event=SettlementEvent.SPLIT
-            )
+            return Verdict(progress=replace(progress, promised=value), event=SettlementEvent.SPLIT)
         case Rejected():
             return _refused(progress, outcome)
         case Unknown(why) if why == CONTRADICTS:
@@ -342,9 +338,7 @@ def _reversed(progress: Progress, ref: str) -> Progress:
     return replace(progress, settled=None, doubt=None, reversed_ref=ref)
 
 
-def _undo(
-    call: InsuranceCall, progress: Progress, outcome: Outcome[None], terms: Terms
-) -> Verdict:
+def _undo(call: InsuranceCall, progress: Progress, outcome: Outcome[None], terms: Terms) -> Verdict:
     """Repeated under a new number until the bureau agrees; only then is the doubt over."""
     if progress.doubt is None or not isinstance(outcome, Accepted):
         return Verdict(progress=progress, again="later")

@@ -261,9 +261,7 @@ async def insert_call(conn: Connection, call: InsuranceCall) -> bool:
     )
 
 
-async def insert_message(
-    conn: Connection, message_no: str, record_id: int, call_id: int
-) -> bool:
+async def insert_message(conn: Connection, message_no: str, record_id: int, call_id: int) -> bool:
     """False when the number was used before."""
     return await insert_new(conn, INSERT_MESSAGE, message_no, record_id, call_id)
 
@@ -326,8 +324,6 @@ async def list_of_institution(conn: Connection, institution_id: int, limit: int)
     return await list_rows(conn, ToPost, LIST_OF_INSTITUTION, institution_id, limit)
 
 
-async def find_to_post(
-    conn: Connection, institution_id: int, settlement_id: int
-) -> ToPost | None:
+async def find_to_post(conn: Connection, institution_id: int, settlement_id: int) -> ToPost | None:
     """Where a hospital's settlement lives."""
     return await find_row(conn, ToPost, FIND_TO_POST, institution_id, settlement_id)

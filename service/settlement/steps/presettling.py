@@ -90,9 +90,7 @@ def _sender(
             case CallKind.DIAGNOSES:
                 return await gateway.upload_diagnoses(insured, visit_ref, visit, call)
             case CallKind.WITHDRAW:
-                return await gateway.withdraw_charges(
-                    insured, visit_ref, progress.batch_no, call
-                )
+                return await gateway.withdraw_charges(insured, visit_ref, progress.batch_no, call)
             case CallKind.CHARGES:
                 return await _upload(gateway, call, progress, insured, visit, charged)
             case _:

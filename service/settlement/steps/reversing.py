@@ -57,9 +57,7 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
     return await door.through(ctx, (row.record_id, row.settlement_id), decide)
 
 
-async def _refused(
-    conn: Connection, ctx: Context, row: Settlement, attempt_id: int
-) -> bool:
+async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: int) -> bool:
     """A refund of this attempt failed for good: a person must send the money another way."""
     refunds = await payment.list_refunds(conn, ctx, row.record_id, row.settlement_id)
     for one in refunds:
@@ -79,9 +77,7 @@ def _sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
                 ref = settled.settlement_ref if settled is not None else ""
                 return await gateway.reverse(insured, visit_ref, ref, call)
             case CallKind.WITHDRAW:
-                return await gateway.withdraw_charges(
-                    insured, visit_ref, progress.batch_no, call
-                )
+                return await gateway.withdraw_charges(insured, visit_ref, progress.batch_no, call)
             case CallKind.CANCEL:
                 return await gateway.cancel_visit(insured, visit_ref, progress.visit_no, call)
             case _:

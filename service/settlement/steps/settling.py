@@ -89,6 +89,4 @@ async def clear_up(
     """Look for, or undo, the call in doubt."""
     if kind is CallKind.FIND or progress.doubt is None:
         return await gateway.find_settlement(insured, progress.visit_ref or "", call)
-    return await gateway.undo_uncertain(
-        insured, progress.doubt.call, progress.doubt.kind, call
-    )
+    return await gateway.undo_uncertain(insured, progress.doubt.call, progress.doubt.kind, call)
