@@ -135,7 +135,7 @@ class PostgresServer:
                 f"{refused.filename} cannot be written: it was made by another user, perhaps by an"
                 " earlier run as root; use that user again or another folder"
             ) from None
-        place = reach.place_data(self._asked, self._user)
+        place = reach.place_cluster(self._asked, self._user)
         self.data_dir = place.data
         if place.relocated:
             self._report("postgres.relocated", {"data_dir": str(place.data)})

@@ -1,0 +1,66 @@
+"""Sizes stay readable, and every module says what it owns."""
+
+import ast
+
+import pytest
+
+from tests.tidy.tree import PACKAGES, parsed, python_files, shown
+
+FILE_LINES_MAX = 400
+TEST_FILE_LINES_MAX = 500
+FUNCTION_LINES_MAX = 60
+PARAMETERS_MAX = 8
+
+
+def oversized(text: str, file_lines_max: int) -> list[str]:
+    """Files, functions and parameter lists over their budget."""
+    findings = []
+    lines = len(text.splitlines())
+    if lines > file_lines_max:
+        findings.append(f"file of {lines} lines, at most {file_lines_max}: split it by subject")
+    for node in ast.walk(parsed(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        if length > FUNCTION_LINES_MAX:
+            findings.append(f"{node.name}: {length} lines, at most {FUNCTION_LINES_MAX}")
+        taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        count = sum(argument.arg not in {"self", "cls"} for argument in taken)
+        if count > PARAMETERS_MAX:
+            findings.append(f"{node.name}: {count} parameters, at most {PARAMETERS_MAX}")
+    return findings
+
+
+def undescribed(text: str) -> list[str]:
+    """A module without a docstring."""
+    tree = parsed(text)
+    if tree.body and ast.get_docstring(tree) is None:
+        return ["no docstring: say what this module owns and what it must not do"]
+    return []
+
+
+def test_project_is_within_budget() -> None:
+    findings = []
+    for path in python_files(*PACKAGES, "tests", "loadtests"):
+        in_tests = shown(path).startswith("tests/")
+        limit = TEST_FILE_LINES_MAX if in_tests else FILE_LINES_MAX
+        text = path.read_text(encoding="utf-8")
+        findings += [f"{shown(path)}: {f}" for f in (*oversized(text, limit), *undescribed(text))]
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ("x = 1\n" * 401, "file of 401 lines"),
+        ("def long():\n" + "    x = 1\n" * 60, "long: 61 lines"),
+        ("def wide(a, b, c, d, *, e, f, g, h, i): ...\n", "wide: 9 parameters"),
+    ],
+)
+def test_bad_sizes_are_caught(sample: str, said: str) -> None:
+    assert any(said in finding for finding in oversized(sample, FILE_LINES_MAX))
+
+
+def test_missing_docstring_is_caught() -> None:
+    assert undescribed("x = 1\n")
+    assert not undescribed('"""Owns x."""\nx = 1\n')
