@@ -5,6 +5,9 @@ from typing import Any
 
 from litestar import Router
 
+from service.account import routes as account_routes
+from service.credential import routes as credential_routes
+from service.healthcode import routes as healthcode_routes
 from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
@@ -15,7 +18,12 @@ Handler = Callable[[Context, Event], Awaitable[None]]
 
 def routers() -> Sequence[Router]:
     """Every feature's HTTP."""
-    return [institution_routes.router]
+    return [
+        institution_routes.router,
+        account_routes.router,
+        credential_routes.router,
+        healthcode_routes.router,
+    ]
 
 
 def handlers() -> dict[str, Handler]:
