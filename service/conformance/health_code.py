@@ -65,7 +65,11 @@ class FixedNonceSigner:
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes r || s; ``CryptoError`` for a nonce that the standard refuses."""
-        signature = sign_with_nonce(self._d, self.public.digest(message), self._nonce)
+        return self.sign_digest(self.public.digest(message))
+
+    def sign_digest(self, e: bytes) -> bytes:
+        """The same over a ready digest."""
+        signature = sign_with_nonce(self._d, e, self._nonce)
         if signature is None:
             raise CryptoError("this nonce gives no signature")
         return signature

@@ -19,7 +19,7 @@ NOT_JUDGED = frozenset({"persons", "sandbox_policy", "uncertain_outcomes"})
 """Sections that hold material for others, or behaviour that only simulation shows."""
 
 _IDENTITY = frozenset(
-    [
+    {
         "citizen_id",
         "hmt_residence_permit",
         "foreign_permanent_resident",
@@ -32,10 +32,10 @@ _IDENTITY = frozenset(
         "cross_field",
         "qr_text",
         "signature",
-    ]
+    }
 )
 _INSURANCE = frozenset(
-    [
+    {
         "order_status",
         "persons",
         "amount_cases",
@@ -50,7 +50,7 @@ _INSURANCE = frozenset(
         "uncertain_outcomes",
         "wechat_mixed_amounts",
         "sandbox_policy",
-    ]
+    }
 )
 
 
