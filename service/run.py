@@ -38,14 +38,10 @@ class Child:
     def __init__(self, role: str, logs: Path) -> None:
         self.role = role
         self.log = logs / f"{role}.log"
+        self._pid_file = logs / f"{role}.pid"
         self._stopping = False
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The present process."""
-        return self._process.pid if self._process else None
 
     async def start(self) -> None:
         """Start and watch."""
@@ -65,6 +61,7 @@ class Child:
                 stderr=log,
                 start_new_session=True,
             )
+        self._pid_file.write_text(str(self._process.pid), "ascii")
 
     async def _keep_running(self) -> None:
         deaths = 0
@@ -96,6 +93,7 @@ class Child:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
+        self._pid_file.unlink(missing_ok=True)
 
 
 @contextlib.asynccontextmanager

@@ -29,7 +29,7 @@ Work = Callable[[Book, Message], dict[str, Any] | None]
 NOT_SIGNED_IN = "操作员未签到或签到已失效"
 
 
-class ConnectionDropped(ConnectionError):  # noqa: N818 - names what happened
+class ConnectionDropped(ConnectionError):
     """Raised on purpose, so that the server breaks the connection off."""
 
 

@@ -22,7 +22,7 @@ Work = Callable[[TwinMerchant, bytes], Reply]
 AsyncWork = Callable[[TwinMerchant, bytes], Awaitable[Reply]]
 
 
-class ConnectionDropped(ConnectionError):  # noqa: N818 - names what happened
+class ConnectionDropped(ConnectionError):
     """Raised on purpose, so that the server breaks the connection off."""
 
 
