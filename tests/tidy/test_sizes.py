@@ -45,7 +45,10 @@ def test_project_is_within_budget() -> None:
         in_tests = shown(path).startswith("tests/")
         limit = TEST_FILE_LINES_MAX if in_tests else FILE_LINES_MAX
         text = path.read_text(encoding="utf-8")
-        findings += [f"{shown(path)}: {f}" for f in (*oversized(text, limit), *undescribed(text))]
+        found = oversized(text, limit) + undescribed(text)
+        # A builder in a test takes a keyword for each deviation.
+        found = [f for f in found if not (in_tests and "parameters" in f)]
+        findings += [f"{shown(path)}: {finding}" for finding in found]
     assert findings == []
 
 
