@@ -15,7 +15,7 @@ from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
 from service.kernel.logs import get_logger
-from service.settings import Settings
+from service.settings import Mode, Settings
 
 _log = get_logger("wiring")
 
@@ -64,6 +64,7 @@ def policy_of(settings: Settings) -> Policy:
         lease=settings.lease,
         retry_after=settings.retry_after,
         code_life_s=settings.code_life_s,
+        test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
     )
