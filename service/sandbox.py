@@ -209,9 +209,7 @@ def make_app() -> Any:
     books = settings.state_dir / "twins"
     books.mkdir(mode=0o700, exist_ok=True)
     client = httpx.AsyncClient(timeout=NOTICE_TIMEOUT_S, trust_env=False)
-    return make_street(
-        theirs, client=client, books=books, hospital=hospital_settings(settings)
-    )
+    return make_street(theirs, client=client, books=books, hospital=hospital_settings(settings))
 
 
 def run_sandbox(settings: Settings) -> int:

@@ -78,7 +78,8 @@ def keyless(script: str, tables: dict[str, Table]) -> list[str]:
             sql,
         )
         altered = re.match(r"alter table (?:only )?(\w+)", sql)
-        name = (made or index or altered or re.match(r"()", sql))[1]
+        subject = made or index or altered
+        name = subject[1] if subject else ""
         table = tables.get(name)
         if table is None or table.key in UNSHARDED:
             continue

@@ -5,6 +5,7 @@ A rule is a plain function from text to findings, so that each test file can sho
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,7 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@lru_cache(maxsize=2000)
 def parsed(text: str) -> ast.Module:
     """The syntax tree of a sample or a file."""
     return ast.parse(text)

@@ -11,12 +11,28 @@ from integrations.insurance_nhsa.amounts import (
     line_faults,
     read_fen,
 )
-from integrations.insurance_nhsa.reading import live_settlement, settled_of, split_of
-from integrations.insurance_nhsa.wire import FeeResult
+from integrations.insurance_nhsa.envelope import AnswerUnreadable
+from integrations.insurance_nhsa.reading import (
+    insured_person,
+    live_settlement,
+    setlinfo_in,
+    settled_of,
+    split_of,
+    visit_ref_of,
+)
+from integrations.insurance_nhsa.wire import (
+    BaseInfo,
+    FeeResult,
+    InsuInfo,
+    PersonOutput,
+    VisitNumber,
+    VisitOutput,
+)
 from integrations.insurance_nhsa.wire_settlement import (
     FindSettlementOutput,
     SetlDetail,
     SetlInfo,
+    SettleOutput,
 )
 from integrations.ports.outcomes import Accepted, Unknown
 
@@ -188,3 +204,39 @@ def test_two_live_settlements_of_a_visit_contradict() -> None:
 def test_a_settlement_of_another_visit_is_not_this_ones() -> None:
     found = FindSettlementOutput(setlinfo=[info(mdtrt_id="V9")])
     assert live_settlement(found, "V1") == Accepted(None)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        PersonOutput(),
+        PersonOutput(baseinfo=BaseInfo(psn_no="")),
+        PersonOutput(baseinfo=BaseInfo(psn_no="P1"), insuinfo=[InsuInfo(balc="much")]),
+    ],
+)
+def test_person_that_cannot_be_read_is_none(output: PersonOutput) -> None:
+    with pytest.raises(AnswerUnreadable):
+        insured_person(output)
+
+
+def test_answers_without_their_node_are_unreadable() -> None:
+    with pytest.raises(AnswerUnreadable):
+        visit_ref_of(VisitOutput(data=VisitNumber(mdtrt_id="")))
+    with pytest.raises(AnswerUnreadable):
+        setlinfo_in(SettleOutput())
+
+
+def test_negative_detail_rows_give_way_to_named_amounts() -> None:
+    rows = [
+        SetlDetail(fund_pay_type="310100", fund_payamt="200.00"),
+        SetlDetail(fund_pay_type="320100", fund_payamt="-1.60"),
+    ]
+    got = split_of(info(), rows, 30800)
+    assert isinstance(got, Accepted)
+    assert got.value.funds == {"310100": 19840}
+
+
+def test_settlement_whose_amount_cannot_be_read_counts_as_live_and_contradicts() -> None:
+    got = live_settlement(FindSettlementOutput(setlinfo=info(medfee_sumamt="?")), "V1")
+    assert isinstance(got, Unknown)
+    assert "unreadable:medfee_sumamt" in got.evidence["faults"]
