@@ -8,6 +8,7 @@ from litestar import Router
 from service.account import routes as account_routes
 from service.bill import jobs as bill_jobs
 from service.credential import routes as credential_routes
+from service.healthcode import routes as healthcode_routes
 from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
@@ -27,6 +28,7 @@ def routers() -> Sequence[Router]:
         account_routes.router,
         credential_routes.router,
         payment_routes.router,
+        healthcode_routes.router,
     ]
 
 

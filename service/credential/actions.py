@@ -1,5 +1,6 @@
 """Recognise texts, ask the insurance bureau who somebody is, link, and tell what is linked."""
 
+import asyncio
 from typing import assert_never
 
 import msgspec
@@ -41,6 +42,8 @@ from service.person.model import CITIZEN_ID, RecordView, Registration, Source
 
 INSURANCE = "INSURANCE"
 CREDENTIALS_MAX = 20
+PATIENCE_S = 3.0
+"""How long somebody at a kiosk waits for a bureau before the scan goes on without it."""
 
 
 def recognise(text: str) -> Recognised:
@@ -65,7 +68,11 @@ async def insurance_of(ctx: Context, record_id: int, institution_id: int | None)
         return rules.view_of(InsuranceStatus.LINKED, row)
     if institution_id is None:
         return rules.view_of(InsuranceStatus.NOT_LINKED, None)
-    return await link_by_number(ctx, record_id, institution_id)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await link_by_number(ctx, record_id, institution_id)
+    except TimeoutError:
+        return await _last_known(ctx, record_id, InsuranceStatus.OWNER_DOWN)
 
 
 async def link_by_number(ctx: Context, record_id: int, institution_id: int) -> InsuranceView:
@@ -209,8 +216,11 @@ async def _link(
             if row.credential_id not in confirmed:
                 await _end(conn, ctx, row)
         chosen = rules.preferred(await _linked(conn, ctx, view.record_id))
-    status = InsuranceStatus.NOT_INSURED if chosen is None else InsuranceStatus.LINKED
-    return rules.view_of(status, chosen)
+    if chosen is None:
+        return msgspec.structs.replace(
+            rules.view_of(InsuranceStatus.NOT_INSURED, None), as_of=ctx.clock.now()
+        )
+    return rules.view_of(InsuranceStatus.LINKED, chosen)
 
 
 async def _linked(conn: Connection, ctx: Context, record_id: int) -> list[Credential]:

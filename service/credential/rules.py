@@ -1,4 +1,4 @@
-"""Pure decisions about credentials: what a text is, whom an answer names, which enrolment counts."""
+"""Pure decisions about credentials: what a text is, whom an answer names, which one counts."""
 
 import re
 from collections.abc import Sequence

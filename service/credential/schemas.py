@@ -27,7 +27,7 @@ class InsuranceAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Me(msgspec.Struct, kw_only=True):
-    """Who the resident is here. Names and numbers are masked; members are null before registration."""
+    """Who the resident is here, masked. Members are null before registration."""
 
     registered: bool
     level: str

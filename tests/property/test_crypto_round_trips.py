@@ -31,14 +31,14 @@ KEY = PrivateKey.from_bytes(sm3(b"a fixed test key"))
 SIGNED = raw_to_der(b"\x80" + bytes(31) + b"\x01" * 32)
 SLOW = select_backend("purepy", allow_software_signing=True)
 SLOW_KEY = PrivateKey.from_bytes(KEY.to_bytes(), backend=SLOW)
-small = settings(max_examples=60, deadline=None)
+small = settings(max_examples=40, deadline=None)
 keys16 = st.binary(min_size=16, max_size=16)
 values: st.SearchStrategy[Value] = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(2**70), 2**70),
     st.binary(max_size=20),
-    st.text(max_size=20).filter(lambda text: text.isprintable()),
+    st.text("ab1\x00é一", max_size=20),
     st.datetimes(timezones=st.just(UTC)),
 )
 
@@ -117,7 +117,8 @@ def test_splitting_a_ciphertext_never_crashes(blob: bytes, form: CiphertextForm)
     assert c2
 
 
-@given(st.lists(values, max_size=6), st.lists(values, max_size=6))
+@small
+@given(st.lists(values, max_size=4), st.lists(values, max_size=4))
 def test_canonical_bytes_are_equal_only_for_equal_lists(
     left: list[Value], right: list[Value]
 ) -> None:
@@ -125,6 +126,7 @@ def test_canonical_bytes_are_equal_only_for_equal_lists(
     assert (encode_parts(left) == encode_parts(right)) is same
 
 
+@small
 @given(keys16, st.binary(max_size=200), st.lists(values, max_size=4))
 def test_envelopes_round_trip(key: bytes, plain: bytes, parts: list[Value]) -> None:
     assert envelope.open(key, envelope.seal(key, plain, parts), parts) == plain

@@ -34,7 +34,15 @@ from crypto.healthcode.layout import (
     parse,
 )
 from crypto.healthcode.refusal import CodeRefused, Level, Mark, Refusal
-from crypto.healthcode.trust import TrustedKey, TrustList, open_trust_list, sign_trust_list
+from crypto.healthcode.trust import (
+    TrustedKey,
+    TrustList,
+    open_trust_list,
+    sign_trust_list,
+    trust_list_of,
+    trusted_key,
+)
+from crypto.healthcode.trustfile import read_trust_file, write_trust_file
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.keyring import KeyKind, KeyRing
 from crypto.sm2 import PrivateKey, PublicKey
@@ -346,3 +354,52 @@ def test_two_trusted_keys_never_share_an_id() -> None:
 def test_sizes_are_those_of_the_specification() -> None:
     assert SIZES == {Kind.BOUND: 194, Kind.ONCE: 100, Kind.PRINTED: 99}
     assert isinstance(ROOT.public, PublicKey)
+
+
+def test_a_ring_rotated_under_load_never_fails_a_code() -> None:
+    """Codes made by the old and the new key, at any instant around the rotation, all hold."""
+    turn = NOW + timedelta(microseconds=700_000)
+    overlap = timedelta(seconds=20)
+    ring = RING.rotated(KeyKind.ISSUER_ONCE, turn, life=30 * DAY, overlap=overlap)
+    listed = trust_list_of(ring, sequence=4, made_at=NOW - DAY, next_at=NOW + DAY)
+    assert len(listed.keys) == 4
+    verifier = CodeVerifier(
+        read_trust_file(write_trust_file(sign_trust_list(listed, ROOT), [ROOT.public]))
+    )
+    request = OnceRequest(index=INDEX, code_class=1)
+    for tenths in range(0, 300, 7):
+        at = turn + timedelta(milliseconds=100 * tenths)
+        for loaded in (RING, ring):
+            if loaded is RING and at >= turn + overlap:
+                continue
+            issued = issue_once(load_issuer(loaded, Kind.ONCE, at), request, at)
+            assert verifier.verify(issued.text, ANY, at).refusal is None
+
+
+def test_only_issuer_keys_are_listed() -> None:
+    with pytest.raises(BadKey):
+        trusted_key(RING.current(KeyKind.TOKEN, NOW))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"form": "yimatong-trust/1", "roots": [], "trust_list": ""}',
+        '{"form": "yimatong-trust/1", "roots": ["00"], "trust_list": "00"}',
+        '{"form": "yimatong-trust/1", "roots": "x", "trust_list": "00"}',
+        '{"form": "yimatong-trust/2", "roots": [], "trust_list": "00"}',
+        '{"form": "yimatong-trust/1", "roots": [], "trust_list": "00", "more": 1}',
+        "{" * 9999,
+    ],
+)
+def test_other_files_are_no_trust_files(text: str) -> None:
+    with pytest.raises(CryptoError):
+        read_trust_file(text)
+
+
+@pytest.mark.parametrize("text", ["", "YM1:", "YM1:00", code_text.encode(bytes(100))])
+def test_inspecting_a_foreign_text_names_the_error(text: str) -> None:
+    assert inspect_text(text)["error"] in {"CODE_MALFORMED", "CODE_UNSUPPORTED"}
