@@ -61,4 +61,5 @@ def set_up_logs(role: str, *, stream: TextIO | None = None) -> None:
 
 def get_logger(name: str) -> Any:
     """A logger whose lines carry ``logger: yimatong.<name>``."""
-    return structlog.get_logger().bind(logger=f"yimatong.{name}")
+    # Initial values keep the proxy lazy: ``bind`` here would freeze the default configuration.
+    return structlog.get_logger(logger=f"yimatong.{name}")
