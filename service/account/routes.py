@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import Router, delete, post
-from litestar.params import Parameter
+from litestar.params import PathParameter
 
 from service.account import actions
 from service.account.schemas import LoginAnswer, LoginRequest
@@ -13,7 +13,7 @@ from service.kernel.principals import Resident
 
 @post("/v1/login/{provider:str}", status_code=200, tags=["resident"])
 async def login(
-    provider: Annotated[str, Parameter(max_length=32)], data: LoginRequest, ctx: Context
+    provider: Annotated[str, PathParameter(max_length=32)], data: LoginRequest, ctx: Context
 ) -> LoginAnswer:
     """Exchange the platform's one-time code for a bearer token of ours."""
     logged_in = await actions.login(ctx, provider, data.code)

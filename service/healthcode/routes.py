@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, QueryParameter
 
 from service.healthcode import actions
 from service.healthcode.model import ScanRequest
@@ -51,7 +51,7 @@ async def resolve_scan(
     data: ScanBody,
     request: Request[None, None, State],
     ctx: Context,
-    idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
+    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
 ) -> Response[bytes]:
     """Resolve any code to one person. The answer is a ``ScanAnswer``.
 
@@ -82,8 +82,8 @@ async def resolve_scan(
 async def list_scans(
     application: Application,
     ctx: Context,
-    after: Annotated[str | None, Parameter(max_length=64)] = None,
-    limit: Annotated[int, Parameter(ge=1, le=LIMIT_MAX)] = 50,
+    after: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX)] = 50,
 ) -> InstitutionScans:
     """The scans at the institution's own terminals behind a cursor, oldest first.
 
