@@ -84,7 +84,9 @@ def open_ring(blob: bytes, master: bytes) -> KeyRing:
     plain = gcm_decrypt(_sealing_key(master, head[len(_HEAD) :]), nonce, sealed, head)
     try:
         document = json.loads(plain)
-        (rows,) = document.values()
+        ((name, rows),) = document.items()
+        if name != "keys":
+            raise BadEncoding("the keystore's content is not of this version")
         return KeyRing([_key(row) for row in rows])
     except CryptoError:
         raise

@@ -11,6 +11,7 @@ from litestar.openapi.plugins import YamlRenderPlugin
 from crypto.selftest import SelfTestReport
 from service import features
 from service.account import actions as account
+from service.healthcode.symbols import SymbolDrawer
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import UNAVAILABLE, connection
@@ -20,6 +21,7 @@ from service.kernel.limits import BoundedQueue, RateLimit
 from service.kernel.principals import Application, Resident, Terminal
 from service.kernel.problems import NotAuthenticated
 from service.kernel.strict_body import decode_strictly
+from service.web.routes import PageSettings, web_router
 
 VERSION = "0.1.0"
 
@@ -87,15 +89,19 @@ def metrics(ctx: Context) -> Response[bytes]:
     return Response(content=ctx.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def create_framework_app(ctx: Context, cipher: SelfTestReport) -> Litestar:
+def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettings) -> Litestar:
     """The Litestar application without the outer layers; the OpenAPI document comes from it."""
     activation_limit = RateLimit(per_s=1.0, burst=20)
+    code_limit = RateLimit(per_s=0.5, burst=30)
+    symbol_drawer = SymbolDrawer()
     return Litestar(
-        route_handlers=[healthz, readyz, metrics, *features.routers()],
+        route_handlers=[healthz, readyz, metrics, web_router(pages), *features.routers()],
         dependencies={
             "ctx": Provide(lambda: ctx, sync_to_thread=False),
             "cipher": Provide(lambda: cipher, sync_to_thread=False),
             "activation_limit": Provide(lambda: activation_limit, sync_to_thread=False),
+            "code_limit": Provide(lambda: code_limit, sync_to_thread=False),
+            "symbol_drawer": Provide(lambda: symbol_drawer, sync_to_thread=False),
             "resident": Provide(resident_of),
             "terminal": Provide(terminal_of),
             "application": Provide(application_of),
@@ -115,9 +121,9 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport) -> Litestar:
     )
 
 
-def create_app(ctx: Context, cipher: SelfTestReport) -> App:
+def create_app(ctx: Context, cipher: SelfTestReport, pages: PageSettings) -> App:
     """The whole application: bounded queue and request ids, signatures, then the framework."""
-    framework = create_framework_app(ctx, cipher)
+    framework = create_framework_app(ctx, cipher, pages)
 
     async def prove(claimed: Any, text: bytes, changes_state: bool) -> Any:
         return await institution.prove(ctx, claimed, text, changes_state)

@@ -17,6 +17,8 @@ from service.settings import Settings
 from service.wiring import open_context
 
 HOSPITAL_CODE = "H99000100001"
+HOSPITAL_NAME = "测试市第一人民医院"
+REGION = "990001"
 MERCHANT = "1900000109"
 
 
@@ -71,8 +73,8 @@ async def _enrol(ctx: Context) -> DemoHospital:
         ctx,
         NewInstitution(
             code=HOSPITAL_CODE,
-            name="测试市第一人民医院",
-            insurance_region="990001",
+            name=HOSPITAL_NAME,
+            insurance_region=REGION,
             level=3,
             moved_amounts=MovedAmounts.ADJUST,
         ),

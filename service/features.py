@@ -5,24 +5,38 @@ from typing import Any
 
 from litestar import Router
 
+from service.account import routes as account_routes
+from service.bill import jobs as bill_jobs
+from service.credential import routes as credential_routes
+from service.healthcode import routes as healthcode_routes
 from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
+from service.payment import jobs as payment_jobs
+from service.payment import routes as payment_routes
+from service.receipt import jobs as receipt_jobs
+from service.settlement import jobs as settlement_jobs
 
 Handler = Callable[[Context, Event], Awaitable[None]]
 
 
 def routers() -> Sequence[Router]:
     """Every feature's HTTP."""
-    return [institution_routes.router]
+    return [
+        institution_routes.router,
+        account_routes.router,
+        credential_routes.router,
+        payment_routes.router,
+        healthcode_routes.router,
+    ]
 
 
 def handlers() -> dict[str, Handler]:
     """Topic to handler, over all features."""
-    return {}
+    return {**settlement_jobs.HANDLERS, **receipt_jobs.HANDLERS}
 
 
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
     """All due work."""
-    return []
+    return [*bill_jobs.sources(ctx), *payment_jobs.sources(ctx), *settlement_jobs.sources(ctx)]

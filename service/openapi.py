@@ -11,6 +11,7 @@ from crypto.selftest import SelfTestReport
 from service.app import create_framework_app
 from service.kernel.context import Context
 from service.kernel.http_problems import MEDIA_TYPE
+from service.web.routes import PageSettings
 
 _PROBLEM = {
     "type": "object",
@@ -49,7 +50,8 @@ _BY_PREFIX = {"/v1/me/": "resident", "/v1/institution/": "application", "/v1/ter
 
 def schema() -> dict[str, Any]:
     """The document as plain values."""
-    app = create_framework_app(cast("Context", None), cast("SelfTestReport", None))
+    pages = PageSettings(sandbox=False, login_twin_url=None, cashier_url=None)
+    app = create_framework_app(cast("Context", None), cast("SelfTestReport", None), pages)
     document = app.openapi_schema.to_schema()
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM

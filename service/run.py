@@ -6,10 +6,12 @@ order; the next run resumes with the same data.
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -18,7 +20,8 @@ from service import demo_hospital, sandbox
 from service.cli import say, until_stopped
 from service.installation import prepare_keys
 from service.kernel.logs import set_up_logs
-from service.kernel.migrate import migrate
+from service.kernel.migrate import MigrationRefused, migrate
+from service.postgres.failures import PostgresUnavailable
 from service.postgres.server import embedded_postgres
 from service.settings import Settings
 from service.wiring import install_ciphers
@@ -26,6 +29,10 @@ from service.wiring import install_ciphers
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+_HOME = Path(__file__).resolve().parent.parent
+"""Where the packages lie: children run with ``-P`` and find them here, installed or not."""
 
 
 class ChildNotReady(Exception):
@@ -38,19 +45,29 @@ class Child:
     def __init__(self, role: str, logs: Path) -> None:
         self.role = role
         self.log = logs / f"{role}.log"
+        self._pid_file = logs / f"{role}.pid"
         self._stopping = False
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The present process."""
-        return self._process.pid if self._process else None
-
     async def start(self) -> None:
-        """Start and watch."""
+        """Start and watch; ends a process that an earlier run left when it was killed."""
+        await self._end_orphan()
         await self._spawn()
         self._watch = asyncio.create_task(self._keep_running())
+
+    async def _end_orphan(self) -> None:
+        try:
+            pid = int(self._pid_file.read_text("ascii"))
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return
+        if command[-3:-1] != [b"service", self.role.encode()]:
+            return
+        say(f"ending a {self.role} that an earlier run left (pid {pid})")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        await asyncio.sleep(0.5)
 
     async def _spawn(self) -> None:
         with self.log.open("ab") as log:
@@ -64,7 +81,9 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(_HOME)},
             )
+        self._pid_file.write_text(str(self._process.pid), "ascii")
 
     async def _keep_running(self) -> None:
         deaths = 0
@@ -96,6 +115,7 @@ class Child:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
+        self._pid_file.unlink(missing_ok=True)
 
 
 @contextlib.asynccontextmanager
@@ -106,12 +126,12 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
         await _migrate(settings.database_url)
         yield "the server of YIMATONG_DATABASE_URL"
         return
-    async with embedded_postgres(settings.state_dir / "postgres") as server:
-        noted.write_text(server.dsn, "utf-8")
+    async with embedded_postgres(settings.state_dir / "postgres") as database:
+        noted.write_text(database.dsn, "utf-8")
         noted.chmod(0o600)
-        await _migrate(server.dsn)
+        await _migrate(database.dsn)
         try:
-            yield f"embedded PostgreSQL {server.found.version} ({server.found.source})"
+            yield f"embedded PostgreSQL (binaries: {database.source})"
         finally:
             noted.unlink(missing_ok=True)
 
@@ -151,20 +171,33 @@ async def run_all(settings: Settings) -> int:
 
     async def keep(stop: asyncio.Event) -> None:
         nonlocal failed
-        async with _database(settings) as database, contextlib.AsyncExitStack() as parts:
-            try:
+        try:
+            async with _database(settings) as database, contextlib.AsyncExitStack() as parts:
                 activation = await demo_hospital.prepare(settings)
-                await _start_parts(settings, logs, parts)
-            except ChildNotReady as fault:
-                say(f"not started: {fault}")
-                failed = True
-                return
-            _print_addresses(settings, database, activation)
-            await stop.wait()
-            say("stopping")
+                if await _unless_stopped(_start_parts(settings, logs, parts), stop):
+                    _print_addresses(settings, database, activation)
+                    await stop.wait()
+                say("stopping")
+        except (ChildNotReady, PostgresUnavailable, MigrationRefused) as fault:
+            say(f"not started: {fault}")
+            failed = True
 
     await until_stopped(keep)
     return 1 if failed else 0
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Do ``work``; False when Ctrl-C came first."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return False
+    await working
+    return True
 
 
 async def _start_parts(settings: Settings, logs: Path, parts: contextlib.AsyncExitStack) -> None:

@@ -11,7 +11,7 @@ from service.app import create_app
 from service.kernel.entry import App, Receive, Scope, Send
 from service.kernel.logs import get_logger, set_up_logs
 from service.settings import Settings, read_settings
-from service.wiring import install_ciphers, open_context
+from service.wiring import install_ciphers, open_context, pages_of
 
 _log = get_logger("serve")
 
@@ -41,7 +41,7 @@ class LazyApp:
             _log.error("serve.not_started", fault=fault)
             await send({"type": "lifespan.startup.failed", "message": type(fault).__name__})
             return
-        self._app = create_app(ctx, cipher)
+        self._app = create_app(ctx, cipher, pages_of(self._settings))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await opened.__aexit__(None, None, None)

@@ -15,7 +15,8 @@ from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
 from service.kernel.logs import get_logger
-from service.settings import Settings
+from service.settings import Mode, Settings
+from service.web.routes import PageSettings
 
 _log = get_logger("wiring")
 
@@ -64,8 +65,19 @@ def policy_of(settings: Settings) -> Policy:
         lease=settings.lease,
         retry_after=settings.retry_after,
         code_life_s=settings.code_life_s,
+        test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
+    )
+
+
+def pages_of(settings: Settings) -> PageSettings:
+    """What the pages may know of this system."""
+    twin = settings.twin_url
+    return PageSettings(
+        sandbox=twin is not None,
+        login_twin_url=f"{twin}/wechat-login" if twin else None,
+        cashier_url=policy_of(settings).cashier_url,
     )
 
 

@@ -10,17 +10,19 @@ Entries rise strictly by key id, classes by value; no classes means every class.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from crypto.errors import BadEncoding, BadKey, BadSignature
 from crypto.healthcode.layout import Kind
-from crypto.sm2 import PublicKey
+from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.sm2 import PrivateKey, PublicKey
 
 PREFIX = b"YM1 trust list\0"
 ENTRIES_MAX = 1000
 LIST_MAX = 1 << 20
 _SECONDS_MAX = 0xFFFFFFFF
+_ALMOST_A_SECOND = timedelta(microseconds=999_999)
 
 
 class Signer(Protocol):
@@ -81,6 +83,41 @@ class TrustList:
                 raise BadKey("two trusted keys have one id")
             by_id[key.key_id] = key
         return cls(sequence=sequence, made_at=made_at, next_at=next_at, keys=by_id)
+
+
+_ISSUES = {
+    KeyKind.ISSUER_BOUND: Kind.BOUND,
+    KeyKind.ISSUER_ONCE: Kind.ONCE,
+    KeyKind.ISSUER_PRINTED: Kind.PRINTED,
+}
+
+
+def trusted_key(key: Key, *, cut_off: datetime | None = None) -> TrustedKey:
+    """What the list says of an issuer key of the ring; ``BadKey`` for any other key.
+
+    Codes count whole seconds, so the signing window is widened to whole seconds.
+    """
+    kind = _ISSUES.get(key.kind)
+    if kind is None or key.code_key_id is None or key.accept_until is None:
+        raise BadKey("not an issuer key")
+    return TrustedKey(
+        key_id=key.code_key_id,
+        public=PrivateKey.from_bytes(key.material).public,
+        kinds=frozenset({kind}),
+        classes=frozenset(),
+        sign_from=key.use_from.replace(microsecond=0),
+        sign_until=(key.use_until + _ALMOST_A_SECOND).replace(microsecond=0),
+        verify_until=(key.accept_until + _ALMOST_A_SECOND).replace(microsecond=0),
+        cut_off=cut_off,
+    )
+
+
+def trust_list_of(
+    ring: KeyRing, *, sequence: int, made_at: datetime, next_at: datetime
+) -> TrustList:
+    """The list of all issuer keys of a ring, ready to be signed by the offline root."""
+    keys = [trusted_key(key) for key in ring.keys if key.kind in _ISSUES]
+    return TrustList.of(sequence=sequence, made_at=made_at, next_at=next_at, keys=keys)
 
 
 def _seconds(instant: datetime | None) -> bytes:

@@ -166,8 +166,8 @@ class CodeVerifier:
 
     def _remember(self, name: bytes, holder: PublicKey) -> None:
         """Expiry needs no care here: the time checks come first, every time."""
+        self._remembered.pop(name, None)
         self._remembered[name] = holder
-        self._remembered.move_to_end(name)
         if len(self._remembered) > self._remembered_max:
             self._remembered.popitem(last=False)
 

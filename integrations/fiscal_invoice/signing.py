@@ -18,7 +18,7 @@ SUCCESS = "S0000"
 DATA_CHARS_MAX = 8 * 1024 * 1024
 
 
-class InvoiceUnreadable(ValueError):  # noqa: N818 - names what was found
+class InvoiceUnreadable(ValueError):
     """The message is forged, damaged or of another shape."""
 
 

@@ -43,7 +43,7 @@ ACCOUNT_FUND = "310200"
 _YUAN = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,8}))?\Z", re.ASCII)
 
 
-class AmountUnreadable(ValueError):  # noqa: N818 - names what was found
+class AmountUnreadable(ValueError):
     """The field is no amount: other characters, or a fraction of a fen."""
 
 

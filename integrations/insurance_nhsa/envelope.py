@@ -19,7 +19,7 @@ Text = str | int | UnsetType | None
 """A partner's field. Numbers with a fraction arrive as their exact text (``read_json``)."""
 
 
-class AnswerUnreadable(ValueError):  # noqa: N818 - names what was found
+class AnswerUnreadable(ValueError):
     """The answer is not a message of this interface: too large, no JSON, or of another shape."""
 
 

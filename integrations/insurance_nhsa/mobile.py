@@ -21,7 +21,7 @@ ENC_HEX_MAX = 8 * 1024 * 1024
 SIGNATURE_BYTES = 64
 
 
-class EnvelopeRefused(ValueError):  # noqa: N818 - an outcome
+class EnvelopeRefused(ValueError):
     """The envelope is forged, damaged or not for us. ``reason`` is a fixed word."""
 
     def __init__(self, reason: str) -> None:

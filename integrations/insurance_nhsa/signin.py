@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 
 
-class SignInFailed(Exception):  # noqa: N818 - an outcome, not a mistake
+class SignInFailed(Exception):
     """No sign-in number could be had, so the transaction itself was not sent. ``why`` is fixed."""
 
     def __init__(self, why: str) -> None:

@@ -39,7 +39,7 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 Row = dict[str, str | None]
 
 
-class StatementUnreadable(ValueError):  # noqa: N818 - names what was found
+class StatementUnreadable(ValueError):
     """The file or a line is not of this form."""
 
 

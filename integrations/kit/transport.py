@@ -26,7 +26,7 @@ CONNECT_SHARE = 0.4
 so a partner that cannot be reached is always told apart from one that does not answer."""
 
 
-class ProviderFault(Exception):  # noqa: N818 - the field speaks of faults
+class ProviderFault(Exception):
     """A call ended without a usable answer. ``why`` is a fixed word, never a partner's text."""
 
     def __init__(self, why: str) -> None:
@@ -46,7 +46,7 @@ class ProviderAnswerInvalid(ProviderFault):
     """The answer's signature or shape is wrong. Raised by partner folders, not by the transport."""
 
 
-class TransactionOpen(RuntimeError):  # noqa: N818 - names the state found
+class TransactionOpen(RuntimeError):
     """A partner was called inside a database transaction: a mistake of the caller, nothing sent."""
 
 

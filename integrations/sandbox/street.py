@@ -33,6 +33,11 @@ class Street:
         if twin is None:
             await self._answer(scope["path"], send)
             return
+        if rest.startswith("sandbox/"):
+            if scope["method"] == "OPTIONS":
+                await self._allow_pages(send)
+                return
+            send = _open_to_pages(send)
         raw = scope.get("raw_path") or scope["path"].encode()
         inner = {**scope, "path": "/" + rest, "raw_path": raw, "state": {}}
         await twin(inner, receive, send)  # type: ignore[arg-type]
@@ -50,6 +55,16 @@ class Street:
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
+    async def _allow_pages(self, send: Send) -> None:
+        """Answer a browser's question whether a page may use the control routes: anyone may."""
+        headers = [
+            *_OPEN,
+            (b"access-control-allow-methods", b"GET, POST, DELETE"),
+            (b"access-control-allow-headers", b"content-type"),
+        ]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
     async def _answer(self, path: str, send: Send) -> None:
         known = path in ("/", "/healthz")
         text = f"{self._title}\n" + "".join(f"  /{name}/\n" for name in self._twins)
@@ -59,3 +74,17 @@ class Street:
             {"type": "http.response.start", "status": 200 if known else 404, "headers": headers}
         )
         await send({"type": "http.response.body", "body": body})
+
+
+_OPEN = [(b"access-control-allow-origin", b"*")]
+
+
+def _open_to_pages(send: Send) -> Send:
+    """Control routes are called by pages of another port; nothing behind them is real."""
+
+    async def opened(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *_OPEN]}
+        await send(message)
+
+    return opened

@@ -12,7 +12,7 @@ AES_ALGORITHM = "AEAD_AES_256_GCM"
 NONCE_BYTES = 12
 
 
-class SealBroken(ValueError):  # noqa: N818 - names the state found
+class SealBroken(ValueError):
     """The ciphertext is not base64, too short, or was not sealed under this key and context."""
 
 

@@ -19,7 +19,7 @@ SM_SCHEME = "WECHATPAY2-SM2-WITH-SM3"
 RSA_BITS_MIN = 2048
 
 
-class WechatPayKeyRefused(ValueError):  # noqa: N818 - names what happened, like the port's
+class WechatPayKeyRefused(ValueError):
     """A configured key, certificate or setting cannot be used. The message holds none of it."""
 
 

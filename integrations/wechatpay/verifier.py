@@ -28,7 +28,7 @@ SCHEMES = frozenset({RSA_SCHEME, SM_SCHEME})
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
-class SignatureRefused(Exception):  # noqa: N818 - names what happened, like the port's
+class SignatureRefused(Exception):
     """Not provably WeChat's. ``reason`` is a fixed word."""
 
     def __init__(self, reason: str) -> None:

@@ -17,7 +17,7 @@ Cents = Annotated[int, msgspec.Meta(ge=0, le=FEN_MAX)]
 T = TypeVar("T")
 
 
-class WireInvalid(ValueError):  # noqa: N818 - names the state found
+class WireInvalid(ValueError):
     """The bytes are not the JSON that the partner documents."""
 
 

@@ -2,18 +2,15 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from integrations.ports.money import parse_yuan_text
 from integrations.wechatpay import statements
-
-Case = dict[str, Any]
-Keys = dict[str, Any]
-Verdict = tuple[bool, object]
+from service.conformance.verdict import Case, CaseJudge, Judgement
 
 
-def judge_wechat_bill(case: Case) -> Verdict:
+def judge_wechat_bill(case: Case) -> Judgement:
     """Rows and summary by header name; ``_cents`` means integer fen; a given hash is checked."""
     sha1 = next((str(v) for k, v in case.items() if "sha1" in k or k == "hash_value"), None)
     try:
@@ -81,24 +78,22 @@ def _count_faults(statement: statements.Statement, expected: object) -> list[str
         return [] if expected == len(statement.rows) else ["row count"]
     if not isinstance(expected, dict):
         return ["expected_counts is unreadable"]
-    faults = []
-    for name, value in expected.items():
-        found: object = None
-        if name in {"rows", "row_count", "detail", "details"}:
-            found = len(statement.rows)
-        elif name in {"summary", "summary_rows"}:
-            found = 1
-        elif name in {"columns", "detail_columns"}:
-            found = len(statement.rows[0]) if statement.rows else 0
-        elif name == "summary_columns":
-            found = len(statement.summary)
-        elif name in statement.summary:
-            found = statements.summary_count(statement.summary, name)
-        else:
-            found = sum(1 for row in statement.rows if name in row.values())
-        if found != value:
-            faults.append(name)
-    return faults
+    return [name for name, value in expected.items() if _count(statement, name) != value]
+
+
+def _count(statement: statements.Statement, name: str) -> int:
+    """Rows, columns, the summary's own count of that name, or rows with a cell of that value."""
+    fixed = {
+        "rows": len(statement.rows),
+        "summary_rows": 1,
+        "columns": len(statement.rows[0]) if statement.rows else 0,
+        "summary_columns": len(statement.summary),
+    }
+    if name in fixed:
+        return fixed[name]
+    if name in statement.summary:
+        return statements.summary_count(statement.summary, name)
+    return sum(1 for row in statement.rows if name in row.values())
 
 
 def total_faults(statement: statements.Statement, expected: object) -> list[str]:
@@ -122,11 +117,11 @@ def _column_sum_is(rows: list[dict[str, str]], name: str, value: object) -> bool
         return False
 
 
-def judge_bill(case: Case, _keys: Keys) -> Verdict:
+def judge_bill(case: Case, _keys: Mapping[str, Any]) -> Judgement:
     """By provider."""
     if str(case.get("provider", "")).startswith("wechatpay"):
         return judge_wechat_bill(case)
     return False, "unsupported"
 
 
-JUDGES: dict[str, Callable[[Case, Keys], Verdict]] = {"bill_parse": judge_bill}
+JUDGES: dict[str, CaseJudge] = {"bill_parse": judge_bill}

@@ -1,5 +1,6 @@
 """Finds the key material that a payment case names, in the shapes production uses."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography import x509
@@ -9,9 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from crypto.certificates import load_certificate as load_sm_certificate
 from integrations.wechatpay.shangmi import Sm2SigningKey, Sm2VerifyKey
 from integrations.wechatpay.signing import RsaSigningKey, RsaVerifyKey, load_certificate
-
-Case = dict[str, Any]
-Keys = dict[str, Any]
+from service.conformance.verdict import Case
 
 KEY_FIELDS = ("key", "verify_key", "platform_key", "public_key", "signing_key")
 SERIAL_FIELDS = (
@@ -24,7 +23,7 @@ SERIAL_FIELDS = (
 )
 
 
-def entry_of(case: Case, keys: Keys) -> Case:
+def entry_of(case: Case, keys: Mapping[str, Any]) -> Case:
     """The entry of ``keys`` that the case names, or the case itself if it holds a PEM."""
     for field in KEY_FIELDS:
         name = case.get(field)
@@ -51,13 +50,13 @@ def certificate_pem_of(entry: Case) -> str:
     return str(entry.get("cert") or entry.get("cert_pem") or entry.get("certificate_pem") or "")
 
 
-def signing_key(case: Case, keys: Keys) -> RsaSigningKey | Sm2SigningKey:
+def signing_key(case: Case, keys: Mapping[str, Any]) -> RsaSigningKey | Sm2SigningKey:
     """The private key."""
     pem = pem_of(entry_of(case, keys))
     return Sm2SigningKey(pem) if is_sm(case) else RsaSigningKey(pem)
 
 
-def verify_key(case: Case, keys: Keys) -> RsaVerifyKey | Sm2VerifyKey:
+def verify_key(case: Case, keys: Mapping[str, Any]) -> RsaVerifyKey | Sm2VerifyKey:
     """The public key: of the private PEM, of the public PEM, or of the certificate."""
     entry = entry_of(case, keys)
     pem = pem_of(entry)
@@ -89,13 +88,13 @@ def rsa_public(entry: Case) -> rsa.RSAPublicKey:
     raise ValueError("the entry holds no RSA key")
 
 
-def certificate_of(case: Case, keys: Keys) -> x509.Certificate:
+def certificate_of(case: Case, keys: Mapping[str, Any]) -> x509.Certificate:
     """The certificate in the case, or in the entry it names."""
     own = certificate_pem_of(case)
     return load_certificate(own or certificate_pem_of(entry_of(case, keys)))
 
 
-def known_serials(case: Case, keys: Keys, named: str) -> set[str]:
+def known_serials(case: Case, keys: Mapping[str, Any], named: str) -> set[str]:
     """Under which serials the verifier knows the case's key.
 
     A case that says nothing about the public key's id means the id that its headers name.
@@ -114,7 +113,7 @@ def known_serials(case: Case, keys: Keys, named: str) -> set[str]:
     return found
 
 
-def api_v3_key(case: Case, keys: Keys) -> str:
+def api_v3_key(case: Case, keys: Mapping[str, Any]) -> str:
     """The APIv3 key, in the case or in the entry it names."""
     for field in ("apiv3_key_utf8", "key_utf8", "apiv3_key", "api_v3_key"):
         if isinstance(case.get(field), str):

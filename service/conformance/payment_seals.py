@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,13 +14,10 @@ from integrations.wechatpay.sealing import SealBroken
 from integrations.wechatpay.wire import NoticeEnvelope, WireInvalid, decode
 from service.conformance import payment_keys
 from service.conformance.payment_signatures import check_signed, raw_body
-
-Case = dict[str, Any]
-Keys = dict[str, Any]
-Verdict = tuple[bool, object]
+from service.conformance.verdict import Case, CaseJudge, Judgement
 
 
-def open_resource(case: Case, keys: Keys, resource: Case) -> bytes:
+def open_resource(case: Case, keys: Mapping[str, Any], resource: Case) -> bytes:
     """Open an AEAD resource by its own algorithm, else the case's. Raises ``SealBroken``."""
     key = payment_keys.api_v3_key(case, keys).encode()
     named = str(resource.get("algorithm") or case.get("alg") or "")
@@ -67,7 +64,7 @@ def _resource(case: Case) -> Case:
     return case
 
 
-def judge_aead(case: Case, keys: Keys) -> Verdict:
+def judge_aead(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """Opens to the plaintext; for SM the derived key is checked too."""
     derived = case.get("derived_sm4_key_hex")
     if derived is not None:
@@ -83,7 +80,7 @@ def judge_aead(case: Case, keys: Keys) -> Verdict:
     return _plain_matches(case, plain), plain.decode("utf-8", "replace")
 
 
-def judge_aead_negative(case: Case, keys: Keys) -> Verdict:
+def judge_aead_negative(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """Must not open."""
     try:
         open_resource(case, keys, _resource(case))
@@ -92,7 +89,7 @@ def judge_aead_negative(case: Case, keys: Keys) -> Verdict:
     return False, "opened"
 
 
-def judge_certificate(case: Case, keys: Keys) -> Verdict:
+def judge_certificate(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """A platform certificate: opens, and has the serial."""
     plain = open_resource(case, keys, _resource(case))
     certificate = signing.load_certificate(plain.decode())
@@ -102,7 +99,7 @@ def judge_certificate(case: Case, keys: Keys) -> Verdict:
     return serial == wanted and (not known or _plain_matches(case, plain)), serial
 
 
-def judge_sensitive_field(case: Case, keys: Keys) -> Verdict:
+def judge_sensitive_field(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """A sensitive field opens with the merchant's key."""
     key = payment_keys.signing_key(case, keys)
     try:
@@ -112,7 +109,7 @@ def judge_sensitive_field(case: Case, keys: Keys) -> Verdict:
     return plain == case.get("expected_plaintext"), plain
 
 
-def read_notice(case: Case, keys: Keys) -> tuple[str, bytes]:
+def read_notice(case: Case, keys: Mapping[str, Any]) -> tuple[str, bytes]:
     """``ok`` with the opened content, or the reason for refusing; by the order of 1.4."""
     said = check_signed(case, keys)
     if said != "ok":
@@ -130,7 +127,7 @@ def read_notice(case: Case, keys: Keys) -> tuple[str, bytes]:
         return "seal-broken", b""
 
 
-def judge_notification(case: Case, keys: Keys) -> Verdict:
+def judge_notification(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """Accepted at ``now``, opened, and every expected key is there."""
     said, plain = read_notice(case, keys)
     if said != "ok":
@@ -138,13 +135,13 @@ def judge_notification(case: Case, keys: Keys) -> Verdict:
     return _plain_matches(case, plain), plain.decode("utf-8", "replace")
 
 
-def judge_notification_negative(case: Case, keys: Keys) -> Verdict:
+def judge_notification_negative(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """Refused."""
     said, _ = read_notice(case, keys)
     return said != "ok", said
 
 
-def judge_aes_ecb(case: Case, _keys: Keys) -> Verdict:
+def judge_aes_ecb(case: Case, _keys: Mapping[str, Any]) -> Judgement:
     """V2's sealed refund notice; the key may be the one derived from the V2 key."""
     key = (
         apiv2.refund_notice_key(str(case["api_key"]))
@@ -161,7 +158,7 @@ def judge_aes_ecb(case: Case, _keys: Keys) -> Verdict:
     return plain == case.get("expected_plaintext"), plain
 
 
-def judge_digest(case: Case, _keys: Keys) -> Verdict:
+def judge_digest(case: Case, _keys: Mapping[str, Any]) -> Judgement:
     """A plain digest by name."""
     message = str(case["message"]).encode()
     name = str(case["alg"]).lower().replace("-", "")
@@ -169,7 +166,7 @@ def judge_digest(case: Case, _keys: Keys) -> Verdict:
     return got == case["expected_hex"], got
 
 
-JUDGES: dict[str, Callable[[Case, Keys], Verdict]] = {
+JUDGES: dict[str, CaseJudge] = {
     "aead_decrypt": judge_aead,
     "aead_negative": judge_aead_negative,
     "notification_decrypt": judge_aead,

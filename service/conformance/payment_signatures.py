@@ -1,17 +1,14 @@
 """Judges of signed texts: requests, answers, client parameters, certificates, form signatures."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from integrations.wechatpay import apiv2, medins, signing
 from integrations.wechatpay.verifier import SignatureRefused, Verifier, lower_names
 from service.conformance import payment_keys
-
-Case = dict[str, Any]
-Keys = dict[str, Any]
-Verdict = tuple[bool, object]
+from service.conformance.verdict import Case, CaseJudge, Judgement
 
 
 def raw_body(case: Case) -> bytes:
@@ -48,15 +45,16 @@ def headers_of(case: Case) -> dict[str, str]:
     return {name: str(value) for name, value in single.items() if value is not None}
 
 
-def check_signed(case: Case, keys: Keys) -> str:
+def check_signed(case: Case, keys: Mapping[str, Any]) -> str:
     """``ok`` or the verifier's reason, over the case's headers and raw body at ``now``."""
     headers = headers_of(case)
     found = lower_names(headers)
-    serial = found.get("wechatpay-serial")
-    if serial is None and "headers" not in case:
-        serial = headers["Wechatpay-Serial"] = "PUB_KEY_ID_UNNAMED"
     key = payment_keys.verify_key(case, keys)
-    known = payment_keys.known_serials(case, keys, serial or "")
+    known = payment_keys.known_serials(case, keys, found.get("wechatpay-serial", ""))
+    if "headers" not in case and "Wechatpay-Serial" not in headers:
+        # A case of single fields that names no serial means the one key it gives.
+        known = {"PUB_KEY_ID_UNNAMED"}
+        headers["Wechatpay-Serial"] = "PUB_KEY_ID_UNNAMED"
     at = instant(case)
     if at is None:
         stamp = found.get("wechatpay-timestamp", "")
@@ -85,7 +83,7 @@ def _expected_message(case: Case) -> str | None:
     return None
 
 
-def judge_request_signature(case: Case, keys: Keys) -> Verdict:
+def judge_request_signature(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """String to sign, then signature and header: equal for RSA, verifying for SM2."""
     message = _message(case)
     expected_message = _expected_message(case)
@@ -103,7 +101,7 @@ def judge_request_signature(case: Case, keys: Keys) -> Verdict:
     return _header_equal(case, keys, key.scheme, signature)
 
 
-def _header_equal(case: Case, keys: Keys, scheme: str, signature: str) -> Verdict:
+def _header_equal(case: Case, keys: Mapping[str, Any], scheme: str, signature: str) -> Judgement:
     expected = case.get("expected_authorization")
     if expected is None:
         return True, signature
@@ -120,7 +118,7 @@ def _header_equal(case: Case, keys: Keys, scheme: str, signature: str) -> Verdic
     return same, line
 
 
-def judge_authorization_format(case: Case, keys: Keys) -> Verdict:
+def judge_authorization_format(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """An example that must be readable, or a string to sign, with a header where one is given."""
     example = case.get("example") or case.get("authorization")
     if isinstance(example, str):
@@ -140,7 +138,7 @@ def judge_authorization_format(case: Case, keys: Keys) -> Verdict:
     return _header_equal(case, keys, signing.RSA_SCHEME, wanted_items["signature"])
 
 
-def judge_request_signature_verify(case: Case, keys: Keys) -> Verdict:
+def judge_request_signature_verify(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """A request's signature, alone or inside its Authorization line, over the rebuilt string."""
     line = case.get("authorization") or case.get("expected_authorization")
     if isinstance(line, str):
@@ -159,13 +157,13 @@ def judge_request_signature_verify(case: Case, keys: Keys) -> Verdict:
     return valid is bool(case.get("expected_valid", True)), valid
 
 
-def judge_response_verify(case: Case, keys: Keys) -> Verdict:
+def judge_response_verify(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """An answer's signature by the rules of 1.4."""
     said = check_signed(case, keys)
     return (said == "ok") is bool(case.get("expected_valid", True)), said
 
 
-def judge_raw_signature(case: Case, keys: Keys) -> Verdict:
+def judge_raw_signature(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """A signature over the message as it stands."""
     signature = str(case.get("signature") or case.get("expected_signature") or "")
     message = (
@@ -178,7 +176,7 @@ def judge_raw_signature(case: Case, keys: Keys) -> Verdict:
     return valid is bool(case.get("expected_valid", not negative)), valid
 
 
-def judge_client_invoke(case: Case, keys: Keys) -> Verdict:
+def judge_client_invoke(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """``paySign``; in the native app the last line is the bare prepay id."""
     fields = {name.lower(): str(value) for name, value in case["fields"].items()}
     message = signing.client_message(
@@ -197,14 +195,14 @@ def judge_client_invoke(case: Case, keys: Keys) -> Verdict:
     return signature == expected, signature
 
 
-def judge_certificate_serial(case: Case, keys: Keys) -> Verdict:
+def judge_certificate_serial(case: Case, keys: Mapping[str, Any]) -> Judgement:
     """The serial as the partner writes it."""
     serial = signing.certificate_serial(payment_keys.certificate_of(case, keys))
     expected = case.get("expected_serial_hex_upper") or case.get("expected_serial")
     return serial == expected, serial
 
 
-def judge_v2_signature(case: Case, _keys: Keys) -> Verdict:
+def judge_v2_signature(case: Case, _keys: Mapping[str, Any]) -> Judgement:
     """Upper-case hex over sorted fields; QRA signs alike."""
     fields = {name: _text(value) for name, value in case["params"].items()}
     sign_type = "HMAC-SHA256" if "HMAC" in str(case.get("alg", "MD5")) else "MD5"
@@ -220,7 +218,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def judge_id_digest(case: Case, _keys: Keys) -> Verdict:
+def judge_id_digest(case: Case, _keys: Mapping[str, Any]) -> Judgement:
     """Normalised number and digest."""
     number = str(case["id_number"])
     try:
@@ -235,7 +233,7 @@ def judge_id_digest(case: Case, _keys: Keys) -> Verdict:
     return (normal, expected) == (got["normalised"], got["digest"]), got
 
 
-def judge_amount_formula(case: Case, _keys: Keys) -> Verdict:
+def judge_amount_formula(case: Case, _keys: Mapping[str, Any]) -> Judgement:
     """Amounts of a mixed order."""
     fault = mixed_fault(case["fields"])
     return (fault is None) is bool(case["expected_valid"]), fault or "valid"
@@ -282,7 +280,7 @@ def _list(fields: Case, detail: str, plain: str, amount: str) -> list[Any]:
     return list(fields.get(plain) or [])
 
 
-JUDGES: dict[str, Callable[[Case, Keys], Verdict]] = {
+JUDGES: dict[str, CaseJudge] = {
     "request_signature": judge_request_signature,
     "authorization_format": judge_authorization_format,
     "request_signature_verify": judge_request_signature_verify,

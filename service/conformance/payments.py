@@ -1,51 +1,33 @@
-"""Judges the payment vectors: one function a kind, each over the code that production runs.
+"""Judges of payment cases by kind. Each is called with the case and the file's ``keys``.
 
-``JUDGES[kind](case, keys)`` gives whether the case passes and what was got. A kind that is not
-built is absent. Judges never raise for a hostile case: an unreadable one fails.
+They call the code that production runs. A kind that is not built is absent.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
 
 from service.conformance import payment_bills, payment_seals, payment_signatures
+from service.conformance.verdict import Case, CaseJudge
 
-Case = dict[str, Any]
-Keys = dict[str, Any]
-Verdict = tuple[bool, object]
-Judge = Callable[[Case, Keys], Verdict]
-
-
-def guarded(judge: Judge) -> Judge:
-    """A judge whose faults become a failed case."""
-
-    def run(case: Case, keys: Keys) -> Verdict:
-        try:
-            return judge(case, keys)
-        except Exception as error:  # noqa: BLE001 - one broken case must not end the run
-            return False, f"{type(error).__name__}: {error}"
-
-    return run
-
-
-JUDGES: dict[str, Judge] = {
-    kind: guarded(judge)
-    for kind, judge in (
-        payment_signatures.JUDGES | payment_seals.JUDGES | payment_bills.JUDGES
-    ).items()
+JUDGES: dict[str, CaseJudge] = {
+    **payment_signatures.JUDGES,
+    **payment_seals.JUDGES,
+    **payment_bills.JUDGES,
 }
-"""Kinds as the vectors name them."""
+BASES_MAX = 8
+_ABOUT_THE_BASE = ("content", "content_sha256_hex", "message")
 
 
-def resolve_base(case: Case, by_id: dict[str, Case]) -> Case:
+def resolve_base(case: Case, by_id: Mapping[str, Case]) -> Case:
     """A case that names a ``base`` takes that case's fields and changes some of them."""
-    base = by_id.get(str(case.get("base", "")))
-    if base is None:
-        return case
-    merged = {**resolve_base(base, {k: v for k, v in by_id.items() if v is not case}), **case}
-    for name in ("params", "headers", "fields"):
-        if isinstance(base.get(name), dict) and isinstance(case.get(name), dict):
-            merged[name] = {**base[name], **case[name]}
-    for name in ("content", "content_sha256_hex", "message"):
-        if name not in case:
-            merged.pop(name, None)
+    chain = [case]
+    while len(chain) <= BASES_MAX and (base := by_id.get(str(chain[-1].get("base", "")))):
+        chain.append(base)
+    merged = dict(chain.pop())
+    for changed in reversed(chain):
+        kept = {name: value for name, value in merged.items() if name not in _ABOUT_THE_BASE}
+        for name, value in changed.items():
+            old = merged.get(name)
+            both = isinstance(old, dict) and isinstance(value, dict)
+            kept[name] = {**old, **value} if both else value  # type: ignore[dict-item]
+        merged = kept
     return merged

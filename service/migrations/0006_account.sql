@@ -42,3 +42,13 @@ create table account_session (
   ended_at timestamptz,
   constraint account_session_pk primary key (account_id, session_id)
 )
+-- ;;
+-- Real-name checks asked for on one day in China, by account and by ID number: no login becomes an
+-- oracle for whose number it is. subject_hash is the blind key of one or the other.
+-- distribution: blind key (subject_hash)
+create table real_name_attempt (
+  subject_hash bytea not null,
+  day date not null,
+  attempts integer not null check (attempts >= 0),
+  constraint real_name_attempt_pk primary key (subject_hash, day)
+)

@@ -16,7 +16,7 @@ import msgspec
 
 from service.postgres.failures import PostgresUnavailable
 
-Source = Literal["wheel", "path", "debian", "given"]
+Source = Literal["wheel", "path", "debian"]
 
 ORDER: tuple[Source, ...] = ("wheel", "path", "debian")
 DEBIAN_ROOT = Path("/usr/lib/postgresql")

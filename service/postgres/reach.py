@@ -85,7 +85,7 @@ def can_traverse(folder: Path, user: ServerUser) -> bool:
     return all(may(step, user, 1) for step in (real, *real.parents))
 
 
-def place_data(asked: Path, user: ServerUser) -> Place:
+def place_cluster(asked: Path, user: ServerUser) -> Place:
     """Return where the data folder goes; its parent exists afterwards.
 
     When the server's user cannot reach the asked place, the data go to a private folder under

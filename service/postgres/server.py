@@ -21,7 +21,7 @@ import asyncpg
 import msgspec
 
 from service.postgres import cluster, reach
-from service.postgres.binaries import Binaries, Source, find_binaries
+from service.postgres.binaries import Binaries, find_binaries
 from service.postgres.failures import PostgresBusy, PostgresUnavailable
 
 DATABASE = "yimatong"
@@ -135,7 +135,7 @@ class PostgresServer:
                 f"{refused.filename} cannot be written: it was made by another user, perhaps by an"
                 " earlier run as root; use that user again or another folder"
             ) from None
-        place = reach.place_data(self._asked, self._user)
+        place = reach.place_cluster(self._asked, self._user)
         self.data_dir = place.data
         if place.relocated:
             self._report("postgres.relocated", {"data_dir": str(place.data)})
@@ -315,37 +315,25 @@ def _tell_death(
     threading.Thread(target=wait, name="postgres-wait", daemon=True).start()
 
 
-class Database(msgspec.Struct, frozen=True, kw_only=True):
-    """A database to work with. ``server`` is None when it was brought by the operator."""
-
-    dsn: str
-    source: Source
-    server: PostgresServer | None = None
-
-
 @contextlib.asynccontextmanager
 async def embedded_postgres(
     data_dir: Path,
     *,
-    database_url: str | None = None,
     found: Binaries | None = None,
     settings: Mapping[str, str] | None = None,
     report: Report | None = None,
     limits: Limits | None = None,
-) -> AsyncIterator[Database]:
-    """Yield a database: the given one (nothing is started), else our own server over ``data_dir``.
+) -> AsyncIterator[PostgresServer]:
+    """Run a server over ``data_dir`` for the length of the block.
 
     Beside ``data_dir`` stand ``.lock``, ``.log`` and, if the data had to go elsewhere,
     ``.location``. ``settings`` are server settings. Raises ``PostgresUnavailable``.
     """
-    if database_url:
-        yield Database(dsn=database_url, source="given")
-        return
     if found is None:
         found = await asyncio.to_thread(find_binaries)
     server = PostgresServer(data_dir, found=found, settings=settings, report=report, limits=limits)
     await server.start()
     try:
-        yield Database(dsn=server.dsn, source=found.source, server=server)
+        yield server
     finally:
         await server.stop()

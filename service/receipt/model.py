@@ -26,6 +26,40 @@ class PostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     insurance_ref: str | None
 
 
+class ReceiptContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sealed: everything the receipt says."""
+
+    institution_name: str
+    bill_no: str
+    lines: list[ChargeLine]
+    facts: PostedFacts
+
+
+class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A receipt as stored."""
+
+    record_id: int
+    receipt_id: int
+    settlement_id: int
+    institution_id: int
+    receipt_no: str
+    sealed: bytes
+    issued_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.receipt_id,
+            self.settlement_id,
+            self.institution_id,
+            self.receipt_no,
+            self.sealed,
+            self.issued_at,
+        ]
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """A receipt, opened."""
 

@@ -2,37 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, timedelta
 
 import asyncpg
 import pytest
 
-from crypto.keyring import KeyRing
 from service.kernel.context import Context
-from service.kernel.database import connection, open_pool
+from service.kernel.database import connection
 from service.kernel.problems import NotFound, RowTampered, StateConflict
 from service.person import actions, rules, store
 from service.person.model import DecisionKind, Registered, Registration, Source
 from service.person.problems import RegistrationBusy
-from tests.support.fakes_identity import (
-    NOON,
-    FakePartners,
-    StillClock,
-    citizen_number,
-    make_identity_context,
-)
+from tests.support.app import a_context
+from tests.support.clock import FakeClock
+from tests.support.fakes_identity import POLICY, citizen_number
 
 BORN = date(1980, 1, 1)
 
 
 @pytest.fixture
 async def ctx(fresh_database: str) -> AsyncIterator[Context]:
-    pool = await open_pool(fresh_database, size=6, application="test")
-    try:
-        ring = KeyRing.generate_for_development(NOON)
-        yield make_identity_context(pool, FakePartners(), StillClock(), ring)
-    finally:
-        await pool.close()
+    async with a_context(fresh_database, policy=POLICY) as opened:
+        yield opened
 
 
 def registration(
@@ -146,8 +137,8 @@ async def test_a_registration_waits_for_the_desk_that_holds_the_number(
 async def test_the_hold_of_a_dead_desk_ends(ctx: Context, fresh_database: str) -> None:
     given = registration(63)
     await hold(ctx, given, fresh_database)
-    assert isinstance(ctx.clock, StillClock)
-    ctx.clock.move(seconds=11)
+    assert isinstance(ctx.clock, FakeClock)
+    ctx.clock.advance(timedelta(seconds=11))
     assert (await actions.register(ctx, given)).record_id
 
 
@@ -186,8 +177,7 @@ async def test_a_frozen_person_is_seen_from_every_record(ctx: Context) -> None:
     [
         "update person set frozen_at = null, frozen_because = null where person_id = $1",
         "update link set person_id = person_id + 1 where person_id = $1",
-        "update record set source = 'legacy' where record_id in "
-        "(select record_id from person_link where person_id = $1)",
+        "update record set source = 'legacy' where $1::bigint > 0",
     ],
 )
 async def test_a_row_changed_by_sql_is_refused(ctx: Context, change: str) -> None:

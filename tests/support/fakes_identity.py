@@ -1,9 +1,8 @@
-"""A still clock and in-memory partners for the identity features. Not a twin: no wire, no rules."""
+"""In-memory partners for the identity features. Not a twin: no wire, no rules."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
-from crypto.keyring import KeyRing
 from integrations.ports.insurance import (
     CallId,
     CredentialScan,
@@ -15,27 +14,10 @@ from integrations.ports.insurance import (
 from integrations.ports.login import PlatformIdentity
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected
 from integrations.ports.partners import PartnerUnknown
-from service.kernel.context import Context, Policy, PublicIds
-from service.kernel.database import Pool
-from service.kernel.ids import RandomIds
-from service.kernel.metrics import Metrics
-from service.kernel.sealing import Sealer
+from service.kernel.context import Policy
 from service.person.identifiers import check_character
 
 NOON = datetime(2026, 6, 30, 4, 0, tzinfo=UTC)
-
-
-class StillClock:
-    """Stands until it is moved."""
-
-    def __init__(self, at: datetime = NOON) -> None:
-        self.at = at
-
-    def now(self) -> datetime:
-        return self.at
-
-    def move(self, **parts: int) -> None:
-        self.at += timedelta(**parts)
 
 
 def citizen_number(born: date, serial: int, area: str = "990001") -> str:
@@ -160,18 +142,5 @@ class FakePartners:
         return self.names
 
 
-def make_identity_context(
-    pool: Pool, partners: FakePartners, clock: StillClock, ring: KeyRing
-) -> Context:
-    """A context over fakes, with the sandbox's test people allowed."""
-    return Context(
-        pool=pool,
-        clock=clock,
-        ids=RandomIds(),
-        ring=ring,
-        sealer=Sealer(ring, clock),
-        public_ids=PublicIds(ring, clock),
-        metrics=Metrics(),
-        partners=partners,
-        policy=Policy(test_provinces=frozenset({"99"})),
-    )
+POLICY = Policy(test_provinces=frozenset({"99"}))
+"""The sandbox's: its invented people are valid."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
+from litestar.params import FromPath
 
 from integrations.sandbox.insurance.book import Book, read_starting
 from integrations.sandbox.insurance.control import CONTROL_ROUTES, twin_of
@@ -25,7 +26,7 @@ CREDENTIAL_PATH = "/localcfc/api/hsecfc/localQrCodeQuery"
 
 
 @post(PREFIX + "/{infno:str}", status_code=200)
-async def transact(request: AnyRequest, infno: str) -> Reply:
+async def transact(request: AnyRequest, infno: FromPath[str]) -> Reply:
     """Every transaction of the institution interface."""
     return await twin_of(request).transact(infno, request.headers, await request.body())
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from integrations.sandbox.insurance import desk, queries
 from integrations.sandbox.insurance.faults import RandomFaults, ScriptedFault
@@ -23,7 +23,7 @@ from integrations.sandbox.insurance.twin import Twin, said
 T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
 PERSONS_AT_ONCE = 20_000
-Limit = Annotated[int, Parameter(ge=1, le=500)]
+Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 
 
 class CounterMove(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +48,9 @@ async def _read(request: AnyRequest, kind: type[T]) -> T:
 
 
 @get("/sandbox/persons")
-async def list_persons(request: AnyRequest, limit: Limit = 100, after: str = "") -> Response[Any]:
+async def list_persons(
+    request: AnyRequest, limit: Limit = 100, after: FromQuery[str] = ""
+) -> Response[Any]:
     """Persons by number, each with the text that his e-credential shows now."""
     twin = twin_of(request)
     found = twin.book.all(
@@ -85,7 +87,7 @@ async def add_persons(request: AnyRequest) -> Response[Any]:
 
 
 @get("/sandbox/persons/{psn_no:str}/credential")
-async def show_credential(request: AnyRequest, psn_no: str) -> Response[Any]:
+async def show_credential(request: AnyRequest, psn_no: FromPath[str]) -> Response[Any]:
     """The text that one person's e-credential shows now."""
     twin = twin_of(request)
     text = desk.credential_text(twin.book, psn_no, twin.clock())
@@ -106,7 +108,9 @@ async def move_counters(request: AnyRequest) -> Response[Any]:
 
 
 @get("/sandbox/book")
-async def read_book(request: AnyRequest, limit: Limit = 500, after: int = 0) -> Response[Any]:
+async def read_book(
+    request: AnyRequest, limit: Limit = 500, after: FromQuery[int] = 0
+) -> Response[Any]:
     """Settlements in the order they happened, amounts in fen; ``after`` is the last ``serial``."""
     found = twin_of(request).book.all(
         "select serial, setl_id, msgid, mdtrt_id, psn_no, institution, insutype, chrg_bchno, day,"
@@ -120,7 +124,11 @@ async def read_book(request: AnyRequest, limit: Limit = 500, after: int = 0) -> 
 
 @get("/sandbox/sums")
 async def read_sums(
-    request: AnyRequest, first_day: str, last_day: str, institution: str = "", insutype: str = ""
+    request: AnyRequest,
+    first_day: FromQuery[str],
+    last_day: FromQuery[str],
+    institution: FromQuery[str] = "",
+    insutype: FromQuery[str] = "",
 ) -> Response[Any]:
     """The book's totals for days (``yyyy-MM-dd``); reversals count negative on their own day."""
     found = queries.sums(

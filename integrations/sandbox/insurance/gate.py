@@ -37,7 +37,7 @@ NOT_EMPTY = ("recer_sys_code", "infver", "opter", "opter_name", "fixmedins_name"
 WITHOUT_PERSON = frozenset({"9001", "9002", "1101", "3201", "3202"})
 
 
-class NotAdmitted(Exception):  # noqa: N818 - an outcome
+class NotAdmitted(Exception):
     """HTTP 401: the header signature, its time or its nonce."""
 
 

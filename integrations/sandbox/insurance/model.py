@@ -9,7 +9,7 @@ BEIJING = timezone(timedelta(hours=8))
 FEN_MAX = 10**11
 
 
-class Refused(Exception):  # noqa: N818 - the field speaks of refusals
+class Refused(Exception):
     """A business refusal: ``infcode`` -1 with this text. Nothing was done."""
 
     def __init__(self, text: str) -> None:

@@ -202,7 +202,7 @@ async def show_cashier(
         return_url=cashier.allowed_return(return_url, request.url.hostname or ""),
         nonce=nonce,
     )
-    return Response(text, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(text, media_type="text/html", headers=headers)
 
 
 CONTROL_ROUTES: list[HTTPRouteHandler] = [

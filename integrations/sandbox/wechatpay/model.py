@@ -102,7 +102,7 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
     notify_url: Url256 | None = None
 
 
-class Refused(Exception):  # noqa: N818 - names what the partner does
+class Refused(Exception):
     """An error answer of 1.9. ``detail`` is the number group at the end of ``Request-ID``."""
 
     def __init__(self, status: int, code: str, message: str, detail: int = 0) -> None:

@@ -39,8 +39,9 @@ async def take_notice(
         ctx.metrics.outcomes.labels(provider, "notice", "refused").inc()
         _log.warning("notice.refused", provider=provider, reason=fault.reason)
         return gateway.notice_answer(accepted=False)
+    notice_no = f"{account_name}:{notice.notice_id}"
     async with connection(ctx.pool) as conn:
-        if await store.has_notice(conn, notice.notice_id, provider):
+        if await store.has_notice(conn, notice_no, provider):
             return gateway.notice_answer(accepted=True)
     if not await _apply(ctx, provider, account_name, notice):
         await _report_unknown(ctx, provider, account_name, notice)
@@ -48,7 +49,7 @@ async def take_notice(
         return gateway.notice_answer(accepted=False)
     # Remembered last: a crash before this line makes the provider send again, which is harmless.
     async with connection(ctx.pool) as conn:
-        await store.insert_notice(conn, notice.notice_id, provider, now)
+        await store.insert_notice(conn, notice_no, provider, now)
     ctx.metrics.outcomes.labels(provider, "notice", "accepted").inc()
     return gateway.notice_answer(accepted=True)
 

@@ -9,7 +9,6 @@ from service.postgres import reach
 from service.postgres.binaries import find_binaries
 from service.postgres.failures import PostgresUnavailable
 from service.postgres.reach import ServerUser
-from service.postgres.server import embedded_postgres
 
 STRANGER = ServerUser(uid=4_000_001, gid=4_000_001, switch=True)
 
@@ -66,15 +65,3 @@ def test_broken_programs_are_passed_over(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o755)
     with pytest.raises(PostgresUnavailable):
         find_binaries(["path"], search_path=str(tmp_path))
-
-
-async def test_a_given_database_starts_nothing(tmp_path: Path) -> None:
-    async with embedded_postgres(
-        tmp_path / "postgres", database_url="postgresql://example/db"
-    ) as database:
-        assert (database.dsn, database.source, database.server) == (
-            "postgresql://example/db",
-            "given",
-            None,
-        )
-    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - one look after the act

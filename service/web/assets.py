@@ -1,0 +1,83 @@
+"""The files of the pages, read once at start. Owns their versions, compression and entity tags.
+
+There is no build step: what lies in the folders is what browsers get. All files of one release
+share a version taken from their bytes; it stands in every address, so they may be cached for good.
+"""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+FOLDERS: Mapping[str, str] = {"static": "", "resident": "resident/", "kiosk": "kiosk/"}
+"""Folder of this package -> where its files stand below ``/static/{version}/``."""
+
+MEDIA_TYPES: Mapping[str, str] = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+"""Only these kinds of file are served. The framework adds the charset to text types."""
+
+_VERSION_MARK = b"{{version}}"
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """One file as it goes out."""
+
+    body: bytes
+    gzipped: bytes
+    media_type: str
+    etag: str
+
+
+class Assets(msgspec.Struct, frozen=True, kw_only=True):
+    """All files of one release."""
+
+    version: str
+    """Twelve hex digits over the names and bytes of all files."""
+    files: Mapping[str, Asset]
+
+    def page(self, name: str) -> Asset:
+        """The start page of a folder, ``resident`` or ``kiosk``."""
+        return self.files[f"{name}/index.html"]
+
+
+def load_assets(root: Path = Path(__file__).parent) -> Assets:
+    """Read every servable file below ``root``."""
+    found: dict[str, tuple[bytes, str]] = {}
+    for folder, prefix in FOLDERS.items():
+        for path in sorted((root / folder).rglob("*")):
+            media_type = MEDIA_TYPES.get(path.suffix)
+            if media_type is not None and path.is_file():
+                name = prefix + path.relative_to(root / folder).as_posix()
+                found[name] = (path.read_bytes(), media_type)
+    version = _digest(
+        *(part for name, (body, _) in found.items() for part in (name.encode(), body))
+    )
+    return Assets(
+        version=version,
+        files={
+            name: _asset(body.replace(_VERSION_MARK, version.encode()), media_type)
+            for name, (body, media_type) in found.items()
+        },
+    )
+
+
+def _asset(body: bytes, media_type: str) -> Asset:
+    return Asset(
+        body=body,
+        gzipped=gzip.compress(body, 9, mtime=0),
+        media_type=media_type,
+        etag=f'"{_digest(body)}"',
+    )
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()[:12]

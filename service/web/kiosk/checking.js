@@ -1,0 +1,221 @@
+// Screen 2: who it is, what is to be paid, who pays what; one main action.
+
+import { h, button, setDisabled } from "../element.js";
+import { has, t } from "../language.js";
+import { timeText, yuan } from "../amounts.js";
+import { Fault, pause } from "../exchange.js";
+import { faultNotice } from "../faults.js";
+import { linesView } from "../receipt.js";
+import { dueFen, follow, isFinal, isFree, isPayable, splitView, stateWords } from "../settlement.js";
+
+const IDLE_S = 60;
+const ASKS = 7;
+const ASK_EVERY_MS = 2_000;
+
+function personView(scan) {
+  const status = scan.insurance?.status ?? "UNKNOWN";
+  const linked = status === "LINKED";
+  const words = t(has(`insurance.${status}`) ? `insurance.${status}` : "insurance.UNKNOWN");
+  const more = [
+    has(`sex.${scan.sex}`) ? t(`sex.${scan.sex}`) : null,
+    Number.isInteger(scan.age) ? t("check.age", { age: scan.age }) : null,
+  ].filter(Boolean).join(" · ");
+  return h("div.person", {},
+    h("p.person-name", {}, scan.masked_name ?? scan.name ?? ""),
+    h("p.person-more", {}, more),
+    h(`p.badge${linked ? ".is-good" : ""}`, {},
+      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), words));
+}
+
+class Checking {
+  constructor(kiosk, scan) {
+    this.kiosk = kiosk;
+    this.scan = scan;
+    this.station = "check";
+    this.gone = false;
+    this.bills = null;
+    this.bill = null;
+    this.settlement = null;
+    this.calls = null;
+    this.following = null;
+    this.element = h("section.check", { "aria-labelledby": "title" });
+    this.draw();
+  }
+
+  draw() {
+    this.left = h("div.check-left", {});
+    this.split = splitView();
+    this.words = h("p.state", { role: "status" }, "\u00a0");
+    this.notices = h("div.notices", { "aria-live": "assertive" });
+    this.main = button("button.button.is-main", t("check.wait"), () => this.goOn());
+    setDisabled(this.main, true);
+    this.element.replaceChildren(
+      h("h1.unseen", { id: "title" }, t("station.check")),
+      h("div.check-who", {}, personView(this.scan)),
+      this.left,
+      h("div.check-right", {}, this.split.element, this.words, this.notices, this.main));
+    this.drawBills();
+    if (this.settlement) this.seen(this.settlement);
+  }
+
+  message(what, more, restless = false) {
+    this.left.replaceChildren(h(`div.empty${restless ? ".is-restless" : ""}`, { role: "status" },
+      h("p.empty-what", {}, what), more ? h("p", {}, more) : null));
+  }
+
+  drawBills() {
+    if (this.scan.bills_visible === false) {
+      this.message(t("check.hidden"), t("check.hidden.more"));
+      this.offerHome();
+    } else if (this.bills === null) {
+      this.message(t("check.waiting"), null, true);
+    } else if (this.bills.length === 0) {
+      this.message(t("check.none"), t("check.none.more"));
+      this.offerHome();
+    } else if (this.bill === null) {
+      this.left.replaceChildren(h("h2", {}, t("check.bills")),
+        h("ul.choices", {}, this.bills.map((bill) => h("li", {}, this.billButton(bill)))));
+      this.main.textContent = t("check.bills");
+    } else {
+      this.left.replaceChildren(this.billView(this.bill));
+      this.split.show({ total_fen: this.bill.total_fen });
+    }
+  }
+
+  billButton(bill) {
+    const choose = button("button.choice-bill", "", () => this.choose(bill));
+    choose.append(
+      h("span", {}, h("strong", {}, bill.department || bill.institution_name), h("br"),
+        h("span.note", {}, timeText(bill.charged_at))),
+      h("strong.amount", {}, `¥${yuan(bill.total_fen)}`));
+    return choose;
+  }
+
+  billView(bill) {
+    return h("article.bill-sheet", {},
+      h("div.row.is-apart", {}, h("h2", {}, bill.department || bill.institution_name),
+        h("p.note", {}, bill.visit_no ? `${t("check.visit")} ${bill.visit_no}` : "")),
+      h("div.scroll", { tabindex: "0", role: "region", "aria-label": t("line.caption") }, linesView(bill.lines)));
+  }
+
+  entered() {
+    this.kiosk.idle.watch(IDLE_S, { end: () => this.cancel() });
+    if (this.scan.bills_visible !== false) this.findBills();
+  }
+
+  // A hospital pushes the bill when it hears of the scan, so the first answers may be empty.
+  async findBills() {
+    for (let asked = 0; asked < ASKS && !this.gone; asked += 1) {
+      if (asked > 0) await pause(ASK_EVERY_MS);
+      if (this.gone) return;
+      try {
+        const bills = await this.kiosk.terminal.listBills(this.scan);
+        this.bills = bills.filter((bill) => ["OPEN", "LOCKED"].includes(bill.state ?? "OPEN"));
+      } catch (fault) {
+        this.fail(fault, () => this.findBills());
+        return;
+      }
+      if (this.bills.length > 0) break;
+      this.bills = asked + 1 < ASKS ? null : [];
+    }
+    if (this.gone) return;
+    if (this.bills.length === 1) await this.choose(this.bills[0]);
+    else this.drawBills();
+  }
+
+  async choose(bill) {
+    this.bill = bill;
+    this.drawBills();
+    this.main.textContent = t("check.wait");
+    this.words.textContent = t("state.PRESETTLING");
+    const insured = this.scan.insurance?.status === "LINKED";
+    try {
+      const settlement = await this.kiosk.terminal.start(this.scan, bill, { use_account: insured, insured });
+      this.calls = this.kiosk.terminal.settlement(this.scan, settlement.settlement_id);
+      if (this.gone) {
+        this.undo();
+        return;
+      }
+      this.seen(settlement);
+      this.watch();
+    } catch (fault) {
+      this.fail(fault, () => this.choose(bill));
+    }
+  }
+
+  watch() {
+    this.following?.stop();
+    this.following = follow({
+      read: () => this.calls.read(),
+      seen: (settlement) => this.seen(settlement),
+      failed: (fault) => this.fail(fault, () => this.watch()),
+    });
+  }
+
+  seen(settlement) {
+    if (this.gone) return;
+    this.settlement = settlement;
+    this.element.dataset.state = settlement.state;
+    this.notices.replaceChildren();
+    this.split.show(settlement);
+    this.words.textContent = stateWords(settlement);
+    if (isFree(settlement)) this.main.textContent = t("check.confirm");
+    else if (isPayable(settlement)) this.main.textContent = t("check.pay", { amount: yuan(dueFen(settlement)) });
+    setDisabled(this.main, !isPayable(settlement));
+    if (isPayable(settlement)) this.following?.stop();
+    if (isFinal(settlement)) this.offerHome();
+  }
+
+  offerHome() {
+    this.main.textContent = t("check.home");
+    setDisabled(this.main, false);
+  }
+
+  async goOn() {
+    const { settlement } = this;
+    if (!settlement || isFinal(settlement)) {
+      this.kiosk.home();
+      return;
+    }
+    this.notices.replaceChildren();
+    try {
+      const next = isFree(settlement) ? await this.calls.confirm() : await this.calls.pay();
+      if (this.gone) return;
+      this.kept = true;
+      this.kiosk.pay({ scan: this.scan, bill: this.bill, calls: this.calls, settlement: next });
+    } catch (fault) {
+      this.fail(fault, null);
+    }
+  }
+
+  fail(fault, again) {
+    if (this.gone) return;
+    if (!(fault instanceof Fault)) throw fault;
+    this.words.textContent = "\u00a0";
+    this.notices.replaceChildren(faultNotice(fault, again));
+    if (this.settlement === null) this.offerHome();
+  }
+
+  cancel() {
+    this.kiosk.home();
+  }
+
+  // Leaving before payment undoes the reservation; if that is lost, its deadline does it.
+  undo() {
+    this.calls?.abandon().catch(() => {});
+  }
+
+  leave() {
+    this.gone = true;
+    this.following?.stop();
+    if (!this.kept) this.undo();
+  }
+
+  redraw() {
+    this.draw();
+  }
+}
+
+export function checkScreen(kiosk, scan) {
+  return new Checking(kiosk, scan);
+}

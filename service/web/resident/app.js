@@ -1,0 +1,128 @@
+// The resident page: one place in the address for each screen, so that back and reload work.
+
+import "./words.js";
+import { h } from "../element.js";
+import { onLanguage, otherLanguage, setLanguage, t } from "../language.js";
+import { onReach } from "../exchange.js";
+import { faultNotice } from "../faults.js";
+import { Session } from "./session.js";
+import { loginScreen, registrationScreen } from "./entering.js";
+import { codeScreen } from "./code.js";
+import { billScreen, billsScreen } from "./bills.js";
+import { receiptScreen, settlementScreen } from "./paying.js";
+
+const main = document.getElementById("main");
+const tabs = document.getElementById("tabs");
+const SCREENS = {
+  code: codeScreen, bills: billsScreen, bill: billScreen,
+  settlement: settlementScreen, receipt: receiptScreen,
+};
+
+let screen = null;
+let turn = 0;
+
+const app = {
+  session: new Session(),
+  draft: { name: "", id_no: "", phone: "" },
+  ended: null,
+  go(place, replace = false) {
+    if (location.hash === `#/${place}`) return show();
+    if (replace) {
+      history.replaceState(null, "", `#/${place}`);
+      return show();
+    }
+    location.hash = `#/${place}`;
+    return undefined;
+  },
+};
+
+function placeNow() {
+  const [name, id] = location.hash.replace(/^#\//, "").split("?")[0].split("/");
+  return { name: name in SCREENS ? name : "code", id: decodeURIComponent(id ?? "") };
+}
+
+async function chooseScreen() {
+  const { session } = app;
+  if (!session.token) {
+    await session.readConfig();
+    await loginFromAddress();
+  }
+  if (!session.token) return loginScreen(app);
+  const me = await session.readMe();
+  if (!me.registered) return registrationScreen(app);
+  const { name, id } = placeNow();
+  return SCREENS[name](app, id);
+}
+
+// WeChat's web login comes back to this page with a code in the address; it is used once.
+async function loginFromAddress() {
+  const code = new URLSearchParams(location.search).get("code");
+  if (!code) return;
+  history.replaceState(null, "", location.pathname + location.hash);
+  await app.session.login(code);
+}
+
+async function show() {
+  turn += 1;
+  const mine = turn;
+  screen?.leave?.();
+  screen = null;
+  main.setAttribute("aria-busy", "true");
+  let next;
+  try {
+    next = await chooseScreen();
+  } catch (fault) {
+    if (fault.status === 401 && !app.session.token) next = loginScreen(app);
+    else next = { element: faultNotice(fault, show) };
+  }
+  if (mine !== turn) {
+    next.leave?.();
+    return;
+  }
+  screen = next;
+  main.removeAttribute("aria-busy");
+  main.replaceChildren(next.element);
+  drawFrame();
+  scrollTo(0, 0);
+  (next.focus ?? main).focus({ preventScroll: true });
+  next.entered?.();
+}
+app.show = show;
+
+function drawFrame() {
+  const { name } = placeNow();
+  const inside = Boolean(app.session.token && app.session.me?.registered);
+  const tab = (place) => h("a.tab", {
+    href: `#/${place}`,
+    "aria-current": name === place ? "page" : null,
+  }, t(`tab.${place}`));
+  tabs.hidden = !inside;
+  document.body.classList.toggle("has-tabs", inside);
+  tabs.setAttribute("aria-label", t("tab.label"));
+  tabs.replaceChildren(tab("code"), tab("bills"));
+  document.getElementById("brand").textContent = t("brand");
+  document.getElementById("skip").textContent = t("skip");
+  const language = document.getElementById("language");
+  language.textContent = t("language");
+  language.lang = otherLanguage() === "en" ? "en" : "zh-CN";
+}
+
+const reach = document.getElementById("reach");
+onReach((reached) => {
+  reach.textContent = reached ? t("reach.found") : t("reach.lost");
+  reach.classList.toggle("is-lost", !reached);
+  if (reached) {
+    setTimeout(() => { if (!reach.classList.contains("is-lost")) reach.textContent = ""; }, 2_500);
+    screen?.found?.();
+  }
+});
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+document.getElementById("language").addEventListener("click", () => setLanguage(otherLanguage()));
+onLanguage(show);
+app.session.onEnd = (fault) => { app.ended = fault; };
+addEventListener("hashchange", show);
+drawFrame();
+show();

@@ -1,0 +1,118 @@
+// The resident's login and the calls made with it. The token stays on this device until it ends,
+// is refused, or the person logs out.
+
+import { Acts, exchange, Fault } from "../exchange.js";
+
+const TOKEN = "yimatong.token";
+const SUBJECT = "yimatong.twin-subject";
+
+export class Session {
+  constructor() {
+    this.token = localStorage.getItem(TOKEN);
+    this.me = null;
+    this.config = null;
+    this.acts = new Acts();
+    this.onEnd = () => {};
+  }
+
+  async readConfig() {
+    this.config ??= await exchange({ method: "GET", path: "/v1/page-config" });
+    return this.config;
+  }
+
+  /** Logs in with a code of the platform. */
+  async login(code) {
+    const answer = await exchange({ method: "POST", path: "/v1/login/wechat", body: { code } });
+    this.token = answer.access_token;
+    localStorage.setItem(TOKEN, this.token);
+    this.me = null;
+  }
+
+  /** A login code from the twin, for a made-up person who lives on this device. */
+  async twinCode() {
+    const subject = localStorage.getItem(SUBJECT) ?? madeUpSubject();
+    localStorage.setItem(SUBJECT, subject);
+    const path = `${this.config.login_twin_url.replace(/\/$/, "")}/sandbox/codes`;
+    const answer = await exchange({ method: "POST", path, body: { subject } });
+    return answer.code;
+  }
+
+  end() {
+    this.token = null;
+    this.me = null;
+    localStorage.removeItem(TOKEN);
+  }
+
+  async call(method, path, { body, key, once } = {}) {
+    const headers = { Authorization: `Bearer ${this.token}` };
+    try {
+      return await exchange({ method, path: `/v1/me${path}`, body, key, once, headers });
+    } catch (fault) {
+      if (fault instanceof Fault && fault.status === 401) {
+        this.end();
+        this.onEnd(fault);
+      }
+      throw fault;
+    }
+  }
+
+  /** Runs a keyed act; the same key until its outcome is known. */
+  act(name, method, path, body) {
+    return this.acts.run(name, (key) => this.call(method, path, { body, key }));
+  }
+
+  async readMe() {
+    this.me ??= await this.call("GET", "");
+    return this.me;
+  }
+
+  async register(person) {
+    this.me = await this.call("PUT", "/registration", { body: person });
+  }
+
+  newCode(purpose) {
+    return this.call("POST", "/codes", { body: { purpose, symbol: true } });
+  }
+
+  async listBills() {
+    return (await this.call("GET", "/bills")).bills;
+  }
+
+  readBill(billId) {
+    return this.call("GET", `/bills/${encodeURIComponent(billId)}`);
+  }
+
+  startSettlement(bill, choice) {
+    const path = `/bills/${encodeURIComponent(bill.bill_id)}/settlements`;
+    const name = `start.${bill.bill_id}.${bill.version}.${choice.insured}.${choice.use_account}`;
+    return this.act(name, "POST", path, choice);
+  }
+
+  readSettlement(settlementId) {
+    return this.call("GET", pathOf(settlementId), { once: true });
+  }
+
+  pay(settlementId) {
+    const body = { provider: "wechatpay", way: "jsapi" };
+    return this.act(`pay.${settlementId}`, "POST", `${pathOf(settlementId)}/payment`, body);
+  }
+
+  confirm(settlementId) {
+    return this.act(`confirm.${settlementId}`, "POST", `${pathOf(settlementId)}/confirmation`, {});
+  }
+
+  abandon(settlementId) {
+    return this.act(`abandon.${settlementId}`, "POST", `${pathOf(settlementId)}/abandonment`, {});
+  }
+
+  readReceipt(settlementId) {
+    return this.call("GET", `${pathOf(settlementId)}/receipt`);
+  }
+}
+
+const pathOf = (settlementId) => `/settlements/${encodeURIComponent(settlementId)}`;
+
+function madeUpSubject() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `device-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

@@ -1,0 +1,35 @@
+// Money and times as people read them. Money is an integer of fen; no fractions are computed.
+
+import { languageTag } from "./language.js";
+
+/** `123456` becomes `1,234.56`; nothing known becomes a dash. */
+export function yuan(fen) {
+  if (!Number.isSafeInteger(fen)) return "—";
+  const digits = String(Math.abs(fen)).padStart(3, "0");
+  const whole = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${fen < 0 ? "-" : ""}${whole}.${digits.slice(-2)}`;
+}
+
+/** A scaled integer as a decimal text without idle zeros: `scaled(15000, 4)` is `1.5`. */
+export function scaled(value, places) {
+  if (!Number.isSafeInteger(value)) return "—";
+  const digits = String(Math.abs(value)).padStart(places + 1, "0");
+  const rest = digits.slice(-places).replace(/0+$/, "");
+  const sign = value < 0 ? "-" : "";
+  return `${sign}${digits.slice(0, -places)}${rest === "" ? "" : `.${rest}`}`;
+}
+
+/** A time of the wire in China's time, to the minute. */
+export function timeText(text) {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return "";
+  return new Intl.DateTimeFormat(languageTag(), {
+    timeZone: "Asia/Shanghai", year: "numeric", month: "2-digit", day: "2-digit",
+    hour: "2-digit", minute: "2-digit", hour12: false,
+  }).format(at);
+}
+
+/** `75` seconds as `1:15`. */
+export function minutesText(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}

@@ -1,0 +1,32 @@
+// A fault in plain words: what happened, and what to do. By code, else by the family of its status.
+
+import { h, button } from "./element.js";
+import { has, t } from "./language.js";
+
+function family(fault) {
+  if (fault.kind !== "problem") return fault.kind;
+  if (fault.status === 401) return "not-authenticated";
+  if (fault.status === 404) return "not-found";
+  if (fault.status === 409) return "state-conflict";
+  if (fault.status >= 500) return "internal-error";
+  return null;
+}
+
+/** `{what, remedy}`; a code without words of its own falls back to the system's title. */
+export function faultWords(fault) {
+  for (const key of [fault.code, family(fault)]) {
+    if (key && has(`fault.${key}`)) {
+      return { what: t(`fault.${key}`), remedy: has(`remedy.${key}`) ? t(`remedy.${key}`) : "" };
+    }
+  }
+  return { what: fault.title || t("fault.unexpected"), remedy: t("remedy.unexpected") };
+}
+
+/** The words as a notice, with a button to try again where that can help. */
+export function faultNotice(fault, again = null) {
+  const { what, remedy } = faultWords(fault);
+  return h("div.notice.is-fault", { role: "alert", "data-code": fault.code },
+    h("p.notice-what", {}, what),
+    remedy === "" ? null : h("p", {}, remedy),
+    again && fault.retryable ? button("button.button.is-quiet", t("again"), again) : null);
+}

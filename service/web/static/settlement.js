@@ -1,0 +1,120 @@
+// A settlement as people see it: four steps, the split, and when to stop asking.
+// States: docs of the settlement machine. A state not known here counts as "still working".
+
+import { h } from "./element.js";
+import { t } from "./language.js";
+import { pause } from "./exchange.js";
+import { yuan } from "./amounts.js";
+
+const STEP_OF = {
+  PRESETTLING: 0, PRESETTLED: 1, AWAITING_PAYER: 1, COLLECTING: 1,
+  PAID: 2, SETTLING: 2, SETTLED: 4, POSTING: 4, POSTED: 4,
+};
+const FINAL = new Set(["POSTED", "REVERSED", "NEEDS_REVIEW"]);
+const DONE = new Set(["SETTLED", "POSTING", "POSTED"]);
+const WAITS_MS = [1_000, 1_000, 1_000, 1_500, 2_000, 3_000, 5_000];
+
+export const isFinal = (settlement) => FINAL.has(settlement.state);
+/** Paid and settled: the person may go, whatever the hospital's book-keeping still does. */
+export const isDone = (settlement) => DONE.has(settlement.state);
+export const isUndone = (settlement) => settlement.state === "REVERSED";
+export const isUndoing = (settlement) => settlement.state === "REVERSING";
+export const isInReview = (settlement) => settlement.state === "NEEDS_REVIEW";
+/** The split is known and the person may pay or confirm. */
+export const isPayable = (settlement) =>
+  ["PRESETTLED", "AWAITING_PAYER", "COLLECTING"].includes(settlement.state);
+export const isFree = (settlement) => settlement.state === "PRESETTLED" && settlement.cash_fen === 0;
+/** Money may be on its way: leaving is safe, forgetting is not. */
+export const isMoneyMoving = (settlement) =>
+  ["PAID", "SETTLING"].includes(settlement.state) ||
+  (settlement.payment?.state === "PAID" && settlement.state !== "COLLECTING");
+/** An order is open that the payer can pay. */
+export const isAwaiting = (settlement) =>
+  ["CREATED", "AWAITING_PAYER"].includes(settlement.payment?.state);
+/** What is to be paid now: a later difference, or the person's own part. */
+export const dueFen = (settlement) =>
+  settlement.state !== "COLLECTING" ? settlement.cash_fen
+    : isAwaiting(settlement) ? settlement.payment.amount_fen
+      : Math.max(0, settlement.cash_fen - settlement.paid_fen);
+
+/** One sentence on where it stands. */
+export function stateWords(settlement) {
+  if (isFree(settlement)) return t("state.FREE");
+  return t(`state.${settlement.state}`);
+}
+
+/** The four steps, updated in place so that nothing moves. */
+export function stepsView() {
+  const keys = ["compute", "pay", "settle", "finish"];
+  const items = keys.map((key) =>
+    h("li.step", {}, h("span.step-dot", { "aria-hidden": "true" }), h("span", {}, t(`step.${key}`))));
+  const element = h("ol.steps", { "aria-label": t("step.label") }, items);
+  const show = (settlement) => {
+    const at = STEP_OF[settlement.state] ?? -1;
+    items.forEach((item, i) => {
+      item.classList.toggle("is-done", i < at || (i === 3 && at === 4));
+      item.classList.toggle("is-now", i === at);
+      if (i === at) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
+    });
+  };
+  return { element, show };
+}
+
+/** Who pays what. All rows stand from the start; a dash is a part not known yet. */
+export function splitView() {
+  const row = (key, name) => {
+    const amount = h("dd.amount", { "data-part": key }, "—");
+    return { amount, nodes: h(name, {}, h("dt", {}, t(`split.${key}`)), amount) };
+  };
+  const total = row("total_fen", "div.split-row");
+  const fund = row("fund_fen", "div.split-row");
+  const account = row("account_fen", "div.split-row");
+  const cash = row("cash_fen", "div.split-row.is-own");
+  const more = h("p.split-more", {}, "\u00a0");
+  const element = h("div.split", {},
+    h("dl", {}, total.nodes, fund.nodes, account.nodes, cash.nodes), more);
+  const show = (settlement) => {
+    total.amount.textContent = `¥${yuan(settlement.total_fen)}`;
+    for (const [part, key, sign] of [[fund, "fund_fen", "−"], [account, "account_fen", "−"],
+      [cash, "cash_fen", ""]]) {
+      const fen = settlement[key];
+      const known = Number.isSafeInteger(fen);
+      part.amount.textContent = known ? `${fen > 0 ? sign : ""}¥${yuan(fen)}` : "—";
+    }
+    if (settlement.hospital_fen > 0) {
+      more.textContent = t("split.hospital", { amount: yuan(settlement.hospital_fen) });
+    }
+  };
+  return { element, show };
+}
+
+/** Asks for a settlement each second, slower while nothing changes, until it is final or
+ *  `stop()`. `read()` gives the settlement; `seen(settlement)`; `failed(fault)`. */
+export function follow({ read, seen, failed }) {
+  let stopped = false;
+  const loop = async () => {
+    let quiet = 0;
+    let state = null;
+    while (!stopped) {
+      await pause(WAITS_MS[Math.min(quiet, WAITS_MS.length - 1)]);
+      if (stopped) return;
+      if (document.hidden) continue;
+      try {
+        const settlement = await read();
+        if (stopped) return;
+        quiet = settlement.state === state ? quiet + 1 : 0;
+        state = settlement.state;
+        seen(settlement);
+        if (isFinal(settlement)) return;
+      } catch (fault) {
+        if (stopped) return;
+        quiet += 1;
+        failed(fault);
+        if (!fault.retryable) return;
+      }
+    }
+  };
+  loop();
+  return { stop: () => { stopped = true; } };
+}

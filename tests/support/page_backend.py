@@ -1,0 +1,289 @@
+"""The pages on a system that is not there: the real web router over an in-memory stand-in.
+
+``python -m tests.support.page_backend`` serves it for a look in a browser. Terminal requests pass
+through the kernel's own SignedExchange, so signatures are exactly the system's.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, hmac
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from litestar import Litestar, MediaType, Request, Response, get, post, put
+from litestar.config.cors import CORSConfig
+from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.response import Redirect
+
+from service.kernel.clock import SystemClock
+from service.kernel.entry import Entry, Proved, SignedExchange
+from service.kernel.http_problems import HANDLERS
+from service.kernel.limits import BoundedQueue, RateLimit
+from service.kernel.metrics import Metrics
+from service.kernel.principals import Terminal
+from service.kernel.problems import IdempotencyKeyMissing, NotAuthenticated
+from service.kernel.signed_requests import Claimed
+from service.web.routes import PageSettings, web_router
+from tests.support.page_world import World
+
+Json = dict[str, Any]
+Ask = Request[Any, Any, Any]
+Body = JSONBody[dict[str, Any]]
+Act = Callable[[], Json]
+
+CASHIER_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>模拟收银台</title>
+<meta name="viewport" content="width=device-width"><h1>模拟微信支付</h1><form method="post">
+<button name="outcome" value="pay" style="font-size:24px">支付</button></form></html>"""
+
+
+class PageBackend(Protocol):
+    """What the pages' tests need of a system, stand-in or real."""
+
+    base_url: str
+
+    def new_activation_code(self) -> str:
+        """Activates one kiosk."""
+
+    def bill_the_newest_person(self, lines: list[tuple[str, int, int]]) -> None:
+        """The hospital pushes a bill for the person registered last: (name, quantity, price fen)."""
+
+    def pay_qr(self, qr_text: str) -> None:
+        """The payer's app scans a payment code and pays."""
+
+
+def sm3_mac(key: bytes, text: bytes) -> hmac.HMAC:
+    """HMAC-SM3 by the library, independent of the page's own."""
+    mac = hmac.HMAC(key, hashes.SM3())
+    mac.update(text)
+    return mac
+
+
+def _keyed(world: World, request: Ask, run: Act) -> Json:
+    key = request.headers.get("idempotency-key")
+    if not key:
+        raise IdempotencyKeyMissing
+    slot = f"{request.url.path} {key}"
+    if slot not in world.kept:
+        world.kept[slot] = run()
+        world.posts.append((request.url.path.rsplit("/", 1)[-1], key))
+    return world.kept[slot]
+
+
+def resident_handlers(world: World) -> list[Any]:
+    """``/v1/login`` and ``/v1/me``."""
+
+    def whose(request: Ask) -> str:
+        return world.subject(request.headers.get("authorization", ""))
+
+    @post("/v1/login/wechat", status_code=200, sync_to_thread=False)
+    def login(data: Body) -> Json:
+        return world.login(data["code"])
+
+    @get("/v1/me", sync_to_thread=False)
+    def me(request: Ask) -> Json:
+        return world.me(whose(request))
+
+    @put("/v1/me/registration", sync_to_thread=False)
+    def register(request: Ask, data: Body) -> Json:
+        world.people[whose(request)] = data
+        return world.me(whose(request))
+
+    @post("/v1/me/codes", sync_to_thread=False)
+    def code(request: Ask, data: Body) -> Json:
+        return world.new_code(whose(request), data["purpose"])
+
+    @get("/v1/me/bills", sync_to_thread=False)
+    def bills(request: Ask) -> Json:
+        return {"bills": world.payable(whose(request))}
+
+    @get("/v1/me/bills/{bill_id:str}", sync_to_thread=False)
+    def bill(request: Ask, bill_id: FromPath[str]) -> Json:
+        found = world.bill(whose(request), bill_id)
+        return {key: value for key, value in found.items() if key != "subject"}
+
+    @post("/v1/me/bills/{bill_id:str}/settlements", status_code=202, sync_to_thread=False)
+    def start(request: Ask, bill_id: FromPath[str], data: Body) -> Json:
+        person = whose(request)
+        return _keyed(world, request, lambda: world.start(person, bill_id, **data))
+
+    @get("/v1/me/settlements/{settlement_id:str}", sync_to_thread=False)
+    def read(request: Ask, settlement_id: FromPath[str]) -> Json:
+        return world.read(whose(request), settlement_id)
+
+    @post("/v1/me/settlements/{settlement_id:str}/{verb:str}", status_code=200, sync_to_thread=False)
+    def act(request: Ask, settlement_id: FromPath[str], verb: FromPath[str], data: Body) -> Json:
+        return _act(world, request, whose(request), settlement_id, verb, data)
+
+    @get("/v1/me/settlements/{settlement_id:str}/receipt", sync_to_thread=False)
+    def receipt(request: Ask, settlement_id: FromPath[str]) -> Json:
+        return world.receipt(whose(request), settlement_id)
+
+    return [login, me, register, code, bills, bill, start, read, act, receipt]
+
+
+def _act(
+    world: World, request: Ask, person: str, settlement_id: str, verb: str, data: Body
+) -> Json:
+    acts: dict[str, Act] = {
+        "payment": lambda: world.pay(person, settlement_id, data["way"]),
+        "confirmation": lambda: world.confirm(person, settlement_id),
+        "abandonment": lambda: world.abandon(person, settlement_id),
+    }
+    return _keyed(world, request, acts[verb])
+
+
+def terminal_handlers(world: World) -> list[Any]:
+    """``/v1/terminal-activation`` and ``/v1/terminal``."""
+
+    @post("/v1/terminal-activation", status_code=200, sync_to_thread=False)
+    def activate(data: Body) -> Json:
+        return world.activate(data["activation_code"])
+
+    @post("/v1/terminal/scans", status_code=200, sync_to_thread=False)
+    def scan(request: Ask, data: Body) -> Json:
+        return _keyed(world, request, lambda: world.scan(data["text"], data["purpose"]))
+
+    @get("/v1/terminal/scans/{scan_id:str}/bills", sync_to_thread=False)
+    def bills(scan_id: FromPath[str]) -> Json:
+        age = world.clock.now() - world.scans[scan_id]["at"]
+        waiting = age.total_seconds() < world.bills_wait_s
+        return {"bills": [] if waiting else world.payable(world.scan_subject(scan_id))}
+
+    @post("/v1/terminal/scans/{scan_id:str}/settlements", status_code=202, sync_to_thread=False)
+    def start(request: Ask, scan_id: FromPath[str], data: Body) -> Json:
+        person = world.scan_subject(scan_id)
+        return _keyed(world, request, lambda: world.start(person, **data))
+
+    @get("/v1/terminal/scans/{scan_id:str}/settlements/{settlement_id:str}", sync_to_thread=False)
+    def read(scan_id: FromPath[str], settlement_id: FromPath[str]) -> Json:
+        return world.read(world.scan_subject(scan_id), settlement_id)
+
+    @post(
+        "/v1/terminal/scans/{scan_id:str}/settlements/{settlement_id:str}/{verb:str}",
+        status_code=200,
+        sync_to_thread=False,
+    )
+    def act(request: Ask, scan_id: FromPath[str], settlement_id: FromPath[str], verb: FromPath[str], data: Body) -> Json:
+        return _act(world, request, world.scan_subject(scan_id), settlement_id, verb, data)
+
+    @get(
+        "/v1/terminal/scans/{scan_id:str}/settlements/{settlement_id:str}/receipt",
+        sync_to_thread=False,
+    )
+    def receipt(scan_id: FromPath[str], settlement_id: FromPath[str]) -> Json:
+        return world.receipt(world.scan_subject(scan_id), settlement_id)
+
+    return [activate, scan, bills, start, read, act, receipt]
+
+
+def twin_app(world: World) -> Litestar:
+    """The login and payment twins on an origin of their own."""
+
+    @post("/sandbox/codes", status_code=200, sync_to_thread=False)
+    def login_code(data: Body) -> Json:
+        code = f"code-{len(world.login_codes)}-{data['subject'][:8]}"
+        world.login_codes[code] = data["subject"]
+        return {"code": code}
+
+    @get("/cashier", media_type=MediaType.HTML, sync_to_thread=False)
+    def cashier() -> str:
+        return CASHIER_PAGE
+
+    @post("/cashier", status_code=303, sync_to_thread=False)
+    def pay(prepay_id: FromQuery[str], return_url: FromQuery[str]) -> Redirect:
+        world.take_payment(prepay_id.removeprefix("wx"))
+        return Redirect(return_url, status_code=303)
+
+    return Litestar(
+        [login_code, cashier, pay], cors_config=CORSConfig(allow_origins=["*"]), openapi_config=None
+    )
+
+
+def page_app(world: World, settings: PageSettings) -> Any:
+    """The pages and the stand-in, behind the kernel's signature layer."""
+    clock = world.clock
+
+    async def prove(claimed: Claimed, text: bytes, changing: bool) -> Proved:
+        key = world.terminals.get(claimed.caller_id)
+        if key is None:
+            raise NotAuthenticated
+        try:
+            sm3_mac(key, text).verify(claimed.signature)
+        except InvalidSignature:
+            raise NotAuthenticated from None
+        principal = Terminal(institution_id=1, terminal_id=1, public_place=True)
+        return Proved(principal, lambda answer: (claimed.caller_id, sm3_mac(key, answer).finalize()))
+
+    handlers = [web_router(settings), *resident_handlers(world), *terminal_handlers(world)]
+    app = Litestar(handlers, exception_handlers=HANDLERS, openapi_config=None)
+    signed = SignedExchange(
+        app, prove=prove, clock=clock, limit=RateLimit(per_s=100, burst=200)
+    )
+    queue = BoundedQueue(running=64, waiting=64, patience_s=5)
+    return Entry(signed, queue=queue, metrics=Metrics())
+
+
+class StandIn:
+    """Serves both apps in a thread until ``stop``. Implements ``PageBackend``."""
+
+    def __init__(self, *, port: int, twin_port: int, code_life_s: int = 60) -> None:
+        self.world = World(SystemClock(), code_life_s=code_life_s)
+        self.base_url = f"http://127.0.0.1:{port}"
+        twin_url = f"http://127.0.0.1:{twin_port}"
+        self.world.cashier_url = f"{twin_url}/cashier"
+        settings = PageSettings(sandbox=True, login_twin_url=twin_url, cashier_url=None)
+        self._ports = {port: page_app(self.world, settings), twin_port: twin_app(self.world)}
+        self._loop = asyncio.new_event_loop()
+        self._servers: list[Server] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the servers and their thread."""
+        for server in self._servers:
+            self._loop.call_soon_threadsafe(server.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._servers = [
+            Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
+            for port, app in self._ports.items()
+        ]
+        await asyncio.gather(*(server.serve() for server in self._servers))
+
+    def new_activation_code(self) -> str:
+        return self.world.new_activation_code()
+
+    def bill_the_newest_person(self, lines: list[tuple[str, int, int]]) -> None:
+        self.world.add_bill(list(self.world.people)[-1], lines)
+
+    def pay_qr(self, qr_text: str) -> None:
+        self.world.take_payment(qr_text.partition("pr=")[2])
+
+
+def main() -> None:
+    """Serve until interrupted, with an activation code printed."""
+    standing = StandIn(port=8700, twin_port=8701)
+    standing.start()
+    more = urlencode({"activation": standing.new_activation_code()})
+    print(f"{standing.base_url}/  {standing.base_url}/kiosk  {more}")
+    try:
+        threading.Event().wait()
+    finally:
+        standing.stop()
+
+
+if __name__ == "__main__":
+    main()
