@@ -131,7 +131,7 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
         noted.chmod(0o600)
         await _migrate(database.dsn)
         try:
-            yield f"embedded PostgreSQL (binaries: {database.source})"
+            yield f"embedded PostgreSQL (binaries: {database.found.source})"
         finally:
             noted.unlink(missing_ok=True)
 

@@ -105,6 +105,16 @@ class Payments(RuleBasedStateMachine):
             if tell:
                 self.do(payment.take_notice(self.house.ctx, PROVIDER, ACCOUNT, GOOD, body))
 
+    @precondition(lambda self: self.house.provider.trades)
+    @rule(pick=st.sampled_from([0, 0, 1]), tell=st.booleans())
+    def payer_pays_while_we_close(self, pick: int, tell: bool) -> None:
+        trades = list(self.house.provider.trades)
+        trade_no = trades[-1 - pick % len(trades)]
+        for attempt in self.attempts():
+            if attempt.trade_no == trade_no:
+                self.do(payment.close(self.house.ctx, attempt.record_id, attempt.attempt_id))
+        self.payer_pays(pick=pick, tell=tell)
+
     @precondition(lambda self: self.notices)
     @rule(pick=st.integers(0, 7))
     def notice_arrives(self, pick: int) -> None:

@@ -36,7 +36,7 @@ Body = JSONBody[dict[str, Any]]
 Act = Callable[[], Json]
 
 CASHIER_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>模拟收银台</title>
-<meta name="viewport" content="width=device-width"><h1>模拟微信支付</h1><form method="post">
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><h1>模拟微信支付</h1><form method="post">
 <button name="outcome" value="pay" style="font-size:24px">支付</button></form></html>"""
 
 
