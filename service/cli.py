@@ -1,4 +1,4 @@
-"""The ``yimatong`` command: one verb a job; heavy imports happen inside the verb that needs them."""
+"""The ``yimatong`` command: one verb a job; a verb imports what it needs."""
 
 import argparse
 import asyncio

@@ -21,7 +21,7 @@ TEXT_MAX = 512
 
 
 def inspect(text: str, settings: Settings) -> str:
-    """A JSON object: what the text is, who issued it, until when; with local keys, whether it holds.
+    """A JSON object: what the text is, who issued it, until when; with local keys, if it holds.
 
     Without a key ring on this machine ``valid`` is null: the form fits, nothing is proved.
     """
@@ -41,7 +41,7 @@ def inspect(text: str, settings: Settings) -> str:
 
 
 def verify_lines(lines: Iterable[str], trust_file: Path, at: str | None) -> Iterator[str]:
-    """One JSON verdict a line. Raises ``OSError``, ``CryptoError`` or ``ValueError`` for the file."""
+    """One JSON verdict a line. Raises ``OSError``, ``CryptoError``, ``ValueError``."""
     verifier = CodeVerifier(read_trust_file(trust_file.read_text("utf-8")))
     fixed = None if at is None else datetime.fromisoformat(at)
     if fixed is not None and fixed.tzinfo is None:

@@ -161,16 +161,18 @@ class IdentityRig:
 async def an_identity_rig(dsn: str) -> AsyncIterator[IdentityRig]:
     """A fresh hospital over a database that may hold others."""
     partners = FakePartners()
-    async with a_context(
-        dsn,
-        clock=FakeClock(NOON),
-        partners=partners,
-        policy=POLICY,
-    ) as ctx:
-        async with a_client(create_app(ctx, CIPHER, PAGES)) as client:
-            rig = IdentityRig(ctx, client, partners)
-            rig.hospital = await rig.enrol(f"H99{secrets.randbelow(10**9):09d}")
-            rig.kiosk = await rig.terminal(rig.hospital, public_place=True)
-            rig.desk = await rig.terminal(rig.hospital, public_place=False)
-            rig.his = await rig.application(rig.hospital, "scan", "bill")
-            yield rig
+    async with (
+        a_context(
+            dsn,
+            clock=FakeClock(NOON),
+            partners=partners,
+            policy=POLICY,
+        ) as ctx,
+        a_client(create_app(ctx, CIPHER, PAGES)) as client,
+    ):
+        rig = IdentityRig(ctx, client, partners)
+        rig.hospital = await rig.enrol(f"H99{secrets.randbelow(10**9):09d}")
+        rig.kiosk = await rig.terminal(rig.hospital, public_place=True)
+        rig.desk = await rig.terminal(rig.hospital, public_place=False)
+        rig.his = await rig.application(rig.hospital, "scan", "bill")
+        yield rig
