@@ -1,6 +1,6 @@
 """The HTTP application: routers, dependencies, problems, and the outer layers."""
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
@@ -131,7 +131,10 @@ def create_app(ctx: Context, cipher: SelfTestReport, pages: PageSettings) -> App
         return await institution.prove(ctx, claimed, text, changes_state)
 
     signed = SignedExchange(
-        framework, prove=prove, clock=ctx.clock, limit=RateLimit(per_s=200.0, burst=400)
+        cast("App", framework),
+        prove=prove,
+        clock=ctx.clock,
+        limit=RateLimit(per_s=200.0, burst=400),
     )
     return Entry(
         signed,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 90.0
 STOP_WITHIN_S = 40.0
 
@@ -25,6 +26,8 @@ class RunningSystem:
         self.twin_url = f"http://127.0.0.1:{ports[1]}"
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("YIMATONG_")},
+            # The parts run without the working folder on their path; this checkout is meant.
+            "PYTHONPATH": str(ROOT),
             "YIMATONG_STATE_DIR": str(self.state_dir),
             "YIMATONG_PORT": str(ports[0]),
             "YIMATONG_SANDBOX_PORT": str(ports[1]),
@@ -43,7 +46,7 @@ class RunningSystem:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                cwd=Path(__file__).resolve().parents[2],
+                cwd=ROOT,
             )
         end = time.monotonic() + READY_WITHIN_S
         while "Ctrl-C stops everything" not in self.text_since_start():
@@ -79,7 +82,7 @@ class RunningSystem:
             text=True,
             timeout=timeout,
             check=False,
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=ROOT,
         )
 
     def kill(self, role: str) -> None:

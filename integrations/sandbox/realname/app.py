@@ -84,7 +84,9 @@ class RealNameTwin:
             return "BAD_SIGNATURE"
         if abs(now - int(timestamp)) >= WINDOW_S or not 1 <= len(nonce) <= 64:
             return "BAD_SIGNATURE"
-        head = f"POST\n{request.url.path}\n{timestamp}\n{nonce}\n".encode()
+        raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+        path = raw.split(b"?")[0].decode("ascii", "replace")  # as on the wire
+        head = f"POST\n{path}\n{timestamp}\n{nonce}\n".encode()
         expected = hmac_sm3(secret.encode(), head + body + b"\n").hex()
         given = request.headers.get("x-realname-signature", "")
         if not hmac.compare_digest(expected.encode(), given.encode()):

@@ -69,7 +69,8 @@ const kiosk = {
   },
 
   /** A question over the whole screen; `close()` puts it away. */
-  question(...children) {
+  question(name, ...children) {
+    ask.className = name;
     ask.replaceChildren(...children);
     if (!ask.open) ask.showModal();
     return () => ask.close();
@@ -110,7 +111,7 @@ part("cancel").addEventListener("click", () => kiosk.cancel?.());
 part("language").addEventListener("click", () => setLanguage(otherLanguage(), false));
 part("help").addEventListener("click", () => {
   const close = h("button.button.is-main", { type: "button" }, t("help.close"));
-  const hide = kiosk.question(
+  const hide = kiosk.question("ask is-help",
     h("h1", { id: "ask-title" }, t("help.title")),
     h("p", {}, t("help.words")),
     h("p.note", {}, t("help.place", { terminal: (kiosk.terminal.identity?.terminal_id ?? "").slice(-6) })),

@@ -16,6 +16,8 @@ function personView(scan) {
   const status = scan.insurance?.status ?? "UNKNOWN";
   const linked = status === "LINKED";
   const words = t(has(`insurance.${status}`) ? `insurance.${status}` : "insurance.UNKNOWN");
+  const type = scan.insurance?.insurance_type;
+  const kind = type && has(`insurance.${type}`) ? ` · ${t(`insurance.${type}`)}` : "";
   const more = [
     has(`sex.${scan.sex}`) ? t(`sex.${scan.sex}`) : null,
     Number.isInteger(scan.age) ? t("check.age", { age: scan.age }) : null,
@@ -24,7 +26,7 @@ function personView(scan) {
     h("p.person-name", {}, scan.masked_name ?? scan.name ?? ""),
     h("p.person-more", {}, more),
     h(`p.badge${linked ? ".is-good" : ""}`, {},
-      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), words));
+      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), words + kind));
 }
 
 class Checking {
@@ -38,6 +40,7 @@ class Checking {
     this.settlement = null;
     this.calls = null;
     this.following = null;
+    this.again = null;
     this.element = h("section.check", { "aria-labelledby": "title" });
     this.draw();
   }
@@ -53,7 +56,8 @@ class Checking {
       h("h1.unseen", { id: "title" }, t("station.check")),
       h("div.check-who", {}, personView(this.scan)),
       this.left,
-      h("div.check-right", {}, this.split.element, this.words, this.notices, this.main));
+      h("div.check-right", {}, this.split.element,
+        h("div.say", {}, this.words, this.notices), this.main));
     this.drawBills();
     if (this.settlement) this.seen(this.settlement);
   }
@@ -155,6 +159,7 @@ class Checking {
   seen(settlement) {
     if (this.gone) return;
     this.settlement = settlement;
+    this.again = null;
     this.element.dataset.state = settlement.state;
     this.notices.replaceChildren();
     this.split.show(settlement);
@@ -172,7 +177,14 @@ class Checking {
   }
 
   async goOn() {
-    const { settlement } = this;
+    const { settlement, again } = this;
+    if (again) {
+      this.again = null;
+      this.notices.replaceChildren();
+      setDisabled(this.main, true);
+      await again();
+      return;
+    }
     if (!settlement || isFinal(settlement)) {
       this.kiosk.home();
       return;
@@ -191,9 +203,12 @@ class Checking {
   fail(fault, again) {
     if (this.gone) return;
     if (!(fault instanceof Fault)) throw fault;
-    this.words.textContent = "\u00a0";
-    this.notices.replaceChildren(faultNotice(fault, again));
-    if (this.settlement === null) this.offerHome();
+    this.notices.replaceChildren(faultNotice(fault));
+    if (again && fault.retryable) {
+      this.again = again;
+      this.main.textContent = t("again");
+      setDisabled(this.main, false);
+    } else if (this.settlement === null) this.offerHome();
   }
 
   cancel() {

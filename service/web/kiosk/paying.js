@@ -44,8 +44,9 @@ class Paying {
     this.main = button("button.button.is-main", "\u00a0", () => this.goOn());
     this.element.replaceChildren(
       this.box,
-      h("div.pay-side", {}, this.title, h("div.pay-sum", {}, this.label, this.amount), this.left,
-        this.steps.element, this.words, this.notices, this.main));
+      h("div.pay-side", {}, this.title, h("div.pay-sum", {}, this.label, this.amount),
+        h("div.pay-turn", {}, this.left, this.main), this.steps.element,
+        h("div.say", {}, this.words, this.notices)));
   }
 
   entered() {
@@ -144,7 +145,7 @@ class Paying {
       this.hideQuestion();
       this.undo();
     });
-    const close = this.kiosk.question(h("h1", { id: "ask-title" }, t("still.title")), words, stay, go);
+    const close = this.kiosk.question("ask", h("h1", { id: "ask-title" }, t("still.title")), words, stay, go);
     const countdown = new Countdown(ANSWER_S, {
       tick: (seconds) => { words.textContent = t("still.words", { seconds }); },
       done: () => {
@@ -196,6 +197,7 @@ class Paying {
     this.label.textContent = done ? t("done.paid") : t("pay.amount");
     if (done) {
       this.amount.textContent = `¥${yuan(this.visit.settlement.cash_fen)}`;
+      this.words.textContent = t("done.take");
       this.box.append(h("p.box-words", {}, t("done.receipt")));
       this.offer(t("done.print"));
       setDisabled(this.main, true);

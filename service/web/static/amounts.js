@@ -10,11 +10,11 @@ export function yuan(fen) {
   return `${fen < 0 ? "-" : ""}${whole}.${digits.slice(-2)}`;
 }
 
-/** A scaled integer as a decimal text without idle zeros: `scaled(15000, 4)` is `1.5`. */
-export function scaled(value, places) {
+/** A scaled integer as a decimal text: `scaled(15000, 4)` is `1.5`, with at least `least` decimals. */
+export function scaled(value, places, least = 0) {
   if (!Number.isSafeInteger(value)) return "—";
   const digits = String(Math.abs(value)).padStart(places + 1, "0");
-  const rest = digits.slice(-places).replace(/0+$/, "");
+  const rest = digits.slice(-places).replace(/0+$/, "").padEnd(least, "0");
   const sign = value < 0 ? "-" : "";
   return `${sign}${digits.slice(0, -places)}${rest === "" ? "" : `.${rest}`}`;
 }

@@ -14,7 +14,7 @@ export function linesView(lines) {
     h("tbody", {}, (lines ?? []).map((line) => h("tr", {},
       h("th", { scope: "row" }, line.name),
       h("td", {}, scaled(line.quantity_e4, 4)),
-      h("td", {}, scaled(line.unit_price_e6, 6)),
+      h("td", {}, scaled(line.unit_price_e6, 6, 2)),
       h("td.amount", {}, yuan(line.amount_fen))))));
 }
 

@@ -27,7 +27,8 @@ export const isFree = (settlement) => settlement.state === "PRESETTLED" && settl
 /** Money may be on its way: leaving is safe, forgetting is not. */
 export const isMoneyMoving = (settlement) =>
   ["PAID", "SETTLING"].includes(settlement.state) ||
-  (settlement.payment?.state === "PAID" && settlement.state !== "COLLECTING");
+  (settlement.payment?.state === "PAID" &&
+    ["PRESETTLED", "AWAITING_PAYER"].includes(settlement.state));
 /** An order is open that the payer can pay. */
 export const isAwaiting = (settlement) =>
   ["CREATED", "AWAITING_PAYER"].includes(settlement.payment?.state);
