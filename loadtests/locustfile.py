@@ -21,9 +21,7 @@ from loadtests import people
 from loadtests.actors import Refused, Signer, ask
 from service.demo_hospital import DemoHospital
 
-DEMO = msgspec.json.decode(
-    Path(os.environ["YIMATONG_LOAD_DEMO"]).read_bytes(), type=DemoHospital
-)
+DEMO = msgspec.json.decode(Path(os.environ["YIMATONG_LOAD_DEMO"]).read_bytes(), type=DemoHospital)
 PEOPLE = people.read(Path(os.environ["YIMATONG_LOAD_PEOPLE"]))
 TWINS = os.environ.get("YIMATONG_LOAD_TWINS", "")
 WANTED = int(os.environ.get("YIMATONG_LOAD_SETTLEMENTS", "0"))
@@ -168,16 +166,25 @@ class SettleUser(Resident):
         token = self.person.token
         if seen["state"] == "PRESETTLED" and seen["cash_fen"] == 0:
             ask(
-                self.client, "POST", f"{target}/confirmation", {},
-                name="confirm", token=token, key=bill_no,
+                self.client,
+                "POST",
+                f"{target}/confirmation",
+                {},
+                name="confirm",
+                token=token,
+                key=bill_no,
             )
         elif seen["state"] in ("PRESETTLED", "COLLECTING") or (
             seen["state"] == "AWAITING_PAYER" and not seen.get("payment")
         ):
             ask(
-                self.client, "POST", f"{target}/payment",
+                self.client,
+                "POST",
+                f"{target}/payment",
                 {"provider": "wechatpay", "way": "jsapi"},
-                name="pay", token=token, key=secrets.token_hex(8),
+                name="pay",
+                token=token,
+                key=secrets.token_hex(8),
             )
         elif seen["state"] == "AWAITING_PAYER":
             parameters = seen["payment"].get("client_parameters")  # type: ignore[attr-defined]
