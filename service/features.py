@@ -7,6 +7,7 @@ from litestar import Router
 
 from service.account import routes as account_routes
 from service.bill import jobs as bill_jobs
+from service.bill import routes as bill_routes
 from service.credential import routes as credential_routes
 from service.healthcode import routes as healthcode_routes
 from service.institution import routes as institution_routes
@@ -27,6 +28,7 @@ def routers() -> Sequence[Router]:
         institution_routes.router,
         account_routes.router,
         credential_routes.router,
+        bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
     ]

@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from service import demo_hospital, sandbox
+from service import demo_hospital, sandbox_keys
 from service.cli import say, until_stopped
 from service.installation import prepare_keys
 from service.kernel.logs import set_up_logs
@@ -166,7 +166,7 @@ async def run_all(settings: Settings) -> int:
     logs = settings.state_dir / "logs"
     logs.mkdir(exist_ok=True)
     prepare_keys(settings)
-    sandbox.prepare_secrets(settings)
+    sandbox_keys.prepare_secrets(settings)
     failed = False
 
     async def keep(stop: asyncio.Event) -> None:

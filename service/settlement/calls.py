@@ -37,7 +37,7 @@ _MOVES_MONEY = frozenset({CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKin
 """Clearing up such a call is no progress: its rounds are counted until a person must look."""
 
 
-class NoFreeNumber(Exception):  # noqa: N818 - names what is missing
+class NoFreeNumber(Exception):
     """An institution sent more messages in this second than the partner's numbers can tell apart."""
 
 

@@ -5,7 +5,7 @@ say so; ``lose-request`` does nothing and says as little; ``late`` does the deed
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,8 +62,13 @@ class Faults:
         """Let the next calls of ``operation`` go wrong in these ways."""
         self._next[operation].extend(faults)
 
+    def forget(self) -> None:
+        """Nothing goes wrong any more."""
+        self._next.clear()
+        self.down = False
+
     def take(self, operation: str) -> str:
-        """The next fault, or nothing. Refuses to be called inside a transaction, as the wire does."""
+        """The next fault, or nothing. Refuses to be called inside a transaction."""
         assert not transaction_open.get(), f"{operation} inside a transaction"
         self.seen.append(operation)
         self.before_call(operation)
@@ -126,15 +131,21 @@ class FakeBureau:
                 )
             ],
         )
+        self.during: dict[str, Callable[[], Awaitable[object]]] = {}
+        """What else happens while the next call of a kind is under way."""
         self._late: list[Callable[[], object]] = []
+        self._asked: list[tuple[SettleRequest, CallId]] = []
+        self._reversals: dict[str, BookedSettlement] = {}
 
     @property
     def live(self) -> list[BookedSettlement]:
         """Settlements that stand."""
         return [one for one in self.book if one.live]
 
-    def _run(self, kind: str, call: CallId, act: Callable[[], Outcome[Any]]) -> Outcome[Any]:
+    async def _run(self, kind: str, call: CallId, act: Callable[[], Outcome[Any]]) -> Outcome[Any]:
         fault = self.faults.take(kind)
+        if (hook := self.during.pop(kind, None)) is not None:
+            await hook()
         self.calls.append((kind, call))
         for deed in self._late:
             deed()
@@ -161,7 +172,7 @@ class FakeBureau:
         def act() -> Outcome[InsuredPerson]:
             return refusal("not-insured") if self.person is None else Accepted(self.person)
 
-        return self._run("person", call, act)
+        return await self._run("person", call, act)
 
     async def register_visit(self, insured: Insured, visit: Visit, call: CallId) -> Outcome[str]:
         def act() -> Outcome[str]:
@@ -169,7 +180,7 @@ class FakeBureau:
             self.visits[ref] = BookedVisit(visit_no=visit.visit_no)
             return Accepted(ref)
 
-        return self._run("register", call, act)
+        return await self._run("register", call, act)
 
     async def upload_diagnoses(
         self, insured: Insured, visit_ref: str, visit: Visit, call: CallId
@@ -178,7 +189,7 @@ class FakeBureau:
             self.visits[visit_ref].diagnosed = True
             return Accepted(None)
 
-        return self._run("diagnoses", call, act)
+        return await self._run("diagnoses", call, act)
 
     async def upload_charges(
         self,
@@ -196,7 +207,7 @@ class FakeBureau:
             kept.update({line.line_no: (batch_no, line.amount_fen) for line in lines})
             return Accepted(None)
 
-        return self._run("charges", call, act)
+        return await self._run("charges", call, act)
 
     async def withdraw_charges(
         self, insured: Insured, visit_ref: str, batch_no: str, call: CallId
@@ -208,7 +219,7 @@ class FakeBureau:
             visit.lines = {no: line for no, line in visit.lines.items() if line[0] != batch_no}
             return Accepted(None)
 
-        return self._run("withdraw", call, act)
+        return await self._run("withdraw", call, act)
 
     async def cancel_visit(
         self, insured: Insured, visit_ref: str, visit_no: str, call: CallId
@@ -220,7 +231,7 @@ class FakeBureau:
             visit.live = False
             return Accepted(None)
 
-        return self._run("cancel", call, act)
+        return await self._run("cancel", call, act)
 
     def _settled_in(self, visit_ref: str) -> bool:
         return any(one.visit_ref == visit_ref for one in self.live)
@@ -252,22 +263,30 @@ class FakeBureau:
             assert self.visits[request.visit_ref].diagnosed
             return Accepted(self._split(request, 0))
 
-        return self._run("presettle", call, act)
+        return await self._run("presettle", call, act)
 
     async def settle(self, request: SettleRequest, call: CallId) -> Outcome[Settled]:
         def act() -> Outcome[Settled]:
             if self._settled_in(request.split.visit_ref):
                 return refusal("settled-already")
-            booked = BookedSettlement(
-                ref=f"S{len(self.book) + 1:06d}",
-                visit_ref=request.split.visit_ref,
-                message_no=call.message_no,
-                split=self._split(request.split, self.cash_moves_fen),
-            )
-            self.book.append(booked)
-            return Accepted(_settled(booked, call.at))
+            return Accepted(_settled(self._enter(request, call), call.at))
 
-        return self._run("settle", call, act)
+        self._asked.append((request, call))
+        return await self._run("settle", call, act)
+
+    def _enter(self, request: SettleRequest, call: CallId) -> BookedSettlement:
+        booked = BookedSettlement(
+            ref=f"S{len(self.book) + 1:06d}",
+            visit_ref=request.split.visit_ref,
+            message_no=call.message_no,
+            split=self._split(request.split, self.cash_moves_fen),
+        )
+        self.book.append(booked)
+        return booked
+
+    async def deliver_first_settle(self) -> None:
+        """The first settlement message arrives now, however late."""
+        self._enter(*self._asked[0])
 
     async def reverse(
         self, insured: Insured, visit_ref: str, settlement_ref: str, call: CallId
@@ -280,11 +299,7 @@ class FakeBureau:
                     return Accepted(f"R{settlement_ref}")
             return refusal("no-such-settlement")
 
-        return self._run("reverse", call, act)
-
-    @property
-    def _reversals(self) -> dict[str, BookedSettlement]:
-        return self.__dict__.setdefault("reversals", {})
+        return await self._run("reverse", call, act)
 
     async def undo_uncertain(
         self, insured: Insured, of_call: CallId, of_kind: str, call: CallId
@@ -298,7 +313,7 @@ class FakeBureau:
                 self._reversals.pop(of_call.message_no).live = True
             return Accepted(None)
 
-        return self._run("undo", call, act)
+        return await self._run("undo", call, act)
 
     async def find_settlement(
         self, insured: Insured, visit_ref: str, call: CallId
@@ -309,7 +324,7 @@ class FakeBureau:
             found = [one for one in self.live if one.visit_ref == visit_ref]
             return Accepted(_settled(found[0], call.at) if found else None)
 
-        return self._run("find", call, act)
+        return await self._run("find", call, act)
 
 
 def _settled(booked: BookedSettlement, at: datetime) -> Settled:

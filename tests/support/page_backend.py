@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, hmac
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from litestar import Litestar, MediaType, Request, Response, get, post, put
+from litestar import Litestar, MediaType, Request, get, post, put
 from litestar.config.cors import CORSConfig
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
@@ -114,7 +114,9 @@ def resident_handlers(world: World) -> list[Any]:
     def read(request: Ask, settlement_id: FromPath[str]) -> Json:
         return world.read(whose(request), settlement_id)
 
-    @post("/v1/me/settlements/{settlement_id:str}/{verb:str}", status_code=200, sync_to_thread=False)
+    @post(
+        "/v1/me/settlements/{settlement_id:str}/{verb:str}", status_code=200, sync_to_thread=False
+    )
     def act(request: Ask, settlement_id: FromPath[str], verb: FromPath[str], data: Body) -> Json:
         return _act(world, request, whose(request), settlement_id, verb, data)
 
@@ -167,7 +169,13 @@ def terminal_handlers(world: World) -> list[Any]:
         status_code=200,
         sync_to_thread=False,
     )
-    def act(request: Ask, scan_id: FromPath[str], settlement_id: FromPath[str], verb: FromPath[str], data: Body) -> Json:
+    def act(
+        request: Ask,
+        scan_id: FromPath[str],
+        settlement_id: FromPath[str],
+        verb: FromPath[str],
+        data: Body,
+    ) -> Json:
         return _act(world, request, world.scan_subject(scan_id), settlement_id, verb, data)
 
     @get(
@@ -216,13 +224,13 @@ def page_app(world: World, settings: PageSettings) -> Any:
         except InvalidSignature:
             raise NotAuthenticated from None
         principal = Terminal(institution_id=1, terminal_id=1, public_place=True)
-        return Proved(principal, lambda answer: (claimed.caller_id, sm3_mac(key, answer).finalize()))
+        return Proved(
+            principal, lambda answer: (claimed.caller_id, sm3_mac(key, answer).finalize())
+        )
 
     handlers = [web_router(settings), *resident_handlers(world), *terminal_handlers(world)]
     app = Litestar(handlers, exception_handlers=HANDLERS, openapi_config=None)
-    signed = SignedExchange(
-        app, prove=prove, clock=clock, limit=RateLimit(per_s=100, burst=200)
-    )
+    signed = SignedExchange(app, prove=prove, clock=clock, limit=RateLimit(per_s=100, burst=200))
     queue = BoundedQueue(running=64, waiting=64, patience_s=5)
     return Entry(signed, queue=queue, metrics=Metrics())
 
@@ -258,7 +266,9 @@ class StandIn:
 
     async def _serve(self) -> None:
         self._servers = [
-            Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
+            Server(
+                app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False
+            )
             for port, app in self._ports.items()
         ]
         await asyncio.gather(*(server.serve() for server in self._servers))

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
 from integrations.ports.partners import PartnerUnknown
 from service.bill import actions as bill
@@ -208,14 +207,25 @@ class Rig:
     async def attempts(self, row: Settlement) -> list[PaymentAttempt]:
         """Every attempt, newest first."""
         async with connection(self.ctx.pool) as conn:
-            return await payment.list_attempts(
-                conn, self.ctx, row.record_id, row.settlement_id
-            )
+            return await payment.list_attempts(conn, self.ctx, row.record_id, row.settlement_id)
 
     async def balances(self, row: Settlement) -> dict[str, int]:
         """The ledger's accounts that are not zero."""
         found = await ledger.balances(self.ctx, row.record_id, row.settlement_id)
         return {account: fen for account, fen in found.items() if fen}
+
+    async def to_paid(self, *amounts_fen: int, **wishes: Any) -> Settlement:
+        """A settlement whose payer has paid, which we do not know yet."""
+        row = await self.start(await self.push_bill(*amounts_fen), **wishes)
+        await self.work()
+        row = await self.pay(await self.read(row))
+        self.till.pay(self.till.unpaid()[0])
+        return row
+
+    async def settled(self, row: Settlement, span_s: int = 120) -> Settlement:
+        """The settlement after the worker had its time."""
+        await self.run_for(timedelta(seconds=span_s))
+        return await self.read(row)
 
     async def history(self, row: Settlement) -> list[str]:
         """The states in order."""
@@ -298,11 +308,7 @@ async def a_rig(
     """A rig over a migrated database."""
     clock = FakeClock()
     partners = RigPartners(bureau or FakeBureau(), FakeTill(clock.now))
-    async with a_context(
-        dsn, clock=clock, partners=partners, policy=policy or Policy()
-    ) as ctx:
+    async with a_context(dsn, clock=clock, partners=partners, policy=policy or Policy()) as ctx:
         rig = Rig(ctx, clock, partners)
         await rig.set_up(moved)
         yield rig
-
-

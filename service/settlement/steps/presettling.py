@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import (
     CallId,
-    Insured,
     InsuranceGateway,
+    Insured,
     SplitRequest,
     Visit,
 )

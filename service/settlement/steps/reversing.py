@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from integrations.ports.insurance import CallId, Insured, InsuranceGateway
+from integrations.ports.insurance import CallId, InsuranceGateway, Insured
 from integrations.ports.outcomes import Outcome
 from service.kernel.context import Context
 from service.kernel.database import Connection, transaction

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import (
     CallId,
-    Insured,
     InsuranceGateway,
+    Insured,
     SettleRequest,
     Split,
 )
