@@ -96,8 +96,10 @@ def _signed_scan(base_url: str, text: str, terminal: TerminalKey) -> bytes:
     signed = "".join(f"{line}\n" for line in lines).encode() + body + b"\n"
     signature = base64.b64encode(hmac_sm3(terminal.key, signed)).decode()
     headers = [
-        f'authorization: YIMATONG-HMAC-SM3 id="{terminal.terminal_id}",timestamp="{timestamp}",'
-        f'nonce="{nonce}",signature="{signature}"',
+        (
+            f'authorization: YIMATONG-HMAC-SM3 id="{terminal.terminal_id}",'
+            f'timestamp="{timestamp}",nonce="{nonce}",signature="{signature}"'
+        ),
         f"idempotency-key: {key}",
     ]
     return _request("POST", base_url, target, headers, body)
