@@ -204,7 +204,7 @@ def describe(outcome: Outcome) -> str:
     lines = [
         f"settlements      {outcome.settlements} begun; "
         + ", ".join(f"{state} {count}" for state, count in sorted(sums.states.items())),
-        f"time             load {outcome.load_s:.0f} s, until all had ended {outcome.calming_s:.0f} s",
+        f"time             load {outcome.load_s:.0f} s, then {outcome.calming_s:.0f} s to the end",
         f"posted           {sums.posted_fen} fen",
         f"provider keeps   {sums.provider_kept_fen} fen after refunds of {sums.refunded_fen} fen",
         f"insurer owes     {sums.insurer_fen} fen",
