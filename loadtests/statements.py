@@ -65,11 +65,11 @@ async def capture(dsn: str, log: Path, act: Callable[[], Awaitable[float]]) -> C
     try:
         await _switch(conn, on=True)
         try:
-            mark = log.stat().st_size
+            mark = _size(log)
             await asyncio.sleep(IDLE_S)
             idle = _groups(_read(log, mark))
             before = await _unique_values(conn)
-            mark = log.stat().st_size
+            mark = _size(log)
             took_s = await act()
             acted = _groups(_read(log, mark))
         finally:
@@ -91,6 +91,10 @@ async def _switch(conn: asyncpg.Connection, *, on: bool) -> None:
         await conn.execute(verb)
     await conn.execute("select pg_reload_conf()")
     await asyncio.sleep(0.5)
+
+
+def _size(log: Path) -> int:
+    return log.stat().st_size
 
 
 def _read(log: Path, mark: int) -> str:
