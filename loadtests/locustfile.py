@@ -22,7 +22,7 @@ from locust.exception import StopUser
 
 from loadtests import people
 from loadtests.actors import Refused, Signer, ask
-from service.demo_hospital import DemoHospital
+from service.sandbox.hospital import DemoHospital
 
 DEMO = msgspec.json.decode(Path(os.environ["YIMATONG_LOAD_DEMO"]).read_bytes(), type=DemoHospital)
 PEOPLE = people.read(Path(os.environ["YIMATONG_LOAD_PEOPLE"]))

@@ -16,13 +16,13 @@ from typing import Any
 import asyncpg
 import httpx
 
-from service import demo_hospital, sandbox_keys
 from service.cli import say, until_stopped
 from service.installation import prepare_keys
 from service.kernel.logs import set_up_logs
 from service.kernel.migrate import MigrationRefused, migrate
 from service.postgres.failures import PostgresUnavailable
 from service.postgres.server import embedded_postgres
+from service.sandbox import hospital, keys
 from service.settings import Settings
 from service.wiring import install_ciphers
 
@@ -166,14 +166,14 @@ async def run_all(settings: Settings) -> int:
     logs = settings.state_dir / "logs"
     logs.mkdir(exist_ok=True)
     prepare_keys(settings)
-    sandbox_keys.prepare_secrets(settings)
+    keys.prepare_secrets(settings)
     failed = False
 
     async def keep(stop: asyncio.Event) -> None:
         nonlocal failed
         try:
             async with _database(settings) as database, contextlib.AsyncExitStack() as parts:
-                activation = await demo_hospital.prepare(settings)
+                activation = await hospital.prepare(settings)
                 if await _unless_stopped(_start_parts(settings, logs, parts), stop):
                     _print_addresses(settings, database, activation)
                     await stop.wait()
