@@ -32,7 +32,7 @@ _PAYER = frozenset({_S.PRESETTLED, _S.AWAITING_PAYER, _S.COLLECTING})
 _RESTING = frozenset({_S.POSTED, _S.REVERSED, _S.NEEDS_REVIEW})
 
 
-class LostRace(Exception):  # noqa: N818 - names what happened
+class LostRace(Exception):
     """Somebody changed the settlement since it was read. Read again."""
 
 
