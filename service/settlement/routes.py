@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from service.account import actions as account
 from service.kernel.context import Context
@@ -85,7 +85,7 @@ async def _answer(ctx: Context, record_id: int, settlement_id: int) -> Settlemen
     "/v1/me/bills/{bill_id:str}/settlements", status_code=202, tags=["resident"], responses=STARTED
 )
 async def start(
-    bill_id: str,
+    bill_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[StartRequest],
     request: AnyRequest,
@@ -114,7 +114,7 @@ async def start(
 
 @get("/v1/me/settlements/{settlement_id:str}", tags=["resident"])
 async def read(
-    settlement_id: str, resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+    settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> SettlementAnswer:
     """Where my settlement stands."""
     return await _answer(ctx, *await _own(ctx, resident, settlement_id))
@@ -127,7 +127,7 @@ async def read(
     responses=SHOWN,
 )
 async def pay(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[PaymentRequest],
     request: AnyRequest,
@@ -162,7 +162,7 @@ async def pay(
     responses=SHOWN,
 )
 async def confirm(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     request: AnyRequest,
@@ -181,7 +181,7 @@ async def confirm(
 
 @post("/v1/me/settlements/{settlement_id:str}/abandonment", status_code=200, tags=["resident"])
 async def abandon(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     ctx: NamedDependency[Context],
@@ -194,7 +194,7 @@ async def abandon(
 
 @get("/v1/me/settlements/{settlement_id:str}/receipt", tags=["resident"])
 async def read_receipt(
-    settlement_id: str, resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+    settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> ReceiptAnswer:
     """The receipt, once the hospital has posted."""
     key = await _own(ctx, resident, settlement_id)
@@ -210,7 +210,7 @@ def _check_scope(application: Application) -> None:
 async def list_settlements(
     application: NamedDependency[Application],
     ctx: NamedDependency[Context],
-    to_post: bool = False,
+    to_post: FromQuery[bool] = False,
     limit: Annotated[int, QueryParameter(ge=1, le=actions.LIST_MAX)] = 50,
 ) -> PostableList:
     """With ``to_post``, what this hospital has still to post, oldest first; else its latest."""
@@ -223,7 +223,9 @@ async def list_settlements(
 
 @get("/v1/institution/settlements/{settlement_id:str}", tags=["institution"])
 async def read_settlement(
-    settlement_id: str, application: NamedDependency[Application], ctx: NamedDependency[Context]
+    settlement_id: FromPath[str],
+    application: NamedDependency[Application],
+    ctx: NamedDependency[Context],
 ) -> PostableAnswer:
     """A settlement of this hospital, once it is definite."""
     _check_scope(application)
@@ -238,7 +240,7 @@ async def read_settlement(
     responses={200: ResponseSpec(data_container=PostableAnswer, description="Posted.")},
 )
 async def acknowledge(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     application: NamedDependency[Application],
     data: JSONBody[PostingRequest],
     request: AnyRequest,
