@@ -62,7 +62,7 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def sandbox(_arguments: argparse.Namespace, settings: Settings) -> int:
     """The partners' twins."""
-    from service.sandbox import run_sandbox
+    from service.sandbox.twins import run_sandbox
 
     return run_sandbox(settings)
 
@@ -94,7 +94,7 @@ def migrate(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def demo(arguments: argparse.Namespace, settings: Settings) -> int:
     """The main journey against a running system."""
-    from service.demo import run_demo
+    from service.sandbox.journey import run_demo
 
     return asyncio.run(run_demo(settings, base_url=arguments.base_url, as_json=arguments.json))
 

@@ -19,10 +19,10 @@ from integrations.sandbox.wechat_login.app import create_wechat_login_twin
 from integrations.sandbox.wechatpay.app import create_wechatpay_twin
 from integrations.sandbox.wechatpay.faults import FaultPlan
 from integrations.sandbox.wechatpay.model import TwinPace
-from service.demo_hospital import read_demo
 from service.kernel.clock import SystemClock
 from service.kernel.logs import set_up_logs
-from service.sandbox_keys import TwinSecrets, twins_file
+from service.sandbox.hospital import read_demo
+from service.sandbox.keys import TwinSecrets, twins_file
 from service.settings import Settings, read_settings
 
 NOTICE_TIMEOUT_S = 5.0
@@ -93,7 +93,7 @@ def make_app() -> Any:
 def run_sandbox(settings: Settings) -> int:
     """Serve the twins until told to stop; one process, because their books are one each."""
     Granian(
-        "service.sandbox:make_app",
+        "service.sandbox.twins:make_app",
         factory=True,
         address="127.0.0.1",
         port=settings.sandbox_port,

@@ -10,9 +10,9 @@ import httpx
 import msgspec
 
 from service.cli import complain, say
-from service.demo_client import Speaker, StepWrong, as_hospital, as_terminal, until
-from service.demo_hospital import DemoHospital, read_demo
 from service.kernel.clock import SystemClock
+from service.sandbox.hospital import DemoHospital, read_demo
+from service.sandbox.speaker import Speaker, StepWrong, as_hospital, as_terminal, until
 from service.settings import Settings
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

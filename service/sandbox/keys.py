@@ -17,8 +17,8 @@ from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
 from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant
 from integrations.wechat_login.gateway import WechatLoginSettings
 from integrations.wechatpay.settings import WechatPaySettings
-from service.demo_hospital import HOSPITAL_CODE, HOSPITAL_NAME, MERCHANT, REGION
 from service.installation import write_private
+from service.sandbox.hospital import HOSPITAL_CODE, HOSPITAL_NAME, MERCHANT, REGION
 from service.settings import Settings
 
 APP_ID = "wx990000000000sandbx"
