@@ -55,7 +55,9 @@ def load_assets(root: Path = Path(__file__).parent) -> Assets:
             if media_type is not None and path.is_file():
                 name = prefix + path.relative_to(root / folder).as_posix()
                 found[name] = (path.read_bytes(), media_type)
-    version = _digest(*(part for name, (body, _) in found.items() for part in (name.encode(), body)))
+    version = _digest(
+        *(part for name, (body, _) in found.items() for part in (name.encode(), body))
+    )
     return Assets(
         version=version,
         files={
