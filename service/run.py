@@ -56,13 +56,18 @@ class Child:
         await self._spawn()
         self._watch = asyncio.create_task(self._keep_running())
 
-    async def _end_orphan(self) -> None:
+    def _orphan(self) -> int | None:
+        """The pid of the process that a killed run left; no other is taken for it."""
         try:
             pid = int(self._pid_file.read_text("ascii"))
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
-            return
-        if command[-3:-1] != [b"service", self.role.encode()]:
+            return None
+        return pid if command[-3:-1] == [b"service", self.role.encode()] else None
+
+    async def _end_orphan(self) -> None:
+        pid = self._orphan()
+        if pid is None:
             return
         say(f"ending a {self.role} that an earlier run left (pid {pid})")
         with contextlib.suppress(ProcessLookupError):

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
 from litestar.datastructures import State
-from litestar.params import HeaderParameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from service.account import actions as account
 from service.bill import actions
@@ -35,10 +36,10 @@ SCOPE = "bill"
 
 @post("/v1/institution/bills", status_code=201, tags=["institution"])
 async def push_bill(
-    application: Application,
-    data: BillRequest,
+    application: NamedDependency[Application],
+    data: JSONBody[BillRequest],
     request: Request[None, None, State],
-    ctx: Context,
+    ctx: NamedDependency[Context],
     idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
 ) -> Response[bytes]:
     """Push a bill for a visit. The answer is a ``BillAnswer``.
@@ -67,7 +68,10 @@ async def push_bill(
 
 @put("/v1/institution/bills/{bill_no:str}", tags=["institution"])
 async def amend_bill(
-    application: Application, bill_no: str, data: AmendRequest, ctx: Context
+    application: NamedDependency[Application],
+    bill_no: FromPath[str],
+    data: JSONBody[AmendRequest],
+    ctx: NamedDependency[Context],
 ) -> BillAnswer:
     """Replace a bill that nobody is paying; ``version`` is the version it replaces."""
     _check_scope(application)
@@ -77,7 +81,9 @@ async def amend_bill(
 
 
 @delete("/v1/institution/bills/{bill_no:str}", status_code=200, tags=["institution"])
-async def withdraw_bill(application: Application, bill_no: str, ctx: Context) -> WithdrawnAnswer:
+async def withdraw_bill(
+    application: NamedDependency[Application], bill_no: FromPath[str], ctx: NamedDependency[Context]
+) -> WithdrawnAnswer:
     """Take back a bill that nobody is paying. A repeat changes nothing."""
     _check_scope(application)
     withdrawn = await actions.withdraw(
@@ -87,7 +93,9 @@ async def withdraw_bill(application: Application, bill_no: str, ctx: Context) ->
 
 
 @get("/v1/institution/bills/{bill_no:str}", tags=["institution"])
-async def read_bill(application: Application, bill_no: str, ctx: Context) -> InstitutionBillAnswer:
+async def read_bill(
+    application: NamedDependency[Application], bill_no: FromPath[str], ctx: NamedDependency[Context]
+) -> InstitutionBillAnswer:
     """How the institution's own bill stands."""
     _check_scope(application)
     found = await actions.read_number(ctx, application.institution_id, bill_no)
@@ -95,7 +103,9 @@ async def read_bill(application: Application, bill_no: str, ctx: Context) -> Ins
 
 
 @get("/v1/me/bills", tags=["resident"])
-async def list_own_bills(resident: Resident, ctx: Context) -> BillsAnswer:
+async def list_own_bills(
+    resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+) -> BillsAnswer:
     """The resident's bills to pay, and those being paid."""
     record_id = await account.own_record(ctx, resident.account_id)
     found = await actions.list_payable(ctx, record_id, None)
@@ -106,7 +116,9 @@ async def list_own_bills(resident: Resident, ctx: Context) -> BillsAnswer:
 
 
 @get("/v1/me/bills/{bill_id:str}", tags=["resident"])
-async def read_own_bill(resident: Resident, bill_id: str, ctx: Context) -> BillDetail:
+async def read_own_bill(
+    resident: NamedDependency[Resident], bill_id: FromPath[str], ctx: NamedDependency[Context]
+) -> BillDetail:
     """One of the resident's bills, with its lines, in any state."""
     record_id = await account.own_record(ctx, resident.account_id)
     bill_record, local_id = ctx.public_ids.parse(bill_id)
@@ -117,7 +129,9 @@ async def read_own_bill(resident: Resident, bill_id: str, ctx: Context) -> BillD
 
 
 @get("/v1/terminal/scans/{scan_id:str}/bills", tags=["terminal"])
-async def list_scanned_bills(terminal: Terminal, scan_id: str, ctx: Context) -> BillDetailsAnswer:
+async def list_scanned_bills(
+    terminal: NamedDependency[Terminal], scan_id: FromPath[str], ctx: NamedDependency[Context]
+) -> BillDetailsAnswer:
     """The institution's own bills of the person scanned.
 
     A public kiosk gets them only after a code that was displayed just now.

@@ -151,8 +151,9 @@ class IdentityRig:
         """Rows of scans, of uses, and of scans in audit."""
         async with self.ctx.pool.acquire() as conn:
             row = await conn.fetchrow(
-                "select (select count(*) from scan) as scans, (select count(*) from code_use)"
-                " as uses, (select count(*) from audit_entry where action = 'code.scanned') as audit"
+                "select (select count(*) from scan) as scans,"
+                " (select count(*) from code_use) as uses,"
+                " (select count(*) from audit_entry where action = 'code.scanned') as audit"
             )
         return row["scans"], row["uses"], row["audit"]
 
@@ -162,12 +163,7 @@ async def an_identity_rig(dsn: str) -> AsyncIterator[IdentityRig]:
     """A fresh hospital over a database that may hold others."""
     partners = FakePartners()
     async with (
-        a_context(
-            dsn,
-            clock=FakeClock(NOON),
-            partners=partners,
-            policy=POLICY,
-        ) as ctx,
+        a_context(dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
     ):
         rig = IdentityRig(ctx, client, partners)
