@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from service.account import actions as account
 from service.kernel.context import Context
@@ -218,7 +218,7 @@ def _check_scope(application: Application) -> None:
 async def list_settlements(
     application: NamedDependency[Application],
     ctx: NamedDependency[Context],
-    to_post: bool = False,
+    to_post: FromQuery[bool] = False,
     limit: Annotated[int, QueryParameter(ge=1, le=actions.LIST_MAX)] = 50,
 ) -> PostableList:
     """With ``to_post``, what this hospital has still to post, oldest first; else its latest."""
