@@ -15,24 +15,24 @@ class CryptoError(ValueError):
     """Root of every error this package raises on purpose."""
 
 
-class BadKey(CryptoError):  # noqa: N818
+class BadKey(CryptoError):
     """A key is malformed, out of range, unknown, or outside its window."""
 
 
-class BadSignature(CryptoError):  # noqa: N818
+class BadSignature(CryptoError):
     """A signature is not two integers in [1, n-1] in the expected encoding."""
 
 
-class BadCiphertext(CryptoError):  # noqa: N818
+class BadCiphertext(CryptoError):
     """Decryption refused. Deliberately says nothing more."""
 
     def __init__(self, message: str = "ciphertext refused") -> None:
         super().__init__(message)
 
 
-class BadEncoding(CryptoError):  # noqa: N818
+class BadEncoding(CryptoError):
     """Text or bytes are not in the one canonical form."""
 
 
-class BackendUnavailable(CryptoError):  # noqa: N818
+class BackendUnavailable(CryptoError):
     """The wanted SM2 backend is not usable on this host, or may not sign."""

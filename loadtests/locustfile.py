@@ -3,6 +3,8 @@
 Needs YIMATONG_LOAD_PEOPLE (file of ``people.prepare``), YIMATONG_LOAD_DEMO (``demo.json``) and, to
 settle, YIMATONG_LOAD_TWINS (the twins' address). Each user is one person; a settling user goes
 through bill, split, payment and the hospital's acknowledgement, whatever the twins do to him.
+YIMATONG_LOAD_SETTLEMENTS ends the run after so many; with YIMATONG_LOAD_WHIMS=1 one person in five
+gives up, walks away, or has the insurance's counters moved while he pays.
 """
 
 import itertools
@@ -11,27 +13,47 @@ import secrets
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import gevent
 import msgspec
-from locust import FastHttpUser, constant, task
+from locust import FastHttpUser, constant, events, task
 from locust.exception import StopUser
 
 from loadtests import people
 from loadtests.actors import Refused, Signer, ask
-from service.demo_hospital import DemoHospital
+from service.sandbox.hospital import DemoHospital
 
-DEMO = msgspec.json.decode(
-    Path(os.environ["YIMATONG_LOAD_DEMO"]).read_bytes(), type=DemoHospital
-)
+DEMO = msgspec.json.decode(Path(os.environ["YIMATONG_LOAD_DEMO"]).read_bytes(), type=DemoHospital)
 PEOPLE = people.read(Path(os.environ["YIMATONG_LOAD_PEOPLE"]))
 TWINS = os.environ.get("YIMATONG_LOAD_TWINS", "")
 WANTED = int(os.environ.get("YIMATONG_LOAD_SETTLEMENTS", "0"))
+WHIMS = os.environ.get("YIMATONG_LOAD_WHIMS", "0") == "1"
 WAIT_S = 60.0
 ENDED = {"POSTED", "REVERSED", "NEEDS_REVIEW"}
+PAYABLE = {"PRESETTLED", "AWAITING_PAYER", "COLLECTING"}
+WITHOUT_ORDER = {
+    "PRESETTLED": {"NONE", "CLOSED", "FAILED"},
+    "AWAITING_PAYER": {"CLOSED", "FAILED"},
+    # The newest order may still be the first one, which is paid.
+    "COLLECTING": {"NONE", "PAID", "CLOSED", "FAILED"},
+}
+ABANDON, ABANDON_PAYING, WALK_AWAY, COUNTERS_MOVE = range(4)
 
 _next_person = itertools.cycle(PEOPLE)
 _begun = itertools.count(1)
+
+
+@events.test_start.add_listener
+def _end_with_the_last_user(environment: Any, **_: object) -> None:
+    def watch() -> None:
+        while environment.runner.user_count == 0:
+            gevent.sleep(0.2)
+        while environment.runner.user_count > 0:
+            gevent.sleep(0.2)
+        environment.runner.quit()
+
+    gevent.spawn(watch)
 
 
 class Resident(FastHttpUser):
@@ -121,6 +143,7 @@ class SettleUser(Resident):
     def run(self) -> None:
         if WANTED and next(_begun) > WANTED:
             raise StopUser
+        self.whim = secrets.randbelow(20) if WHIMS else -1
         bill_no = f"LOAD{secrets.token_hex(8).upper()}"
         amount_fen = 1_000 + secrets.randbelow(60_000)
         body = a_bill(bill_no, str(self.seen["patient_id"]), amount_fen)
@@ -156,39 +179,85 @@ class SettleUser(Resident):
         while time.monotonic() < end:
             try:
                 seen = ask(self.client, "GET", target, name="look", token=self.person.token)
-                if seen["state"] in ENDED:
+                if seen["state"] in ENDED or self.walks_away(target, seen):
                     return
                 self.push(target, bill_no, seen)
             except Refused:
                 pass
             gevent.sleep(0.15)
 
-    def push(self, target: str, bill_no: str, seen: dict[str, object]) -> None:
+    def walks_away(self, target: str, seen: dict[str, Any]) -> bool:
+        """Follow the whim of this settlement; True when the person does nothing more."""
+        waiting = seen["state"] in ("PRESETTLED", "AWAITING_PAYER")
+        if self.whim == WALK_AWAY:
+            return waiting
+        paying = seen["state"] == "AWAITING_PAYER" and bool(seen.get("payment"))
+        if self.whim == ABANDON_PAYING and paying:
+            self.whim = -1
+            self.pay_at_twin(seen)
+            self.abandon(target)
+        elif self.whim == ABANDON and waiting:
+            self.abandon(target)
+        elif self.whim == COUNTERS_MOVE and paying:
+            self.whim = -1
+            moves = {"op.dedc": 3_000} if secrets.randbelow(2) else {"balance": -2_000}
+            self.client.request(
+                "POST",
+                f"{TWINS}/insurance/sandbox/counters",
+                json={"psn_no": self.person.person_no, "moves": moves},
+                name="twin: counters move",
+            )
+        return False
+
+    def abandon(self, target: str) -> None:
+        """The person does not want it any more."""
+        ask(
+            self.client,
+            "POST",
+            f"{target}/abandonment",
+            {},
+            name="abandon",
+            token=self.person.token,
+        )
+
+    def pay_at_twin(self, seen: dict[str, Any]) -> None:
+        """The person types the password into the provider's own page."""
+        parameters = seen["payment"].get("client_parameters")
+        if parameters:
+            prepay = parameters["package"].removeprefix("prepay_id=")
+            self.client.request(
+                "POST",
+                f"{TWINS}/wechatpay/sandbox/pay",
+                json={"prepay_id": prepay, "openid": self.person.subject},
+                name="twin: payer pays",
+            )
+
+    def push(self, target: str, bill_no: str, seen: dict[str, Any]) -> None:
         """Do what the state waits for."""
         token = self.person.token
+        payment = seen.get("payment") or {"state": "NONE"}
         if seen["state"] == "PRESETTLED" and seen["cash_fen"] == 0:
             ask(
-                self.client, "POST", f"{target}/confirmation", {},
-                name="confirm", token=token, key=bill_no,
+                self.client,
+                "POST",
+                f"{target}/confirmation",
+                {},
+                name="confirm",
+                token=token,
+                key=bill_no,
             )
-        elif seen["state"] in ("PRESETTLED", "COLLECTING") or (
-            seen["state"] == "AWAITING_PAYER" and not seen.get("payment")
-        ):
+        elif seen["state"] in PAYABLE and payment["state"] == "AWAITING_PAYER":
+            self.pay_at_twin(seen)
+        elif seen["state"] in PAYABLE and payment["state"] in WITHOUT_ORDER[seen["state"]]:
             ask(
-                self.client, "POST", f"{target}/payment",
+                self.client,
+                "POST",
+                f"{target}/payment",
                 {"provider": "wechatpay", "way": "jsapi"},
-                name="pay", token=token, key=secrets.token_hex(8),
+                name="pay",
+                token=token,
+                key=secrets.token_hex(8),
             )
-        elif seen["state"] == "AWAITING_PAYER":
-            parameters = seen["payment"].get("client_parameters")  # type: ignore[attr-defined]
-            if parameters:
-                prepay = parameters["package"].removeprefix("prepay_id=")
-                self.client.request(
-                    "POST",
-                    f"{TWINS}/wechatpay/sandbox/pay",
-                    json={"prepay_id": prepay, "openid": self.person.subject},
-                    name="twin: payer pays",
-                )
         elif seen["state"] == "POSTING":
             settlement_id = target.rsplit("/", 1)[-1]
             ask(

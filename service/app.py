@@ -1,10 +1,10 @@
 """The HTTP application: routers, dependencies, problems, and the outer layers."""
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import YamlRenderPlugin
 
@@ -26,7 +26,7 @@ from service.web.routes import PageSettings, web_router
 VERSION = "0.1.0"
 
 
-async def resident_of(request: Request[Any, Any, Any], ctx: Context) -> Resident:
+async def resident_of(request: Request[Any, Any, Any], ctx: NamedDependency[Context]) -> Resident:
     """The resident behind the bearer token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -57,7 +57,9 @@ def healthz() -> dict[str, str]:
 
 
 @get("/readyz", tags=["operation"])
-async def readyz(ctx: Context, cipher: SelfTestReport) -> Response[dict[str, Any]]:
+async def readyz(
+    ctx: NamedDependency[Context], cipher: NamedDependency[SelfTestReport]
+) -> Response[dict[str, Any]]:
     """Can this process serve? Names the cipher backend and the database in use."""
     try:
         async with connection(ctx.pool) as conn:
@@ -84,7 +86,7 @@ async def readyz(ctx: Context, cipher: SelfTestReport) -> Response[dict[str, Any
 
 
 @get("/metrics", media_type=MediaType.TEXT, tags=["operation"], sync_to_thread=False)
-def metrics(ctx: Context) -> Response[bytes]:
+def metrics(ctx: NamedDependency[Context]) -> Response[bytes]:
     """Prometheus text."""
     return Response(content=ctx.metrics.text(), media_type="text/plain; version=0.0.4")
 
@@ -129,7 +131,10 @@ def create_app(ctx: Context, cipher: SelfTestReport, pages: PageSettings) -> App
         return await institution.prove(ctx, claimed, text, changes_state)
 
     signed = SignedExchange(
-        framework, prove=prove, clock=ctx.clock, limit=RateLimit(per_s=200.0, burst=400)
+        cast("App", framework),
+        prove=prove,
+        clock=ctx.clock,
+        limit=RateLimit(per_s=200.0, burst=400),
     )
     return Entry(
         signed,

@@ -1,4 +1,4 @@
-"""The ``yimatong`` command: one verb a job; heavy imports happen inside the verb that needs them."""
+"""The ``yimatong`` command: one verb a job; a verb imports what it needs."""
 
 import argparse
 import asyncio
@@ -62,7 +62,7 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def sandbox(_arguments: argparse.Namespace, settings: Settings) -> int:
     """The partners' twins."""
-    from service.sandbox import run_sandbox
+    from service.sandbox.twins import run_sandbox
 
     return run_sandbox(settings)
 
@@ -94,7 +94,7 @@ def migrate(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def demo(arguments: argparse.Namespace, settings: Settings) -> int:
     """The main journey against a running system."""
-    from service.demo import run_demo
+    from service.sandbox.journey import run_demo
 
     return asyncio.run(run_demo(settings, base_url=arguments.base_url, as_json=arguments.json))
 
@@ -108,9 +108,23 @@ def conformance(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     """What a scanned text is; offline."""
-    from service.inspect import inspect_text
+    from service.codes import inspect
 
-    say(inspect_text(arguments.text, settings))
+    say(inspect(arguments.text, settings))
+    return 0
+
+
+def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Verify texts from standard input against a trust file; offline."""
+    from crypto.errors import CryptoError
+    from service.codes import verify_lines
+
+    try:
+        for verdict in verify_lines(sys.stdin, Path(arguments.trust), arguments.at):
+            say(verdict)
+    except (OSError, CryptoError, ValueError) as fault:
+        complain(f"yimatong code verify: {fault}")
+        return 2
     return 0
 
 
@@ -187,6 +201,10 @@ def _parser() -> argparse.ArgumentParser:
     look = code.add_parser("inspect", help="what a scanned text is; offline")
     look.add_argument("text")
     look.set_defaults(verb=code_inspect)
+    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
+    check.add_argument("--trust", required=True, help="a trust file")
+    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
+    check.set_defaults(verb=code_verify)
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")

@@ -7,6 +7,7 @@ from litestar import Router
 
 from service.account import routes as account_routes
 from service.bill import jobs as bill_jobs
+from service.bill import routes as bill_routes
 from service.credential import routes as credential_routes
 from service.healthcode import routes as healthcode_routes
 from service.institution import routes as institution_routes
@@ -17,6 +18,8 @@ from service.payment import jobs as payment_jobs
 from service.payment import routes as payment_routes
 from service.receipt import jobs as receipt_jobs
 from service.settlement import jobs as settlement_jobs
+from service.settlement import routes as settlement_routes
+from service.settlement import routes_terminal as settlement_terminal_routes
 
 Handler = Callable[[Context, Event], Awaitable[None]]
 
@@ -27,8 +30,11 @@ def routers() -> Sequence[Router]:
         institution_routes.router,
         account_routes.router,
         credential_routes.router,
+        bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
+        settlement_routes.router,
+        settlement_terminal_routes.router,
     ]
 
 

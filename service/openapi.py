@@ -65,7 +65,7 @@ def schema() -> dict[str, Any]:
             for prefix, scheme in _BY_PREFIX.items():
                 if path.startswith(prefix) or path + "/" == prefix:
                     operation["security"] = [{scheme: []}]
-    return cast("dict[str, Any]", document)
+    return document
 
 
 def document() -> str:

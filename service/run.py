@@ -16,13 +16,13 @@ from typing import Any
 import asyncpg
 import httpx
 
-from service import demo_hospital, sandbox
 from service.cli import say, until_stopped
 from service.installation import prepare_keys
 from service.kernel.logs import set_up_logs
 from service.kernel.migrate import MigrationRefused, migrate
 from service.postgres.failures import PostgresUnavailable
 from service.postgres.server import embedded_postgres
+from service.sandbox import hospital, keys
 from service.settings import Settings
 from service.wiring import install_ciphers
 
@@ -56,13 +56,18 @@ class Child:
         await self._spawn()
         self._watch = asyncio.create_task(self._keep_running())
 
-    async def _end_orphan(self) -> None:
+    def _orphan(self) -> int | None:
+        """The pid of the process that a killed run left; no other is taken for it."""
         try:
             pid = int(self._pid_file.read_text("ascii"))
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
-            return
-        if command[-3:-1] != [b"service", self.role.encode()]:
+            return None
+        return pid if command[-3:-1] == [b"service", self.role.encode()] else None
+
+    async def _end_orphan(self) -> None:
+        pid = self._orphan()
+        if pid is None:
             return
         say(f"ending a {self.role} that an earlier run left (pid {pid})")
         with contextlib.suppress(ProcessLookupError):
@@ -166,14 +171,14 @@ async def run_all(settings: Settings) -> int:
     logs = settings.state_dir / "logs"
     logs.mkdir(exist_ok=True)
     prepare_keys(settings)
-    sandbox.prepare_secrets(settings)
+    keys.prepare_secrets(settings)
     failed = False
 
     async def keep(stop: asyncio.Event) -> None:
         nonlocal failed
         try:
             async with _database(settings) as database, contextlib.AsyncExitStack() as parts:
-                activation = await demo_hospital.prepare(settings)
+                activation = await hospital.prepare(settings)
                 if await _unless_stopped(_start_parts(settings, logs, parts), stop):
                     _print_addresses(settings, database, activation)
                     await stop.wait()

@@ -15,7 +15,7 @@ from integrations.kit.signing import sorted_pairs
 SIGN_TYPES = frozenset({"MD5", "HMAC-SHA256"})
 
 
-class V2Refused(ValueError):  # noqa: N818 - names what happened
+class V2Refused(ValueError):
     """A V2 text cannot be read, or a sign type is unknown."""
 
 

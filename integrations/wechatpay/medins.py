@@ -16,7 +16,7 @@ _ID15 = re.compile(r"[0-9]{15}", re.ASCII)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
-class IdNumberRefused(ValueError):  # noqa: N818 - names what happened
+class IdNumberRefused(ValueError):
     """Not an identity number of 15 or 18 places. The message never holds it."""
 
 

@@ -180,7 +180,7 @@ AUTHORIZATION_ITEMS = frozenset({"mchid", "nonce_str", "signature", "timestamp",
 _ITEM = re.compile(r'([a-z_]{1,16})="([^",]{1,2048})"', re.ASCII)
 
 
-class AuthorizationRefused(ValueError):  # noqa: N818 - names what happened
+class AuthorizationRefused(ValueError):
     """Not an Authorization line of 1.2."""
 
 

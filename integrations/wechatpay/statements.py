@@ -18,7 +18,7 @@ from integrations.ports.money import MoneyError, parse_yuan_text
 STATEMENT_BYTES_MAX = 512 * 1024 * 1024
 
 
-class StatementRefused(ValueError):  # noqa: N818 - names what happened
+class StatementRefused(ValueError):
     """The file is damaged, too large, or not of the documented layout."""
 
 

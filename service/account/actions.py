@@ -43,6 +43,7 @@ from service.kernel.problems import (
     InvariantBroken,
     NotAuthenticated,
     NotFound,
+    StateConflict,
     TooManyRequests,
 )
 from service.person import actions as person
@@ -114,6 +115,17 @@ async def log_out(ctx: Context, resident: Resident) -> None:
     """End the session: its token proves nothing any more. A repeat changes nothing."""
     async with connection(ctx.pool) as conn:
         await store.end_session(conn, resident.account_id, resident.session_id, ctx.clock.now())
+
+
+async def block(ctx: Context, account_id: int) -> None:
+    """No login and no token of the account counts any more. Raises ``StateConflict``."""
+    async with transaction(ctx.pool) as conn:
+        account = await _account(conn, ctx, account_id)
+        blocked = msgspec.structs.replace(account, state=AccountState.BLOCKED)
+        if account.state is AccountState.BLOCKED or not await store.update_account(
+            conn, _with_mac(ctx, blocked), account
+        ):
+            raise StateConflict
 
 
 async def standing(ctx: Context, resident: Resident) -> Standing:
@@ -212,7 +224,7 @@ async def _new_account(ctx: Context, provider: str, subject: str, login_hash: by
         created_at=now,
         row_mac=b"",
     )
-    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("account", row.mac_parts()))
+    row = _with_mac(ctx, row)
     async with transaction(ctx.pool) as conn:
         await store.insert_account(conn, row)
         if not await store.insert_login(
@@ -233,6 +245,10 @@ async def _account(conn: Connection, ctx: Context, account_id: int) -> Account:
         raise InvariantBroken("a login names an account that does not exist")
     ctx.sealer.check_mac("account", row.mac_parts(), row.row_mac)
     return row
+
+
+def _with_mac(ctx: Context, row: Account) -> Account:
+    return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("account", row.mac_parts()))
 
 
 async def _self(conn: Connection, ctx: Context, account_id: int) -> AccountRecord | None:
@@ -305,10 +321,7 @@ async def _attach(conn: Connection, ctx: Context, resident: Resident, record_id:
         raise _Beaten
     account = await _account(conn, ctx, resident.account_id)
     raised = msgspec.structs.replace(account, level=Level.TWO_FACTOR)
-    mac = ctx.sealer.row_mac("account", raised.mac_parts())
-    if not await store.raise_level(
-        conn, msgspec.structs.replace(raised, row_mac=mac), account.level
-    ):
+    if not await store.update_account(conn, _with_mac(ctx, raised), account):
         raise _Beaten
     await append(
         conn,

@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from litestar import Router, delete, post
-from litestar.params import PathParameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter
 
 from service.account import actions
 from service.account.schemas import LoginAnswer, LoginRequest
@@ -13,7 +14,9 @@ from service.kernel.principals import Resident
 
 @post("/v1/login/{provider:str}", status_code=200, tags=["resident"])
 async def login(
-    provider: Annotated[str, PathParameter(max_length=32)], data: LoginRequest, ctx: Context
+    provider: Annotated[str, PathParameter(max_length=32)],
+    data: JSONBody[LoginRequest],
+    ctx: NamedDependency[Context],
 ) -> LoginAnswer:
     """Exchange the platform's one-time code for a bearer token of ours."""
     logged_in = await actions.login(ctx, provider, data.code)
@@ -25,7 +28,7 @@ async def login(
 
 
 @delete("/v1/me/session", status_code=204, tags=["resident"])
-async def log_out(resident: Resident, ctx: Context) -> None:
+async def log_out(resident: NamedDependency[Resident], ctx: NamedDependency[Context]) -> None:
     """End this session; its token is refused from now on."""
     await actions.log_out(ctx, resident)
 

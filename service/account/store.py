@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from service.account.model import Account, AccountRecord, Level, Session
+from service.account.model import Account, AccountRecord, Session
 from service.kernel.database import Connection, execute, find_row, insert_new
 
 INSERT_LOGIN = """
@@ -34,10 +34,10 @@ select account_id, level, state, created_at, row_mac
 from account
 where account_id = $1
 """
-RAISE_LEVEL = """
+UPDATE_ACCOUNT = """
 update account
-set level = $3, row_mac = $4
-where account_id = $1 and level = $2
+set level = $4, state = $5, row_mac = $6
+where account_id = $1 and level = $2 and state = $3
 """
 INSERT_SESSION = """
 insert into account_session (account_id, session_id, created_at, expires_at)
@@ -116,9 +116,21 @@ async def find_account(conn: Connection, account_id: int) -> Account | None:
     return await find_row(conn, Account, GET_ACCOUNT, account_id)
 
 
-async def raise_level(conn: Connection, row: Account, was: Level) -> bool:
-    """False when the level is another one already."""
-    return await execute(conn, RAISE_LEVEL, row.account_id, was, row.level, row.row_mac) == 1
+async def update_account(conn: Connection, row: Account, was: Account) -> bool:
+    """Compare-and-set on level and state; False when somebody was faster."""
+    return (
+        await execute(
+            conn,
+            UPDATE_ACCOUNT,
+            row.account_id,
+            was.level,
+            was.state,
+            row.level,
+            row.state,
+            row.row_mac,
+        )
+        == 1
+    )
 
 
 async def insert_session(conn: Connection, row: Session) -> None:

@@ -10,7 +10,6 @@ from service.bill import rules, store
 from service.bill.model import AmendBill, Bill, BillContent, BillRow, PushBill, SealedBill
 from service.bill.problems import (
     BillLocked,
-    BillNotPayable,
     BillNumberExists,
     BillVersionStale,
 )

@@ -49,3 +49,11 @@ class BillNotPayable(Problem):
     code = "bill-not-payable"
     status = 409
     title = "The bill cannot be paid any more"
+
+
+class BillsNotVisible(Problem):
+    """A public kiosk shows bills only after a code that was displayed just now."""
+
+    code = "bills-not-visible"
+    status = 403
+    title = "Bills are shown here only after a code displayed just now"

@@ -13,7 +13,7 @@ CaseJudge = Callable[[Case, Mapping[str, Any]], Judgement]
 UNSUPPORTED = "unsupported"
 
 
-class MalformedFile(ValueError):  # noqa: N818
+class MalformedFile(ValueError):
     """The file is not one of the known forms; nothing was judged."""
 
 

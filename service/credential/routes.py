@@ -1,6 +1,8 @@
 """HTTP of who I am: the account's standing with the insurance that is linked to it."""
 
 from litestar import Router, get, put
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from service.account import actions as account
 from service.account.schemas import RegistrationRequest
@@ -13,13 +15,17 @@ from service.person import actions as person
 
 
 @get("/v1/me", tags=["resident"])
-async def read_me(resident: Resident, ctx: Context) -> Me:
+async def read_me(resident: NamedDependency[Resident], ctx: NamedDependency[Context]) -> Me:
     """Who I am here, and what insurance is linked."""
     return await _me(ctx, resident)
 
 
 @put("/v1/me/registration", tags=["resident"])
-async def register(resident: Resident, data: RegistrationRequest, ctx: Context) -> Me:
+async def register(
+    resident: NamedDependency[Resident],
+    data: JSONBody[RegistrationRequest],
+    ctx: NamedDependency[Context],
+) -> Me:
     """Register with name and ID number; both are checked with the real-name source.
 
     A repeat with the same name and number changes nothing.

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
 
 from service.healthcode import actions
 from service.healthcode.model import ScanRequest
@@ -32,11 +33,11 @@ LIMIT_MAX = 200
 
 @post("/v1/me/codes", status_code=201, tags=["resident"])
 async def issue_code(
-    resident: Resident,
-    data: CodeRequest,
-    ctx: Context,
-    code_limit: RateLimit,
-    symbol_drawer: SymbolDrawer,
+    resident: NamedDependency[Resident],
+    data: JSONBody[CodeRequest],
+    ctx: NamedDependency[Context],
+    code_limit: NamedDependency[RateLimit],
+    symbol_drawer: NamedDependency[SymbolDrawer],
 ) -> CodeAnswer:
     """A one-time code to show now, with its QR symbol if asked for."""
     code_limit.take(resident.caller, ctx.clock.now())
@@ -47,10 +48,10 @@ async def issue_code(
 
 @post("/v1/terminal/scans", status_code=200, tags=["terminal"])
 async def resolve_scan(
-    terminal: Terminal,
-    data: ScanBody,
+    terminal: NamedDependency[Terminal],
+    data: JSONBody[ScanBody],
     request: Request[None, None, State],
-    ctx: Context,
+    ctx: NamedDependency[Context],
     idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
 ) -> Response[bytes]:
     """Resolve any code to one person. The answer is a ``ScanAnswer``.
@@ -80,8 +81,8 @@ async def resolve_scan(
 
 @get("/v1/institution/scans", tags=["institution"])
 async def list_scans(
-    application: Application,
-    ctx: Context,
+    application: NamedDependency[Application],
+    ctx: NamedDependency[Context],
     after: Annotated[str | None, QueryParameter(max_length=64)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX)] = 50,
 ) -> InstitutionScans:

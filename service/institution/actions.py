@@ -74,7 +74,7 @@ async def list_institutions(ctx: Context) -> list[Institution]:
 async def enrol_application(
     ctx: Context, institution_id: int, *, name: str, public_key: bytes, scopes: frozenset[str]
 ) -> EnrolledApplication:
-    """Raises ``crypto.errors.BadKey`` for a key that is not a point, ``NotFound``, ``ValueError``."""
+    """Raises ``BadKey`` for a key that is not a point, ``NotFound``, ``ValueError`` (scopes)."""
     if not scopes or not scopes <= SCOPES:
         raise ValueError(f"scopes are {sorted(SCOPES)}")
     row = EnrolledApplication(
@@ -192,7 +192,9 @@ async def find_patient(ctx: Context, institution_id: int, pseudonym_text: str) -
 
 
 async def prove(ctx: Context, claimed: Claimed, text: bytes, changes_state: bool) -> Proved:
-    """Prove who signed ``text``. Raises ``NotAuthenticated``, ``NonceReused``, ``InstitutionSuspended``.
+    """Prove who signed ``text``.
+
+    Raises ``NotAuthenticated``, ``NonceReused``, ``InstitutionSuspended``.
 
     An unknown id, a revoked caller and a wrong signature are answered alike. The nonce is spent
     only after the signature holds, and only for requests that change state.

@@ -3,6 +3,8 @@
 import base64
 
 from litestar import Router, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from service.institution import actions
 from service.institution.schemas import ActivationAnswer, ActivationRequest
@@ -12,7 +14,9 @@ from service.kernel.limits import RateLimit
 
 @post("/v1/terminal-activation", status_code=200, tags=["terminal"])
 async def activate(
-    data: ActivationRequest, ctx: Context, activation_limit: RateLimit
+    data: JSONBody[ActivationRequest],
+    ctx: NamedDependency[Context],
+    activation_limit: NamedDependency[RateLimit],
 ) -> ActivationAnswer:
     """Exchange a terminal's activation code for its id and its HMAC-SM3 key, once."""
     activation_limit.take("all", ctx.clock.now())

@@ -18,12 +18,14 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (code) do nothing
 """
 GET_INSTITUTION = """
-select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at, row_mac
+select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at,
+  row_mac
 from institution
 where institution_id = $1
 """
 LIST_INSTITUTIONS = """
-select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at, row_mac
+select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at,
+  row_mac
 from institution
 order by code
 limit $1

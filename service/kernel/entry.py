@@ -1,4 +1,4 @@
-"""The outermost ASGI layers: request ids and bounds for all, signatures for hospitals and terminals.
+"""The outermost ASGI layers: request ids and bounds, signatures of hospitals and terminals.
 
 They stand outside the framework so that every answer of a signed path, errors included, is
 signed back.
@@ -56,7 +56,7 @@ class Proved(msgspec.Struct, frozen=True):
 
 
 Prove = Callable[[Claimed, bytes, bool], Awaitable[Proved]]
-"""(claims, text to sign, changes state) -> the proved caller. Raises NotAuthenticated, NonceReused."""
+"""(claims, text to sign, changes state) -> the caller. Raises NotAuthenticated, NonceReused."""
 
 
 async def send_problem(scope: Scope, send: Send, fault: Exception) -> None:

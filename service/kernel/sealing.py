@@ -114,7 +114,7 @@ class Sealer:
         return blindindex.blind_index_to_store(self._ring, 0, value, self._clock.now())
 
     def blind_all(self, kind: str, text: str) -> tuple[bytes, ...]:
-        """The blind keys under every accepted version, newest first: what a look-up compares with."""
+        """The blind keys under every accepted version, newest first, for look-ups."""
         value = f"{kind}\0{text}".encode()
         return blindindex.blind_indexes_to_find(self._ring, 0, value, self._clock.now())
 

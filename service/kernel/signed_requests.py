@@ -113,5 +113,5 @@ def authorization(scheme: str, caller_id: str, timestamp: int, nonce: str, signa
 
 
 def header_of(headers: Mapping[bytes, bytes], name: bytes) -> str:
-    """A header's text, or nothing. Raises ``NotAuthenticated`` for bytes that are not Latin-1 text."""
+    """A header's text, or nothing."""
     return headers.get(name, b"").decode("latin-1")

@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, Response, Router, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from service.kernel.context import Context
 from service.kernel.problems import BodyTooLarge
@@ -17,7 +19,10 @@ NOTICE_MAX = 65_536
     tags=["notice"],
 )
 async def take_notice(
-    provider: str, account_name: str, request: Request[Any, Any, Any], ctx: Context
+    provider: FromPath[str],
+    account_name: FromPath[str],
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[Context],
 ) -> Response[bytes]:
     """Take a provider's notice, signed over the raw body; the answer has the provider's form."""
     body = await request.body()

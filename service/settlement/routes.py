@@ -35,8 +35,16 @@ LOGIN_OF = {"wechatpay": "wechat"}
 
 IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 AnyRequest = Request[Any, Any, Any]
-STARTED = {202: ResponseSpec(data_container=SettlementAnswer, description="Under way.")}
-SHOWN = {200: ResponseSpec(data_container=SettlementAnswer, description="As it stands.")}
+STARTED = {
+    202: ResponseSpec(
+        data_container=SettlementAnswer, generate_examples=False, description="Under way."
+    )
+}
+SHOWN = {
+    200: ResponseSpec(
+        data_container=SettlementAnswer, generate_examples=False, description="As it stands."
+    )
+}
 
 
 async def once(
@@ -235,7 +243,11 @@ async def read_settlement(
     "/v1/institution/settlements/{settlement_id:str}/posting",
     status_code=200,
     tags=["institution"],
-    responses={200: ResponseSpec(data_container=PostableAnswer, description="Posted.")},
+    responses={
+        200: ResponseSpec(
+            data_container=PostableAnswer, generate_examples=False, description="Posted."
+        )
+    },
 )
 async def acknowledge(
     settlement_id: str,

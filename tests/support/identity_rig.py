@@ -15,12 +15,15 @@ from service.app import create_app
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts, NewInstitution
 from service.kernel.context import Context
+from service.web.routes import PageSettings
 from tests.support.app import a_client, a_context
 from tests.support.callers import ApplicationCaller, TerminalCaller
 from tests.support.clock import FakeClock
 from tests.support.fakes_identity import NOON, POLICY, FakeInsurance, FakePartners, citizen_number
 
 BORN = date(1980, 1, 1)
+CIPHER = run_self_test(installed_backend())
+PAGES = PageSettings(sandbox=True, login_twin_url=None, cashier_url=None)
 
 
 class Phone:
@@ -148,8 +151,9 @@ class IdentityRig:
         """Rows of scans, of uses, and of scans in audit."""
         async with self.ctx.pool.acquire() as conn:
             row = await conn.fetchrow(
-                "select (select count(*) from scan) as scans, (select count(*) from code_use)"
-                " as uses, (select count(*) from audit_entry where action = 'code.scanned') as audit"
+                "select (select count(*) from scan) as scans,"
+                " (select count(*) from code_use) as uses,"
+                " (select count(*) from audit_entry where action = 'code.scanned') as audit"
             )
         return row["scans"], row["uses"], row["audit"]
 
@@ -158,16 +162,13 @@ class IdentityRig:
 async def an_identity_rig(dsn: str) -> AsyncIterator[IdentityRig]:
     """A fresh hospital over a database that may hold others."""
     partners = FakePartners()
-    async with a_context(
-        dsn,
-        clock=FakeClock(NOON),
-        partners=partners,
-        policy=POLICY,
-    ) as ctx:
-        async with a_client(create_app(ctx, run_self_test(installed_backend()))) as client:
-            rig = IdentityRig(ctx, client, partners)
-            rig.hospital = await rig.enrol(f"H99{secrets.randbelow(10**9):09d}")
-            rig.kiosk = await rig.terminal(rig.hospital, public_place=True)
-            rig.desk = await rig.terminal(rig.hospital, public_place=False)
-            rig.his = await rig.application(rig.hospital, "scan", "bill")
-            yield rig
+    async with (
+        a_context(dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY) as ctx,
+        a_client(create_app(ctx, CIPHER, PAGES)) as client,
+    ):
+        rig = IdentityRig(ctx, client, partners)
+        rig.hospital = await rig.enrol(f"H99{secrets.randbelow(10**9):09d}")
+        rig.kiosk = await rig.terminal(rig.hospital, public_place=True)
+        rig.desk = await rig.terminal(rig.hospital, public_place=False)
+        rig.his = await rig.application(rig.hospital, "scan", "bill")
+        yield rig

@@ -17,10 +17,10 @@ DISTRIBUTION = "yimatong"
 # Distributions that ship a folder named like one of ours (the last on a case-blind disk).
 COLLIDING = {"crypto", "pycrypto", "service", "services", "integrations", "pycryptodome"}
 OPEN_TO_SERVICE = ("integrations.ports", "integrations.registry", "integrations.sandbox")
-WIRING = {"service.wiring", "service.sandbox"}
+WIRING = {"service.wiring", "service.sandbox.twins", "service.sandbox.keys"}
 KNOWS_PARTNERS = ("service.conformance", "service.sandbox")
 """The first runs published cases against each adapter, the second sets them up for the twins."""
-TWIN_STARTERS = {"service.run", "service.sandbox", "service.simulate"}
+TWIN_STARTERS = {"service.sandbox.twins", "service.sandbox.keys", "service.simulate"}
 SHADOWING = {
     "service": {"service"},
     "crypto": {"secrets", "hashlib", "types", "hmac", "random", "crypto"},

@@ -1,4 +1,4 @@
-"""The hospital twin as an ASGI application: a loop over the platform's API, and a page of its book."""
+"""The hospital twin as an ASGI application: a loop over the platform's API, and its book."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

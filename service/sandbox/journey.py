@@ -10,9 +10,9 @@ import httpx
 import msgspec
 
 from service.cli import complain, say
-from service.demo_client import Speaker, StepWrong, as_hospital, as_terminal, until
-from service.demo_hospital import DemoHospital, read_demo
 from service.kernel.clock import SystemClock
+from service.sandbox.hospital import DemoHospital, read_demo
+from service.sandbox.speaker import Speaker, StepWrong, as_hospital, as_terminal, until
 from service.settings import Settings
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -78,6 +78,9 @@ class Journey:
             "enrolments": [{"insutype": "310", "psn_type": "11", "insuplc_admdvs": "990001"}],
         }
         await self._twin("/insurance/sandbox/persons", [person])
+        # The year's deductible is spent, so that the fund pays its share.
+        spent = {"psn_no": person["psn_no"], "moves": {"op.dedc": 50_000}}
+        await self._twin("/insurance/sandbox/counters", spent)
         names = [{"name": self.name, "id_no": self.number}]
         await self._twin("/realname/sandbox/persons", names)
         return "invented person, region 990001"

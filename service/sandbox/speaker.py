@@ -13,7 +13,6 @@ import msgspec
 
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import hmac_sm3
-from service.demo_hospital import DemoHospital, DemoTerminal
 from service.kernel.clock import SystemClock
 from service.kernel.signed_requests import (
     SCHEME_APPLICATION,
@@ -22,6 +21,7 @@ from service.kernel.signed_requests import (
     authorization,
     text_to_sign,
 )
+from service.sandbox.hospital import DemoHospital, DemoTerminal
 
 WAIT_S = 30.0
 PAUSE_S = 0.1

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from crypto.sm2 import PrivateKey
+from service.installation import write_private
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts, NewInstitution
-from service.installation import write_private
 from service.kernel.context import Context
 from service.settings import Settings
 from service.wiring import open_context

@@ -1,0 +1,160 @@
+"""Steps that several page tests take: enter, show a code, read it off the screen, scan, pay."""
+
+import io
+from typing import Any
+
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.support.page_backend import PageBackend, StandIn
+from tests.support.page_world import World
+
+LINES = [
+    ("普通门诊诊查费", 1, 1_200),
+    ("血常规（五分类）", 1, 1_800),
+    ("心电图检查", 1, 2_400),
+    ("苯磺酸氨氯地平片 5mg×28", 2, 3_260),
+]
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+UNREACHED = "Failed to load resource"
+"""What the browser itself logs when a request fails; expected where a test makes one fail."""
+
+
+def world_of(backend: PageBackend) -> World:
+    """What the stand-in knows. A test that looks or reaches inside is skipped on a real system."""
+    if not isinstance(backend, StandIn):
+        pytest.skip("needs the stand-in")
+    return backend.world
+
+
+def fen_of(text: str | None) -> int:
+    """`−¥77.48` as 7748: the size of an amount shown."""
+    return int("".join(char for char in text or "" if char.isdigit()))
+
+
+def invented_number(serial: int) -> str:
+    """An ID number of nobody: region 990001 is not assigned."""
+    body = f"99000119590412{serial:03d}"
+    total = sum(weight * int(digit) for weight, digit in zip(WEIGHTS, body, strict=True))
+    return body + "10X98765432"[total % 11]
+
+
+def enter(page: Page, backend: PageBackend, serial: int = 1) -> None:
+    """Log in, register, and stand before the code: three taps."""
+    page.goto(backend.base_url + "/")
+    page.get_by_role("button", name="微信登录").click()
+    page.get_by_label("姓名").click()
+    page.keyboard.type("林秋实")
+    page.keyboard.press("Tab")
+    page.keyboard.type(invented_number(serial))
+    page.get_by_role("button", name="提交并出码").click()
+    expect(page.locator(".code-picture img")).to_be_visible()
+
+
+def choose_payment(page: Page) -> None:
+    """Show a code that may pay."""
+    shown = page.locator("#code-text").text_content()
+    page.locator("input[value=pay]").check()
+    expect(page.locator("#code-text")).not_to_have_text(shown or "")
+
+
+def symbol_on(page: Page) -> str:
+    """The text of the one QR symbol on the screen, by a decoder that is not ours."""
+    page.wait_for_timeout(150)
+    found = zxingcpp.read_barcodes(Image.open(io.BytesIO(page.screenshot())))
+    assert [symbol.format for symbol in found] == [zxingcpp.BarcodeFormat.QRCode]
+    return str(found[0].text)
+
+
+def activate(page: Page, backend: PageBackend) -> None:
+    """Bring a new kiosk to its first screen."""
+    page.goto(backend.base_url + "/kiosk")
+    page.get_by_label("激活码").fill(backend.new_activation_code())
+    page.get_by_role("button", name="激活", exact=True).click()
+    expect(page.get_by_role("heading", name="请扫码")).to_be_visible()
+
+
+def scan(page: Page, text: str, delay_ms: int = 2) -> None:
+    """Type as a scanner gun does."""
+    page.keyboard.type(text, delay=delay_ms)
+    page.keyboard.press("Enter")
+
+
+def sizes_of(page: Page, selector: str) -> list[dict[str, Any]]:
+    """Text, box and font size of every visible element."""
+    measured: list[dict[str, Any]] = page.evaluate(
+        """(selector) => [...document.querySelectorAll(selector)]
+          .filter((node) => node.checkVisibility(
+            { visibilityProperty: true, opacityProperty: true }))
+          .map((node) => {
+            const box = node.getBoundingClientRect();
+            return { text: node.textContent.trim().slice(0, 20), width: box.width,
+              height: box.height, left: box.left, right: box.right, top: box.top,
+              bottom: box.bottom, font: parseFloat(getComputedStyle(node).fontSize) };
+          })""",
+        selector,
+    )
+    return measured
+
+
+def texts_sizes(page: Page) -> list[tuple[str, float]]:
+    """Every visible piece of text and its size in pixels."""
+    found: list[tuple[str, float]] = page.evaluate(
+        """() => {
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          const found = [];
+          for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            const holder = node.parentElement;
+            if (node.data.trim() === "" || holder.closest(".unseen, .skip, noscript")) continue;
+            if (!holder.checkVisibility({ visibilityProperty: true })) continue;
+            found.push([node.data.trim(), parseFloat(getComputedStyle(holder).fontSize)]);
+          }
+          return found;
+        }"""
+    )
+    return [(text, size) for text, size in found]
+
+
+def contrasts(page: Page) -> list[tuple[str, float]]:
+    """Every visible text with the contrast of its colour to the nearest painted ground."""
+    found: list[tuple[str, float]] = page.evaluate(
+        """() => {
+          const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+          const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+            .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const ground = (node) => {
+            for (let at = node; at; at = at.parentElement) {
+              const colour = parse(getComputedStyle(at).backgroundColor);
+              if (colour.length < 4 || colour[3] > 0) return colour;
+            }
+            return [255, 255, 255];
+          };
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          const found = [];
+          for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            const holder = node.parentElement;
+            if (node.data.trim() === "" || holder.closest(".unseen, .skip, noscript")) continue;
+            if (!holder.checkVisibility({ visibilityProperty: true })) continue;
+            const [a, b] = [parse(getComputedStyle(holder).color), ground(holder)].map(light);
+            found.push([node.data.trim(), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]);
+          }
+          return found;
+        }"""
+    )
+    return [(text, ratio) for text, ratio in found]
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page is wider than the screen."""
+    return int(
+        page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    )
+
+
+def shifts(page: Page) -> tuple[float, list[str]]:
+    """The sum of layout shifts that no touch explains, and the classes of what moved."""
+    total, moved = page.evaluate("[window.shifts, window.shifted]")
+    return float(total), list(moved)
