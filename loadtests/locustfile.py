@@ -103,7 +103,7 @@ class ShowUser(Resident):
     """Shows a code."""
 
     @task
-    def run(self) -> None:
+    def show_one(self) -> None:
         try:
             self.show()
         except Refused:
@@ -114,7 +114,7 @@ class ScanUser(Resident):
     """Shows a code and has it scanned."""
 
     @task
-    def run(self) -> None:
+    def scan_one(self) -> None:
         try:
             self.scan(self.show())
         except Refused:
@@ -140,7 +140,7 @@ class SettleUser(Resident):
                 gevent.sleep(0.3)
 
     @task
-    def run(self) -> None:
+    def settle_one(self) -> None:
         if WANTED and next(_begun) > WANTED:
             raise StopUser
         self.whim = secrets.randbelow(20) if WHIMS else -1
