@@ -19,9 +19,9 @@ import msgspec
 
 from loadtests import limits, meter, people, replay, sender, statements
 from loadtests.settlements import run_locust
-from service.demo import Journey
-from service.demo_hospital import read_demo
 from service.institution import actions as institution
+from service.sandbox.hospital import read_demo
+from service.sandbox.journey import Journey
 from service.settings import read_settings
 from service.wiring import open_context
 from tests.support.running import RunningSystem, running_system

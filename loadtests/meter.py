@@ -1,5 +1,6 @@
 """CPU seconds and memory of a running system's roles, and what machine this is."""
 
+import asyncio
 import os
 import platform
 from pathlib import Path
@@ -51,12 +52,14 @@ def _pid(system: RunningSystem, role: str) -> int:
 
 
 def _postgres_pid(system: RunningSystem) -> int:
-    return int((_data_folder(system) / "postmaster.pid").read_text().split()[0])
+    async def ask() -> str:
+        conn = await asyncpg.connect(dsn(system))
+        try:
+            return str(await conn.fetchval("show data_directory"))
+        finally:
+            await conn.close()
 
-
-def _data_folder(system: RunningSystem) -> Path:
-    pointer = system.state_dir / "postgres.location"
-    return Path(pointer.read_text().strip()) if pointer.exists() else system.state_dir / "postgres"
+    return int((Path(asyncio.run(ask())) / "postmaster.pid").read_text().split()[0])
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -19,7 +19,7 @@ import msgspec
 from loadtests import books, people
 from loadtests.actors import Signer
 from loadtests.meter import dsn
-from service.demo_hospital import DemoHospital
+from service.sandbox.hospital import DemoHospital
 from tests.support.running import RunningSystem, running_system
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")

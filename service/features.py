@@ -18,6 +18,8 @@ from service.payment import jobs as payment_jobs
 from service.payment import routes as payment_routes
 from service.receipt import jobs as receipt_jobs
 from service.settlement import jobs as settlement_jobs
+from service.settlement import routes as settlement_routes
+from service.settlement import routes_terminal as settlement_terminal_routes
 
 Handler = Callable[[Context, Event], Awaitable[None]]
 
@@ -31,6 +33,8 @@ def routers() -> Sequence[Router]:
         bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
+        settlement_routes.router,
+        settlement_terminal_routes.router,
     ]
 
 

@@ -37,6 +37,7 @@ from service.audit.model import AuditEntry
 from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
+from service.kernel.masked import Masked
 from service.kernel.principals import Resident
 from service.kernel.problems import (
     InvariantBroken,
@@ -142,6 +143,16 @@ async def own_record(ctx: Context, account_id: int) -> int:
     if own is None:
         raise RegistrationNeeded
     return own.record_id
+
+
+async def find_subject(ctx: Context, account_id: int, provider: str) -> Masked | None:
+    """The platform's own id of the account's holder: its payer's id where it also takes money."""
+    async with connection(ctx.pool) as conn:
+        found = await store.find_subject(conn, account_id, provider)
+    if found is None:
+        return None
+    login_hash, sealed = found
+    return Masked(ctx.sealer.open_local("account_login", login_hash, sealed).decode())
 
 
 async def register(ctx: Context, resident: Resident, real_name: RealName) -> int:

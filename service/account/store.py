@@ -18,6 +18,13 @@ from account_login
 where login_hash = any($1::bytea[])
 limit 1
 """
+FIND_SUBJECT = """
+select login_hash, subject_sealed
+from account_login
+where account_id = $1 and provider = $2
+order by created_at desc
+limit 1
+"""
 INSERT_ACCOUNT = """
 insert into account (account_id, level, state, created_at, row_mac)
 values ($1, $2, $3, $4, $5)
@@ -89,6 +96,14 @@ async def find_login(conn: Connection, login_hashes: tuple[bytes, ...]) -> int |
     """The account of a platform's subject."""
     found: int | None = await conn.fetchval(FIND_LOGIN, list(login_hashes))
     return found
+
+
+async def find_subject(
+    conn: Connection, account_id: int, provider: str
+) -> tuple[bytes, bytes] | None:
+    """The newest login of an account at a platform: its hash and the sealed subject."""
+    row = await conn.fetchrow(FIND_SUBJECT, account_id, provider)
+    return None if row is None else (row["login_hash"], row["subject_sealed"])
 
 
 async def insert_account(conn: Connection, row: Account) -> None:

@@ -20,6 +20,9 @@ create table account_login (
   constraint account_login_pk primary key (login_hash)
 )
 -- ;;
+-- A payer's id at a provider is looked up by account when an order is placed.
+create index account_login_account on account_login (account_id, provider)
+-- ;;
 -- distribution: account (account_id)
 create table account_record (
   account_id bigint not null,

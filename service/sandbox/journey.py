@@ -78,6 +78,9 @@ class Journey:
             "enrolments": [{"insutype": "310", "psn_type": "11", "insuplc_admdvs": "990001"}],
         }
         await self._twin("/insurance/sandbox/persons", [person])
+        # The year's deductible is spent, so that the fund pays its share.
+        spent = {"psn_no": person["psn_no"], "moves": {"op.dedc": 50_000}}
+        await self._twin("/insurance/sandbox/counters", spent)
         names = [{"name": self.name, "id_no": self.number}]
         await self._twin("/realname/sandbox/persons", names)
         return "invented person, region 990001"

@@ -1,4 +1,4 @@
-"""What callers may do with a settlement. Payments are in ``paying``; the worker's part in ``steps``."""
+"""What callers may do with a settlement. Payments are in ``paying``, the worker in ``steps``."""
 
 from msgspec.structs import replace
 
@@ -10,9 +10,19 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.principals import Application
 from service.kernel.problems import NotFound, StateConflict
-from service.payment.model import PaymentAttempt
+from service.payment import actions as payment
+from service.payment.model import PaymentAttempt, Presentation
+from service.payment.problems import PaymentNotReady
+from service.payment.states import AttemptState
+from service.receipt import actions as receipt
 from service.settlement import door, rules, store, tender
-from service.settlement.model import Channel, Progress, Settlement, StartSettlement
+from service.settlement.model import (
+    Channel,
+    Progress,
+    Settlement,
+    SettlementView,
+    StartSettlement,
+)
 from service.settlement.problems import HospitalReferenceDiffers, SomethingToPay
 from service.settlement.states import MACHINE, PAYABLE, SettlementEvent, SettlementState
 
@@ -128,15 +138,30 @@ async def _note(conn: Connection, ctx: Context, command: StartSettlement, row: S
     )
 
 
-async def get(
-    ctx: Context, record_id: int, settlement_id: int
-) -> tuple[Settlement, PaymentAttempt | None, str | None]:
-    """The settlement, its newest payment, and the bureau's words for a refusal. Raises ``NotFound``."""
+async def get(ctx: Context, record_id: int, settlement_id: int) -> SettlementView:
+    """The settlement with what its payer needs. Raises ``NotFound``, ``RowTampered``."""
     async with connection(ctx.pool) as conn:
         row = await door.read(conn, ctx, (record_id, settlement_id))
-        paid = await tender.tender_of(conn, ctx, row)
+        attempts = (await tender.tender_of(conn, ctx, row)).attempts
         refusal = (await door.progress_of(conn, ctx, row)).refusal_text if row.reason else None
-    return row, paid.attempts[0] if paid.attempts else None, refusal
+    newest = attempts[0] if attempts else None
+    posted = row.state is _S.POSTED
+    return SettlementView(
+        settlement=row,
+        attempt=newest,
+        presentation=await _present(ctx, newest),
+        refusal_text=refusal,
+        receipt=await receipt.find(ctx, record_id, settlement_id) if posted else None,
+    )
+
+
+async def _present(ctx: Context, attempt: PaymentAttempt | None) -> Presentation | None:
+    if attempt is None or attempt.state is not AttemptState.AWAITING_PAYER:
+        return None
+    try:
+        return await payment.present(ctx, attempt.record_id, attempt.attempt_id)
+    except PaymentNotReady:
+        return None
 
 
 async def find_live(ctx: Context, record_id: int, bill_id: int) -> Settlement | None:

@@ -1,4 +1,4 @@
-"""One call to the bureau: number and intent committed, the call outside, the outcome through the door.
+"""One call to the bureau: intent committed, the call outside, the outcome through the door.
 
 A call whose outcome was never recorded (this process died) is judged as an unknown answer.
 """
@@ -15,12 +15,12 @@ from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts
 from service.kernel.clock import CHINA
 from service.kernel.context import Context
-from service.kernel.database import Connection, transaction
+from service.kernel.database import Connection, connection, transaction
 from service.payment import actions as payment
 from service.payment.states import AttemptState
 from service.settlement import consequences, door, rules, store
+from service.settlement.judging import Asked, Verdict, judge
 from service.settlement.model import CallKind, InsuranceCall, Progress, Settlement
-from service.settlement.rules import Verdict
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 
 Send = Callable[[InsuranceGateway, CallId], Awaitable[Outcome[Any]]]
@@ -38,7 +38,7 @@ _MOVES_MONEY = frozenset({CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKin
 
 
 class NoFreeNumber(Exception):
-    """An institution sent more messages in this second than the partner's numbers can tell apart."""
+    """More messages of one institution in one second than the partner's numbers tell apart."""
 
 
 async def call(ctx: Context, row: Settlement, kind: CallKind, send: Send) -> None:
@@ -56,7 +56,7 @@ async def call(ctx: Context, row: Settlement, kind: CallKind, send: Send) -> Non
 
 async def finish_open(ctx: Context, row: Settlement) -> bool:
     """Take up a call that a dead process left without an outcome; False when there is none."""
-    async with transaction(ctx.pool) as conn:
+    async with connection(ctx.pool) as conn:
         open_call = await store.find_open_call(conn, row.record_id, row.settlement_id)
     if open_call is None:
         return False
@@ -89,7 +89,7 @@ async def _intend(
             undone_by=None,
             evidence=None,
         )
-        # A crash from here on leaves the row due after a pause, so that the bureau has settled down.
+        # After a crash from here on the row is due after a pause: the bureau has settled down.
         waiting = replace(row, due_at=now + ctx.policy.retry_after)
         await door.keep(conn, ctx, waiting, None)
         if not await store.insert_call(conn, intent):
@@ -107,13 +107,15 @@ async def record(
         if not await store.finish_call(conn, intent, label(outcome), evidence):
             return
         progress = await door.progress_of(conn, ctx, row)
-        terms = rules.Terms(
+        asked = Asked(
+            call=intent,
+            progress=progress,
             state=row.state,
             total_fen=row.total_fen,
             paid_fen=row.paid_fen,
             undo_moved=place.moved_amounts is MovedAmounts.UNDO,
         )
-        verdict = rules.judge(intent, progress, outcome, terms)
+        verdict = judge(asked, outcome)
         await _follow(conn, ctx, row, intent, progress, verdict)
 
     await door.through(ctx, (intent.record_id, intent.settlement_id), decide)
@@ -220,7 +222,7 @@ def _with_amounts(row: Settlement, progress: Progress) -> Settlement:
 async def _post_change(
     conn: Connection, ctx: Context, row: Settlement, before: Progress, after: Progress
 ) -> None:
-    """The ledger follows the bureau's book: an entry when it settles, the opposite when it revokes."""
+    """The ledger follows the bureau's book: the opposite entry when it revokes."""
     if before.settled is None and after.settled is not None:
         split, post = after.settled.split, consequences.post_bureau
     elif before.settled is not None and after.settled is None:

@@ -8,6 +8,8 @@ import msgspec
 
 from crypto.canonical import Value
 from integrations.ports.insurance import CallId, Insured, Settled, Split
+from service.payment.model import PaymentAttempt, Presentation
+from service.receipt.model import Receipt
 from service.settlement.states import SettlementState
 
 
@@ -191,3 +193,13 @@ class ToPost(msgspec.Struct, frozen=True, kw_only=True):
     bill_no: str
     settled_at: datetime
     posted_at: datetime | None
+
+
+class SettlementView(msgspec.Struct, frozen=True, kw_only=True):
+    """A settlement with its newest payment, the bureau's words for a refusal, and its receipt."""
+
+    settlement: Settlement
+    attempt: PaymentAttempt | None
+    presentation: Presentation | None
+    refusal_text: str | None
+    receipt: Receipt | None

@@ -1,6 +1,5 @@
 """Pay what a settlement leaves to the payer: one order at a time, by whatever way he chooses."""
 
-from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.payment import actions as payment
@@ -33,8 +32,7 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
             return row
         if await _live(ctx, key) is not None:
             raise PaymentStillOpen
-    # Asked before the transaction: an institution without an account there has no such way.
-    await institution.merchant_account(ctx, row.institution_id, command.provider)
+    await payment.check_way(ctx, row.institution_id, command.provider, command.way)
     attempt = await door.through(ctx, key, _creating(ctx, command))
     await payment.place(ctx, attempt.record_id, attempt.attempt_id)
     return await tender.sync_now(ctx, key)

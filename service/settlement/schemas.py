@@ -6,6 +6,10 @@ from typing import Annotated
 import msgspec
 
 from integrations.ports.money import FenField
+from service.kernel.context import Context
+from service.receipt.model import Receipt
+from service.settlement.model import Settlement, SettlementView
+from service.settlement.states import PAYABLE
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
@@ -55,6 +59,26 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     cashier_url: str | None = None
     """The sandbox's cashier page."""
 
+    @classmethod
+    def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "PaymentAnswer | None":
+        """None before anybody wanted to pay."""
+        attempt, shown = view.attempt, view.presentation
+        if attempt is None:
+            return None
+        parameters = shown.client_parameters if shown is not None and is_own else None
+        cashier = ctx.policy.cashier_url
+        return cls(
+            state=attempt.state.value,
+            way=attempt.way,
+            amount_fen=attempt.amount_fen,
+            expires_at=attempt.expires_at,
+            qr_text=shown.qr_text if shown is not None else None,
+            client_parameters=parameters,
+            cashier_url=f"{cashier}?{parameters['package']}"
+            if cashier and parameters and "package" in parameters
+            else None,
+        )
+
 
 class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where a settlement stands. Amounts are integer fen; the parts add up to the total."""
@@ -78,6 +102,29 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     deadline_at: datetime | None = None
     payment: PaymentAnswer | None = None
 
+    @classmethod
+    def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "SettlementAnswer":
+        """For the resident himself (``is_own``), or for a terminal: it gets no client's secrets."""
+        row = view.settlement
+        return cls(
+            settlement_id=ctx.public_ids.text(row.record_id, row.settlement_id),
+            bill_id=ctx.public_ids.text(row.record_id, row.bill_id),
+            state=row.state.value,
+            total_fen=row.total_fen,
+            paid_fen=row.paid_fen,
+            refunded_fen=row.refunded_fen,
+            receipt=view.receipt is not None,
+            updated_at=row.updated_at,
+            reason=row.reason,
+            reason_text=view.refusal_text if is_own else None,
+            fund_fen=row.fund_fen,
+            account_fen=row.account_fen,
+            cash_fen=row.cash_fen,
+            hospital_fen=row.hospital_fen,
+            deadline_at=row.deadline_at if row.state in PAYABLE else None,
+            payment=PaymentAnswer.of(ctx, view, is_own=is_own),
+        )
+
 
 class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A settlement as its hospital posts it."""
@@ -94,6 +141,24 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     insurance_ref: str | None = None
     provider_ref: str | None = None
     hospital_ref: str | None = None
+
+    @classmethod
+    def of(cls, ctx: Context, row: Settlement, bill_no: str) -> "PostableAnswer":
+        """A settled settlement: its amounts are definite."""
+        return cls(
+            settlement_id=ctx.public_ids.text(row.record_id, row.settlement_id),
+            bill_no=bill_no,
+            state=row.state.value,
+            total_fen=row.total_fen,
+            fund_fen=row.fund_fen or 0,
+            account_fen=row.account_fen or 0,
+            cash_fen=row.cash_fen or 0,
+            hospital_fen=row.hospital_fen or 0,
+            settled_at=row.settled_at or row.updated_at,
+            insurance_ref=row.settlement_ref,
+            provider_ref=row.provider_ref,
+            hospital_ref=row.hospital_ref,
+        )
 
 
 class PostableList(msgspec.Struct, kw_only=True):
@@ -128,3 +193,31 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     paid_by: str | None
     provider_ref: str | None = None
     insurance_ref: str | None = None
+
+    @classmethod
+    def of(cls, issued: Receipt) -> "ReceiptAnswer":
+        """From the receipt as issued."""
+        return cls(
+            receipt_no=issued.receipt_no,
+            issued_at=issued.issued_at,
+            institution_name=issued.institution_name,
+            bill_no=issued.bill_no,
+            lines=[
+                ReceiptLine(
+                    line_no=line.line_no,
+                    name=line.name,
+                    quantity_e4=line.quantity_e4,
+                    unit_price_e6=line.unit_price_e6,
+                    amount_fen=line.amount_fen,
+                )
+                for line in issued.lines
+            ],
+            total_fen=issued.total_fen,
+            fund_fen=issued.fund_fen,
+            account_fen=issued.account_fen,
+            cash_fen=issued.cash_fen,
+            hospital_fen=issued.hospital_fen,
+            paid_by=issued.paid_by,
+            provider_ref=issued.provider_ref,
+            insurance_ref=issued.insurance_ref,
+        )

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from service.kernel.context import Context
-from service.kernel.database import Connection, transaction
+from service.kernel.database import Connection, connection
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.payment.states import LIVE, AttemptState
@@ -43,7 +43,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def paid_fen(self) -> int:
-        """Taken from the payer; a payment after the closing is the payment feature's to give back."""
+        """Taken from the payer; what came after a closing, the payment feature gives back."""
         return sum(one.amount_fen for one in self.paid)
 
     @property
@@ -130,7 +130,7 @@ async def close_live(ctx: Context, row: Settlement) -> Settlement:
 
     The payer may have been faster: then the settlement comes back paid.
     """
-    async with transaction(ctx.pool) as conn:
+    async with connection(ctx.pool) as conn:
         live = (await tender_of(conn, ctx, row)).live
     if live is not None:
         await payment.close(ctx, row.record_id, live.attempt_id)

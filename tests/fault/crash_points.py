@@ -34,8 +34,8 @@ class CrashingPool:
         self._points = points
 
     @asynccontextmanager
-    async def acquire(self, *, timeout: float | None = None) -> AsyncIterator["_Connection"]:
-        async with self._pool.acquire(timeout=timeout) as connection:
+    async def acquire(self, **options: Any) -> AsyncIterator["_Connection"]:
+        async with self._pool.acquire(**options) as connection:
             yield _Connection(connection, self._points)
 
 

@@ -9,7 +9,6 @@ from service.institution.model import MovedAmounts
 from service.kernel.problems import StateConflict
 from service.settlement import actions
 from service.settlement.states import SettlementEvent, SettlementState
-from tests.support.database import DatabaseServer
 from tests.support.settlement_checks import assert_posted, assert_undone
 from tests.support.settlement_rig import Rig, a_rig
 
@@ -18,15 +17,8 @@ E = SettlementEvent
 
 
 @pytest.fixture
-async def own_database(postgres: DatabaseServer, migrated: str) -> AsyncIterator[str]:
-    """A database of one test: nothing of another test is due in it."""
-    async with postgres.database(migrated) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-async def rig(own_database: str) -> AsyncIterator[Rig]:
-    async with a_rig(own_database) as made:
+async def rig(fresh_database: str) -> AsyncIterator[Rig]:
+    async with a_rig(fresh_database) as made:
         yield made
 
 
@@ -92,8 +84,10 @@ async def test_amounts_that_contradict_go_to_a_person_who_undoes_them(rig: Rig) 
 @pytest.mark.parametrize(
     ("fault", "can_find"), [("lose-answer", True), ("lose-answer", False), ("lose-request", True)]
 )
-async def test_a_lost_reversal_is_cleared_up(own_database: str, fault: str, can_find: bool) -> None:
-    async with a_rig(own_database, moved=MovedAmounts.UNDO) as rig:
+async def test_a_lost_reversal_is_cleared_up(
+    fresh_database: str, fault: str, can_find: bool
+) -> None:
+    async with a_rig(fresh_database, moved=MovedAmounts.UNDO) as rig:
         rig.bureau.can_find = can_find
         rig.bureau.faults.script("reverse", fault)
         row = await rig.to_paid(100_00)

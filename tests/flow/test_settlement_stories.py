@@ -10,7 +10,6 @@ from service.kernel.problems import StateConflict
 from service.settlement import actions
 from service.settlement.problems import PaymentStillOpen, SettlementNotPayable, SomethingToPay
 from service.settlement.states import SettlementEvent, SettlementState
-from tests.support.database import DatabaseServer
 from tests.support.settlement_checks import assert_posted, assert_undone
 from tests.support.settlement_rig import Rig, a_rig
 
@@ -19,15 +18,8 @@ E = SettlementEvent
 
 
 @pytest.fixture
-async def own_database(postgres: DatabaseServer, migrated: str) -> AsyncIterator[str]:
-    """A database of one test: nothing of another test is due in it."""
-    async with postgres.database(migrated) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-async def rig(own_database: str) -> AsyncIterator[Rig]:
-    async with a_rig(own_database) as made:
+async def rig(fresh_database: str) -> AsyncIterator[Rig]:
+    async with a_rig(fresh_database) as made:
         yield made
 
 
@@ -71,8 +63,22 @@ async def test_a_refused_presettlement_shows_the_reason_and_gives_the_bill_back(
     row = await rig.start(await rig.push_bill(100_00))
     await rig.work()
     await assert_undone(rig, row, "insurance-refused")
-    _, _, words = await actions.get(rig.ctx, row.record_id, row.settlement_id)
-    assert words == "不予结算"
+    view = await actions.get(rig.ctx, row.record_id, row.settlement_id)
+    assert view.refusal_text == "不予结算"
+
+
+async def test_a_person_without_insurance_is_told_so(rig: Rig) -> None:
+    rig.bureau.person = None
+    row = await rig.start(await rig.push_bill(100_00))
+    await rig.work()
+    await assert_undone(rig, row, "not-insured")
+
+
+async def test_an_owner_that_is_down_is_asked_again(rig: Rig) -> None:
+    rig.bureau.faults.script("person", "not-sent", "lose-answer")
+    row = await rig.start(await rig.push_bill(100_00))
+    row = await rig.settled(row, 60)
+    assert row.state is S.PRESETTLED
 
 
 async def test_after_a_refusal_the_payer_pays_all_himself(rig: Rig) -> None:
@@ -132,8 +138,8 @@ async def test_a_difference_that_nobody_pays_undoes_the_whole(rig: Rig) -> None:
     assert row.refunded_fen == 40_00
 
 
-async def test_an_institution_that_undoes_moved_amounts(own_database: str) -> None:
-    async with a_rig(own_database, moved=MovedAmounts.UNDO) as rig:
+async def test_an_institution_that_undoes_moved_amounts(fresh_database: str) -> None:
+    async with a_rig(fresh_database, moved=MovedAmounts.UNDO) as rig:
         row = await rig.to_paid(100_00)
         rig.bureau.cash_moves_fen = -5_00
         row = await rig.settled(row, 300)

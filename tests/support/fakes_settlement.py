@@ -117,25 +117,25 @@ class FakeBureau:
         """How much more the payer owes at the settlement than was promised."""
         self.bad_split = False
         self.can_find = True
-        self.person: InsuredPerson | None = InsuredPerson(
-            person_no="P990001",
-            name="测试甲",
-            id_no="990001199001010000",
-            enrolments=[
-                Enrolment(
-                    insurance_type="310",
-                    region="990001",
-                    active=True,
-                    balance_fen=balance_fen,
-                    person_type="11",
-                )
-            ],
-        )
+        self.person: InsuredPerson | None = None
         self.during: dict[str, Callable[[], Awaitable[object]]] = {}
         """What else happens while the next call of a kind is under way."""
         self._late: list[Callable[[], object]] = []
         self._asked: list[tuple[SettleRequest, CallId]] = []
         self._reversals: dict[str, BookedSettlement] = {}
+
+    def insure(self, name: str, id_no: str) -> None:
+        """Know this person, and nobody else."""
+        enrolment = Enrolment(
+            insurance_type="310",
+            region="990001",
+            active=True,
+            balance_fen=self.balance_fen,
+            person_type="11",
+        )
+        self.person = InsuredPerson(
+            person_no="P990001", name=name, id_no=id_no, enrolments=[enrolment]
+        )
 
     @property
     def live(self) -> list[BookedSettlement]:

@@ -5,7 +5,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
@@ -17,12 +17,14 @@ from service.institution.model import Institution, MovedAmounts, NewInstitution
 from service.kernel import outbox
 from service.kernel.claims import ClaimSource, run_once
 from service.kernel.context import Context, Policy
-from service.kernel.database import connection, execute, transaction
+from service.kernel.database import connection, execute
 from service.kernel.principals import Application
 from service.ledger import actions as ledger
 from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
 from service.payment.model import PaymentAttempt
+from service.person import actions as person
+from service.person.model import Registration, Source
 from service.settlement import actions, door, jobs, paying, store
 from service.settlement.model import (
     Channel,
@@ -33,11 +35,13 @@ from service.settlement.model import (
 )
 from tests.support.app import a_context
 from tests.support.clock import FakeClock
+from tests.support.fakes_identity import POLICY, citizen_number
 from tests.support.fakes_settlement import FakeBureau, FakeTill
 
 PROVIDER = "wechatpay"
 ACCOUNT = "main"
 ROUNDS_MAX = 60
+FORGET = "truncate outbox, bill, settlement, insurance_call, refund, payment_attempt"
 
 
 class RigPartners:
@@ -91,9 +95,20 @@ class Rig:
         await institution.set_merchant_account(
             self.ctx, self.place.institution_id, provider=PROVIDER, account_name=ACCOUNT
         )
-        self.record_id = self.ctx.ids.new()
-        async with transaction(self.ctx.pool) as conn:
-            await self.ctx.sealer.new_record_key(conn, self.record_id, self.clock.now())
+        id_no = citizen_number(date(1990, 1, 1), 101)
+        self.bureau.insure("测试甲", id_no)
+        registered = await person.register(
+            self.ctx,
+            Registration(
+                source=Source.READER,
+                institution_id=self.place.institution_id,
+                name="测试甲",
+                id_type="01",
+                id_no=id_no,
+                phone=None,
+            ),
+        )
+        self.record_id = registered.record_id
         self.application = Application(
             institution_id=self.place.institution_id,
             application_id=1,
@@ -308,7 +323,10 @@ async def a_rig(
     """A rig over a migrated database."""
     clock = FakeClock()
     partners = RigPartners(bureau or FakeBureau(), FakeTill(clock.now))
-    async with a_context(dsn, clock=clock, partners=partners, policy=policy or Policy()) as ctx:
+    async with a_context(dsn, clock=clock, partners=partners, policy=policy or POLICY) as ctx:
+        async with connection(ctx.pool) as conn:
+            # What an earlier rig left due is not this one's.
+            await conn.execute(FORGET)
         rig = Rig(ctx, clock, partners)
         await rig.set_up(moved)
         yield rig

@@ -1,4 +1,4 @@
-"""SETTLED and POSTING: show it to the hospital, and tell a person when the hospital stays silent."""
+"""SETTLED and POSTING: show it to the hospital; tell a person when the hospital stays silent."""
 
 from datetime import timedelta
 

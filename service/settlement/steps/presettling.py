@@ -1,4 +1,4 @@
-"""PRESETTLING: find the insured person, tell the bureau visit, diagnoses and charges, ask the split.
+"""PRESETTLING: find the insured person, tell visit, diagnoses and charges, ask the split.
 
 Each answer is kept before the next question, so a restart goes on where it stopped.
 """
@@ -18,8 +18,9 @@ from integrations.ports.outcomes import Accepted, Outcome
 from service.bill import actions as bill
 from service.bill.model import Bill
 from service.credential import actions as credential
+from service.credential.model import InsuranceStatus
 from service.kernel.context import Context
-from service.kernel.database import Connection, transaction
+from service.kernel.database import Connection, connection
 from service.settlement import calls, door, rules
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
@@ -30,7 +31,7 @@ async def step(ctx: Context, row: Settlement) -> None:
     if rules.is_past(row.deadline_at, ctx.clock.now()):
         await _give_up(ctx, row)
         return
-    async with transaction(ctx.pool) as conn:
+    async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)
     if progress.insured is None:
         await _identify(ctx, row)
@@ -52,8 +53,10 @@ async def _give_up(ctx: Context, row: Settlement) -> None:
 async def _identify(ctx: Context, row: Settlement) -> None:
     """The insured person behind the record; asks the bureau by ID number when no link is known."""
     found = await credential.insured_person(ctx, row.record_id)
+    owner_down = False
     if found is None:
-        await credential.link_by_number(ctx, row.record_id, row.institution_id)
+        view = await credential.link_by_number(ctx, row.record_id, row.institution_id)
+        owner_down = view.status is InsuranceStatus.OWNER_DOWN
         found = await credential.insured_person(ctx, row.record_id)
     person = found
 
@@ -61,6 +64,9 @@ async def _identify(ctx: Context, row: Settlement) -> None:
         if fresh.state is not SettlementState.PRESETTLING:
             return
         progress = await door.progress_of(conn, ctx, fresh)
+        if person is None and owner_down:
+            await calls.postpone(conn, ctx, fresh, None)
+            return
         if person is None:
             refused = replace(fresh, reason="not-insured")
             await door.advance(conn, ctx, refused, SettlementEvent.REFUSED, None)

@@ -1,11 +1,11 @@
-"""REVERSING: undo every leg in the order of ``rules.COMPENSATION``; over only when each is definite."""
+"""REVERSING: undo leg by leg as ``rules.COMPENSATION`` orders; over when each is definite."""
 
 from typing import Any
 
 from integrations.ports.insurance import CallId, InsuranceGateway, Insured
 from integrations.ports.outcomes import Outcome
 from service.kernel.context import Context
-from service.kernel.database import Connection, transaction
+from service.kernel.database import Connection, connection
 from service.payment import actions as payment
 from service.settlement import calls, consequences, door, rules, tender
 from service.settlement.model import CallKind, Progress, Settlement
@@ -20,7 +20,7 @@ async def step(ctx: Context, row: Settlement) -> None:
         return
     if not await _money_is_back(ctx, current):
         return
-    async with transaction(ctx.pool) as conn:
+    async with connection(ctx.pool) as conn:
         current = await door.read(conn, ctx, (row.record_id, row.settlement_id))
         progress = await door.progress_of(conn, ctx, current)
     wanted = rules.next_undo_call(progress)

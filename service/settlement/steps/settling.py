@@ -1,4 +1,4 @@
-"""PAID and SETTLING: tell the bureau to settle as promised; clear up a lost answer, never repeat it."""
+"""PAID and SETTLING: settle as promised; a lost answer is cleared up, never repeated."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from integrations.ports.outcomes import Outcome
 from service.bill import actions as bill
 from service.bill.model import Bill
 from service.kernel.context import Context
-from service.kernel.database import Connection, transaction
+from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
 from service.settlement import calls, door, rules
 from service.settlement.model import CallKind, Progress, Settlement
@@ -35,7 +35,7 @@ async def begin(ctx: Context, row: Settlement) -> None:
 
 async def step(ctx: Context, row: Settlement) -> None:
     """SETTLING: one call; without insurance there is nobody to tell."""
-    async with transaction(ctx.pool) as conn:
+    async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)
     if not row.insured:
         await _settle_own(ctx, row)

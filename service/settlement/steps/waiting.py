@@ -1,4 +1,4 @@
-"""PRESETTLED, AWAITING_PAYER, COLLECTING: the payer's time is over, unless he paid at the last moment."""
+"""PRESETTLED, AWAITING_PAYER, COLLECTING: the time is over, unless the payer was faster."""
 
 from msgspec.structs import replace
 
