@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from service.account import actions as account
 from service.kernel.context import Context
@@ -93,7 +93,7 @@ async def _answer(ctx: Context, record_id: int, settlement_id: int) -> Settlemen
     "/v1/me/bills/{bill_id:str}/settlements", status_code=202, tags=["resident"], responses=STARTED
 )
 async def start(
-    bill_id: str,
+    bill_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[StartRequest],
     request: AnyRequest,
@@ -122,7 +122,7 @@ async def start(
 
 @get("/v1/me/settlements/{settlement_id:str}", tags=["resident"])
 async def read(
-    settlement_id: str, resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+    settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> SettlementAnswer:
     """Where my settlement stands."""
     return await _answer(ctx, *await _own(ctx, resident, settlement_id))
@@ -135,7 +135,7 @@ async def read(
     responses=SHOWN,
 )
 async def pay(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[PaymentRequest],
     request: AnyRequest,
@@ -170,7 +170,7 @@ async def pay(
     responses=SHOWN,
 )
 async def confirm(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     request: AnyRequest,
@@ -189,7 +189,7 @@ async def confirm(
 
 @post("/v1/me/settlements/{settlement_id:str}/abandonment", status_code=200, tags=["resident"])
 async def abandon(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     resident: NamedDependency[Resident],
     data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     ctx: NamedDependency[Context],
@@ -202,7 +202,7 @@ async def abandon(
 
 @get("/v1/me/settlements/{settlement_id:str}/receipt", tags=["resident"])
 async def read_receipt(
-    settlement_id: str, resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+    settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> ReceiptAnswer:
     """The receipt, once the hospital has posted."""
     key = await _own(ctx, resident, settlement_id)
@@ -218,7 +218,7 @@ def _check_scope(application: Application) -> None:
 async def list_settlements(
     application: NamedDependency[Application],
     ctx: NamedDependency[Context],
-    to_post: bool = False,
+    to_post: FromQuery[bool] = False,
     limit: Annotated[int, QueryParameter(ge=1, le=actions.LIST_MAX)] = 50,
 ) -> PostableList:
     """With ``to_post``, what this hospital has still to post, oldest first; else its latest."""
@@ -231,7 +231,9 @@ async def list_settlements(
 
 @get("/v1/institution/settlements/{settlement_id:str}", tags=["institution"])
 async def read_settlement(
-    settlement_id: str, application: NamedDependency[Application], ctx: NamedDependency[Context]
+    settlement_id: FromPath[str],
+    application: NamedDependency[Application],
+    ctx: NamedDependency[Context],
 ) -> PostableAnswer:
     """A settlement of this hospital, once it is definite."""
     _check_scope(application)
@@ -250,7 +252,7 @@ async def read_settlement(
     },
 )
 async def acknowledge(
-    settlement_id: str,
+    settlement_id: FromPath[str],
     application: NamedDependency[Application],
     data: JSONBody[PostingRequest],
     request: AnyRequest,

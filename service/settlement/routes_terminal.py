@@ -3,7 +3,7 @@
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 
 from service.healthcode.symbols import SymbolDrawer
 from service.kernel.context import Context
@@ -37,7 +37,7 @@ async def _answer(
 
 @post(_SCAN, status_code=202, tags=["terminal"], responses=STARTED)
 async def start(
-    scan_id: str,
+    scan_id: FromPath[str],
     terminal: NamedDependency[Terminal],
     data: JSONBody[TerminalStartRequest],
     request: AnyRequest,
@@ -69,8 +69,8 @@ async def start(
 
 @get(_ONE, tags=["terminal"])
 async def read(
-    scan_id: str,
-    settlement_id: str,
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
     ctx: NamedDependency[Context],
     symbol_drawer: NamedDependency[SymbolDrawer],
@@ -81,8 +81,8 @@ async def read(
 
 @post(_ONE + "/payment", status_code=200, tags=["terminal"], responses=SHOWN)
 async def pay(
-    scan_id: str,
-    settlement_id: str,
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
     data: JSONBody[PaymentRequest],
     request: AnyRequest,
@@ -111,8 +111,8 @@ async def pay(
 
 @post(_ONE + "/confirmation", status_code=200, tags=["terminal"], responses=SHOWN)
 async def confirm(
-    scan_id: str,
-    settlement_id: str,
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
     data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     request: AnyRequest,
@@ -132,8 +132,8 @@ async def confirm(
 
 @post(_ONE + "/abandonment", status_code=200, tags=["terminal"])
 async def abandon(
-    scan_id: str,
-    settlement_id: str,
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
     data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     ctx: NamedDependency[Context],
@@ -147,8 +147,8 @@ async def abandon(
 
 @get(_ONE + "/receipt", tags=["terminal"])
 async def read_receipt(
-    scan_id: str,
-    settlement_id: str,
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
     ctx: NamedDependency[Context],
 ) -> ReceiptAnswer:

@@ -61,9 +61,11 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every attempt is over and nothing of the payer's money is left."""
         return self.live is None and not self.in_review and self.paid_fen == self.refunded_fen
 
-    def newest(self, purpose: str) -> PaymentAttempt | None:
-        """The newest attempt for a purpose."""
-        return next((one for one in self.attempts if one.purpose == purpose), None)
+    def current(self, purpose: str | None) -> PaymentAttempt | None:
+        """The attempt that counts now, of one purpose or of any: a live one, else the newest."""
+        wanted = [one for one in self.attempts if purpose in (None, one.purpose)]
+        live = [one for one in wanted if one.state in LIVE]
+        return next(iter(live or wanted), None)
 
 
 def purpose_in(state: SettlementState) -> str:
@@ -79,10 +81,10 @@ async def tender_of(conn: Connection, ctx: Context, row: Settlement) -> Tender:
 
 def event_of(row: Settlement, tender: Tender) -> SettlementEvent | None:
     """What the attempts mean for the state; None while nothing is decided."""
-    newest = tender.newest(purpose_in(row.state))
-    if newest is None or row.state not in (_S.AWAITING_PAYER, _S.COLLECTING):
+    current = tender.current(purpose_in(row.state))
+    if current is None or row.state not in (_S.AWAITING_PAYER, _S.COLLECTING):
         return None
-    if newest.state is AttemptState.NEEDS_REVIEW:
+    if current.state is AttemptState.NEEDS_REVIEW:
         return _E.CONTRADICTED
     if rules.owed_fen(row.cash_fen, tender.paid_fen) == 0:
         return _E.PAID

@@ -1,1 +1,1 @@
-"""The pages residents and kiosks see. No rules of the business: they speak HTTP like any caller."""
+"""The pages of residents and kiosks. No rules of the business: pages speak HTTP like any caller."""

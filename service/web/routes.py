@@ -20,7 +20,7 @@ ASK_AGAIN = "no-cache"
 
 
 class PageSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What pages must know of this system. All three are public; no address holds a secret."""
+    """What pages must know of this system. All three are public."""
 
     sandbox: bool
     """Whether the partners are twins: pages then offer a login and a cashier of their own."""

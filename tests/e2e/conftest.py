@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.support.page_backend import StandIn
+from tests.support.page_backend import PageBackend, StandIn
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -75,7 +75,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def backend() -> Iterator[StandIn]:
+def backend() -> Iterator[PageBackend]:
     """The stand-in; the same tests take any ``PageBackend``."""
     standing = StandIn(port=free_port(), twin_port=free_port())
     standing.start()
@@ -85,7 +85,7 @@ def backend() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def new_page(browser: Browser, backend: StandIn) -> Iterator[NewPage]:
+def new_page(browser: Browser, backend: PageBackend) -> Iterator[NewPage]:
     """Opens pages of a size on devices of their own. Fails the test on console errors, on CSP
     violations and on any request that leaves the system."""
     contexts: list[BrowserContext] = []
@@ -111,9 +111,7 @@ def new_page(browser: Browser, backend: StandIn) -> Iterator[NewPage]:
         page.on("pageerror", lambda fault: heard.append(str(fault)))
         page.on(
             "request",
-            lambda asked: (
-                heard.append(asked.url) if not asked.url.startswith(allowed) else None
-            ),
+            lambda asked: heard.append(asked.url) if not asked.url.startswith(allowed) else None,
         )
         return page
 

@@ -6,25 +6,28 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from integrations.ports.money import yuan_text
 from tests.e2e.conftest import NewPage
-from tests.support.page_backend import StandIn
+from tests.support.page_backend import PageBackend
 from tests.support.page_steps import (
     LINES,
     UNREACHED,
     choose_payment,
     contrasts,
     enter,
+    fen_of,
     invented_number,
     shifts,
     sideways,
     sizes_of,
     symbol_on,
     texts_sizes,
+    world_of,
 )
 
 
 def test_first_time_resident_sees_the_code_after_three_taps(
-    new_page: NewPage, backend: StandIn
+    new_page: NewPage, backend: PageBackend
 ) -> None:
     page = new_page(390, 844)
     page.add_init_script("window.taps = 0; addEventListener('click', () => { taps += 1; }, true)")
@@ -32,12 +35,12 @@ def test_first_time_resident_sees_the_code_after_three_taps(
     # A click on a label or a submit by key would count too: this is all a person does.
     assert page.evaluate("taps") == 3
     assert symbol_on(page) == page.locator("#code-text").text_content()
-    assert page.locator(".person-name").text_content() == "**实"
+    assert "*" in (page.locator(".person-name").text_content() or "")
     assert "已关联医保" in (page.locator(".badge").first.text_content() or "")
 
 
 def test_a_code_is_whole_on_the_smallest_phone_and_renews_by_itself(
-    new_page: NewPage, backend: StandIn
+    new_page: NewPage, backend: PageBackend
 ) -> None:
     page = new_page(320, 568)
     page.clock.install()
@@ -49,7 +52,7 @@ def test_a_code_is_whole_on_the_smallest_phone_and_renews_by_itself(
     assert symbol_on(page) != first
 
 
-def test_a_person_renews_the_code_by_hand(new_page: NewPage, backend: StandIn) -> None:
+def test_a_person_renews_the_code_by_hand(new_page: NewPage, backend: PageBackend) -> None:
     page = new_page(390, 844)
     enter(page, backend)
     first = symbol_on(page)
@@ -58,7 +61,7 @@ def test_a_person_renews_the_code_by_hand(new_page: NewPage, backend: StandIn) -
     assert symbol_on(page) != first
 
 
-def test_journey_from_bill_to_receipt(new_page: NewPage, backend: StandIn) -> None:
+def test_journey_from_bill_to_receipt(new_page: NewPage, backend: PageBackend) -> None:
     page = new_page(390, 844)
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
@@ -69,32 +72,28 @@ def test_journey_from_bill_to_receipt(new_page: NewPage, backend: StandIn) -> No
     page.get_by_role("button", name="去结算").click()
     paying = page.locator(".paying")
     expect(paying).to_have_attribute("data-state", "PRESETTLED")
-    parts = {
-        key: page.locator(f"[data-part={key}]").text_content()
+    total, fund, account, cash = (
+        fen_of(page.locator(f"[data-part={key}]").text_content())
         for key in ("total_fen", "fund_fen", "account_fen", "cash_fen")
-    }
-    assert parts == {
-        "total_fen": "¥119.20",
-        "fund_fen": "−¥77.48",
-        "account_fen": "−¥30.00",
-        "cash_fen": "¥11.72",
-    }
+    )
+    assert total == fund + account + cash == 11_920
+    assert fund > 0
     assert shifts(page) == (0, [])
-    page.get_by_role("button", name="支付 ¥11.72").click()
+    page.get_by_role("button", name=f"支付 ¥{yuan_text(cash)}").click()
     page.get_by_role("button", name="支付").click()
     expect(page.locator(".paying")).to_have_attribute("data-state", "POSTED")
     expect(page.get_by_role("status").filter(has_text="缴费成功")).to_be_visible()
     assert shifts(page) == (0, [])
     page.get_by_role("button", name="查看凭条").click()
     expect(page.locator(".receipt")).to_contain_text("微信支付")
-    expect(page.locator(".receipt .split-row.is-own")).to_contain_text("¥11.72")
+    expect(page.locator(".receipt .split-row.is-own")).to_contain_text(f"¥{yuan_text(cash)}")
     page.emulate_media(media="print")
     assert not page.locator(".tabs").is_visible()
     assert page.locator(".receipt").is_visible()
 
 
 def test_giving_up_before_payment_undoes_the_settlement(
-    new_page: NewPage, backend: StandIn
+    new_page: NewPage, backend: PageBackend
 ) -> None:
     page = new_page(360, 740)
     enter(page, backend)
@@ -110,7 +109,7 @@ def test_giving_up_before_payment_undoes_the_settlement(
 
 @pytest.mark.parametrize("width", [320, 360, 430, 1280])
 def test_no_screen_is_wider_than_the_phone(
-    new_page: NewPage, backend: StandIn, width: int
+    new_page: NewPage, backend: PageBackend, width: int
 ) -> None:
     page = new_page(width, 740)
     page.goto(backend.base_url + "/")
@@ -131,7 +130,9 @@ def test_no_screen_is_wider_than_the_phone(
     assert sideways(page) == 0
 
 
-def test_targets_and_text_are_large_and_dark_enough(new_page: NewPage, backend: StandIn) -> None:
+def test_targets_and_text_are_large_and_dark_enough(
+    new_page: NewPage, backend: PageBackend
+) -> None:
     page = new_page(360, 740)
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
@@ -146,7 +147,7 @@ def test_targets_and_text_are_large_and_dark_enough(new_page: NewPage, backend: 
         assert [text for text, ratio in contrasts(page) if ratio < 7] == []
 
 
-def test_live_advice_on_the_identity_number(new_page: NewPage, backend: StandIn) -> None:
+def test_live_advice_on_the_identity_number(new_page: NewPage, backend: PageBackend) -> None:
     page = new_page(390, 844)
     page.goto(backend.base_url + "/")
     page.get_by_role("button", name="微信登录").click()
@@ -168,7 +169,9 @@ def test_live_advice_on_the_identity_number(new_page: NewPage, backend: StandIn)
     expect(page.get_by_label("姓名")).to_be_focused()
 
 
-def test_english_is_a_switch_that_the_phone_remembers(new_page: NewPage, backend: StandIn) -> None:
+def test_english_is_a_switch_that_the_phone_remembers(
+    new_page: NewPage, backend: PageBackend
+) -> None:
     page = new_page(390, 844)
     page.goto(backend.base_url + "/")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
@@ -181,9 +184,7 @@ def test_english_is_a_switch_that_the_phone_remembers(new_page: NewPage, backend
 
 
 def answer_problem(route: Route, status: int, **members: object) -> None:
-    route.fulfill(
-        status=status, content_type="application/problem+json", body=json.dumps(members)
-    )
+    route.fulfill(status=status, content_type="application/problem+json", body=json.dumps(members))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def answer_problem(route: Route, status: int, **members: object) -> None:
     ],
 )
 def test_problems_are_said_in_plain_words(
-    new_page: NewPage, backend: StandIn, status: int, members: dict[str, str], words: str
+    new_page: NewPage, backend: PageBackend, status: int, members: dict[str, str], words: str
 ) -> None:
     page = new_page(390, 844, quiet=(UNREACHED,))
     enter(page, backend)
@@ -211,7 +212,7 @@ def test_problems_are_said_in_plain_words(
     assert len((notice.text_content() or "").replace(words, "")) > 5
 
 
-def start_with_lost_answers(page: Page, backend: StandIn, keys: list[str], lost: int) -> None:
+def start_with_lost_answers(page: Page, backend: PageBackend, keys: list[str], lost: int) -> None:
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
     page.get_by_role("link", name="缴费").click()
@@ -230,20 +231,20 @@ def start_with_lost_answers(page: Page, backend: StandIn, keys: list[str], lost:
 
 
 def test_a_lost_answer_is_asked_again_under_the_same_key(
-    new_page: NewPage, backend: StandIn
+    new_page: NewPage, backend: PageBackend
 ) -> None:
     page = new_page(390, 844, quiet=(UNREACHED,))
     keys: list[str] = []
-    before = len(backend.world.posts)
+    before = len(world_of(backend).posts)
     start_with_lost_answers(page, backend, keys, lost=2)
     expect(page.locator(".paying")).to_have_attribute("data-state", "PRESETTLED")
     assert len(keys) == 3
     assert len(set(keys)) == 1
-    assert backend.world.posts[before:] == [("settlements", keys[0])]
+    assert world_of(backend).posts[before:] == [("settlements", keys[0])]
 
 
 def test_pressing_again_after_all_answers_were_lost_keeps_the_key(
-    new_page: NewPage, backend: StandIn
+    new_page: NewPage, backend: PageBackend
 ) -> None:
     page = new_page(390, 844, quiet=(UNREACHED,))
     keys: list[str] = []
@@ -255,7 +256,7 @@ def test_pressing_again_after_all_answers_were_lost_keeps_the_key(
     assert len(set(keys)) == 1
 
 
-def test_offline_is_said_and_mended(new_page: NewPage, backend: StandIn) -> None:
+def test_offline_is_said_and_mended(new_page: NewPage, backend: PageBackend) -> None:
     page = new_page(390, 844, quiet=(UNREACHED,))
     enter(page, backend)
     first = page.locator("#code-text").text_content() or ""
@@ -270,16 +271,16 @@ def test_offline_is_said_and_mended(new_page: NewPage, backend: StandIn) -> None
     expect(page.locator("#code-text")).not_to_have_text(first)
 
 
-def test_an_ended_login_leads_back_to_the_login(new_page: NewPage, backend: StandIn) -> None:
+def test_an_ended_login_leads_back_to_the_login(new_page: NewPage, backend: PageBackend) -> None:
     page = new_page(390, 844, quiet=(UNREACHED,))
     enter(page, backend)
-    backend.world.tokens.clear()
+    world_of(backend).tokens.clear()
     page.get_by_role("link", name="缴费").click()
     expect(page.get_by_role("alert")).to_contain_text("登录已过期")
     expect(page.get_by_role("button", name="微信登录")).to_be_visible()
 
 
-def test_the_keyboard_reaches_everything_in_order(new_page: NewPage, backend: StandIn) -> None:
+def test_the_keyboard_reaches_everything_in_order(new_page: NewPage, backend: PageBackend) -> None:
     page = new_page(390, 844)
     enter(page, backend)
     choose_payment(page)
@@ -287,5 +288,7 @@ def test_the_keyboard_reaches_everything_in_order(new_page: NewPage, backend: St
     names = []
     for _ in range(7):
         page.keyboard.press("Tab")
-        names.append(page.evaluate("document.activeElement.textContent || document.activeElement.value"))
+        names.append(
+            page.evaluate("document.activeElement.textContent || document.activeElement.value")
+        )
     assert names == ["English", "pay", "换一张", "无法扫码时的文字码", "退出登录", "健康码", "缴费"]

@@ -1,7 +1,8 @@
 """A process that dies at any point of a settlement: others take over and everything agrees.
 
 Each story is first told without a crash to number its points, then once for every point (in the
-main stories) or for every fourth. The payer, the hospital and the next worker behave as they would: they try again.
+main stories) or for every fourth. The payer, the hospital and the next worker behave as they
+would: they try again.
 """
 
 from datetime import timedelta

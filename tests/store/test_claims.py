@@ -39,12 +39,15 @@ async def test_an_event_is_finished_once_even_with_many_relays(ctx: Context) -> 
 
 
 async def test_a_rolled_back_act_leaves_no_event(ctx: Context) -> None:
-    with pytest.raises(RuntimeError, match="act failed"):
+    async def act() -> None:
         async with transaction(ctx.pool) as conn:
             await outbox.append(
                 conn, ctx.ids, ctx.clock.now(), record_id=7, topic="x", subject_id=1, body={}
             )
             raise RuntimeError("act failed")
+
+    with pytest.raises(RuntimeError, match="act failed"):
+        await act()
     async with connection(ctx.pool) as conn:
         assert await outbox.list_due(conn, ctx.clock.now(), 10) == []
 

@@ -34,9 +34,11 @@ class Work:
         self.runs = 0
         self.faults = list(faults)
         self.gate: asyncio.Event | None = None
+        self.begun = asyncio.Event()
 
     async def __call__(self) -> Answer:
         self.runs += 1
+        self.begun.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.faults:
@@ -87,8 +89,7 @@ async def test_two_at_once_run_it_once(ctx: Context) -> None:
     work = Work()
     work.gate = asyncio.Event()
     first = asyncio.create_task(once(ctx, work, key="race"))
-    while work.runs == 0:
-        await asyncio.sleep(0.01)
+    await work.begun.wait()
     with pytest.raises(RequestInProgress):
         await once(ctx, work, key="race")
     work.gate.set()

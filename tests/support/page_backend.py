@@ -36,7 +36,9 @@ Body = JSONBody[dict[str, Any]]
 Act = Callable[[], Json]
 
 CASHIER_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>模拟收银台</title>
-<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><h1>模拟微信支付</h1><form method="post">
+<meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,"><h1>模拟微信支付</h1>
+<form method="post">
 <button name="outcome" value="pay" style="font-size:24px">支付</button></form></html>"""
 
 
@@ -49,7 +51,7 @@ class PageBackend(Protocol):
         """Activates one kiosk."""
 
     def bill_the_newest_person(self, lines: list[tuple[str, int, int]]) -> None:
-        """The hospital pushes a bill for the person registered last: (name, quantity, price fen)."""
+        """A hospital bills the person registered last: (name, quantity, price in fen)."""
 
     def pay_qr(self, qr_text: str) -> None:
         """The payer's app scans a payment code and pays."""
@@ -73,11 +75,12 @@ def _keyed(world: World, request: Ask, run: Act) -> Json:
     return world.kept[slot]
 
 
-def resident_handlers(world: World) -> list[Any]:
-    """``/v1/login`` and ``/v1/me``."""
+def _whose(world: World, request: Ask) -> str:
+    return world.subject(request.headers.get("authorization", ""))
 
-    def whose(request: Ask) -> str:
-        return world.subject(request.headers.get("authorization", ""))
+
+def resident_handlers(world: World) -> list[Any]:
+    """``/v1/login`` and who one is."""
 
     @post("/v1/login/wechat", status_code=200, sync_to_thread=False)
     def login(data: Body) -> Json:
@@ -85,46 +88,52 @@ def resident_handlers(world: World) -> list[Any]:
 
     @get("/v1/me", sync_to_thread=False)
     def me(request: Ask) -> Json:
-        return world.me(whose(request))
+        return world.me(_whose(world, request))
 
     @put("/v1/me/registration", sync_to_thread=False)
     def register(request: Ask, data: Body) -> Json:
-        world.people[whose(request)] = data
-        return world.me(whose(request))
+        world.people[_whose(world, request)] = data
+        return world.me(_whose(world, request))
 
     @post("/v1/me/codes", sync_to_thread=False)
     def code(request: Ask, data: Body) -> Json:
-        return world.new_code(whose(request), data["purpose"])
+        return world.new_code(_whose(world, request), data["purpose"])
+
+    return [login, me, register, code]
+
+
+def resident_money_handlers(world: World) -> list[Any]:
+    """Bills and settlements under ``/v1/me``."""
 
     @get("/v1/me/bills", sync_to_thread=False)
     def bills(request: Ask) -> Json:
-        return {"bills": world.payable(whose(request))}
+        return {"bills": world.payable(_whose(world, request))}
 
     @get("/v1/me/bills/{bill_id:str}", sync_to_thread=False)
     def bill(request: Ask, bill_id: FromPath[str]) -> Json:
-        found = world.bill(whose(request), bill_id)
+        found = world.bill(_whose(world, request), bill_id)
         return {key: value for key, value in found.items() if key != "subject"}
 
     @post("/v1/me/bills/{bill_id:str}/settlements", status_code=202, sync_to_thread=False)
     def start(request: Ask, bill_id: FromPath[str], data: Body) -> Json:
-        person = whose(request)
+        person = _whose(world, request)
         return _keyed(world, request, lambda: world.start(person, bill_id, **data))
 
     @get("/v1/me/settlements/{settlement_id:str}", sync_to_thread=False)
     def read(request: Ask, settlement_id: FromPath[str]) -> Json:
-        return world.read(whose(request), settlement_id)
+        return world.read(_whose(world, request), settlement_id)
 
     @post(
         "/v1/me/settlements/{settlement_id:str}/{verb:str}", status_code=200, sync_to_thread=False
     )
     def act(request: Ask, settlement_id: FromPath[str], verb: FromPath[str], data: Body) -> Json:
-        return _act(world, request, whose(request), settlement_id, verb, data)
+        return _act(world, request, _whose(world, request), settlement_id, verb, data)
 
     @get("/v1/me/settlements/{settlement_id:str}/receipt", sync_to_thread=False)
     def receipt(request: Ask, settlement_id: FromPath[str]) -> Json:
-        return world.receipt(whose(request), settlement_id)
+        return world.receipt(_whose(world, request), settlement_id)
 
-    return [login, me, register, code, bills, bill, start, read, act, receipt]
+    return [bills, bill, start, read, act, receipt]
 
 
 def _act(
@@ -228,7 +237,12 @@ def page_app(world: World, settings: PageSettings) -> Any:
             principal, lambda answer: (claimed.caller_id, sm3_mac(key, answer).finalize())
         )
 
-    handlers = [web_router(settings), *resident_handlers(world), *terminal_handlers(world)]
+    handlers = [
+        web_router(settings),
+        *resident_handlers(world),
+        *resident_money_handlers(world),
+        *terminal_handlers(world),
+    ]
     app = Litestar(handlers, exception_handlers=HANDLERS, openapi_config=None)
     signed = SignedExchange(app, prove=prove, clock=clock, limit=RateLimit(per_s=100, burst=200))
     queue = BoundedQueue(running=64, waiting=64, patience_s=5)

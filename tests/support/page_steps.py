@@ -3,11 +3,13 @@
 import io
 from typing import Any
 
+import pytest
 import zxingcpp
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.support.page_backend import PageBackend
+from tests.support.page_backend import PageBackend, StandIn
+from tests.support.page_world import World
 
 LINES = [
     ("普通门诊诊查费", 1, 1_200),
@@ -18,6 +20,18 @@ LINES = [
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 UNREACHED = "Failed to load resource"
 """What the browser itself logs when a request fails; expected where a test makes one fail."""
+
+
+def world_of(backend: PageBackend) -> World:
+    """What the stand-in knows. A test that looks or reaches inside is skipped on a real system."""
+    if not isinstance(backend, StandIn):
+        pytest.skip("needs the stand-in")
+    return backend.world
+
+
+def fen_of(text: str | None) -> int:
+    """`−¥77.48` as 7748: the size of an amount shown."""
+    return int("".join(char for char in text or "" if char.isdigit()))
 
 
 def invented_number(serial: int) -> str:
@@ -72,7 +86,8 @@ def sizes_of(page: Page, selector: str) -> list[dict[str, Any]]:
     """Text, box and font size of every visible element."""
     measured: list[dict[str, Any]] = page.evaluate(
         """(selector) => [...document.querySelectorAll(selector)]
-          .filter((node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+          .filter((node) => node.checkVisibility(
+            { visibilityProperty: true, opacityProperty: true }))
           .map((node) => {
             const box = node.getBoundingClientRect();
             return { text: node.textContent.trim().slice(0, 20), width: box.width,

@@ -1,5 +1,6 @@
 """A whole running system of processes in a folder of its own, as ``yimatong run`` starts it."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,9 +95,6 @@ class RunningSystem:
     def kill_postgres(self) -> None:
         """kill -9 the embedded server."""
         dsn = (self.state_dir / "database-url").read_text()
-        import asyncio
-
-        import asyncpg
 
         async def pid() -> int:
             conn = await asyncpg.connect(dsn)

@@ -41,7 +41,7 @@ from tests.support.fakes_settlement import FakeBureau, FakeTill
 PROVIDER = "wechatpay"
 ACCOUNT = "main"
 ROUNDS_MAX = 60
-FORGET = "truncate outbox, bill, settlement, insurance_call, refund, payment_attempt"
+FORGET = "truncate outbox, settlement, insurance_call, refund, payment_attempt"
 
 
 class RigPartners:

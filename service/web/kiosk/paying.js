@@ -33,7 +33,7 @@ class Paying {
   }
 
   draw() {
-    this.title = h("h1", { id: "title", role: "status" }, "\u00a0");
+    this.title = h("h1", { id: "title" }, "\u00a0");
     this.box = h("div.pay-box", {});
     this.steps = stepsView();
     this.label = h("p.pay-label", {}, t("pay.amount"));
@@ -44,7 +44,7 @@ class Paying {
     this.main = button("button.button.is-main", "\u00a0", () => this.goOn());
     this.element.replaceChildren(
       this.box,
-      h("div.pay-side", {}, this.title, h("div.pay-sum", {}, this.label, this.amount),
+      h("div.pay-side", {}, h("div", { role: "status" }, this.title), h("div.pay-sum", {}, this.label, this.amount),
         h("div.pay-turn", {}, this.left, this.main), this.steps.element,
         h("div.say", {}, this.words, this.notices)));
   }

@@ -1,0 +1,192 @@
+"""The pages' own modules, run in the browser that will run them, and how their files are served."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from service.web.assets import load_assets
+from service.web.routes import PageSettings, content_policy
+from tests.e2e.conftest import NewPage
+from tests.support.page_backend import PageBackend
+
+VECTORS = json.loads(
+    (Path(__file__).parents[1] / "vectors" / "sm.json").read_text(encoding="utf-8")
+)
+CODE = "YM1:" + "0A1B2C3D4E$*-.:" * 10
+
+
+@pytest.fixture
+def page(new_page: NewPage, backend: PageBackend) -> Page:
+    """A page of our origin from which our modules can be imported."""
+    found = new_page(390, 844)
+    found.goto(backend.base_url + "/")
+    return found
+
+
+def run(page: Page, name: str, body: str, given: object) -> Any:
+    """Call ``body`` with the module ``m`` and the argument ``given``."""
+    script = f"async (given) => {{ const m = await import('/static/x/{name}'); {body} }}"
+    return page.evaluate(script, given)
+
+
+HEX = """
+const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+const hex = (of) => Array.from(of, (byte) => byte.toString(16).padStart(2, "0")).join("");
+"""
+
+
+@pytest.mark.parametrize("case", VECTORS["sm3"], ids=lambda case: case["desc"])
+def test_sm3(page: Page, case: dict[str, Any]) -> None:
+    message = case["msg"] * case["repeat"]
+    assert run(page, "sm3.js", HEX + "return hex(m.sm3(bytes(given)))", message) == case["digest"]
+
+
+@pytest.mark.parametrize("case", VECTORS["hmac_sm3"], ids=lambda case: case["desc"])
+def test_hmac_sm3(page: Page, case: dict[str, Any]) -> None:
+    body = HEX + "return hex(m.hmacSm3(bytes(given.key), bytes(given.msg)))"
+    assert run(page, "sm3.js", body, case) == case["mac"]
+
+
+GUN = """
+let now = 0;
+const got = { read: [], refused: 0, stopped: 0 };
+const gun = new m.Scanner({
+  read: (text) => got.read.push(text), refused: () => { got.refused += 1; }, clock: () => now });
+const key = (k, gap, more = {}) => {
+  now += gap;
+  gun.hear({ key: k, code: "", preventDefault: () => { got.stopped += 1; },
+    stopPropagation: () => {}, ...more });
+};
+const type = (text, gap) => { for (const char of text) key(char, gap); };
+"""
+
+
+def test_a_gun_is_heard_fast_and_slow(page: Page) -> None:
+    body = (
+        GUN
+        + """
+    type(given, 1); key("Enter", 1); now += 5000;
+    type(given + "X", 300); key("Enter", 300); now += 5000;
+    type("990001195904120019", 20); key("Tab", 20); return got;"""
+    )
+    got = run(page, "kiosk/scanner.js", body, CODE)
+    assert got["read"] == [CODE, CODE + "X", "990001195904120019"]
+    assert got["refused"] == 0
+
+
+def test_stray_taps_doubles_and_floods_change_nothing(page: Page) -> None:
+    body = (
+        GUN
+        + """
+    key("a", 0); type(given, 500); key("Enter", 1);
+    type(given, 1); key("Enter", 1);
+    now += 9000; type("zz", 1); type(given, 1); key("Enter", 1);
+    now += 9000; type("A".repeat(5000), 1); key("Enter", 1);
+    now += 9000; type("123", 900); key("Enter", 900); key("Enter", 900); return got;"""
+    )
+    got = run(page, "kiosk/scanner.js", body, CODE)
+    # The first letter after the stray "a" comes 500 ms later, so "a" is dropped; the second scan
+    # within moments is the same code and is dropped; the third is cut to its prefix.
+    assert got["read"] == [CODE, CODE]
+    assert got["refused"] == 1
+
+
+def test_an_input_method_cannot_garble_a_code(page: Page) -> None:
+    body = (
+        GUN
+        + """
+    const places = { "$": ["Digit4", true], "*": ["Digit8", true], ":": ["Semicolon", true],
+      "-": ["Minus", false], ".": ["Period", false] };
+    for (const char of given) {
+      const [code, shiftKey] = places[char] ??
+        (/\\d/.test(char) ? [`Digit${char}`, false] : [`Key${char}`, true]);
+      key("Process", 2, { code, shiftKey, isComposing: true });
+    }
+    key("Enter", 2);
+    now += 9000;
+    for (const char of given) {
+      key({ ":": "：", ".": "。", "$": "￥" }[char] ?? char.toLowerCase(), 2);
+    }
+    key("Enter", 2); return got;"""
+    )
+    assert run(page, "kiosk/scanner.js", body, CODE)["read"] == [CODE, CODE]
+
+
+def test_money_is_written_without_arithmetic_on_fractions(page: Page) -> None:
+    body = "return given.map((fen) => m.yuan(fen))"
+    amounts = [0, 5, 10, 1234, 123_456_789, -5, 100_000_000_000, None, 1.5]
+    assert run(page, "amounts.js", body, amounts) == [
+        "0.00",
+        "0.05",
+        "0.10",
+        "12.34",
+        "1,234,567.89",
+        "-0.05",
+        "1,000,000,000.00",
+        "—",
+        "—",
+    ]
+
+
+@pytest.mark.parametrize("name", ["resident/words.js", "kiosk/words.js"])
+def test_both_languages_have_every_text(page: Page, name: str) -> None:
+    body = "return (await import('/static/x/language.js')).unmatchedWords()"
+    assert run(page, name, body, None) == []
+
+
+def test_the_cashier_is_given_the_order_and_the_way_back(page: Page) -> None:
+    body = """
+    const config = { sandbox: true, cashier_url: "http://127.0.0.1:9/cashier" };
+    const payment = { client_parameters: { package: "prepay_id=wx1" } };
+    return [m.cashierAddress(config, payment, "http://x/#/settlement/S"),
+      m.cashierAddress({ ...config, sandbox: false }, payment, "http://x/"),
+      m.cashierAddress(config, { ...payment, cashier_url: "javascript:alert(1)" }, "x")];"""
+    assert run(page, "resident/paying.js", body, None) == [
+        "http://127.0.0.1:9/cashier?prepay_id=wx1&return_url=http%3A%2F%2Fx%2F%23%2Fsettlement%2FS",
+        None,
+        None,
+    ]
+
+
+def test_files_are_cached_for_good_by_version_and_pages_are_asked_for_again(
+    page: Page, backend: PageBackend
+) -> None:
+    version = load_assets().version
+    kept = page.request.get(f"{backend.base_url}/static/{version}/kiosk/app.js")
+    assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert kept.headers["content-type"].startswith("text/javascript")
+    assert kept.headers["content-encoding"] == "gzip"
+    other = page.request.get(f"{backend.base_url}/static/older/kiosk/app.js")
+    assert other.headers["cache-control"] == "no-cache"
+    start = page.request.get(f"{backend.base_url}/kiosk")
+    assert start.headers["cache-control"] == "no-cache"
+    again = page.request.get(
+        f"{backend.base_url}/kiosk", headers={"If-None-Match": start.headers["etag"]}
+    )
+    assert (again.status, again.body()) == (304, b"")
+    for name in ("../routes.py", "kiosk/index.html", "kiosk", "%2e%2e/assets.py", "nothing.js"):
+        assert page.request.get(f"{backend.base_url}/static/{version}/{name}").status == 404
+
+
+def test_pages_are_small() -> None:
+    assets = load_assets()
+    first_load = sum(
+        len(asset.gzipped) for name, asset in assets.files.items() if not name.startswith("kiosk/")
+    )
+    assert first_load < 40_000
+    assert all(gzip.decompress(asset.gzipped) == asset.body for asset in assets.files.values())
+
+
+def test_the_policy_allows_own_files_and_the_login_twin_only() -> None:
+    live = PageSettings(sandbox=False, login_twin_url="http://twin:1/x", cashier_url=None)
+    twin = PageSettings(sandbox=True, login_twin_url="http://twin:1/x", cashier_url=None)
+    assert "connect-src 'self';" in content_policy(live)
+    assert "connect-src 'self' http://twin:1;" in content_policy(twin)
+    for policy in (content_policy(live), content_policy(twin)):
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "*" not in policy
