@@ -64,10 +64,13 @@ def ask(
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         if key:
             headers["idempotency-key"] = key
-    answer = client.request(method, target, data=content, headers=headers, name=name)
-    if not answer.content or answer.status_code >= 300 or answer.status_code == 0:
-        code = "no-answer"
-        if answer.content:
-            code = msgspec.json.decode(answer.content).get("code", "unknown")
-        raise Refused(code)
-    return msgspec.json.decode(answer.content)
+    with client.request(
+        method, target, data=content, headers=headers, name=name, catch_response=True
+    ) as answer:
+        if not answer.content or answer.status_code >= 300 or answer.status_code == 0:
+            code = "no-answer"
+            if answer.content:
+                code = msgspec.json.decode(answer.content).get("code", "unknown")
+            answer.failure(code)
+            raise Refused(code)
+        return msgspec.json.decode(answer.content)

@@ -76,6 +76,7 @@ class Totals(msgspec.Struct, kw_only=True):
     """Sums in fen for people to look at."""
 
     states: dict[str, int]
+    """By state and, where there is one, reason."""
     posted_fen: int
     provider_kept_fen: int
     insurer_fen: int
@@ -140,7 +141,12 @@ async def _insured(twins: httpx.AsyncClient) -> list[dict[str, Any]]:
 def totals(books: Books) -> Totals:
     """The sums of the run."""
     return Totals(
-        states=dict(Counter(row["state"] for row in books.settlements)),
+        states=dict(
+            Counter(
+                f"{row['state']} ({row['reason']})" if row["reason"] else row["state"]
+                for row in books.settlements
+            )
+        ),
         posted_fen=sum(r["total_fen"] for r in books.settlements if r["state"] == "POSTED"),
         provider_kept_fen=sum(kept_at_provider(books).values()),
         insurer_fen=sum(_fen(live) for live in books.insured if live["state"] == "LIVE"),
