@@ -38,6 +38,7 @@ create table settlement (
   version integer not null check (version > 0),
   row_mac bytea not null,
   constraint settlement_pk primary key (record_id, settlement_id),
+  constraint settlement_parts_whole check (num_nulls(fund_fen, account_fen, cash_fen, hospital_fen) in (0, 4)),
   constraint settlement_parts check (fund_fen is null or total_fen = fund_fen + account_fen + cash_fen + hospital_fen)
 )
 -- ;;
