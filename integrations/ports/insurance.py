@@ -92,7 +92,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChargeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a bill. ``amount_fen`` is ``quantity x unit price`` rounded half up to the fen."""
+    """One line of a bill. ``amount_fen`` is quantity times unit price, half up to the fen."""
 
     line_no: str
     catalogue_code: str

@@ -12,7 +12,7 @@ FEN_MAX = 10**11
 """One billion yuan: above any bill, far below bigint."""
 
 FenField = Annotated[int, msgspec.Meta(ge=0, le=FEN_MAX)]
-"""An amount on a wire: integer fen, bounded. Strings and fractions are refused by strict decoding."""
+"""An amount on a wire: integer fen, bounded. Strict decoding refuses strings and fractions."""
 
 _YUAN = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,2}))?\Z", re.ASCII)
 

@@ -38,9 +38,16 @@ class NotSent(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Perhaps done. ``why`` is a fixed word (``answer-lost``, ``answer-invalid``, ``status-unlisted``)."""
+    """Perhaps done. ``why`` is a fixed word.
+
+    ``answer-lost``, ``answer-invalid``, ``status-unlisted``, or ``answer-contradicts``: the partner
+    said yes, with amounts that contradict each other or what was asked. ``evidence`` then holds the
+    partner's raw amounts and references by its own field names, for the person who reviews it;
+    it never holds names, ID numbers or tokens.
+    """
 
     why: str
+    evidence: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 Outcome = Accepted[T] | Rejected | NotSent | Unknown

@@ -84,7 +84,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """A refund as the provider tells it."""
 
     refund_no: str
-    trade_no: str
+    trade_no: str | None
+    """None when ABSENT: an unknown refund has no trade."""
     status: RefundStatus
     provider_ref: str | None
     amount_fen: int | None
@@ -127,7 +128,7 @@ class PaymentGateway(Protocol):
         """Ask for the trade. ABSENT is an answer, not a refusal."""
 
     async def close(self, trade_no: str) -> Outcome[None]:
-        """Close an unpaid trade. Rejected with reason ``already-paid`` if it was paid. Query after it."""
+        """Close an unpaid trade. Rejected with ``already-paid`` if it was paid. Query after it."""
 
     async def refund(self, order: RefundOrder) -> Outcome[Refund]:
         """Start a refund. The same number and content again is answered alike."""

@@ -1,1 +1,4 @@
-"""Work items: every review, difference and stuck thing that a person must see. Owns ``work_item``."""
+"""Work items: every review, difference and stuck thing that a person must see.
+
+Owns ``work_item``.
+"""

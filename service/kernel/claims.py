@@ -54,7 +54,7 @@ class ClaimSource(Generic[K]):
 async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> int:
     """Work off one batch; gives the number of units done or tried. Never raises for one unit."""
     candidates = list(await source.list_due(clock.now(), BATCH))
-    random.shuffle(candidates)  # noqa: S311 - spreads holders over rows, decides nothing
+    random.shuffle(candidates)
     slots = asyncio.Semaphore(source.concurrency)
 
     async def one(key: K) -> bool:

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import msgspec
 
+from crypto import publicid
+from crypto.errors import BadEncoding
 from crypto.keyring import KeyRing
-from crypto.publicid import PublicIdCipher
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
-from service.kernel.ids import IdSource
+from service.kernel.ids import IdSource, RandomIds
 from service.kernel.metrics import Metrics
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
@@ -18,19 +19,24 @@ from service.kernel.sealing import Sealer
 class PublicIds:
     """Ids as callers see them: opaque, and carrying the shard they route to."""
 
-    def __init__(self, cipher: PublicIdCipher) -> None:
-        self._cipher = cipher
+    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+        self._ids = publicid.PublicIds(ring, "row")
+        self._clock = clock
 
     def text(self, shard_id: int, local_id: int) -> str:
-        """The public id of a row."""
-        return self._cipher.encode(shard_id, local_id)
+        """The public id of a row: 27 letters and digits."""
+        return self._ids.encode(shard_id.to_bytes(8), local_id.to_bytes(8), self._clock.now())
 
     def parse(self, text: str) -> tuple[int, int]:
         """(shard id, local id). Raises ``NotFound``: a malformed id is nobody's id."""
         try:
-            return self._cipher.decode(text)
-        except ValueError:
+            shard_id, local_id = self._ids.decode(text, self._clock.now())
+        except BadEncoding:
             raise NotFound from None
+        shard, local = int.from_bytes(shard_id), int.from_bytes(local_id)
+        if shard >> 63 or local >> 63:
+            raise NotFound
+        return shard, local
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +54,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions to a provider about one order."""
     lease: timedelta = timedelta(seconds=30)
     code_life_s: int = 60
+    test_provinces: frozenset[str] = frozenset()
+    """First pairs of ID numbers accepted beside the real provinces; ``99`` in the sandbox."""
     session_life: timedelta = timedelta(hours=12)
     notice_url_base: str = ""
     """Where providers reach us: scheme and host, no path."""
@@ -67,3 +75,20 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     partners: Partners
     policy: Policy
+
+
+def make_context(
+    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
+) -> Context:
+    """Bundle the outside world; tests pass their own clock, ring and partners."""
+    return Context(
+        pool=pool,
+        clock=clock,
+        ids=RandomIds(),
+        ring=ring,
+        sealer=Sealer(ring, clock),
+        public_ids=PublicIds(ring, clock),
+        metrics=Metrics(),
+        partners=partners,
+        policy=policy,
+    )

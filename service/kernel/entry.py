@@ -1,4 +1,4 @@
-"""The outermost ASGI layers: request ids and bounds for all, signatures for hospitals and terminals.
+"""The outermost ASGI layers: request ids and bounds, signatures of hospitals and terminals.
 
 They stand outside the framework so that every answer of a signed path, errors included, is
 signed back.
@@ -56,7 +56,7 @@ class Proved(msgspec.Struct, frozen=True):
 
 
 Prove = Callable[[Claimed, bytes, bool], Awaitable[Proved]]
-"""(claims, text to sign, changes state) -> the proved caller. Raises NotAuthenticated, NonceReused."""
+"""(claims, text to sign, changes state) -> the caller. Raises NotAuthenticated, NonceReused."""
 
 
 async def send_problem(scope: Scope, send: Send, fault: Exception) -> None:
@@ -100,7 +100,7 @@ class Entry:
             try:
                 async with self._queue.place():
                     await self._app(scope, receive, noting_send)
-            except Exception as fault:  # noqa: BLE001 - the last line before the server
+            except Exception as fault:
                 if status:
                     raise
                 if problem_of(fault).status >= 500:
@@ -137,9 +137,7 @@ class SignedExchange:
         scope["state"]["principal"] = proved.principal
         await self._app(scope, _replay(body, receive), _signing_send(send, claimed.nonce, proved))
 
-    async def _authenticate(
-        self, scheme: str, scope: Scope, body: bytes
-    ) -> tuple[Claimed, Proved]:
+    async def _authenticate(self, scheme: str, scope: Scope, body: bytes) -> tuple[Claimed, Proved]:
         headers = dict(scope["headers"])
         claimed = read_authorization(header_of(headers, b"authorization"))
         if claimed.scheme != scheme:
@@ -212,9 +210,7 @@ def _signing_send(send: Send, nonce: str, proved: Proved) -> Send:
         if message.get("more_body", False):
             return
         body = b"".join(chunks)
-        key, signature = proved.sign(
-            answer_to_sign(status=start["status"], nonce=nonce, body=body)
-        )
+        key, signature = proved.sign(answer_to_sign(status=start["status"], nonce=nonce, body=body))
         start["headers"] = [
             *start.get("headers", []),
             (b"yimatong-key", key.encode()),

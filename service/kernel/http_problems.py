@@ -69,7 +69,11 @@ def answer_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[
     if problem.status >= 500:
         alarm = isinstance(fault, InvariantBroken)
         _log.error(
-            "request.failed", code=problem.code, fault=fault, alarm=alarm, path=request.url.path[:80]
+            "request.failed",
+            code=problem.code,
+            fault=fault,
+            alarm=alarm,
+            path=request.url.path[:80],
         )
     return Response(
         content=msgspec.json.encode(problem.body(request_id_of(request.scope))),

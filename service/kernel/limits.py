@@ -1,4 +1,4 @@
-"""Bounds on callers and on ourselves: token buckets per caller, a bounded queue in front of work."""
+"""Bounds on callers and on ourselves: token buckets per caller, a bounded queue before work."""
 
 import asyncio
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from service.kernel.problems import Overloaded, TooManyRequests
 
 
 class RateLimit:
-    """A token bucket per caller: ``per_s`` steady, ``burst`` at once; remembers ``callers`` of them."""
+    """A token bucket per caller: ``per_s`` steady, ``burst`` at once, ``callers`` remembered."""
 
     def __init__(self, *, per_s: float, burst: int, callers: int = 100_000) -> None:
         self._per_s = per_s

@@ -60,5 +60,6 @@ def set_up_logs(role: str, *, stream: TextIO | None = None) -> None:
 
 
 def get_logger(name: str) -> Any:
-    """A logger whose lines carry ``logger: yimatong.<name>``."""
-    return structlog.get_logger().bind(logger=f"yimatong.{name}")
+    """A logger whose lines carry ``component: yimatong.<name>``."""
+    # Initial values keep the proxy lazy: ``bind`` here would freeze the default configuration.
+    return structlog.get_logger(component=f"yimatong.{name}")

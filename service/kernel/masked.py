@@ -33,7 +33,7 @@ class Masked:
 
 
 def mask_name(name: str) -> str:
-    """``欧阳测试`` becomes ``欧**试``, ``测试`` becomes ``*试``: the first character and the last at most."""
+    """``欧阳测试`` becomes ``欧**试``, ``测试`` becomes ``*试``: two characters at most."""
     if len(name) <= 1:
         return "*"
     if len(name) == 2:

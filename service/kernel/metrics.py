@@ -9,7 +9,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "yimatong_requests", "Answered requests", ["operation", "status"], registry=self.registry
+            "yimatong_requests",
+            "Answered requests",
+            ["operation", "status"],
+            registry=self.registry,
         )
         self.request_s = Histogram(
             "yimatong_request_seconds", "Time to answer", ["operation"], registry=self.registry
@@ -30,7 +33,10 @@ class Metrics:
             "yimatong_alarms", "Things a person must look at", ["kind"], registry=self.registry
         )
         self.oldest_due_s = Gauge(
-            "yimatong_oldest_due_seconds", "Age of the oldest due work", ["loop"], registry=self.registry
+            "yimatong_oldest_due_seconds",
+            "Age of the oldest due work",
+            ["loop"],
+            registry=self.registry,
         )
 
     def text(self) -> bytes:

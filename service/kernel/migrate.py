@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from crypto.sm3 import sm3
-from service.kernel.clock import Clock
+from service.kernel.clock import Clock, SystemClock
 from service.kernel.database import Connection
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -71,13 +71,16 @@ def _has_sql(part: str) -> bool:
     return any(line.strip() and not line.lstrip().startswith("--") for line in part.splitlines())
 
 
-async def migrate(connection: Connection, clock: Clock, folder: Path = MIGRATIONS) -> int:
+async def migrate(
+    connection: Connection, clock: Clock | None = None, folder: Path = MIGRATIONS
+) -> int:
     """Bring the schema to the newest version; gives the number of files applied.
 
     Raises ``MigrationRefused`` if an applied file has changed or the database is newer than the
     files.
     """
     migrations = read_migrations(folder)
+    clock = clock or SystemClock()
     await connection.execute(CREATE_TABLE)
     applied = 0
     for migration in migrations:
@@ -86,7 +89,9 @@ async def migrate(connection: Connection, clock: Clock, folder: Path = MIGRATION
             await connection.execute(LOCK, _LOCK_KEY)
             known = {row["version"]: row["digest"] for row in await connection.fetch(LIST_APPLIED)}
             if known and max(known) > len(migrations):
-                raise MigrationRefused(f"the database is at version {max(known)}, newer than this program")
+                raise MigrationRefused(
+                    f"the database is at version {max(known)}, newer than this program"
+                )
             if migration.version in known:
                 if known[migration.version] != migration.digest:
                     raise MigrationRefused(f"{migration.name} was changed after it was applied")

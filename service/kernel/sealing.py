@@ -12,8 +12,11 @@ from datetime import datetime
 import msgspec
 
 from crypto import blindindex, envelope
-from crypto.errors import BadCiphertext
+from crypto.canonical import Value, encode_parts
+from crypto.errors import BadCiphertext, BadKey
 from crypto.keyring import KeyKind, KeyRing
+from crypto.sm3 import hmac_sm3
+from service.kernel.clock import Clock
 from service.kernel.database import Connection, insert_new
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 
@@ -42,14 +45,15 @@ class RecordKey(msgspec.Struct, frozen=True):
 class Sealer:
     """Everything that turns ring keys into sealed columns, MACs, blind keys and pseudonyms."""
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: KeyRing, clock: Clock) -> None:
         self._ring = ring
+        self._clock = clock
         self._open: OrderedDict[int, RecordKey] = OrderedDict()
 
     async def new_record_key(self, conn: Connection, record_id: int, now: datetime) -> RecordKey:
         """Make and store the data key of a new record."""
         secret = envelope.new_data_key()
-        wrapped = envelope.wrap(self._ring, secret, ["data_key", record_id])
+        wrapped = envelope.wrap_data_key(self._ring, secret, ["data_key", record_id], now)
         if not await insert_new(conn, INSERT_DATA_KEY, record_id, wrapped, now):
             raise InvariantBroken("a record has one data key")
         return RecordKey(record_id, secret)
@@ -62,65 +66,79 @@ class Sealer:
         wrapped = await conn.fetchval(GET_DATA_KEY, record_id)
         if wrapped is None:
             raise NotFound
-        try:
-            secret = envelope.unwrap(self._ring, wrapped, ["data_key", record_id])
-        except BadCiphertext:
-            raise RowTampered("data_key") from None
+        secret = self._unwrap(wrapped, ["data_key", record_id], "data_key")
         key = RecordKey(record_id, secret)
         self._open[record_id] = key
         if len(self._open) > CACHED_KEYS:
             self._open.popitem(last=False)
         return key
 
-    def seal(
-        self, key: RecordKey, table: str, column: str, row_id: int, plaintext: bytes
-    ) -> bytes:
+    def seal(self, key: RecordKey, table: str, column: str, row_id: int, plaintext: bytes) -> bytes:
         """An envelope that opens only at this place of this row."""
         return envelope.seal(key.secret, plaintext, [table, column, key.record_id, row_id])
 
     def open(self, key: RecordKey, table: str, column: str, row_id: int, sealed: bytes) -> bytes:
         """Raises ``RowTampered`` when the envelope is damaged or from another place."""
-        try:
-            return envelope.open_sealed(key.secret, sealed, [table, column, key.record_id, row_id])
-        except BadCiphertext:
-            raise RowTampered(table) from None
+        return _opened(key.secret, sealed, [table, column, key.record_id, row_id], table)
 
     def seal_local(self, table: str, row_key: bytes, plaintext: bytes) -> bytes:
-        """An envelope under the ring itself, for rows that belong to no record."""
-        return envelope.wrap(self._ring, plaintext, [table, row_key])
+        """An envelope with a data key of its own in front, for rows that belong to no record."""
+        secret = envelope.new_data_key()
+        place: list[Value] = [table, row_key]
+        wrapped = envelope.wrap_data_key(self._ring, secret, place, self._clock.now())
+        return wrapped + envelope.seal(secret, plaintext, place)
 
     def open_local(self, table: str, row_key: bytes, sealed: bytes) -> bytes:
         """Raises ``RowTampered`` when the envelope is damaged or from another place."""
-        try:
-            return envelope.unwrap(self._ring, sealed, [table, row_key])
-        except BadCiphertext:
-            raise RowTampered(table) from None
+        place: list[Value] = [table, row_key]
+        secret = self._unwrap(sealed[: envelope.WRAPPED_SIZE], place, table)
+        return _opened(secret, sealed[envelope.WRAPPED_SIZE :], place, table)
 
-    def row_mac(self, table: str, parts: Sequence[envelope.Part]) -> bytes:
-        """The keyed SM3 over the columns of a row, with the key's version in front."""
-        version, key = self._ring.current_secret(KeyKind.ROW_MAC)
-        return version.to_bytes(2) + envelope.row_mac(key, table, parts)
+    def row_mac(self, table: str, parts: Sequence[Value]) -> bytes:
+        """The keyed SM3 over the columns of a row, with the key's version byte in front."""
+        key = self._ring.current(KeyKind.ROW_MAC, self._clock.now())
+        return bytes([key.version]) + envelope.row_mac(key.material, table, parts)
 
-    def check_mac(self, table: str, parts: Sequence[envelope.Part], mac: bytes) -> None:
+    def check_mac(self, table: str, parts: Sequence[Value], mac: bytes) -> None:
         """Raises ``RowTampered`` when the row is not what this program wrote."""
-        key = self._ring.secret(KeyKind.ROW_MAC, int.from_bytes(mac[:2]))
-        if not envelope.equal(envelope.row_mac(key, table, parts), mac[2:]):
+        try:
+            key = self._ring.accepted(KeyKind.ROW_MAC, mac[0] if mac else 0, self._clock.now())
+        except BadKey:
+            raise RowTampered(table) from None
+        if not envelope.is_row_mac(key.material, table, parts, mac[1:]):
             raise RowTampered(table)
 
     def blind(self, kind: str, text: str) -> bytes:
-        """The 16-byte blind key of a normalised text, under the present key version."""
-        _, key = self._ring.current_secret(KeyKind.BLIND_INDEX)
-        return blindindex.blind(key, kind, text)
+        """The blind key of a normalised text under the present key version, which it carries."""
+        value = f"{kind}\0{text}".encode()
+        return blindindex.blind_index_to_store(self._ring, 0, value, self._clock.now())
+
+    def blind_all(self, kind: str, text: str) -> tuple[bytes, ...]:
+        """The blind keys under every accepted version, newest first, for look-ups."""
+        value = f"{kind}\0{text}".encode()
+        return blindindex.blind_indexes_to_find(self._ring, 0, value, self._clock.now())
 
     def blind_version(self) -> int:
         """The version that ``blind`` uses now."""
-        version, _ = self._ring.current_secret(KeyKind.BLIND_INDEX)
-        return version
+        return self._ring.current(KeyKind.BLIND_INDEX, self._clock.now()).version
 
     def pseudonym(self, institution_id: int, record_id: int) -> bytes:
         """What one institution calls a record: 16 bytes that no other institution shares.
 
-        Always under the first version of the pseudonym key: an institution's own files refer to it.
+        Always under the first version of its key: an institution's own files refer to it.
         """
-        key = self._ring.secret(KeyKind.PSEUDONYM, 1)
-        return blindindex.blind(key, f"institution {institution_id}", str(record_id))
+        key = self._ring.accepted(KeyKind.INSTITUTION_PSEUDONYM, 1, self._clock.now())
+        return hmac_sm3(key.material, encode_parts([institution_id, record_id]))[:16]
+
+    def _unwrap(self, wrapped: bytes, place: Sequence[Value], table: str) -> bytes:
+        try:
+            return envelope.unwrap_data_key(self._ring, wrapped, place, self._clock.now())
+        except BadCiphertext:
+            raise RowTampered(table) from None
+
+
+def _opened(secret: bytes, sealed: bytes, place: Sequence[Value], table: str) -> bytes:
+    try:
+        return envelope.open(secret, sealed, place)
+    except BadCiphertext:
+        raise RowTampered(table) from None

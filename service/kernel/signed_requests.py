@@ -107,9 +107,11 @@ def answer_to_sign(*, status: int, nonce: str, body: bytes) -> bytes:
 def authorization(scheme: str, caller_id: str, timestamp: int, nonce: str, signature: bytes) -> str:
     """The header text; used by our own clients and by ``yimatong sign-debug``."""
     encoded = base64.b64encode(signature).decode()
-    return f'{scheme} id="{caller_id}",timestamp="{timestamp}",nonce="{nonce}",signature="{encoded}"'
+    return (
+        f'{scheme} id="{caller_id}",timestamp="{timestamp}",nonce="{nonce}",signature="{encoded}"'
+    )
 
 
 def header_of(headers: Mapping[bytes, bytes], name: bytes) -> str:
-    """A header's text, or nothing. Raises ``NotAuthenticated`` for bytes that are not Latin-1 text."""
+    """A header's text, or nothing."""
     return headers.get(name, b"").decode("latin-1")

@@ -20,6 +20,9 @@ create table account_login (
   constraint account_login_pk primary key (login_hash)
 )
 -- ;;
+-- A payer's id at a provider is looked up by account when an order is placed.
+create index account_login_account on account_login (account_id, provider)
+-- ;;
 -- distribution: account (account_id)
 create table account_record (
   account_id bigint not null,
@@ -41,4 +44,14 @@ create table account_session (
   expires_at timestamptz not null,
   ended_at timestamptz,
   constraint account_session_pk primary key (account_id, session_id)
+)
+-- ;;
+-- Real-name checks asked for on one day in China, by account and by ID number: no login becomes an
+-- oracle for whose number it is. subject_hash is the blind key of one or the other.
+-- distribution: blind key (subject_hash)
+create table real_name_attempt (
+  subject_hash bytea not null,
+  day date not null,
+  attempts integer not null check (attempts >= 0),
+  constraint real_name_attempt_pk primary key (subject_hash, day)
 )

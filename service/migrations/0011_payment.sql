@@ -1,4 +1,5 @@
--- Payment attempts and refunds with providers. The trade number is stored before the first call.
+-- Payment attempts and refunds with providers. The trade number is stored before the first call,
+-- the merchant account with it. row_mac covers every column but lease_until.
 
 -- distribution: record (record_id)
 create table payment_attempt (
@@ -7,12 +8,14 @@ create table payment_attempt (
   settlement_id bigint not null,
   institution_id bigint not null,
   provider text not null,
+  account_name text,
   way text not null,
   purpose text not null check (purpose in ('MAIN', 'DIFFERENCE')),
   trade_no text not null,
   amount_fen bigint not null check (amount_fen > 0),
-  refunded_fen bigint not null check (refunded_fen >= 0 and refunded_fen <= amount_fen),
-  state text not null check (state in ('CREATED', 'AWAITING_PAYER', 'PAID', 'CLOSING', 'CLOSED', 'FAILED', 'NEEDS_REVIEW')),
+  refunding_fen bigint not null check (refunding_fen >= 0),
+  refunded_fen bigint not null check (refunded_fen >= 0),
+  state text not null check (state in ('CREATED', 'AWAITING_PAYER', 'PAID', 'CLOSING', 'CLOSED', 'FAILED', 'PAID_LATE', 'NEEDS_REVIEW')),
   payer_sealed bytea,
   client_sealed bytea,
   provider_ref text,
@@ -21,17 +24,20 @@ create table payment_attempt (
   asked_at timestamptz,
   due_at timestamptz,
   tries integer not null check (tries >= 0),
-  lease_token bytea,
   lease_until timestamptz,
   created_at timestamptz not null,
-  version integer not null,
+  version integer not null check (version > 0),
   row_mac bytea not null,
-  constraint payment_attempt_pk primary key (record_id, attempt_id)
+  constraint payment_attempt_pk primary key (record_id, attempt_id),
+  constraint payment_attempt_not_more_back check (refunding_fen + refunded_fen <= amount_fen)
 )
 -- ;;
--- One live attempt for one purpose of a settlement: two channels cannot both take the money.
+-- One live attempt for one purpose of a settlement: two channels cannot both take the money. An
+-- attempt under review counts, for its money may have moved.
 create unique index payment_attempt_one_live on payment_attempt (record_id, settlement_id, purpose)
-  where state in ('CREATED', 'AWAITING_PAYER', 'PAID', 'CLOSING')
+  where state in ('CREATED', 'AWAITING_PAYER', 'PAID', 'CLOSING', 'NEEDS_REVIEW')
+-- ;;
+create index payment_attempt_settlement on payment_attempt (record_id, settlement_id)
 -- ;;
 create index payment_attempt_due on payment_attempt (due_at) where due_at is not null
 -- ;;
@@ -52,16 +58,17 @@ create table refund (
   refunded_at timestamptz,
   due_at timestamptz,
   tries integer not null check (tries >= 0),
-  lease_token bytea,
   lease_until timestamptz,
   created_at timestamptz not null,
-  version integer not null,
+  version integer not null check (version > 0),
   row_mac bytea not null,
   constraint refund_pk primary key (record_id, refund_id),
   constraint refund_attempt foreign key (record_id, attempt_id) references payment_attempt (record_id, attempt_id)
 )
 -- ;;
 create unique index refund_once on refund (record_id, attempt_id, cause)
+-- ;;
+create index refund_settlement on refund (record_id, settlement_id)
 -- ;;
 create index refund_due on refund (due_at) where due_at is not null
 -- ;;
@@ -75,6 +82,7 @@ create table payment_number (
   constraint payment_number_pk primary key (partner_no, kind)
 )
 -- ;;
+-- Notices that were applied; a doubled one is answered without work.
 -- distribution: partner number (notice_no)
 create table payment_notice (
   notice_no text not null,
@@ -82,3 +90,5 @@ create table payment_notice (
   received_at timestamptz not null,
   constraint payment_notice_pk primary key (notice_no, provider)
 )
+-- ;;
+create index payment_notice_received on payment_notice (received_at)

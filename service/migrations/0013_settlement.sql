@@ -21,8 +21,11 @@ create table settlement (
   cash_fen bigint check (cash_fen >= 0),
   hospital_fen bigint check (hospital_fen >= 0),
   paid_fen bigint not null check (paid_fen >= 0),
+  refunded_fen bigint not null check (refunded_fen >= 0 and refunded_fen <= paid_fen),
   sealed bytea not null,
   settlement_ref text,
+  paid_by text,
+  provider_ref text,
   hospital_ref text,
   due_at timestamptz,
   deadline_at timestamptz,
@@ -31,6 +34,7 @@ create table settlement (
   lease_until timestamptz,
   created_at timestamptz not null,
   updated_at timestamptz not null,
+  settled_at timestamptz,
   version integer not null check (version > 0),
   row_mac bytea not null,
   constraint settlement_pk primary key (record_id, settlement_id),
@@ -38,6 +42,9 @@ create table settlement (
 )
 -- ;;
 create index settlement_due on settlement (due_at) where due_at is not null
+-- ;;
+-- A bill is settled once: beside its lock, at most one settlement of it is not undone.
+create unique index settlement_one_a_bill on settlement (record_id, bill_id) where state <> 'REVERSED'
 -- ;;
 create index settlement_bill on settlement (record_id, bill_id)
 -- ;;
@@ -62,11 +69,23 @@ create table insurance_call (
   called_at timestamptz not null,
   outcome text,
   undone_by bigint,
-  evidence text,
+  evidence bytea,
   constraint insurance_call_pk primary key (record_id, call_id)
 )
 -- ;;
 create index insurance_call_settlement on insurance_call (record_id, settlement_id, called_at)
+-- ;;
+-- One unanswered call of a settlement at a time: two workers cannot both be talking to the bureau.
+create unique index insurance_call_one_open on insurance_call (record_id, settlement_id) where outcome is null
+-- ;;
+-- Message numbers are used once over all processes and find their call; written before the call.
+-- distribution: partner number (message_no)
+create table insurance_message (
+  message_no text not null,
+  record_id bigint not null,
+  call_id bigint not null,
+  constraint insurance_message_pk primary key (message_no)
+)
 -- ;;
 -- Settlements a hospital has still to post, and what it posted.
 -- distribution: institution (institution_id)

@@ -1,0 +1,240 @@
+"""The byte layouts of the kinds, what is signed in each, and the code id.
+
+All integers are big-endian; each kind has one exact length. Parsing checks form only (version,
+kind, length, life); whether a code holds is ``verify``'s.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+
+from crypto.healthcode.refusal import CodeRefused, Refusal
+from crypto.sm3 import sm3
+
+VERSION = 1
+HEAD_SIZE = 11
+SIGNATURE_SIZE = 64
+STEP_S = 30
+CONTEXT_BIT = 0x80
+NO_CONTEXT = bytes(32)
+
+
+class Kind(IntEnum):
+    """What a code is. 4 is reserved for a bound code with an implicit credential."""
+
+    BOUND = 1
+    ONCE = 2
+    PRINTED = 3
+
+
+class Purpose(IntEnum):
+    """What a code was shown for. Every purpose identifies; only the exact one authorises."""
+
+    IDENTIFY = 0
+    REGISTER = 1
+    PAY = 2
+    OPEN_ARCHIVE = 3
+    COLLECT = 4
+    CONSENT = 5
+
+
+SIZES = {Kind.BOUND: 194, Kind.ONCE: 100, Kind.PRINTED: 99}
+LIFE_MAX = {Kind.BOUND: 4320, Kind.ONCE: 120, Kind.PRINTED: 1827}
+"""In the kind's own unit."""
+LIFE_UNIT_S = {Kind.BOUND: 60, Kind.ONCE: 1, Kind.PRINTED: 86400}
+_ISSUER_PREFIX = {
+    Kind.BOUND: b"YM1 bound issuer\0",
+    Kind.ONCE: b"YM1 once issuer\0",
+    Kind.PRINTED: b"YM1 printed issuer\0",
+}
+_HOLDER_PREFIX = b"YM1 bound holder\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The first 11 bytes of every kind. ``issued`` in seconds since 1970, ``life`` in its unit."""
+
+    kind: Kind
+    key_id: int
+    code_class: int
+    issued: int
+    life: int
+
+    @property
+    def expires(self) -> int:
+        """The second at which the life is over, since 1970."""
+        return self.issued + self.life * LIFE_UNIT_S[self.kind]
+
+    @property
+    def issued_at(self) -> datetime:
+        """``issued`` as an instant."""
+        return datetime.fromtimestamp(self.issued, UTC)
+
+    @property
+    def expires_at(self) -> datetime:
+        """``expires`` as an instant."""
+        return datetime.fromtimestamp(self.expires, UTC)
+
+    def to_bytes(self) -> bytes:
+        """11 bytes."""
+        return (
+            bytes((VERSION, self.kind))
+            + self.key_id.to_bytes(2, "big")
+            + bytes((self.code_class,))
+            + self.issued.to_bytes(4, "big")
+            + self.life.to_bytes(2, "big")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundCode:
+    """Issuer-signed credential for a phone's key, and that phone's signature over the moment."""
+
+    head: Head
+    holder_key: bytes
+    index: bytes
+    issuer_signature: bytes
+    step: int
+    seq: int
+    purpose_byte: int
+    holder_signature: bytes
+
+    def before_index(self) -> bytes:
+        """Everything before the index: what its initial value is made of."""
+        return self.head.to_bytes() + self.holder_key
+
+    def to_bytes(self) -> bytes:
+        """194 bytes."""
+        return self.shown() + self.holder_signature
+
+    def credential(self) -> bytes:
+        """The issuer's part with its signature, 124 bytes."""
+        return self.before_index() + self.index + self.issuer_signature
+
+    def shown(self) -> bytes:
+        """Bytes 0..129: what the holder signs."""
+        moment = self.step.to_bytes(4, "big") + bytes((self.seq, self.purpose_byte))
+        return self.credential() + moment
+
+    @property
+    def rise(self) -> int:
+        """``step * 256 + seq``: must rise from scan to scan of one code id."""
+        return self.step << 8 | self.seq
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnceCode:
+    """Made by the server for clients that cannot sign."""
+
+    head: Head
+    purpose_byte: int
+    nonce: bytes
+    index: bytes
+    issuer_signature: bytes
+
+    def before_index(self) -> bytes:
+        """Everything before the index."""
+        return self.head.to_bytes() + bytes((self.purpose_byte,)) + self.nonce
+
+    def to_bytes(self) -> bytes:
+        """100 bytes."""
+        return self.before_index() + self.index + self.issuer_signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedCode:
+    """On paper or a card: identifies, never more."""
+
+    head: Head
+    nonce: bytes
+    index: bytes
+    issuer_signature: bytes
+
+    def before_index(self) -> bytes:
+        """Everything before the index."""
+        return self.head.to_bytes() + self.nonce
+
+    def to_bytes(self) -> bytes:
+        """99 bytes."""
+        return self.before_index() + self.index + self.issuer_signature
+
+
+Code = BoundCode | OnceCode | PrintedCode
+
+
+def parse(raw: bytes) -> Code:
+    """Bytes to a code; ``CodeRefused`` unless version, kind, exact length and life fit."""
+    head = _parse_head(raw)
+    if head.kind is Kind.BOUND:
+        return BoundCode(
+            head=head,
+            holder_key=raw[11:44],
+            index=raw[44:60],
+            issuer_signature=raw[60:124],
+            step=int.from_bytes(raw[124:128], "big"),
+            seq=raw[128],
+            purpose_byte=raw[129],
+            holder_signature=raw[130:],
+        )
+    if head.kind is Kind.ONCE:
+        return OnceCode(
+            head=head,
+            purpose_byte=raw[11],
+            nonce=raw[12:20],
+            index=raw[20:36],
+            issuer_signature=raw[36:],
+        )
+    return PrintedCode(head=head, nonce=raw[11:19], index=raw[19:35], issuer_signature=raw[35:])
+
+
+def _parse_head(raw: bytes) -> Head:
+    if len(raw) < HEAD_SIZE:
+        raise CodeRefused(Refusal.CODE_MALFORMED, "shorter than the head")
+    if raw[0] != VERSION or raw[1] not in SIZES:
+        raise CodeRefused(Refusal.CODE_UNSUPPORTED, "version or kind not known")
+    kind = Kind(raw[1])
+    life = int.from_bytes(raw[9:11], "big")
+    if len(raw) != SIZES[kind]:
+        raise CodeRefused(Refusal.CODE_MALFORMED, "not the length of its kind")
+    if not 1 <= life <= LIFE_MAX[kind]:
+        raise CodeRefused(Refusal.CODE_MALFORMED, "life outside the bound of its kind")
+    return Head(
+        kind=kind,
+        key_id=int.from_bytes(raw[2:4], "big"),
+        code_class=raw[4],
+        issued=int.from_bytes(raw[5:9], "big"),
+        life=life,
+    )
+
+
+def purpose_byte(code: Code) -> int:
+    """The purpose byte; a printed code's is 0."""
+    return 0 if isinstance(code, PrintedCode) else code.purpose_byte
+
+
+def issuer_part(code: Code) -> bytes:
+    """The bytes before the issuer's signature."""
+    return code.before_index() + code.index
+
+
+def issuer_message(code: Code, context: bytes) -> bytes:
+    """What the issuer signs. Only a one-time code's holds the context (32 bytes)."""
+    tail = context if isinstance(code, OnceCode) else b""
+    return _ISSUER_PREFIX[code.head.kind] + issuer_part(code) + tail
+
+
+def holder_message(code: BoundCode, context: bytes) -> bytes:
+    """What the holder signs."""
+    return _HOLDER_PREFIX + code.shown() + context
+
+
+def code_id(code: Code) -> bytes:
+    """16 bytes by which revocation, replay and audit know a code; signatures do not enter."""
+    return sm3(b"YM1 code id\0" + issuer_part(code))[:16]
+
+
+def enrol_message(challenge: bytes, account: bytes, holder_key: bytes) -> bytes:
+    """What a phone signs to prove that it holds its new key: 32, 16 and 33 bytes."""
+    if (len(challenge), len(account), len(holder_key)) != (32, 16, 33):
+        raise CodeRefused(Refusal.CODE_MALFORMED, "enrolment fields have fixed sizes")
+    return b"YM1 enrol\0" + challenge + account + holder_key

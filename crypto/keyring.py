@@ -1,0 +1,275 @@
+"""The key ring: which key of which kind is used when. Pure: no I/O, no clock of its own.
+
+A ring never changes; rotation gives a new ring. A kind's versions count from 1. A key protects
+(signs, encrypts, indexes) inside [use_from, use_until) and is accepted (verifies, decrypts) inside
+[use_from, accept_until). Issuer keys carry the two-byte key id that stands in the codes.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from crypto.errors import BadKey
+
+VERSION_MAX = 255
+PROVINCE_MAX = 99
+RandomBytes = Callable[[int], bytes]
+
+
+class KeyKind(StrEnum):
+    """What a key is for. One key has one use."""
+
+    ISSUER_BOUND = "issuer_bound"
+    ISSUER_ONCE = "issuer_once"
+    ISSUER_PRINTED = "issuer_printed"
+    CODE_LIST = "code_list"
+    INDEX_ROOT = "index_root"
+    COLUMN = "column"
+    BLIND_INDEX = "blind_index"
+    ROW_MAC = "row_mac"
+    PUBLIC_ID = "public_id"
+    INSTITUTION_PSEUDONYM = "institution_pseudonym"
+    TOKEN = "token"  # noqa: S105  a kind, not a secret
+    TRANSPORT = "transport"
+    AUDIT = "audit"
+    RECEIPT = "receipt"
+
+
+SIGNING_KINDS = frozenset(
+    {
+        KeyKind.ISSUER_BOUND,
+        KeyKind.ISSUER_ONCE,
+        KeyKind.ISSUER_PRINTED,
+        KeyKind.CODE_LIST,
+        KeyKind.TOKEN,
+        KeyKind.TRANSPORT,
+        KeyKind.AUDIT,
+        KeyKind.RECEIPT,
+    }
+)
+"""Kinds whose material is an SM2 private key of 32 bytes."""
+
+ISSUER_KINDS = (KeyKind.ISSUER_BOUND, KeyKind.ISSUER_ONCE, KeyKind.ISSUER_PRINTED)
+_SM4_KINDS = frozenset({KeyKind.COLUMN})
+_N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+
+
+def material_size(kind: KeyKind) -> int:
+    """16 bytes for an SM4 key, 32 for an SM2 or SM3 key."""
+    return 16 if kind in _SM4_KINDS else 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One version of one kind. The material never shows in a repr."""
+
+    kind: KeyKind
+    version: int
+    material: bytes = field(repr=False)
+    use_from: datetime
+    use_until: datetime
+    accept_until: datetime | None
+    code_key_id: int | None = None
+
+    def __post_init__(self) -> None:
+        """``BadKey`` unless sizes, windows and the key id fit the kind."""
+        if not 1 <= self.version <= VERSION_MAX:
+            raise BadKey("a key version is 1 to 255")
+        if len(self.material) != material_size(self.kind):
+            raise BadKey("the key material has a wrong size")
+        if self.kind in SIGNING_KINDS and not 0 < int.from_bytes(self.material, "big") < _N - 1:
+            raise BadKey("a private key is in [1, n-2]")
+        times = [self.use_from, self.use_until, self.accept_until or self.use_until]
+        if any(time.tzinfo is None for time in times):
+            raise BadKey("key windows need a time zone")
+        if not self.use_from < self.use_until <= times[2]:
+            raise BadKey("key windows must be in order")
+        if (self.code_key_id is not None) != (self.kind in ISSUER_KINDS):
+            raise BadKey("issuer keys, and only they, carry a code key id")
+        if self.code_key_id is not None and not 0 <= self.code_key_id <= 0xFFFF:
+            raise BadKey("a code key id has two bytes")
+
+    def is_usable(self, now: datetime) -> bool:
+        """May protect something new at ``now``."""
+        return self.use_from <= now < self.use_until
+
+    def is_accepted(self, now: datetime) -> bool:
+        """May open or verify something at ``now``."""
+        return self.use_from <= now and (self.accept_until is None or now < self.accept_until)
+
+
+class KeyRing:
+    """All keys of an installation. Immutable."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        """``BadKey`` when a (kind, version) or a code key id appears twice."""
+        self._keys: dict[tuple[KeyKind, int], Key] = {}
+        code_ids: set[int] = set()
+        for key in keys:
+            if (key.kind, key.version) in self._keys or key.code_key_id in code_ids:
+                raise BadKey("a key stands in the ring twice")
+            self._keys[key.kind, key.version] = key
+            if key.code_key_id is not None:
+                code_ids.add(key.code_key_id)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Every key, by kind, then version."""
+        return tuple(self._keys[at] for at in sorted(self._keys))
+
+    def current(self, kind: KeyKind, now: datetime) -> Key:
+        """The newest version that may protect something now; ``BadKey`` if there is none."""
+        usable = [key for key in self._of(kind) if key.is_usable(now)]
+        if not usable:
+            raise BadKey(f"no usable key of kind {kind}")
+        return usable[-1]
+
+    def accepted(self, kind: KeyKind, version: int, now: datetime) -> Key:
+        """That very version if it may open or verify now; ``BadKey`` otherwise."""
+        key = self._keys.get((kind, version))
+        if key is None or not key.is_accepted(now):
+            raise BadKey(f"no accepted key of kind {kind} with that version")
+        return key
+
+    def all_accepted(self, kind: KeyKind, now: datetime) -> tuple[Key, ...]:
+        """Every version that may open or verify now, newest first: for look-ups."""
+        return tuple(key for key in reversed(self._of(kind)) if key.is_accepted(now))
+
+    def by_code_key_id(self, code_key_id: int) -> Key:
+        """The issuer key with this id, whatever its windows; ``BadKey`` if unknown."""
+        for key in self._keys.values():
+            if key.code_key_id == code_key_id:
+                return key
+        raise BadKey("no issuer key with that id")
+
+    def with_key(self, key: Key) -> "KeyRing":
+        """A ring with one key more."""
+        return KeyRing((*self._keys.values(), key))
+
+    def without(self, kind: KeyKind, version: int) -> "KeyRing":
+        """A ring in which that version is destroyed; ``BadKey`` if it was not there."""
+        if (kind, version) not in self._keys:
+            raise BadKey(f"no key of kind {kind} with that version")
+        return KeyRing(k for at, k in self._keys.items() if at != (kind, version))
+
+    def rotated(
+        self,
+        kind: KeyKind,
+        now: datetime,
+        *,
+        life: timedelta,
+        overlap: timedelta,
+        random_bytes: RandomBytes = secrets.token_bytes,
+    ) -> "KeyRing":
+        """A ring with a new version of ``kind``, usable from ``now`` for ``life``.
+
+        Older versions stop protecting ``overlap`` later (processes that have not yet loaded the
+        new ring go on meanwhile) and stay accepted as long as before.
+        """
+        older = self._of(kind)
+        if not older:
+            raise BadKey(f"no key of kind {kind} to rotate")
+        end = now + overlap
+        kept = [
+            replace(key, use_until=end)
+            if key.kind is kind and key.use_from < end < key.use_until
+            else key
+            for key in self._keys.values()
+        ]
+        last = older[-1]
+        accept_until = None
+        if last.accept_until is not None:
+            accept_until = now + life + (last.accept_until - last.use_until)
+        fresh = Key(
+            kind=kind,
+            version=last.version + 1,
+            material=_new_material(kind, random_bytes),
+            use_from=now,
+            use_until=now + life,
+            accept_until=accept_until,
+            code_key_id=self._next_code_key_id(last),
+        )
+        return KeyRing((*kept, fresh))
+
+    def _of(self, kind: KeyKind) -> list[Key]:
+        return sorted(
+            (key for key in self._keys.values() if key.kind is kind), key=lambda key: key.version
+        )
+
+    def _next_code_key_id(self, last: Key) -> int | None:
+        """Province byte of the last key and the lowest counter above all used ones."""
+        if last.code_key_id is None:
+            return None
+        province = last.code_key_id >> 8
+        used = [
+            key.code_key_id & 0xFF
+            for key in self._keys.values()
+            if key.code_key_id is not None and key.code_key_id >> 8 == province
+        ]
+        counter = max(used) + 1
+        if counter > 0xFF:
+            raise BadKey("the province has no issuer key id left")
+        return province << 8 | counter
+
+    @classmethod
+    def generate_for_development(
+        cls,
+        now: datetime,
+        *,
+        province: int = 99,
+        random_bytes: RandomBytes = secrets.token_bytes,
+    ) -> "KeyRing":
+        """Version 1 of every kind, usable for ten years from a day before ``now``."""
+        return cls.generate(
+            now - timedelta(days=1),
+            life=timedelta(days=3653),
+            province=province,
+            random_bytes=random_bytes,
+        )
+
+    @classmethod
+    def generate(
+        cls,
+        now: datetime,
+        *,
+        life: timedelta,
+        province: int,
+        random_bytes: RandomBytes = secrets.token_bytes,
+    ) -> "KeyRing":
+        """Version 1 of every kind, usable for ``life``.
+
+        Signing keys are accepted five years and a day longer (a printed code lives that long);
+        keys that guard stored rows are accepted until they are destroyed.
+        """
+        if not 0 <= province <= PROVINCE_MAX:
+            raise BadKey("a province is the first two digits of its GB/T 2260 code")
+        keys = []
+        for kind in KeyKind:
+            code_key_id = None
+            if kind in ISSUER_KINDS:
+                code_key_id = province << 8 | (ISSUER_KINDS.index(kind) + 1)
+            keys.append(
+                Key(
+                    kind=kind,
+                    version=1,
+                    material=_new_material(kind, random_bytes),
+                    use_from=now,
+                    use_until=now + life,
+                    accept_until=now + life + timedelta(days=1828)
+                    if kind in SIGNING_KINDS
+                    else None,
+                    code_key_id=code_key_id,
+                )
+            )
+        return cls(keys)
+
+
+def _new_material(kind: KeyKind, random_bytes: RandomBytes) -> bytes:
+    """Random material; for SM2 reduced from 48 bytes so that the bias is below 2**-128."""
+    if kind not in SIGNING_KINDS:
+        return random_bytes(material_size(kind))
+    return (int.from_bytes(random_bytes(48), "big") % (_N - 2) + 1).to_bytes(32, "big")

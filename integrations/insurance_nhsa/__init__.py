@@ -1,0 +1,1 @@
+"""The national medical-insurance interface for institutions (NHSA), as one partner of ours."""

@@ -1,0 +1,58 @@
+"""What differs between regions and institutions (dossier 10.1). Only data, no secret."""
+
+import msgspec
+
+
+class Transactions(msgspec.Struct, frozen=True, kw_only=True):
+    """Transaction numbers; some regions speak the A versions."""
+
+    sign_in: str = "9001"
+    read_person: str = "1101"
+    register_visit: str = "2201"
+    cancel_visit: str = "2202"
+    upload_diagnoses: str = "2203A"
+    upload_charges: str = "2204"
+    withdraw_charges: str = "2205"
+    presettle: str = "2206"
+    settle: str = "2207"
+    reverse: str = "2208"
+    undo: str = "2601"
+    find_visit: str = "5201"
+    find_settlement: str = "5203"
+
+
+class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One institution's line to its bureau."""
+
+    code: str
+    """Our name of this line, as in the registry of partners."""
+    address: str
+    """Without a slash at the end."""
+    credential_url: str
+    """Where ``ec.query`` goes."""
+    institution_code: str
+    institution_name: str
+    area: str
+    """``mdtrtarea_admvs``: the pooling area of the institution, six digits."""
+    operator_no: str
+    operator_name: str
+    operator_mac: str
+    operator_ip: str
+    url_pattern: str = "{address}/{infno}"
+    """An agent on the spot that takes everything at one address leaves ``{infno}`` out."""
+    receiver: str = "HIS"
+    infver: str = "V1.0"
+    operator_type: str = "1"
+    transactions: Transactions = Transactions()
+    refusal_codes: frozenset[str] = frozenset({"-1", "-2"})
+    """``infcode`` values that are explicit refusals. All others but 0 are Unknown."""
+    sign_in_hints: tuple[str, ...] = ("未签到", "签到失效", "签到已失效", "请先签到")
+    """Texts in ``err_msg`` that mean the sign-in is gone: the one text we look at."""
+    settlement_way: str = "01"
+    """``psn_setlway``: 01 by item."""
+    approval_flag: str = "1"
+    """``hosp_appr_flag`` of charge lines: 1 leaves the catalogue's own rule in force."""
+    clearing_type: str = "11"
+    """``clr_type`` that statements of the outpatient chain ask for; regions differ."""
+    lookup: str = "by-visit"
+    """``by-visit``: 5203 takes ``mdtrt_id`` alone. ``by-reference``: 5201 names ``setl_id``."""

@@ -1,0 +1,156 @@
+"""From settings to gateways: the only file that imports the partners' folders.
+
+A partner is added by a folder and by a member of ``PartnerSettings``.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from integrations.insurance_nhsa.gateway import NhsaGateway
+from integrations.insurance_nhsa.messenger import Sources
+from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
+from integrations.insurance_nhsa.settings import NhsaSettings
+from integrations.insurance_nhsa.signin import SignDesk
+from integrations.insurance_nhsa.signing import TifSigner
+from integrations.kit.transport import Transport
+from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.login import LoginGateway, RealNameGateway
+from integrations.ports.partners import PartnerUnknown
+from integrations.ports.payments import PaymentGateway
+from integrations.realname_generic.gateway import GenericRealName, RealNameSettings
+from integrations.wechat_login.gateway import WechatLogin, WechatLoginSettings
+from integrations.wechatpay.gateway import WechatPayGateway
+from integrations.wechatpay.settings import WechatPaySettings
+
+Clock = Callable[[], datetime]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class PartnersFault(Exception):
+    """The partners' file is missing or wrong; the message names the place, never a value."""
+
+
+class InsuranceLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One institution's line to its bureau, with the secret of its signed headers."""
+
+    line: NhsaSettings
+    party: str
+    secret: str
+    service: str | None = None
+
+    def __repr__(self) -> str:
+        return f"InsuranceLine({self.line.institution_code!r})"
+
+
+class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every partner of an installation. The file holds secrets: keep it for its owner alone."""
+
+    insurance: list[InsuranceLine] = []
+    wechatpay: list[WechatPaySettings] = []
+    wechat_login: WechatLoginSettings | None = None
+    real_name: RealNameSettings | None = None
+
+
+def read_partners(path: Path) -> PartnerSettings:
+    """Read and check the partners' file. Raises ``PartnersFault``."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PartnerSettings)
+    except FileNotFoundError:
+        raise PartnersFault(f"{path}: no such file; `yimatong run` makes one") from None
+    except msgspec.ValidationError as fault:
+        raise PartnersFault(f"{path}: {fault}") from None
+    except msgspec.DecodeError:
+        raise PartnersFault(f"{path}: not JSON") from None
+
+
+class OpenPartners:
+    """The gateways, found by the names the core uses."""
+
+    def __init__(
+        self,
+        *,
+        insurance: dict[str, InsuranceGateway],
+        payments: dict[tuple[str, str], PaymentGateway],
+        logins: dict[str, LoginGateway],
+        real_name: RealNameGateway | None,
+    ) -> None:
+        self._insurance = insurance
+        self._payments = payments
+        self._logins = logins
+        self._real_name = real_name
+
+    def insurance(self, institution_code: str) -> InsuranceGateway:
+        """The bureau's line of one institution."""
+        return _found(self._insurance, institution_code)
+
+    def payment(self, provider: str, account_name: str) -> PaymentGateway:
+        """One merchant account."""
+        return _found(self._payments, (provider, account_name))
+
+    def login(self, provider: str) -> LoginGateway:
+        """A mini-program platform."""
+        return _found(self._logins, provider)
+
+    def real_name(self) -> RealNameGateway:
+        """The real-name source."""
+        if self._real_name is None:
+            raise PartnerUnknown("real-name")
+        return self._real_name
+
+
+def _found(table: dict[K, V], key: K) -> V:
+    try:
+        return table[key]
+    except KeyError:
+        raise PartnerUnknown(str(key)) from None
+
+
+def open_partners(
+    settings: PartnerSettings, client: httpx.AsyncClient, timeout_s: float, clock: Clock
+) -> OpenPartners:
+    """Make all gateways over one HTTP client."""
+    transport = Transport(client, timeout_s)
+    logins: dict[str, LoginGateway] = {}
+    if settings.wechat_login is not None:
+        logins["wechat"] = WechatLogin(settings.wechat_login, transport)
+    real_name = None
+    if settings.real_name is not None:
+        real_name = GenericRealName(settings.real_name, transport, clock, _nonce)
+    return OpenPartners(
+        insurance={
+            line.line.institution_code: _insurance(line, transport, clock)
+            for line in settings.insurance
+        },
+        payments={
+            ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce)
+            for one in settings.wechatpay
+        },
+        logins=logins,
+        real_name=real_name,
+    )
+
+
+def _nonce() -> str:
+    return secrets.token_hex(16)
+
+
+def _insurance(line: InsuranceLine, transport: Transport, clock: Clock) -> InsuranceGateway:
+    code = line.line.institution_code
+
+    def message_no() -> str:
+        return format_message_no(code, clock(), secrets.randbelow(SEQUENCE_MAX + 1))
+
+    return NhsaGateway(
+        line.line,
+        transport,
+        TifSigner(party=line.party, secret=line.secret, service=line.service),
+        Sources(clock=clock, nonce=_nonce, message_no=message_no),
+        SignDesk(),
+    )

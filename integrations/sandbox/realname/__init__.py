@@ -1,0 +1,1 @@
+"""A real-name source that speaks our own generic profile, with invented persons."""

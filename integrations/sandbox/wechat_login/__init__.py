@@ -1,0 +1,1 @@
+"""WeChat's mini-program login as its document describes it, with codes minted on request."""

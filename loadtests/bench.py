@@ -1,0 +1,353 @@
+"""``make bench``: what a request and a settlement cost, beside what the cipher and PostgreSQL cost.
+
+One run on one machine: absolute figures are of that machine, ratios are what to look at. Prints a
+table and writes ``bench.json``. Thresholds are not enforced: this is the baseline.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+
+from loadtests import limits, meter, people, replay, sender, statements
+from loadtests.settlements import run_locust
+from service.institution import actions as institution
+from service.sandbox.hospital import read_demo
+from service.sandbox.journey import Journey
+from service.settings import read_settings
+from service.wiring import open_context
+from tests.support.running import RunningSystem, running_system
+
+SECOND = 1_000_000
+BUSY = 0.85
+"""A share of a core above which a role that has one process is what limits a row."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is measured."""
+
+    people: int = 60
+    codes_each: int = 25
+    terminals: int = 16
+    settlements: int = 160
+    users: int = 8
+    replay_s: int = 15
+
+
+FULL = Size(people=200, codes_each=28, terminals=32, settlements=1000, users=16, replay_s=60)
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One line of the table. ``ratio`` is the limit's cost over ours, at most 1."""
+
+    name: str
+    per_s: float
+    cpu_ms: float | None = None
+    """CPU milliseconds of the server's side for one; the client's are not in it."""
+    ratio: float | None = None
+    against: str = ""
+    limited_by: str = ""
+    facts: dict[str, Any] = {}
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What ``bench.json`` holds."""
+
+    machine: meter.Machine
+    rows: list[Row]
+    rss_mib: dict[str, float]
+    size: Size
+
+
+def run(size: Size, folder: Path) -> Report:
+    """Start a system, measure all rows, stop it."""
+    with running_system(folder) as system:
+        people_file = folder / "people.json"
+        known = people.prepare(
+            system.base_url, system.twin_url, seed=1, count=size.people, path=people_file
+        )
+        terminals = asyncio.run(_terminals(system, size.terminals))
+        before = limits.cipher_cost()
+        health = _measured(system, lambda: sender.get_health(system.base_url, 2000))
+        tokens = [person.token for person in known]
+        shown = _measured(system, lambda: sender.issue(system.base_url, tokens, size.codes_each))
+        texts = [json.loads(body)["text"] for body in shown.sent.bodies]
+        scanned = _measured(system, lambda: sender.scan(system.base_url, texts, terminals))
+        settled = _settle(system, people_file, size)
+        cost = limits.mean(before, limits.cipher_cost())
+        captured, own_record = asyncio.run(_capture(system))
+        records = asyncio.run(_records(system, size.users))
+        replayed = replay.replay(
+            meter.dsn(system), captured, records, own_record, seconds=size.replay_s
+        )
+        ready = httpx.get(f"{system.base_url}/readyz", trust_env=False).json()
+        return Report(
+            machine=asyncio.run(meter.machine(system, ready["cipher"]["sm2"])),
+            rows=[
+                *_cipher_rows(cost),
+                _http_row("GET /healthz", health, 0.0, ""),
+                _http_row(
+                    "show: issue a code",
+                    shown,
+                    2 * cost.verify_us + cost.sign_us,
+                    "token verify + code sign + verify after sign, keys held",
+                ),
+                _http_row(
+                    "scan: resolve a code",
+                    scanned,
+                    cost.verify_us,
+                    "issuer verify, key held (terminals sign with HMAC-SM3)",
+                ),
+                _settle_row(settled, captured, replayed, size),
+                Row(
+                    name="the same statements by pgbench",
+                    per_s=replayed.per_s,
+                    limited_by="PostgreSQL: commits to disk and CPU, shared with pgbench itself",
+                    facts={"clients": size.users, "failed": replayed.failed},
+                ),
+            ],
+            rss_mib=meter.usage(system).rss_mib,
+            size=size,
+        )
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """What was sent and what it cost each role."""
+
+    sent: sender.Sent
+    cpu_s: dict[str, float]
+
+
+def _measured(system: RunningSystem, send: Any) -> Measured:
+    earlier = meter.usage(system)
+    sent = send()
+    return Measured(sent=sent, cpu_s=meter.usage(system).since(earlier))
+
+
+def _cipher_rows(cost: limits.CipherCost) -> list[Row]:
+    named = {
+        "SM2 sign": cost.sign_us,
+        "SM2 verify": cost.verify_us,
+        "SM2 import key and verify": cost.import_and_verify_us,
+        "HMAC-SM3": cost.hmac_sm3_us,
+    }
+    return [
+        Row(name=name, per_s=SECOND / us, cpu_ms=us / 1000, limited_by="one core, bare operation")
+        for name, us in named.items()
+    ]
+
+
+def _http_row(name: str, measured: Measured, sm2_us: float, operations: str) -> Row:
+    sent = measured.sent
+    good = len(sent.bodies)
+    # PostgreSQL works for the request too, but the ratio is of the server's own process.
+    cpu_us = measured.cpu_s["serve"] / max(1, sum(sent.statuses.values())) * SECOND
+    return Row(
+        name=name,
+        per_s=good / sent.took_s,
+        cpu_ms=cpu_us / 1000,
+        ratio=sm2_us / cpu_us if sm2_us else None,
+        against=operations,
+        limited_by=_limit(measured.cpu_s, sent.took_s),
+        facts={
+            "statuses": {str(status): count for status, count in sent.statuses.items()},
+            "p50_ms": sent.percentile_ms(0.5),
+            "p99_ms": sent.percentile_ms(0.99),
+            "cores": _cores(measured.cpu_s, sent.took_s),
+        },
+    )
+
+
+def _cores(cpu_s: dict[str, float], took_s: float) -> dict[str, float]:
+    return {role: round(spent / took_s, 2) for role, spent in cpu_s.items()}
+
+
+def _limit(cpu_s: dict[str, float], took_s: float) -> str:
+    cores = _cores(cpu_s, took_s)
+    shares = ", ".join(f"{role} {share:.2f}" for role, share in cores.items() if share >= 0.05)
+    busiest = max(cores, key=lambda role: cores[role])
+    if cores[busiest] >= BUSY:
+        return f"{busiest}, one core full ({shares} cores)"
+    return f"no role fills a core: waits and the client ({shares} cores)"
+
+
+class Settled(msgspec.Struct, kw_only=True):
+    """A run of settlements without faults."""
+
+    posted: int
+    begun: int
+    took_s: float
+    cpu_s: dict[str, float]
+    median_s: float
+
+
+def _settle(system: RunningSystem, people_file: Path, size: Size) -> Settled:
+    earlier = meter.usage(system)
+    run_locust(
+        system,
+        people_file,
+        "SettleUser",
+        users=size.users,
+        environ={"YIMATONG_LOAD_SETTLEMENTS": str(size.settlements)},
+    )
+    cpu_s = meter.usage(system).since(earlier)
+    row = asyncio.run(_one(system, _RUN))
+    return Settled(
+        posted=row["posted"],
+        begun=row["begun"],
+        took_s=row["took_s"],
+        cpu_s=cpu_s,
+        median_s=row["median_s"],
+    )
+
+
+_RUN = """
+select count(*) filter (where state = 'POSTED') as posted, count(*) as begun,
+       extract(epoch from max(updated_at) - min(created_at))::float8 as took_s,
+       percentile_cont(0.5) within group (
+         order by extract(epoch from updated_at - created_at))::float8 as median_s
+from settlement
+"""
+
+
+async def _one(system: RunningSystem, sql: str, *values: object) -> Any:
+    conn = await asyncpg.connect(meter.dsn(system))
+    try:
+        return await conn.fetchrow(sql, *values)
+    finally:
+        await conn.close()
+
+
+def _settle_row(
+    settled: Settled, captured: statements.Captured, replayed: replay.Replayed, size: Size
+) -> Row:
+    per_s = settled.posted / settled.took_s
+    return Row(
+        name="settle: bill, split, payment, settlement, posting",
+        per_s=per_s,
+        cpu_ms=sum(settled.cpu_s[role] for role in ("serve", "worker", "postgres"))
+        / max(1, settled.begun)
+        * 1000,
+        ratio=per_s / replayed.per_s,
+        against="pgbench of the same statements, as many clients",
+        limited_by=_limit(settled.cpu_s, settled.took_s),
+        facts={
+            "users": size.users,
+            "posted": settled.posted,
+            "begun": settled.begun,
+            "median_s": round(settled.median_s, 2),
+            "statements": captured.statements,
+            "commits": captured.transactions,
+            "idle_statements_per_s": round(captured.idle_per_s, 1),
+            "cores": _cores(settled.cpu_s, settled.took_s),
+        },
+    )
+
+
+async def _terminals(system: RunningSystem, count: int) -> list[sender.TerminalKey]:
+    """More kiosks at the demo hospital: one alone is held to 200 requests a second."""
+    settings = read_settings({k: v for k, v in system.env.items() if k.startswith("YIMATONG_")})
+    made = []
+    async with open_context(settings, "bench") as ctx:
+        _, institution_id = ctx.public_ids.parse(read_demo(settings).institution_id)
+        for number in range(count):
+            row, code = await institution.enrol_terminal(
+                ctx, institution_id, name=f"压测机器{number}", public_place=True
+            )
+            activated = await institution.activate_terminal(ctx, code)
+            terminal_id = ctx.public_ids.text(institution_id, row.terminal_id)
+            made.append(sender.TerminalKey(terminal_id=terminal_id, key=activated.key))
+    return made
+
+
+async def _capture(system: RunningSystem) -> tuple[statements.Captured, int]:
+    """The statements of one settlement of the demo's journey, and its record."""
+    settings = read_settings({k: v for k, v in system.env.items() if k.startswith("YIMATONG_")})
+    async with (
+        httpx.AsyncClient(base_url=system.base_url, timeout=30.0, trust_env=False) as client,
+        httpx.AsyncClient(base_url=system.twin_url, timeout=30.0, trust_env=False) as twins,
+    ):
+        journey = Journey(client, twins, read_demo(settings))
+        for step in (
+            journey.born,
+            journey.logged_in,
+            journey.registered,
+            journey.code_shown,
+            journey.scanned,
+        ):
+            await step()
+
+        async def act() -> float:
+            began = time.perf_counter()
+            for part in (
+                journey.billed,
+                journey.split,
+                journey.paid,
+                journey.settled,
+                journey.posted,
+                journey.receipt,
+            ):
+                await part()
+            return time.perf_counter() - began
+
+        log = system.state_dir / "postgres.log"
+        captured = await statements.capture(meter.dsn(system), log, act)
+    newest = "select record_id from settlement order by created_at desc limit 1"
+    return captured, int((await _one(system, newest))["record_id"])
+
+
+async def _records(system: RunningSystem, count: int) -> list[int]:
+    """Records of the people of the load, one for each client."""
+    sql = "select array(select record_id from data_key order by created_at limit $1) as found"
+    return list((await _one(system, sql, count))["found"])
+
+
+def table(report: Report) -> str:
+    """The rows for a person."""
+    facts = report.machine
+    lines = [
+        f"{facts.cpu}, {facts.cores} cores, {facts.memory_mib} MiB, {facts.system}",
+        f"Python {facts.python}, PostgreSQL {facts.postgres}, SM2 by {facts.sm2}",
+        "",
+        f"{'what':50} {'per s':>10} {'CPU ms':>9} {'ratio':>6}  limited by",
+    ]
+    for row in report.rows:
+        cpu = f"{row.cpu_ms:9.3f}" if row.cpu_ms is not None else " " * 9
+        ratio = f"{row.ratio:6.2f}" if row.ratio is not None else " " * 6
+        lines.append(f"{row.name:50} {row.per_s:10.1f} {cpu} {ratio}  {row.limited_by}")
+        if row.against:
+            lines.append(f"    ratio: {row.against}")
+        if "statements" in row.facts:
+            lines.append(
+                f"    {row.facts['statements']} statements in {row.facts['commits']} commits each;"
+                f" median {row.facts['median_s']} s from bill to posting, payer's pauses in it"
+            )
+    memory = ", ".join(f"{role} {mib:.0f}" for role, mib in report.rss_mib.items())
+    lines += ["", f"own memory in MiB: {memory}"]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Run by ``make bench`` and ``make bench-full``."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the full sizes")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"))
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench") as folder:
+        report = run(FULL if chosen.full else Size(), Path(folder))
+    print(table(report))
+    chosen.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    print(f"\nwritten to {chosen.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,170 @@
+"""SQL of accounts."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from service.account.model import Account, AccountRecord, Session
+from service.kernel.database import Connection, execute, find_row, insert_new
+
+INSERT_LOGIN = """
+insert into account_login (login_hash, provider, account_id, subject_sealed, created_at)
+values ($1, $2, $3, $4, $5)
+on conflict (login_hash) do nothing
+"""
+FIND_LOGIN = """
+select account_id
+from account_login
+where login_hash = any($1::bytea[])
+limit 1
+"""
+FIND_SUBJECT = """
+select login_hash, subject_sealed
+from account_login
+where account_id = $1 and provider = $2
+order by created_at desc
+limit 1
+"""
+INSERT_ACCOUNT = """
+insert into account (account_id, level, state, created_at, row_mac)
+values ($1, $2, $3, $4, $5)
+"""
+GET_ACCOUNT = """
+select account_id, level, state, created_at, row_mac
+from account
+where account_id = $1
+"""
+UPDATE_ACCOUNT = """
+update account
+set level = $4, state = $5, row_mac = $6
+where account_id = $1 and level = $2 and state = $3
+"""
+INSERT_SESSION = """
+insert into account_session (account_id, session_id, created_at, expires_at)
+values ($1, $2, $3, $4)
+"""
+GET_SESSION = """
+select account_id, session_id, created_at, expires_at, ended_at
+from account_session
+where account_id = $1 and session_id = $2
+"""
+END_SESSION = """
+update account_session
+set ended_at = $3
+where account_id = $1 and session_id = $2 and ended_at is null
+"""
+INSERT_ACCOUNT_RECORD = """
+insert into account_record (account_id, record_id, relation, from_at, to_at, row_mac)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (account_id) where relation = 'SELF' and to_at is null do nothing
+"""
+GET_SELF = """
+select account_id, record_id, relation, from_at, to_at, row_mac
+from account_record
+where account_id = $1 and relation = 'SELF' and to_at is null
+"""
+COUNT_ATTEMPT = """
+insert into real_name_attempt (subject_hash, day, attempts)
+values ($1, $2, 1)
+on conflict (subject_hash, day) do update
+set attempts = real_name_attempt.attempts + 1
+where real_name_attempt.attempts < $3
+"""
+GIVE_BACK_ATTEMPT = """
+update real_name_attempt
+set attempts = attempts - 1
+where subject_hash = $1 and day = $2 and attempts > 0
+"""
+
+
+async def insert_login(
+    conn: Connection,
+    *,
+    login_hash: bytes,
+    provider: str,
+    account_id: int,
+    subject_sealed: bytes,
+    now: datetime,
+) -> bool:
+    """False when this subject has an account already."""
+    return await insert_new(
+        conn, INSERT_LOGIN, login_hash, provider, account_id, subject_sealed, now
+    )
+
+
+async def find_login(conn: Connection, login_hashes: tuple[bytes, ...]) -> int | None:
+    """The account of a platform's subject."""
+    found: int | None = await conn.fetchval(FIND_LOGIN, list(login_hashes))
+    return found
+
+
+async def find_subject(
+    conn: Connection, account_id: int, provider: str
+) -> tuple[bytes, bytes] | None:
+    """The newest login of an account at a platform: its hash and the sealed subject."""
+    row = await conn.fetchrow(FIND_SUBJECT, account_id, provider)
+    return None if row is None else (row["login_hash"], row["subject_sealed"])
+
+
+async def insert_account(conn: Connection, row: Account) -> None:
+    """A new account."""
+    await execute(conn, INSERT_ACCOUNT, *msgspec.structs.astuple(row))
+
+
+async def find_account(conn: Connection, account_id: int) -> Account | None:
+    """By id."""
+    return await find_row(conn, Account, GET_ACCOUNT, account_id)
+
+
+async def update_account(conn: Connection, row: Account, was: Account) -> bool:
+    """Compare-and-set on level and state; False when somebody was faster."""
+    return (
+        await execute(
+            conn,
+            UPDATE_ACCOUNT,
+            row.account_id,
+            was.level,
+            was.state,
+            row.level,
+            row.state,
+            row.row_mac,
+        )
+        == 1
+    )
+
+
+async def insert_session(conn: Connection, row: Session) -> None:
+    """A new session."""
+    await execute(
+        conn, INSERT_SESSION, row.account_id, row.session_id, row.created_at, row.expires_at
+    )
+
+
+async def find_session(conn: Connection, account_id: int, session_id: str) -> Session | None:
+    """By id."""
+    return await find_row(conn, Session, GET_SESSION, account_id, session_id)
+
+
+async def end_session(conn: Connection, account_id: int, session_id: str, now: datetime) -> bool:
+    """False when it has ended before."""
+    return await execute(conn, END_SESSION, account_id, session_id, now) == 1
+
+
+async def insert_account_record(conn: Connection, row: AccountRecord) -> bool:
+    """False when the account has a record of its own."""
+    return await insert_new(conn, INSERT_ACCOUNT_RECORD, *msgspec.structs.astuple(row))
+
+
+async def find_self(conn: Connection, account_id: int) -> AccountRecord | None:
+    """The account's own record."""
+    return await find_row(conn, AccountRecord, GET_SELF, account_id)
+
+
+async def count_attempt(conn: Connection, subject_hash: bytes, day: date, limit: int) -> bool:
+    """Count one more; False when ``limit`` are counted already."""
+    return await execute(conn, COUNT_ATTEMPT, subject_hash, day, limit) == 1
+
+
+async def give_back_attempt(conn: Connection, subject_hash: bytes, day: date) -> None:
+    """Uncount one: the source gave no answer."""
+    await execute(conn, GIVE_BACK_ATTEMPT, subject_hash, day)

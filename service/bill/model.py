@@ -1,0 +1,98 @@
+"""Bills. Amounts are integer fen; what was charged is sealed under the record's key."""
+
+from datetime import datetime
+
+import msgspec
+
+from integrations.ports.insurance import ChargeLine, Visit
+from service.bill.states import BillState
+
+
+class BillContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What one version charges: sealed as a whole, compared as a whole."""
+
+    visit: Visit
+    lines: list[ChargeLine]
+    total_fen: int
+    pay_until: datetime
+
+
+class BillRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A bill without its content."""
+
+    record_id: int
+    bill_id: int
+    institution_id: int
+    bill_no: str
+    version: int
+    total_fen: int
+    state: BillState
+    holder_id: int | None
+    pay_until: datetime
+    created_at: datetime
+    updated_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.bill_id,
+            self.institution_id,
+            self.bill_no,
+            self.version,
+            self.total_fen,
+            self.state.value,
+            self.holder_id,
+            self.pay_until,
+            self.created_at,
+            self.updated_at,
+        ]
+
+
+class SealedBill(BillRow, frozen=True, kw_only=True):
+    """A bill with the sealed content of its present version."""
+
+    sealed: bytes
+
+
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """A bill, opened. ``version`` counts the hospital's amendments from 1.
+
+    ``holder_id`` is the settlement that locked or paid it, else None.
+    """
+
+    record_id: int
+    bill_id: int
+    institution_id: int
+    bill_no: str
+    version: int
+    total_fen: int
+    state: BillState
+    holder_id: int | None
+    pay_until: datetime
+    created_at: datetime
+    updated_at: datetime
+    visit: Visit
+    lines: list[ChargeLine]
+
+    @property
+    def charged_at(self) -> datetime:
+        """When the last line was charged."""
+        return max(line.charged_at for line in self.lines)
+
+
+class PushBill(msgspec.Struct, frozen=True, kw_only=True):
+    """A hospital's bill. ``patient`` is the institution's own pseudonym of the record."""
+
+    institution_id: int
+    application_id: int
+    bill_no: str
+    patient: str
+    content: BillContent
+
+
+class AmendBill(PushBill, frozen=True, kw_only=True):
+    """The whole bill anew. ``replaces`` is the version it takes the place of."""
+
+    replaces: int

@@ -1,0 +1,68 @@
+"""Pure decisions about bills: exact line amounts, sums, bounds, who may hold one."""
+
+from datetime import datetime, timedelta
+
+from integrations.ports.insurance import ChargeLine
+from integrations.ports.money import FEN_MAX
+from service.bill.model import BillContent, BillRow
+from service.bill.problems import (
+    BillLocked,
+    BillNotPayable,
+    BillPartsDoNotSum,
+    BillRefused,
+    BillVersionStale,
+)
+from service.bill.states import HELD, BillState
+
+LINES_MAX = 500
+PAY_WITHIN_MAX = timedelta(days=30)
+_FEN_PER_UNIT = 10**8
+"""quantity x 10^4 times yuan x 10^6 is yuan x 10^10, which is fen x 10^8."""
+
+
+def line_amount_fen(quantity_e4: int, unit_price_e6: int) -> int:
+    """Quantity times unit price in fen, rounded half up; both non-negative scaled integers."""
+    return (quantity_e4 * unit_price_e6 + _FEN_PER_UNIT // 2) // _FEN_PER_UNIT
+
+
+def check_content(content: BillContent, now: datetime) -> None:
+    """Raises ``BillPartsDoNotSum`` or ``BillRefused``; the detail names places, never values."""
+    _check_lines(content.lines)
+    if sum(line.amount_fen for line in content.lines) != content.total_fen:
+        raise BillPartsDoNotSum("total_fen: not the sum of the lines")
+    if not 0 < content.total_fen <= FEN_MAX:
+        raise BillRefused("total_fen: nothing to pay, or more than any bill")
+    if not now < content.pay_until <= now + PAY_WITHIN_MAX:
+        raise BillRefused("pay_until: must lie in the next 30 days")
+    if sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main) != 1:
+        raise BillRefused("visit.diagnoses: exactly one is the main diagnosis")
+
+
+def _check_lines(lines: list[ChargeLine]) -> None:
+    if not 1 <= len(lines) <= LINES_MAX:
+        raise BillRefused("lines: 1 to 500")
+    seen: set[str] = set()
+    for place, line in enumerate(lines):
+        if line.line_no in seen:
+            raise BillRefused(f"lines[{place}].line_no: used before in this bill")
+        seen.add(line.line_no)
+        if line.amount_fen != line_amount_fen(line.quantity_e4, line.unit_price_e6):
+            raise BillPartsDoNotSum(f"lines[{place}].amount_fen: not quantity times unit price")
+
+
+def check_changeable(row: BillRow) -> None:
+    """Whether the hospital may amend or withdraw. Raises ``BillLocked``, ``BillNotPayable``."""
+    if row.state in HELD:
+        raise BillLocked
+    if row.state is BillState.WITHDRAWN:
+        raise BillNotPayable("the bill was withdrawn")
+
+
+def check_lockable(row: BillRow, expected_version: int, now: datetime) -> None:
+    """Raises ``BillLocked``, ``BillNotPayable`` or ``BillVersionStale``."""
+    if row.state is BillState.LOCKED:
+        raise BillLocked
+    if row.state is not BillState.OPEN or row.pay_until <= now:
+        raise BillNotPayable
+    if row.version != expected_version:
+        raise BillVersionStale

@@ -1,0 +1,228 @@
+"""What travels: hospitals' bills, and bills as residents and terminals see them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from integrations.ports.insurance import ChargeLine, Visit
+from integrations.ports.money import FenField
+from service.bill.model import AmendBill, Bill, BillContent, PushBill
+from service.bill.rules import LINES_MAX
+from service.kernel.context import Context
+from service.kernel.principals import Application
+
+DIAGNOSES_MAX = 20
+QUANTITY_E4_MAX = 10**10
+UNIT_PRICE_E6_MAX = 10**13
+
+BillNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._-]{1,40}$(?!\n)")]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class DiagnosisBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One diagnosis: ICD-10 code of the insurance edition; exactly one of a visit is ``main``."""
+
+    code: Word
+    name: Name
+    main: bool
+
+
+class VisitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The visit a bill is for. ``visit_type`` 11 is an ordinary outpatient visit."""
+
+    visit_no: Word
+    began_at: Instant
+    visit_type: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2,6}$(?!\n)")]
+    department_no: Word
+    department_name: Name
+    speciality: Word
+    doctor_no: Word
+    doctor_name: Word
+    diagnoses: Annotated[list[DiagnosisBody], msgspec.Meta(min_length=1, max_length=DIAGNOSES_MAX)]
+
+
+class LineBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One charge. ``amount_fen`` is quantity times unit price, rounded half up to the fen."""
+
+    line_no: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{1,30}$(?!\n)")]
+    catalogue_code: Word
+    local_code: Word
+    name: Name
+    quantity_e4: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_E4_MAX)]
+    """Quantity times 10^4."""
+    unit_price_e6: Annotated[int, msgspec.Meta(ge=0, le=UNIT_PRICE_E6_MAX)]
+    """Yuan for one unit, times 10^6."""
+    amount_fen: FenField
+    charged_at: Instant
+
+
+class BillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A bill. ``patient_id`` is what a scan told this institution."""
+
+    bill_no: BillNo
+    patient_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
+    visit: VisitBody
+    lines: Annotated[list[LineBody], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    total_fen: FenField
+    pay_until: Instant
+
+    def to_push(self, application: Application) -> PushBill:
+        """The command."""
+        return PushBill(
+            institution_id=application.institution_id,
+            application_id=application.application_id,
+            bill_no=self.bill_no,
+            patient=self.patient_id,
+            content=_content(self),
+        )
+
+
+class AmendRequest(BillRequest, forbid_unknown_fields=True, kw_only=True):
+    """The whole bill anew; ``version`` is the one it replaces."""
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+    def to_amend(self, application: Application) -> AmendBill:
+        """The command."""
+        return AmendBill(
+            institution_id=application.institution_id,
+            application_id=application.application_id,
+            bill_no=self.bill_no,
+            patient=self.patient_id,
+            content=_content(self),
+            replaces=self.version,
+        )
+
+
+def _content(request: BillRequest) -> BillContent:
+    return BillContent(
+        visit=msgspec.convert(request.visit, Visit, from_attributes=True),
+        lines=[msgspec.convert(line, ChargeLine, from_attributes=True) for line in request.lines],
+        total_fen=request.total_fen,
+        pay_until=request.pay_until,
+    )
+
+
+class BillAnswer(msgspec.Struct, kw_only=True):
+    """How a bill stands after a hospital's call."""
+
+    bill_id: str
+    bill_no: str
+    version: int
+    state: str
+
+    @classmethod
+    def of(cls, ctx: Context, bill: Bill) -> "BillAnswer":
+        """From the action's answer."""
+        return cls(
+            bill_id=ctx.public_ids.text(bill.record_id, bill.bill_id),
+            bill_no=bill.bill_no,
+            version=bill.version,
+            state=bill.state.value,
+        )
+
+
+class WithdrawnAnswer(msgspec.Struct, kw_only=True):
+    """The state after a withdrawal."""
+
+    state: str
+
+
+class InstitutionBillAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A bill as its hospital sees it; ``settlement_id`` while somebody pays it, or has."""
+
+    bill_id: str
+    bill_no: str
+    version: int
+    state: str
+    total_fen: FenField
+    pay_until: datetime
+    settlement_id: str | None = None
+
+    @classmethod
+    def of(cls, ctx: Context, bill: Bill) -> "InstitutionBillAnswer":
+        """From the action's answer."""
+        return cls(
+            bill_id=ctx.public_ids.text(bill.record_id, bill.bill_id),
+            bill_no=bill.bill_no,
+            version=bill.version,
+            state=bill.state.value,
+            total_fen=bill.total_fen,
+            pay_until=bill.pay_until,
+            settlement_id=_holder(ctx, bill),
+        )
+
+
+class LineAnswer(msgspec.Struct, kw_only=True):
+    """A line as the payer sees it."""
+
+    line_no: str
+    name: str
+    quantity_e4: int
+    unit_price_e6: int
+    amount_fen: FenField
+
+
+class PayableBill(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A bill as the payer sees it; ``settlement_id`` while somebody pays it, or has."""
+
+    bill_id: str
+    bill_no: str
+    version: int
+    institution_name: str
+    department: str
+    visit_no: str
+    total_fen: FenField
+    state: str
+    charged_at: datetime
+    pay_until: datetime
+    settlement_id: str | None = None
+
+    @classmethod
+    def of(cls, ctx: Context, bill: Bill, institution_name: str) -> "PayableBill":
+        """From the action's answer."""
+        return cls(
+            bill_id=ctx.public_ids.text(bill.record_id, bill.bill_id),
+            bill_no=bill.bill_no,
+            version=bill.version,
+            institution_name=institution_name,
+            department=bill.visit.department_name,
+            visit_no=bill.visit.visit_no,
+            total_fen=bill.total_fen,
+            state=bill.state.value,
+            charged_at=bill.charged_at,
+            pay_until=bill.pay_until,
+            settlement_id=_holder(ctx, bill),
+        )
+
+
+class BillDetail(PayableBill, kw_only=True, omit_defaults=True):
+    """A bill with its lines."""
+
+    lines: list[LineAnswer] = []
+
+    @classmethod
+    def of(cls, ctx: Context, bill: Bill, institution_name: str) -> "BillDetail":
+        """From the action's answer."""
+        plain = PayableBill.of(ctx, bill, institution_name)
+        lines = [msgspec.convert(line, LineAnswer, from_attributes=True) for line in bill.lines]
+        return cls(**msgspec.structs.asdict(plain), lines=lines)
+
+
+class BillsAnswer(msgspec.Struct, kw_only=True):
+    """Bills to pay, newest first, at most 100."""
+
+    bills: list[PayableBill]
+
+
+class BillDetailsAnswer(msgspec.Struct, kw_only=True):
+    """Bills to pay with their lines, newest first, at most 100."""
+
+    bills: list[BillDetail]
+
+
+def _holder(ctx: Context, bill: Bill) -> str | None:
+    return None if bill.holder_id is None else ctx.public_ids.text(bill.record_id, bill.holder_id)

@@ -1,0 +1,56 @@
+"""The machine of a bill.
+
+OPEN --LOCK--> LOCKED --PAY--> PAID
+LOCKED, PAID --RELEASE--> OPEN        the holder gave up, or its settlement was undone
+OPEN --WITHDRAW--> WITHDRAWN          also from EXPIRED
+OPEN --EXPIRE--> EXPIRED --AMEND--> OPEN
+"""
+
+from enum import StrEnum
+
+from service.kernel.machine import Machine
+
+
+class BillState(StrEnum):
+    """Where a bill stands."""
+
+    OPEN = "OPEN"
+    LOCKED = "LOCKED"
+    """A holder (a settlement) is paying it."""
+    PAID = "PAID"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+
+
+class BillEvent(StrEnum):
+    """What can happen to a bill."""
+
+    LOCK = "LOCK"
+    PAY = "PAY"
+    RELEASE = "RELEASE"
+    AMEND = "AMEND"
+    WITHDRAW = "WITHDRAW"
+    EXPIRE = "EXPIRE"
+
+
+_S, _E = BillState, BillEvent
+
+BILL: Machine[BillState, BillEvent] = Machine(
+    start=_S.OPEN,
+    table={
+        (_S.OPEN, _E.LOCK): _S.LOCKED,
+        (_S.OPEN, _E.AMEND): _S.OPEN,
+        (_S.OPEN, _E.WITHDRAW): _S.WITHDRAWN,
+        (_S.OPEN, _E.EXPIRE): _S.EXPIRED,
+        (_S.LOCKED, _E.PAY): _S.PAID,
+        (_S.LOCKED, _E.RELEASE): _S.OPEN,
+        (_S.PAID, _E.RELEASE): _S.OPEN,
+        (_S.EXPIRED, _E.AMEND): _S.OPEN,
+        (_S.EXPIRED, _E.WITHDRAW): _S.WITHDRAWN,
+    },
+    final=frozenset({_S.WITHDRAWN, _S.PAID, _S.EXPIRED}),
+    states=BillState,
+)
+
+HELD = frozenset({_S.LOCKED, _S.PAID})
+"""States in which a bill has a holder."""

@@ -1,0 +1,229 @@
+"""The ``yimatong`` command: one verb a job; a verb imports what it needs."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from service.settings import Settings, SettingsFault, read_settings
+
+Verb = Callable[[argparse.Namespace, Settings], int]
+
+
+def say(text: str = "") -> None:
+    """Print a line for a person."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Print a line about a fault."""
+    sys.stderr.write(text + "\n")
+
+
+async def until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Run ``work(stop)``; SIGINT and SIGTERM set ``stop``."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await work(stop)
+
+
+def serve(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """The API and the pages."""
+    from service.serve import run_server
+
+    return run_server(settings)
+
+
+def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Claim loops over due work."""
+    import uvloop
+
+    from service.kernel.logs import set_up_logs
+    from service.wiring import install_ciphers, open_context
+    from service.worker import work
+
+    set_up_logs("worker")
+    install_ciphers(settings)
+
+    async def run(stop: asyncio.Event) -> None:
+        async with open_context(settings, "worker") as ctx:
+            await work(ctx, stop)
+
+    uvloop.run(until_stopped(run))
+    return 0
+
+
+def sandbox(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """The partners' twins."""
+    from service.sandbox.twins import run_sandbox
+
+    return run_sandbox(settings)
+
+
+def run(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Everything on one machine."""
+    from service.run import run_all
+
+    return asyncio.run(run_all(settings))
+
+
+def migrate(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Bring the schema to the newest version."""
+    import asyncpg
+
+    from service.kernel.migrate import migrate as apply
+    from service.wiring import database_url
+
+    async def run_migrations() -> int:
+        conn = await asyncpg.connect(database_url(settings))
+        try:
+            return await apply(conn)
+        finally:
+            await conn.close()
+
+    say(f"{asyncio.run(run_migrations())} migrations applied")
+    return 0
+
+
+def demo(arguments: argparse.Namespace, settings: Settings) -> int:
+    """The main journey against a running system."""
+    from service.sandbox.journey import run_demo
+
+    return asyncio.run(run_demo(settings, base_url=arguments.base_url, as_json=arguments.json))
+
+
+def conformance(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Judge a file of cases."""
+    from service.conformance.runner import main as judge
+
+    return judge(arguments.file, arguments.json)
+
+
+def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
+    """What a scanned text is; offline."""
+    from service.codes import inspect
+
+    say(inspect(arguments.text, settings))
+    return 0
+
+
+def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Verify texts from standard input against a trust file; offline."""
+    from crypto.errors import CryptoError
+    from service.codes import verify_lines
+
+    try:
+        for verdict in verify_lines(sys.stdin, Path(arguments.trust), arguments.at):
+            say(verdict)
+    except (OSError, CryptoError, ValueError) as fault:
+        complain(f"yimatong code verify: {fault}")
+        return 2
+    return 0
+
+
+def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Write the OpenAPI document."""
+    from service.openapi import document
+
+    text = document()
+    if arguments.output is None:
+        say(text)
+    else:
+        Path(arguments.output).write_text(text, "utf-8")
+    return 0
+
+
+def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Settings and ciphers are in order."""
+    from crypto.errors import CryptoError
+    from service.wiring import CipherBroken, install_ciphers
+
+    try:
+        report = install_ciphers(settings)
+    except (CipherBroken, CryptoError) as fault:
+        complain(f"yimatong: {fault}")
+        return 2
+    say(f"mode {settings.mode}; SM2 by {report.backend} ({report.version}); self-test passed")
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+    return 0
+
+
+def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Show the text that a signature covers, so that a vendor can compare."""
+    from service.kernel.signed_requests import text_to_sign
+
+    body = Path(arguments.body).read_bytes() if arguments.body else b""
+    text = text_to_sign(
+        caller_id=arguments.id,
+        method=arguments.method,
+        host=arguments.host,
+        target=arguments.target,
+        timestamp=arguments.timestamp,
+        nonce=arguments.nonce,
+        idempotency_key=arguments.idempotency_key,
+        body=body,
+    )
+    say(repr(text)[2:-1])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
+    parser.add_argument("--version", action="version", version="yimatong 0.1.0")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def add(name: str, verb: Verb, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(verb=verb)
+        return sub
+
+    add("run", run, "everything on one machine: database, twins, service, worker")
+    add("serve", serve, "the API and the pages")
+    add("worker", worker, "the background worker")
+    add("sandbox", sandbox, "the partners' twins")
+    add("migrate", migrate, "bring the database schema to the newest version")
+    add("config-check", config_check, "check settings and ciphers")
+    journey = add("demo", demo, "the main journey against a running system")
+    journey.add_argument("--json", action="store_true", help="one JSON object a step")
+    journey.add_argument("--base-url", default=None, help="where the system runs")
+    judge = add("conformance", conformance, "judge a file of cases")
+    judge.add_argument("file")
+    judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
+    code = verbs.add_parser("code", help="health codes").add_subparsers(required=True)
+    look = code.add_parser("inspect", help="what a scanned text is; offline")
+    look.add_argument("text")
+    look.set_defaults(verb=code_inspect)
+    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
+    check.add_argument("--trust", required=True, help="a trust file")
+    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
+    check.set_defaults(verb=code_verify)
+    document = add("openapi", openapi, "write the OpenAPI document")
+    document.add_argument("--output", default=None)
+    debug = add("sign-debug", sign_debug, "show the text that a request signature covers")
+    for name in ("id", "method", "host", "target", "nonce"):
+        debug.add_argument(f"--{name}", required=True)
+    debug.add_argument("--timestamp", type=int, required=True)
+    debug.add_argument("--idempotency-key", default="")
+    debug.add_argument("--body", default=None, help="a file with the body's bytes")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, read settings, run the verb. Exit status 2 for wrong settings."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = read_settings(os.environ)
+    except SettingsFault as fault:
+        for line in fault.faults:
+            complain(f"yimatong: {line}")
+        return 2
+    verb: Verb = arguments.verb
+    return verb(arguments, settings)

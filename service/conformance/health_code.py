@@ -1,0 +1,203 @@
+"""Judges of our own health-code vectors (form ``yimatong-health-code/1``).
+
+The document shares ``trust_lists`` (name to signed bytes), ``root`` (their signer's public key),
+``keys`` (name to a test private key) and ``index_root``; cases refer to them by name.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from crypto.errors import CryptoError
+from crypto.healthcode import text as code_text
+from crypto.healthcode.context import Offer
+from crypto.healthcode.describe import describe_verdict, inspect_text
+from crypto.healthcode.index import Index, find_index
+from crypto.healthcode.issue import (
+    CredentialRequest,
+    Issuer,
+    Moment,
+    OnceRequest,
+    PrintedRequest,
+    issue_credential,
+    issue_once,
+    issue_printed,
+    show_bound,
+)
+from crypto.healthcode.layout import Kind, Purpose, code_id, parse
+from crypto.healthcode.trust import open_trust_list
+from crypto.healthcode.verify import CodeVerifier, Reader
+from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2_purepy import sign_with_nonce
+from service.conformance.verdict import Case, CaseJudge, Judgement
+
+FORM = "yimatong-health-code/1"
+
+
+def _bytes_or_none(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value)
+
+
+def _expected(case: Case, got: Mapping[str, object]) -> Judgement:
+    """Every key that the case names must be there with that value."""
+    return all(got.get(name) == value for name, value in case["expect"].items()), dict(got)
+
+
+class _ListedRevocations:
+    """A revocation list as it stands in a case."""
+
+    def __init__(self, listed: Mapping[str, Any]) -> None:
+        self.made_at = datetime.fromisoformat(listed["made_at"])
+        self._ids = {bytes.fromhex(code) for code in listed["code_ids"]}
+
+    def holds(self, code_id: bytes) -> bool:
+        """True if the case lists the id."""
+        return code_id in self._ids
+
+
+class FixedNonceSigner:
+    """Signs with a nonce given beforehand, so that vectors can be reproduced byte for byte."""
+
+    def __init__(self, key: PrivateKey, nonce: str) -> None:
+        self.public: PublicKey = key.public
+        self._d = int.from_bytes(key.to_bytes(), "big")
+        self._nonce = int(nonce, 16)
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes r || s; ``CryptoError`` for a nonce that the standard refuses."""
+        return self.sign_digest(self.public.digest(message))
+
+    def sign_digest(self, e: bytes) -> bytes:
+        """The same over a ready digest."""
+        signature = sign_with_nonce(self._d, e, self._nonce)
+        if signature is None:
+            raise CryptoError("this nonce gives no signature")
+        return signature
+
+
+def _text(case: Case, _document: Mapping[str, Any]) -> Judgement:
+    """``bytes`` and ``text`` stand for each other, or the text is refused (``bytes`` null)."""
+    try:
+        raw: str | None = code_text.decode(case["text"]).hex()
+    except CryptoError:
+        raw = None
+    got: dict[str, object] = {"bytes": raw}
+    if raw is not None:
+        got["text"] = code_text.encode(bytes.fromhex(raw))
+    return raw == case["bytes"] and got.get("text", case["text"]) == case["text"], got
+
+
+def _context(case: Case, _document: Mapping[str, Any]) -> Judgement:
+    offer = case["offer"]
+    context = Offer(
+        purpose=Purpose[offer["purpose"].upper()],
+        institution=bytes.fromhex(offer["institution"]),
+        terminal=bytes.fromhex(offer["terminal"]),
+        challenge=bytes.fromhex(offer["challenge"]),
+        bill_id=bytes.fromhex(offer["bill_id"]),
+        amount_fen=offer["amount_fen"],
+    ).context()
+    return _expected(case, {"context": context.hex()})
+
+
+def _inspect(case: Case, _document: Mapping[str, Any]) -> Judgement:
+    return _expected(case, inspect_text(case["text"]))
+
+
+def _verify(case: Case, document: Mapping[str, Any]) -> Judgement:
+    root = PublicKey.from_bytes(bytes.fromhex(document["root"]), allow_compressed=True)
+    listed = document["trust_lists"][case.get("trust_list", "current")]
+    trust = open_trust_list(bytes.fromhex(listed), [root])
+    wants = case.get("reader", {})
+    reader = Reader(
+        wanted=Purpose[wants.get("wanted", "identify").upper()],
+        context=_bytes_or_none(wants.get("context")),
+        context_required=wants.get("context_required", False),
+    )
+    revoked = case.get("revocations")
+    revocations = None if revoked is None else _ListedRevocations(revoked)
+    now = datetime.fromisoformat(case["now"])
+    verdict = CodeVerifier(trust).verify(case["text"], reader, now, revocations)
+    got = describe_verdict(verdict)
+    if verdict.holds and verdict.code is not None and "index_root" in case:
+        got["index"] = None
+        index = find_index([bytes.fromhex(case["index_root"])], verdict.code)
+        if index is not None:
+            got["index"] = _index_document(index)
+    return _expected(case, got)
+
+
+def _index_document(index: Index) -> dict[str, object]:
+    return {"record_id": index.record_id.hex(), "card": index.card, "epoch": index.epoch}
+
+
+def _issue(case: Case, document: Mapping[str, Any]) -> Judgement:
+    """Make a code from fixed fields, nonce and signature nonce: the very bytes must come out."""
+    given = case["given"]
+    kind = {"bound": Kind.BOUND, "one-time": Kind.ONCE, "printed": Kind.PRINTED}[given["kind"]]
+    key = PrivateKey.from_bytes(bytes.fromhex(document["keys"][given["key"]]))
+    issuer = Issuer(
+        kind=kind,
+        key_id=int(given["key_id"], 16),
+        signer=FixedNonceSigner(key, given["k"]),
+        index_root=bytes.fromhex(given["index_root"]),
+    )
+    index = Index(
+        record_id=bytes.fromhex(given["index"]["record_id"]),
+        card=given["index"]["card"],
+        epoch=given["index"]["epoch"],
+    )
+    text = _MAKERS[kind](issuer, index, given, document)
+    raw = code_text.decode(text)
+    return _expected(case, {"text": text, "bytes": raw.hex(), "code_id": code_id(parse(raw)).hex()})
+
+
+def _make_once(
+    issuer: Issuer, index: Index, given: Mapping[str, Any], _document: Mapping[str, Any]
+) -> str:
+    request = OnceRequest(
+        index=index,
+        code_class=given["class"],
+        purpose=Purpose[given["purpose"].upper()],
+        context=_bytes_or_none(given.get("context")),
+        life_s=given["life"],
+    )
+    nonce, now = bytes.fromhex(given["nonce"]), datetime.fromisoformat(given["issued_at"])
+    return issue_once(issuer, request, now, random_bytes=lambda _size: nonce).text
+
+
+def _make_printed(
+    issuer: Issuer, index: Index, given: Mapping[str, Any], _document: Mapping[str, Any]
+) -> str:
+    request = PrintedRequest(index=index, code_class=given["class"], life_days=given["life"])
+    nonce, now = bytes.fromhex(given["nonce"]), datetime.fromisoformat(given["issued_at"])
+    return issue_printed(issuer, request, now, random_bytes=lambda _size: nonce).text
+
+
+def _make_bound(
+    issuer: Issuer, index: Index, given: Mapping[str, Any], document: Mapping[str, Any]
+) -> str:
+    holder = PrivateKey.from_bytes(bytes.fromhex(document["keys"][given["holder"]]))
+    request = CredentialRequest(
+        index=index, code_class=given["class"], holder_key=holder.public, life_min=given["life"]
+    )
+    now = datetime.fromisoformat(given["issued_at"])
+    moment = Moment(
+        at=datetime.fromisoformat(given["shown_at"]),
+        seq=given["seq"],
+        purpose=Purpose[given["purpose"].upper()],
+        context=_bytes_or_none(given.get("context")),
+    )
+    credential = issue_credential(issuer, request, now)
+    return show_bound(credential, FixedNonceSigner(holder, given["holder_k"]), moment).text
+
+
+_MAKERS = {Kind.ONCE: _make_once, Kind.PRINTED: _make_printed, Kind.BOUND: _make_bound}
+
+JUDGES: dict[str, CaseJudge] = {
+    "text": _text,
+    "context": _context,
+    "inspect": _inspect,
+    "verify": _verify,
+    "issue": _issue,
+}

@@ -1,0 +1,157 @@
+"""Finds out which form a file has, hands each case to its judge, prints, and gives a status.
+
+Exit statuses: 0 every case passes, 1 one fails, 3 none fails but a section is not built yet,
+2 the file is not one of the known forms.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.conformance import ciphers, health_code, identity, insurance, payments
+from service.conformance.verdict import UNSUPPORTED, CaseJudge, MalformedFile, Verdict
+
+FILE_MAX = 1 << 26
+NOT_JUDGED = frozenset({"persons", "sandbox_policy", "uncertain_outcomes"})
+"""Sections that hold material for others, or behaviour that only simulation shows."""
+
+_IDENTITY = frozenset(
+    {
+        "citizen_id",
+        "hmt_residence_permit",
+        "foreign_permanent_resident",
+        "other_documents",
+        "uscc",
+        "medical_institution_code",
+        "birth_certificate",
+        "phone",
+        "name",
+        "cross_field",
+        "qr_text",
+        "signature",
+    }
+)
+_INSURANCE = frozenset(
+    {
+        "order_status",
+        "persons",
+        "amount_cases",
+        "messages",
+        "electronic_credential",
+        "mobile_payment_plain",
+        "crypto",
+        "x_tif_headers",
+        "fiscal_e_invoice",
+        "refund_validation",
+        "reconciliation_files",
+        "uncertain_outcomes",
+        "wechat_mixed_amounts",
+        "sandbox_policy",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A recognised file: which judges judge, what they share, which keys are not sections."""
+
+    judges: Mapping[str, CaseJudge]
+    shared: Mapping[str, Any]
+    aside: frozenset[str]
+    by_kind: bool = False
+
+
+def _form_of(document: Mapping[str, Any]) -> _Form:
+    """Recognise a document by what stands in it, so that a part of a file is judged as well."""
+    names = set(document)
+    if document.get("form") == health_code.FORM:
+        aside = frozenset({"form", "note", "root", "trust_lists", "keys", "index_root"})
+        return _Form(health_code.JUDGES, document, aside)
+    if isinstance(document.get("vectors"), list):
+        shared = document.get("keys", {})
+        return _Form(payments.JUDGES, shared, frozenset(names - {"vectors"}), by_kind=True)
+    if names & set(ciphers.JUDGES):
+        return _Form(ciphers.JUDGES, document, frozenset({"note", "meta"}))
+    aside = frozenset({"note", "meta"}) | NOT_JUDGED
+    identity_count, insurance_count = len(names & _IDENTITY), len(names & _INSURANCE)
+    if identity_count > insurance_count:
+        return _Form(identity.JUDGES, document, aside)
+    if insurance_count:
+        return _Form(insurance.JUDGES, document, aside)
+    raise MalformedFile("the file has none of the known forms")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_MAX + 1)
+    except OSError as error:
+        raise MalformedFile(f"cannot read the file: {error.strerror}") from None
+    if len(raw) > FILE_MAX:
+        raise MalformedFile("the file is longer than 64 MiB")
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise MalformedFile("the file is not JSON") from None
+    if not isinstance(document, dict):
+        raise MalformedFile("the file is not a JSON object of sections")
+    return document
+
+
+def judge_file(path: Path) -> Iterator[Verdict]:
+    """One verdict a case, in the file's order; ``MalformedFile`` before the first one."""
+    document = _read(path)
+    form = _form_of(document)
+    sections = {name: cases for name, cases in document.items() if name not in form.aside}
+    for name, cases in sections.items():
+        if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+            raise MalformedFile(f"section {name} is not a list of cases")
+    for name, cases in sections.items():
+        for number, case in enumerate(cases, 1):
+            section = str(case.get("kind", name)) if form.by_kind else name
+            case_id = case.get("id")
+            if not isinstance(case_id, str):
+                case_id = f"{name}-{number:03d}"
+            yield _judge(form, section, case_id, case)
+
+
+def _judge(form: _Form, section: str, case_id: str, case: Mapping[str, Any]) -> Verdict:
+    judge = form.judges.get(section)
+    if judge is None:
+        return Verdict(id=case_id, section=section, passed=False, got=UNSUPPORTED, supported=False)
+    try:
+        passed, got = judge(case, form.shared)
+    except Exception as error:  # noqa: BLE001  a judge that breaks on a case has failed it
+        passed, got = False, f"error: {type(error).__name__}: {error}"
+    return Verdict(id=case_id, section=section, passed=bool(passed), got=got)
+
+
+def _plain(value: object) -> str:
+    """What JSON does not know: bytes as hex, anything else by its text."""
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def main(path: str, as_json: bool) -> int:
+    """Print a JSON verdict a line, and without ``as_json`` a summary on standard error."""
+    passed = failed = unsupported = 0
+    try:
+        for verdict in judge_file(Path(path)):
+            line = json.dumps(verdict.document(), ensure_ascii=False, default=_plain)
+            sys.stdout.write(line + "\n")
+            passed += verdict.passed
+            unsupported += not verdict.supported
+            failed += verdict.supported and not verdict.passed
+    except MalformedFile as error:
+        sys.stderr.write(f"conformance: {error}\n")
+        return 2
+    if not as_json:
+        sys.stderr.write(
+            f"{passed} passed, {failed} failed, {unsupported} unsupported; "
+            f"SM2 by {ciphers.backend_in_use()}\n"
+        )
+    if failed:
+        return 1
+    return 3 if unsupported else 0

@@ -1,0 +1,102 @@
+"""Pure decisions about credentials: what a text is, whom an answer names, which one counts."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from integrations.ports.insurance import Enrolment, InsuredPerson
+from service.credential.model import (
+    CodeKind,
+    Credential,
+    InsuranceStatus,
+    InsuranceView,
+    Recognised,
+)
+from service.kernel.clock import CHINA
+from service.person.names import check_name, compatible
+
+OUR_PREFIX = "YM1:"
+TEXT_MAX = 512
+FRESH = timedelta(hours=1)
+"""A link that was confirmed so recently is not asked again at every scan."""
+PREFERRED_TYPES = ("310", "390")
+"""Employees before residents; others after, by code."""
+
+_INSURANCE = re.compile(r"[0-9]{28}", re.ASCII)
+_FULL_WIDTH = {point: chr(point - 0xFEE0) for point in range(0xFF01, 0xFF5F)} | {
+    ord("￥"): "$",
+    ord("。"): ".",
+}
+_PURPOSES = {"identify": "registration", "register": "registration", "pay": "settlement"}
+
+
+def classify(text: str) -> Recognised:
+    """What a scanned text is. Repairs what readers and input methods do to it: outer blanks,
+    full-width forms, lower case of our own codes. A text over 512 characters is UNKNOWN unread.
+
+    The 28 digits of an insurance e-credential are its common form, not a proof (dossier 4.1): the
+    bureau decides.
+    """
+    if len(text) > TEXT_MAX:
+        return Recognised(kind=CodeKind.UNKNOWN, text="")
+    trimmed = text.strip(" \t\r\n\u3000\ufeff").translate(_FULL_WIDTH)
+    if trimmed[: len(OUR_PREFIX)].upper() == OUR_PREFIX and trimmed.isascii():
+        return Recognised(kind=CodeKind.OURS, text=trimmed.upper())
+    if _INSURANCE.fullmatch(trimmed):
+        return Recognised(kind=CodeKind.INSURANCE_CREDENTIAL, text=trimmed)
+    return Recognised(kind=CodeKind.UNKNOWN, text="")
+
+
+def scan_purpose(purpose: str) -> str:
+    """Our purpose in the words of the insurance port."""
+    return _PURPOSES[purpose]
+
+
+def message_no(institution_code: str, at: datetime, sequence: int) -> str:
+    """A number for one question to the bureau: institution 12, time in China 14, sequence 4."""
+    return f"{institution_code}{at.astimezone(CHINA):%Y%m%d%H%M%S}{sequence % 10_000:04d}"
+
+
+def names_the_same(name: str, id_no: str, person: InsuredPerson) -> bool:
+    """Whether the owner's answer is about the person that the record names."""
+    theirs = check_name(person.name)
+    return (
+        person.id_no.strip().upper() == id_no
+        and theirs.reason is None
+        and compatible(theirs.normalized, name)
+    )
+
+
+def active_enrolments(person: InsuredPerson) -> list[Enrolment]:
+    """The enrolments that may pay, one for each insurance type, the first of each."""
+    by_type: dict[str, Enrolment] = {}
+    for enrolment in person.enrolments:
+        if enrolment.active:
+            by_type.setdefault(enrolment.insurance_type, enrolment)
+    return list(by_type.values())
+
+
+def preferred(rows: Sequence[Credential]) -> Credential | None:
+    """The enrolment that a settlement uses unless told otherwise."""
+    return min(rows, key=_rank, default=None)
+
+
+def _rank(row: Credential) -> tuple[int, str, datetime]:
+    kind = row.insurance_type
+    place = PREFERRED_TYPES.index(kind) if kind in PREFERRED_TYPES else len(PREFERRED_TYPES)
+    return place, kind, row.linked_at
+
+
+def view_of(status: InsuranceStatus, row: Credential | None) -> InsuranceView:
+    """What callers see of a link."""
+    return InsuranceView(
+        status=status,
+        insurance_type=row.insurance_type if row else None,
+        region=row.region if row else None,
+        as_of=row.checked_at if row else None,
+    )
+
+
+def is_fresh(row: Credential, now: datetime) -> bool:
+    """Whether the owner confirmed the link within the last hour."""
+    return now - row.checked_at < FRESH

@@ -1,0 +1,58 @@
+"""The features in their order, gathered for the application and the worker. No logic."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from litestar import Router
+
+from service.account import routes as account_routes
+from service.bill import jobs as bill_jobs
+from service.bill import routes as bill_routes
+from service.credential import routes as credential_routes
+from service.healthcode import actions as healthcode
+from service.healthcode import routes as healthcode_routes
+from service.institution import actions as institution
+from service.institution import routes as institution_routes
+from service.kernel.claims import ClaimSource
+from service.kernel.context import Context
+from service.kernel.outbox import Event
+from service.payment import actions as payment
+from service.payment import jobs as payment_jobs
+from service.payment import routes as payment_routes
+from service.receipt import jobs as receipt_jobs
+from service.settlement import jobs as settlement_jobs
+from service.settlement import routes as settlement_routes
+from service.settlement import routes_terminal as settlement_terminal_routes
+
+Handler = Callable[[Context, Event], Awaitable[None]]
+
+SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
+    institution.forget_nonces,
+    healthcode.forget_uses,
+    payment.forget_notices,
+)
+"""What may be forgotten once in a while, by any worker."""
+
+
+def routers() -> Sequence[Router]:
+    """Every feature's HTTP."""
+    return [
+        institution_routes.router,
+        account_routes.router,
+        credential_routes.router,
+        bill_routes.router,
+        payment_routes.router,
+        healthcode_routes.router,
+        settlement_routes.router,
+        settlement_terminal_routes.router,
+    ]
+
+
+def handlers() -> dict[str, Handler]:
+    """Topic to handler, over all features."""
+    return {**settlement_jobs.HANDLERS, **receipt_jobs.HANDLERS}
+
+
+def sources(ctx: Context) -> list[ClaimSource[Any]]:
+    """All due work."""
+    return [*bill_jobs.sources(ctx), *payment_jobs.sources(ctx), *settlement_jobs.sources(ctx)]

@@ -1,0 +1,285 @@
+"""Issue one-time codes, resolve scans, void and freeze."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import msgspec
+
+from crypto.healthcode.index import Index
+from crypto.healthcode.issue import Issuer, OnceRequest
+from crypto.healthcode.issue import issue_once as sign_once
+from crypto.healthcode.layout import Kind
+from crypto.keyring import KeyKind
+from crypto.sm2 import PrivateKey
+from service.account import actions as account
+from service.audit.actions import append
+from service.audit.model import AuditEntry
+from service.credential import actions as credential
+from service.credential.model import InsuranceView
+from service.healthcode import cards, rules, store
+from service.healthcode.model import (
+    CodeState,
+    CodeUse,
+    IssuedOnce,
+    ListedScan,
+    ResolvedScan,
+    Scan,
+    ScanPurpose,
+    ScanRequest,
+)
+from service.healthcode.problems import (
+    CodeAlreadyUsed,
+    CodeFrozen,
+    CodeNoSuchCard,
+    ScanExpired,
+)
+from service.healthcode.reading import ReadCode, read_text
+from service.institution import actions as institution
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection, transaction
+from service.kernel.principals import Resident, Terminal
+from service.kernel.problems import InvariantBroken, NotFound
+from service.person import actions as person
+
+USES_KEPT = timedelta(days=1)
+"""Far longer than any code that is taken once can live."""
+
+
+async def issue_once(ctx: Context, resident: Resident, purpose: ScanPurpose) -> IssuedOnce:
+    """A one-time code for the resident's own record; nothing of it is stored.
+
+    Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``.
+    """
+    record_id = await account.own_record(ctx, resident.account_id)
+    async with connection(ctx.pool) as conn:
+        card = await cards.find_or_make(conn, ctx, record_id)
+        owner = await person.person_of(conn, ctx, record_id)
+    rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
+    now = ctx.clock.now()
+    index = Index(record_id=record_id.to_bytes(8), card=card.card, epoch=card.epoch)
+    issued = sign_once(
+        _issuer(ctx, now),
+        OnceRequest(
+            index=index,
+            code_class=0,
+            purpose=rules.PURPOSES[purpose],
+            life_s=ctx.policy.code_life_s,
+        ),
+        now,
+    )
+    return IssuedOnce(
+        text=issued.text,
+        issued_at=issued.code.head.issued_at,
+        expires_at=issued.code.head.expires_at,
+        life_s=ctx.policy.code_life_s,
+    )
+
+
+async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -> ResolvedScan:
+    """Whose code a terminal read, as a new scan; the same request again gives the same scan.
+
+    Checks go in the order of the health-code format; a code is spent, the scan written and the
+    audit entry appended in one transaction, and the insurer is asked after it. Raises the problems
+    of this feature, and those of ``credential.resolve_insurance`` for an e-credential.
+    """
+    read = read_text(ctx, request)
+    if (again := await _scan_of_use(ctx, terminal, request, read.code_id)) is not None:
+        return await _resolved(ctx, again, None)
+    insurance = None
+    if read.index is None:
+        found = await credential.resolve_insurance(
+            ctx, terminal.institution_id, read.text, request.purpose.value
+        )
+        record_id, insurance = found.record_id, found.insurance
+    else:
+        record_id = int.from_bytes(read.index.record_id)
+    scan = await _spend(ctx, terminal, request, read, record_id)
+    return await _resolved(ctx, scan, insurance)
+
+
+async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Scan:
+    """The scan behind a handle, for its own institution.
+
+    Raises ``NotFound``, ``ScanExpired`` after 12 hours, ``RowTampered``.
+    """
+    record_id, scan_id = ctx.public_ids.parse(scan_public_id)
+    async with connection(ctx.pool) as conn:
+        scan = await store.find_scan(conn, record_id, scan_id)
+    if scan is None or scan.institution_id != institution_id:
+        raise NotFound
+    ctx.sealer.check_mac("scan", scan.mac_parts(), scan.row_mac)
+    if ctx.clock.now() - scan.scanned_at >= rules.SCAN_LIFE:
+        raise ScanExpired
+    return scan
+
+
+def bills_visible(scan: Scan, terminal: Terminal) -> bool:
+    """Whether the terminal may show bills after this scan (identify is not authorise)."""
+    return rules.bills_visible(scan, terminal)
+
+
+async def list_scans(
+    ctx: Context, institution_id: int, after: str | None, limit: int
+) -> tuple[list[ListedScan], str | None]:
+    """An institution's scans behind a cursor, and the next cursor.
+
+    The cursor stays two seconds behind, so that no scan that was committed late is ever passed
+    over; a scan may therefore be told twice, under the same id. Raises ``NotFound`` for a cursor
+    that is not ours.
+    """
+    micros, after_id = ctx.public_ids.parse(after) if after is not None else (0, 0)
+    async with connection(ctx.pool) as conn:
+        found = await store.list_scans(
+            conn, institution_id, rules.YEAR_1970 + timedelta(microseconds=micros), after_id, limit
+        )
+    settled_until = ctx.clock.now() - rules.SETTLED_AFTER
+    passed = [scan for scan in found if scan.scanned_at <= settled_until]
+    if not passed:
+        return found, after
+    last = passed[-1]
+    micros = (last.scanned_at - rules.YEAR_1970) // timedelta(microseconds=1)
+    return found, ctx.public_ids.text(micros, last.scan_id)
+
+
+async def void_codes(ctx: Context, record_id: int) -> None:
+    """Every code issued before is void. Raises ``NotFound``, ``StateConflict``."""
+    await cards.change(ctx, record_id, "code.voided", cards.with_next_epoch)
+
+
+async def freeze(ctx: Context, record_id: int) -> None:
+    """No code of the record resolves until ``unfreeze``. Raises ``NotFound``, ``StateConflict``."""
+    frozen = cards.moved(CodeState.ACTIVE, CodeState.FROZEN)
+    await cards.change(ctx, record_id, "code.frozen", frozen)
+
+
+async def unfreeze(ctx: Context, record_id: int) -> None:
+    """Codes resolve again. Raises ``NotFound``, ``StateConflict``."""
+    active = cards.moved(CodeState.FROZEN, CodeState.ACTIVE)
+    await cards.change(ctx, record_id, "code.unfrozen", active)
+
+
+async def forget_uses(ctx: Context) -> int:
+    """Delete uses of codes that have long expired; gives how many."""
+    async with connection(ctx.pool) as conn:
+        return await store.delete_old_uses(conn, ctx.clock.now() - USES_KEPT)
+
+
+async def _scan_of_use(
+    ctx: Context, terminal: Terminal, request: ScanRequest, code_id: bytes
+) -> Scan | None:
+    """The scan this very request made before. Raises ``CodeAlreadyUsed`` for any other use."""
+    async with connection(ctx.pool) as conn:
+        use = await store.find_use(conn, code_id)
+        if use is None:
+            return None
+        if not rules.is_same_request(use, terminal, request.request_key):
+            raise CodeAlreadyUsed
+        scan = await store.find_scan(conn, use.record_id, use.scan_id)
+    if scan is None:
+        raise InvariantBroken("a use names a scan that does not exist")
+    ctx.sealer.check_mac("scan", scan.mac_parts(), scan.row_mac)
+    return scan
+
+
+async def _spend(
+    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode, record_id: int
+) -> Scan:
+    """Spend the code and write the scan, or nothing at all."""
+    now = ctx.clock.now()
+    scan = Scan(
+        record_id=record_id,
+        scan_id=ctx.ids.new(),
+        institution_id=terminal.institution_id,
+        terminal_id=terminal.terminal_id,
+        shown=read.shown,
+        level=read.level,
+        purpose=rules.PURPOSES[request.purpose].value,
+        scanned_at=now,
+        row_mac=b"",
+    )
+    scan = msgspec.structs.replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
+    use = CodeUse(
+        code_id=read.code_id,
+        record_id=record_id,
+        scan_id=scan.scan_id,
+        terminal_id=terminal.terminal_id,
+        request_key=request.request_key,
+        used_at=now,
+    )
+    async with transaction(ctx.pool) as conn:
+        spent = await store.insert_use(conn, use)
+        if spent:
+            await _check_owner(conn, ctx, record_id, read.index)
+            await store.insert_scan(conn, scan)
+            await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
+            await append(conn, ctx, _scanned(scan))
+    if spent:
+        return scan
+    again = await _scan_of_use(ctx, terminal, request, read.code_id)
+    if again is None:
+        raise InvariantBroken("a code was spent and was not")
+    return again
+
+
+async def _check_owner(conn: Connection, ctx: Context, record_id: int, index: Index | None) -> None:
+    """Check 13. Another owner's credential has no card here: then only the person counts."""
+    try:
+        owner = await person.person_of(conn, ctx, record_id)
+    except NotFound:
+        raise CodeNoSuchCard from None
+    frozen = owner.frozen_at is not None
+    if index is None:
+        if frozen:
+            raise CodeFrozen
+        return
+    card = await cards.find(conn, ctx, record_id, index.card)
+    rules.check_card(card, index.epoch, person_frozen=frozen)
+
+
+def _scanned(scan: Scan) -> AuditEntry:
+    return AuditEntry(
+        record_id=scan.record_id,
+        action="code.scanned",
+        actor_kind="terminal",
+        actor_id=scan.terminal_id,
+        institution_id=scan.institution_id,
+        facts={
+            "scan_id": scan.scan_id,
+            "shown": scan.shown.value,
+            "level": scan.level.value,
+            "purpose": scan.purpose,
+        },
+    )
+
+
+async def _resolved(ctx: Context, scan: Scan, insurance: InsuranceView | None) -> ResolvedScan:
+    """What is told of a scan. Asks the insurer: no transaction is open here."""
+    view = await person.read(ctx, scan.record_id)
+    if insurance is None:
+        insurance = await credential.insurance_of(ctx, scan.record_id, scan.institution_id)
+    return ResolvedScan(
+        scan=scan,
+        pseudonym=ctx.sealer.pseudonym(scan.institution_id, scan.record_id).hex(),
+        name=view.name,
+        sex=view.sex,
+        birth_date=view.birth_date,
+        insurance=insurance,
+    )
+
+
+def _issuer(ctx: Context, now: datetime) -> Issuer:
+    key = ctx.ring.current(KeyKind.ISSUER_ONCE, now)
+    if key.code_key_id is None:
+        raise InvariantBroken("an issuer key has a key id")
+    return Issuer(
+        kind=Kind.ONCE,
+        key_id=key.code_key_id,
+        signer=_private_key(key.material),
+        index_root=ctx.ring.current(KeyKind.INDEX_ROOT, now).material,
+    )
+
+
+@lru_cache(maxsize=8)
+def _private_key(material: bytes) -> PrivateKey:
+    """The handle of an issuer key; importing it costs as much as a signature."""
+    return PrivateKey.from_bytes(material)

@@ -1,0 +1,86 @@
+"""A record's card: made at first need, voided by its epoch, frozen by its state."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from service.audit.actions import append
+from service.audit.model import AuditEntry
+from service.healthcode import rules, store
+from service.healthcode.model import CodeCard, CodeState
+from service.kernel.context import Context
+from service.kernel.database import Connection, transaction
+from service.kernel.problems import InvariantBroken, NotFound, StateConflict
+
+
+async def find(conn: Connection, ctx: Context, record_id: int, card: int) -> CodeCard | None:
+    """A card with its MAC checked. Raises ``RowTampered``."""
+    row = await store.find_card(conn, record_id, card)
+    if row is not None:
+        ctx.sealer.check_mac("code", row.mac_parts(), row.row_mac)
+    return row
+
+
+async def find_or_make(conn: Connection, ctx: Context, record_id: int) -> CodeCard:
+    """The record's first card; two first needs at once make one."""
+    if (found := await find(conn, ctx, record_id, rules.CARD)) is not None:
+        return found
+    row = CodeCard(
+        record_id=record_id,
+        card=rules.CARD,
+        epoch=0,
+        state=CodeState.ACTIVE,
+        created_at=ctx.clock.now(),
+        row_mac=b"",
+    )
+    await store.insert_card(conn, _with_mac(ctx, row))
+    made = await find(conn, ctx, record_id, rules.CARD)
+    if made is None:
+        raise InvariantBroken("a card was neither there nor made")
+    return made
+
+
+async def change(
+    ctx: Context, record_id: int, action: str, changed: Callable[[CodeCard], CodeCard]
+) -> None:
+    """Write what ``changed`` makes of the card. Raises ``NotFound``, ``StateConflict``."""
+    async with transaction(ctx.pool) as conn:
+        was = await find(conn, ctx, record_id, rules.CARD)
+        if was is None:
+            raise NotFound
+        if not await store.update_card(conn, _with_mac(ctx, changed(was)), was):
+            raise StateConflict
+        await append(
+            conn,
+            ctx,
+            AuditEntry(
+                record_id=record_id,
+                action=action,
+                actor_kind="system",
+                actor_id=0,
+                institution_id=None,
+                facts={"card": was.card, "epoch": was.epoch},
+            ),
+        )
+
+
+def with_next_epoch(card: CodeCard) -> CodeCard:
+    """Every code issued before becomes void."""
+    if card.epoch >= rules.EPOCH_MAX:
+        raise InvariantBroken("the epochs of a card are used up")
+    return msgspec.structs.replace(card, epoch=card.epoch + 1)
+
+
+def moved(source: CodeState, target: CodeState) -> Callable[[CodeCard], CodeCard]:
+    """From one state to another. Raises ``StateConflict`` from any other state."""
+
+    def change_state(card: CodeCard) -> CodeCard:
+        if card.state is not source:
+            raise StateConflict
+        return msgspec.structs.replace(card, state=target)
+
+    return change_state
+
+
+def _with_mac(ctx: Context, row: CodeCard) -> CodeCard:
+    return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("code", row.mac_parts()))

@@ -1,0 +1,189 @@
+"""Why a code or a scan is refused: one problem for each error of the health-code format."""
+
+from service.kernel.problems import Problem
+
+
+class CodeMalformed(Problem):
+    """The text is no code that is known here, or a damaged one."""
+
+    code = "code-malformed"
+    status = 422
+    title = "This is not a code, or it was damaged"
+
+
+class CodeUnsupported(Problem):
+    """A version or kind that is not served here."""
+
+    code = "code-unsupported"
+    status = 422
+    title = "Codes of this version or kind are not served here"
+
+
+class ClockUnsure(Problem):
+    """The server's own clock is before its trust list: it cannot judge times."""
+
+    code = "clock-unsure"
+    status = 503
+    title = "The server's clock cannot be trusted at present"
+    retryable = True
+
+
+class TrustListExpired(Problem):
+    """The list of trusted keys is too old."""
+
+    code = "trust-list-expired"
+    status = 503
+    title = "The list of trusted keys is too old"
+    retryable = True
+
+
+class CodeKeyUnknown(Problem):
+    """The code names a key that nobody here issued with."""
+
+    code = "code-key-unknown"
+    status = 422
+    title = "The code was issued by an unknown key"
+
+
+class CodeKeyNotForKind(Problem):
+    """The named key may not issue codes of this kind or class."""
+
+    code = "code-key-not-for-kind"
+    status = 422
+    title = "The code's key may not issue codes of this kind"
+
+
+class CodeKeyClosed(Problem):
+    """The named key's window is over, or the code is older than its cut-off."""
+
+    code = "code-key-closed"
+    status = 410
+    title = "The code's key is no longer accepted; show a fresh code"
+
+
+class CodeNotYetValid(Problem):
+    """The code says it was issued in the future."""
+
+    code = "code-not-yet-valid"
+    status = 422
+    title = "The code's time has not come yet"
+
+
+class CodeExpired(Problem):
+    """The code's life is over; ``off_by_s`` says since when."""
+
+    code = "code-expired"
+    status = 410
+    title = "The code has expired; show a fresh one"
+
+
+class CodeStepOld(Problem):
+    """A bound code from an earlier moment: an old picture, or a slow phone clock."""
+
+    code = "code-step-old"
+    status = 410
+    title = "The code is from an earlier moment; show it again"
+
+
+class CodeStepAhead(Problem):
+    """A bound code from a later moment: a fast phone clock."""
+
+    code = "code-step-ahead"
+    status = 422
+    title = "The phone's clock is ahead"
+
+
+class CodePurposeMismatch(Problem):
+    """Shown for another purpose than it is scanned for, or bound to an offer that is not open."""
+
+    code = "code-purpose-mismatch"
+    status = 422
+    title = "The code was shown for another purpose"
+
+
+class CodeSignatureWrong(Problem):
+    """The issuer's signature does not hold: forged or damaged."""
+
+    code = "code-signature-wrong"
+    status = 422
+    title = "The code's signature does not hold"
+
+
+class CodeHolderKeyWrong(Problem):
+    """The holder key of a bound code is not a key."""
+
+    code = "code-holder-key-wrong"
+    status = 422
+    title = "The code's holder key is not valid"
+
+
+class CodeHolderSignatureWrong(Problem):
+    """The phone's signature of a bound code does not hold."""
+
+    code = "code-holder-signature-wrong"
+    status = 422
+    title = "The phone's signature does not hold"
+
+
+class CodeContextMismatch(Problem):
+    """Signed for another till, bill or amount."""
+
+    code = "code-context-mismatch"
+    status = 422
+    title = "The code was approved for another till, bill or amount"
+
+
+class CodeRevoked(Problem):
+    """The code was revoked."""
+
+    code = "code-revoked"
+    status = 410
+    title = "The code was revoked"
+
+
+class CodeAlreadyUsed(Problem):
+    """A code is taken once; a copy or a second reader comes too late."""
+
+    code = "code-already-used"
+    status = 410
+    title = "The code was used already; show a fresh one"
+
+
+class CodeIndexUnreadable(Problem):
+    """The code is genuine, but the key to whose it is is not held here any more."""
+
+    code = "code-index-unreadable"
+    status = 410
+    title = "The code can no longer be read; show a fresh one"
+
+
+class CodeSuperseded(Problem):
+    """All codes of this card were voided after this one was issued."""
+
+    code = "code-superseded"
+    status = 410
+    title = "The code was voided; show a fresh one"
+
+
+class CodeFrozen(Problem):
+    """The person or the card is frozen."""
+
+    code = "code-frozen"
+    status = 403
+    title = "This person's codes are frozen; the service desk can help"
+
+
+class CodeNoSuchCard(Problem):
+    """The code names a record or card that is not there or was cancelled."""
+
+    code = "code-no-such-card"
+    status = 410
+    title = "The code's card does not exist any more"
+
+
+class ScanExpired(Problem):
+    """A scan is a handle for one visit; this one is too old."""
+
+    code = "scan-expired"
+    status = 410
+    title = "The scan is too old; scan again"

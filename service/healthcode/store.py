@@ -1,0 +1,129 @@
+"""SQL of codes and scans."""
+
+from datetime import datetime
+
+import msgspec
+
+from service.healthcode.model import CodeCard, CodeUse, ListedScan, Scan
+from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+
+INSERT_CARD = """
+insert into code (record_id, card, epoch, state, created_at, row_mac)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (record_id, card) do nothing
+"""
+GET_CARD = """
+select record_id, card, epoch, state, created_at, row_mac
+from code
+where record_id = $1 and card = $2
+"""
+UPDATE_CARD = """
+update code
+set epoch = $5, state = $6, row_mac = $7
+where record_id = $1 and card = $2 and epoch = $3 and state = $4
+"""
+INSERT_USE = """
+insert into code_use (code_id, record_id, scan_id, terminal_id, request_key, used_at)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (code_id) do nothing
+"""
+GET_USE = """
+select code_id, record_id, scan_id, terminal_id, request_key, used_at
+from code_use
+where code_id = $1
+"""
+DELETE_OLD_USES = """
+delete from code_use
+where used_at < $1
+"""
+INSERT_SCAN = """
+insert into scan (
+  record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+GET_SCAN = """
+select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+from scan
+where record_id = $1 and scan_id = $2
+"""
+INSERT_LISTED = """
+insert into institution_scan (institution_id, scan_id, record_id, terminal_id, scanned_at)
+values ($1, $2, $3, $4, $5)
+"""
+LIST_SCANS = """
+select institution_id, scan_id, record_id, terminal_id, scanned_at
+from institution_scan
+where institution_id = $1 and (scanned_at, scan_id) > ($2, $3)
+order by scanned_at, scan_id
+limit $4
+"""
+
+
+async def insert_card(conn: Connection, row: CodeCard) -> bool:
+    """False when the record has this card already."""
+    return await insert_new(conn, INSERT_CARD, *msgspec.structs.astuple(row))
+
+
+async def find_card(conn: Connection, record_id: int, card: int) -> CodeCard | None:
+    """By record and card."""
+    return await find_row(conn, CodeCard, GET_CARD, record_id, card)
+
+
+async def update_card(conn: Connection, row: CodeCard, was: CodeCard) -> bool:
+    """Compare-and-set on epoch and state; False when somebody was faster."""
+    return (
+        await execute(
+            conn,
+            UPDATE_CARD,
+            was.record_id,
+            was.card,
+            was.epoch,
+            was.state,
+            row.epoch,
+            row.state,
+            row.row_mac,
+        )
+        == 1
+    )
+
+
+async def insert_use(conn: Connection, row: CodeUse) -> bool:
+    """False when the code was used before."""
+    return await insert_new(conn, INSERT_USE, *msgspec.structs.astuple(row))
+
+
+async def find_use(conn: Connection, code_id: bytes) -> CodeUse | None:
+    """The use of a code."""
+    return await find_row(conn, CodeUse, GET_USE, code_id)
+
+
+async def delete_old_uses(conn: Connection, before: datetime) -> int:
+    """Uses of codes that have expired since: expiry refuses them now."""
+    return await execute(conn, DELETE_OLD_USES, before)
+
+
+async def insert_scan(conn: Connection, row: Scan) -> None:
+    """A scan, and its entry in the institution's own list."""
+    await execute(conn, INSERT_SCAN, *msgspec.structs.astuple(row))
+    await execute(
+        conn,
+        INSERT_LISTED,
+        row.institution_id,
+        row.scan_id,
+        row.record_id,
+        row.terminal_id,
+        row.scanned_at,
+    )
+
+
+async def find_scan(conn: Connection, record_id: int, scan_id: int) -> Scan | None:
+    """By id."""
+    return await find_row(conn, Scan, GET_SCAN, record_id, scan_id)
+
+
+async def list_scans(
+    conn: Connection, institution_id: int, after_at: datetime, after_id: int, limit: int
+) -> list[ListedScan]:
+    """An institution's scans behind a place in time, oldest first."""
+    return await list_rows(conn, ListedScan, LIST_SCANS, institution_id, after_at, after_id, limit)

@@ -1,0 +1,277 @@
+"""Enrol institutions, applications and terminals; look them up; name their patients."""
+
+import secrets
+from datetime import timedelta
+from functools import lru_cache
+
+import msgspec
+
+from crypto.keyring import KeyKind
+from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm3 import hmac_sm3, sm3
+from service.institution import rules, store
+from service.institution.model import (
+    Activated,
+    CallerState,
+    EnrolledApplication,
+    EnrolledTerminal,
+    Institution,
+    InstitutionState,
+    MerchantAccount,
+    NewInstitution,
+)
+from service.institution.problems import ActivationRefused, AlreadyEnrolled, InstitutionSuspended
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection
+from service.kernel.entry import Proved
+from service.kernel.principals import Application, Terminal
+from service.kernel.problems import NonceReused, NotAuthenticated, NotFound
+from service.kernel.signed_requests import SCHEME_APPLICATION, WINDOW, Claimed
+
+SCOPES = frozenset({"bill", "settlement", "scan"})
+ACTIVATION_LIFE = timedelta(days=3)
+_ACTIVATION_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_ACTIVATION_LENGTH = 16
+TERMINAL_KEY_LENGTH = 32
+
+
+async def enrol_institution(ctx: Context, new: NewInstitution) -> Institution:
+    """Raises ``AlreadyEnrolled`` when the code is taken."""
+    row = Institution(
+        institution_id=ctx.ids.new(),
+        code=new.code,
+        name=new.name,
+        insurance_region=new.insurance_region,
+        level=new.level,
+        moved_amounts=new.moved_amounts,
+        state=InstitutionState.ACTIVE,
+        created_at=ctx.clock.now(),
+        row_mac=b"",
+    )
+    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("institution", row.mac_parts()))
+    async with connection(ctx.pool) as conn:
+        if not await store.insert_institution(conn, row):
+            raise AlreadyEnrolled
+    return row
+
+
+async def get_institution(ctx: Context, institution_id: int) -> Institution:
+    """Raises ``NotFound``; ``RowTampered`` when the row was changed from outside."""
+    async with connection(ctx.pool) as conn:
+        row = await store.find_institution(conn, institution_id)
+    if row is None:
+        raise NotFound
+    ctx.sealer.check_mac("institution", row.mac_parts(), row.row_mac)
+    return row
+
+
+async def list_institutions(ctx: Context) -> list[Institution]:
+    """At most 1,000, by code."""
+    async with connection(ctx.pool) as conn:
+        return await store.list_institutions(conn, 1000)
+
+
+async def enrol_application(
+    ctx: Context, institution_id: int, *, name: str, public_key: bytes, scopes: frozenset[str]
+) -> EnrolledApplication:
+    """Raises ``BadKey`` for a key that is not a point, ``NotFound``, ``ValueError`` (scopes)."""
+    if not scopes or not scopes <= SCOPES:
+        raise ValueError(f"scopes are {sorted(SCOPES)}")
+    row = EnrolledApplication(
+        institution_id=(await get_institution(ctx, institution_id)).institution_id,
+        application_id=ctx.ids.new(),
+        name=name,
+        public_key=PublicKey.from_bytes(public_key).to_bytes(),
+        scopes=sorted(scopes),
+        state=CallerState.ACTIVE,
+        created_at=ctx.clock.now(),
+        row_mac=b"",
+    )
+    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("application", row.mac_parts()))
+    async with connection(ctx.pool) as conn:
+        await store.insert_application(conn, row)
+    return row
+
+
+async def enrol_terminal(
+    ctx: Context, institution_id: int, *, name: str, public_place: bool
+) -> tuple[EnrolledTerminal, str]:
+    """A terminal and its activation code (16 characters, one use, three days)."""
+    code = "".join(secrets.choice(_ACTIVATION_ALPHABET) for _ in range(_ACTIVATION_LENGTH))
+    now = ctx.clock.now()
+    row = EnrolledTerminal(
+        institution_id=(await get_institution(ctx, institution_id)).institution_id,
+        terminal_id=ctx.ids.new(),
+        name=name,
+        public_place=public_place,
+        key_sealed=None,
+        activation_hash=sm3(code.encode()),
+        activation_until=now + ACTIVATION_LIFE,
+        state=CallerState.ENROLLED,
+        created_at=now,
+        row_mac=b"",
+    )
+    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("terminal", row.mac_parts()))
+    async with connection(ctx.pool) as conn:
+        await store.insert_terminal(conn, row)
+    return row, code
+
+
+async def activate_terminal(ctx: Context, activation_code: str) -> Activated:
+    """Spend an activation code and deliver the terminal's key. Raises ``ActivationRefused``."""
+    spent = sm3(activation_code.strip().upper().replace("-", "").encode())
+    async with connection(ctx.pool) as conn:
+        row = await store.find_by_activation(conn, spent)
+        if row is None or row.activation_until is None:
+            raise ActivationRefused
+        ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
+        if row.activation_until < ctx.clock.now():
+            raise ActivationRefused
+        key = secrets.token_bytes(TERMINAL_KEY_LENGTH)
+        sealed = ctx.sealer.seal_local("terminal", row.terminal_id.to_bytes(8), key)
+        row = msgspec.structs.replace(
+            row,
+            key_sealed=sealed,
+            activation_hash=None,
+            activation_until=None,
+            state=CallerState.ACTIVE,
+        )
+        row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("terminal", row.mac_parts()))
+        if not await store.activate_terminal(conn, row, activation_hash=spent):
+            raise ActivationRefused
+    institution = await get_institution(ctx, row.institution_id)
+    return Activated(terminal=row, institution_name=institution.name, key=key)
+
+
+async def set_merchant_account(
+    ctx: Context, institution_id: int, *, provider: str, account_name: str
+) -> None:
+    """Say which merchant account of ``provider`` collects for the institution."""
+    row = MerchantAccount(
+        institution_id=institution_id,
+        provider=provider,
+        account_name=account_name,
+        created_at=ctx.clock.now(),
+        row_mac=b"",
+    )
+    row = msgspec.structs.replace(
+        row, row_mac=ctx.sealer.row_mac("merchant_account", row.mac_parts())
+    )
+    async with connection(ctx.pool) as conn:
+        await store.upsert_merchant(conn, row)
+
+
+async def merchant_account(ctx: Context, institution_id: int, provider: str) -> str:
+    """The account name that ``Partners.payment`` takes. Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        row = await store.find_merchant(conn, institution_id, provider)
+    if row is None:
+        raise NotFound
+    ctx.sealer.check_mac("merchant_account", row.mac_parts(), row.row_mac)
+    return row.account_name
+
+
+async def pseudonym(conn: Connection, ctx: Context, institution_id: int, record_id: int) -> str:
+    """What the institution calls the record: 32 hexadecimal digits, remembered for look-up."""
+    name = ctx.sealer.pseudonym(institution_id, record_id)
+    await store.insert_patient(conn, institution_id, name, record_id, ctx.clock.now())
+    return name.hex()
+
+
+async def find_patient(ctx: Context, institution_id: int, pseudonym_text: str) -> int:
+    """The record behind an institution's pseudonym. Raises ``NotFound``."""
+    try:
+        name = bytes.fromhex(pseudonym_text)
+    except ValueError:
+        raise NotFound from None
+    async with connection(ctx.pool) as conn:
+        record_id = await store.find_patient(conn, institution_id, name)
+    if record_id is None or ctx.sealer.pseudonym(institution_id, record_id) != name:
+        raise NotFound
+    return record_id
+
+
+async def prove(ctx: Context, claimed: Claimed, text: bytes, changes_state: bool) -> Proved:
+    """Prove who signed ``text``.
+
+    Raises ``NotAuthenticated``, ``NonceReused``, ``InstitutionSuspended``.
+
+    An unknown id, a revoked caller and a wrong signature are answered alike. The nonce is spent
+    only after the signature holds, and only for requests that change state.
+    """
+    try:
+        institution_id, caller_id = ctx.public_ids.parse(claimed.caller_id)
+    except NotFound:
+        raise NotAuthenticated from None
+    if claimed.scheme == SCHEME_APPLICATION:
+        proved = await _prove_application(ctx, institution_id, caller_id, claimed, text)
+    else:
+        proved = await _prove_terminal(ctx, institution_id, caller_id, claimed, text)
+    institution = await get_institution(ctx, institution_id)
+    if institution.state is not InstitutionState.ACTIVE:
+        raise InstitutionSuspended
+    if changes_state:
+        async with connection(ctx.pool) as conn:
+            if not await store.insert_nonce(
+                conn, institution_id, caller_id, claimed.nonce, ctx.clock.now()
+            ):
+                raise NonceReused
+    return proved
+
+
+async def _prove_application(
+    ctx: Context, institution_id: int, application_id: int, claimed: Claimed, text: bytes
+) -> Proved:
+    async with connection(ctx.pool) as conn:
+        row = await store.find_application(conn, institution_id, application_id)
+    if row is None or row.state is not CallerState.ACTIVE:
+        raise NotAuthenticated
+    ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
+    if not rules.signature_holds(row.public_key, text, claimed.signature):
+        raise NotAuthenticated
+    principal = Application(
+        institution_id=institution_id,
+        application_id=application_id,
+        scopes=frozenset(row.scopes),
+    )
+    return Proved(principal, lambda answer: _sign_answer(ctx, answer))
+
+
+def _sign_answer(ctx: Context, answer: bytes) -> tuple[str, bytes]:
+    key = ctx.ring.current(KeyKind.TRANSPORT, ctx.clock.now())
+    return f"transport-{key.version}", _private_key(key.material).sign(answer)
+
+
+def platform_key(ctx: Context) -> PublicKey:
+    """Our public key, by which callers check the signatures of our answers."""
+    key = ctx.ring.current(KeyKind.TRANSPORT, ctx.clock.now())
+    return _private_key(key.material).public
+
+
+@lru_cache(maxsize=8)
+def _private_key(material: bytes) -> PrivateKey:
+    """The handle of a signing key; importing it costs as much as a signature."""
+    return PrivateKey.from_bytes(material)
+
+
+async def _prove_terminal(
+    ctx: Context, institution_id: int, terminal_id: int, claimed: Claimed, text: bytes
+) -> Proved:
+    async with connection(ctx.pool) as conn:
+        row = await store.find_terminal(conn, institution_id, terminal_id)
+    if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
+        raise NotAuthenticated
+    ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
+    key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+    if not rules.mac_holds(key, text, claimed.signature):
+        raise NotAuthenticated
+    principal = Terminal(
+        institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
+    )
+    return Proved(principal, lambda answer: ("terminal", hmac_sm3(key, answer)))
+
+
+async def forget_nonces(ctx: Context) -> int:
+    """Delete nonces that the signature window has made useless."""
+    async with connection(ctx.pool) as conn:
+        return await store.delete_old_nonces(conn, ctx.clock.now() - 2 * WINDOW)

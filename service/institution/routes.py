@@ -1,0 +1,34 @@
+"""HTTP of institutions: a terminal's activation."""
+
+import base64
+
+from litestar import Router, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from service.institution import actions
+from service.institution.schemas import ActivationAnswer, ActivationRequest
+from service.kernel.context import Context
+from service.kernel.limits import RateLimit
+
+
+@post("/v1/terminal-activation", status_code=200, tags=["terminal"])
+async def activate(
+    data: JSONBody[ActivationRequest],
+    ctx: NamedDependency[Context],
+    activation_limit: NamedDependency[RateLimit],
+) -> ActivationAnswer:
+    """Exchange a terminal's activation code for its id and its HMAC-SM3 key, once."""
+    activation_limit.take("all", ctx.clock.now())
+    activated = await actions.activate_terminal(ctx, data.activation_code)
+    return ActivationAnswer(
+        terminal_id=ctx.public_ids.text(
+            activated.terminal.institution_id, activated.terminal.terminal_id
+        ),
+        key=base64.b64encode(activated.key).decode(),
+        institution_name=activated.institution_name,
+        public_place=activated.terminal.public_place,
+    )
+
+
+router = Router(path="/", route_handlers=[activate])

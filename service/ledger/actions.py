@@ -1,0 +1,66 @@
+"""Post to the ledger and read its sums."""
+
+import msgspec
+
+from service.kernel.clock import business_day
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection
+from service.kernel.problems import InvariantBroken
+from service.ledger import rules, store
+from service.ledger.model import PATIENT, NewPosting, Posting
+
+
+async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
+    """Post inside the caller's transaction. The same cause again with equal content is nothing.
+
+    Raises ``InvariantBroken`` when the cause stands with other content, ``RowTampered`` when the
+    standing row was changed from outside.
+    """
+    rules.check_posting(new)
+    now = ctx.clock.now()
+    row = Posting(
+        record_id=new.record_id,
+        settlement_id=new.settlement_id,
+        institution_id=new.institution_id,
+        cause=new.cause,
+        debit=new.debit,
+        credit=new.credit,
+        amount_fen=new.amount_fen,
+        posting_id=ctx.ids.new(),
+        day=business_day(now),
+        posted_at=now,
+        row_mac=b"",
+    )
+    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("posting", row.mac_parts()))
+    if await store.insert_posting(conn, row):
+        return
+    stored = await store.find_by_cause(conn, new.record_id, new.settlement_id, new.cause)
+    if stored is None:
+        raise InvariantBroken("a posting that stands cannot be read")
+    ctx.sealer.check_mac("posting", stored.mac_parts(), stored.row_mac)
+    if not rules.is_same(new, stored):
+        raise InvariantBroken("one cause posts one content")
+
+
+async def list_postings(
+    conn: Connection, ctx: Context, record_id: int, settlement_id: int
+) -> list[Posting]:
+    """Every posting of a settlement in order. Raises ``RowTampered``."""
+    rows = await store.list_of_settlement(conn, record_id, settlement_id)
+    for row in rows:
+        ctx.sealer.check_mac("posting", row.mac_parts(), row.row_mac)
+    return rows
+
+
+async def balances(ctx: Context, record_id: int, settlement_id: int) -> dict[str, int]:
+    """Debits less credits in fen for each account that a settlement touched."""
+    async with connection(ctx.pool) as conn:
+        return rules.sum_accounts(await list_postings(conn, ctx, record_id, settlement_id))
+
+
+async def check_balanced(
+    conn: Connection, ctx: Context, record_id: int, settlement_id: int
+) -> bool:
+    """Whether the patient's account of a settlement stands at zero, as it must at its end."""
+    sums = rules.sum_accounts(await list_postings(conn, ctx, record_id, settlement_id))
+    return sums.get(PATIENT, 0) == 0

@@ -1,0 +1,50 @@
+"""The verbs of payment, a file a subject; callers import them from here.
+
+Each file uses only those before it: rows, refunds, outcomes, tries, attempts, notices.
+"""
+
+from service.payment.actions.attempts import (
+    ask,
+    check_way,
+    close,
+    create,
+    end_review,
+    forget_notices,
+    list_attempts,
+    place,
+    present,
+    read,
+)
+from service.payment.actions.notices import take_notice
+from service.payment.actions.outcomes import apply_payment
+from service.payment.actions.refunds import (
+    LATE_PAYMENT,
+    apply_refund,
+    list_refunds,
+    pursue_refund,
+    refund,
+    retry_refund,
+)
+from service.payment.actions.tries import pursue
+
+__all__ = [
+    "LATE_PAYMENT",
+    "apply_payment",
+    "apply_refund",
+    "ask",
+    "check_way",
+    "close",
+    "create",
+    "end_review",
+    "forget_notices",
+    "list_attempts",
+    "list_refunds",
+    "place",
+    "present",
+    "pursue",
+    "pursue_refund",
+    "read",
+    "refund",
+    "retry_refund",
+    "take_notice",
+]

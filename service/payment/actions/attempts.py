@@ -1,0 +1,186 @@
+"""Attempts: make, place, show, ask, close."""
+
+from datetime import datetime
+
+import msgspec
+
+from integrations.ports import payments as port
+from integrations.ports.partners import PartnerUnknown
+from service.institution import actions as institution
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection, transaction
+from service.kernel.problems import NotFound, StateConflict
+from service.payment import rules, store
+from service.payment.actions import outcomes, rows, tries
+from service.payment.model import NewAttempt, PaymentAttempt, Presentation, RowKey
+from service.payment.problems import PaymentInProgress, PaymentNotReady, PaymentWayUnknown
+from service.payment.states import ATTEMPT, AttemptState
+
+
+async def read(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
+    """Raises ``NotFound``, ``RowTampered``."""
+    return await rows.read_attempt(ctx, RowKey(record_id, attempt_id))
+
+
+async def check_way(ctx: Context, institution_id: int, provider: str, way: str) -> None:
+    """Can the institution be paid like this? Raises ``PaymentWayUnknown``. For callers to ask
+    before they open the transaction of ``create``."""
+    try:
+        account_name = await institution.merchant_account(ctx, institution_id, provider)
+        ctx.partners.payment(provider, account_name)
+    except (NotFound, PartnerUnknown):
+        raise PaymentWayUnknown from None
+    if way not in rules.WAYS:
+        raise PaymentWayUnknown
+
+
+async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAttempt:
+    """Store an attempt (CREATED) and its trade number in the caller's transaction.
+
+    Raises ``PaymentInProgress`` while another attempt for the same purpose of the settlement
+    lives, is paid or is under review; ``PaymentWayUnknown`` for a way without its payer.
+    """
+    if new.way not in rules.WAYS or (new.way == "jsapi" and not new.payer):
+        raise PaymentWayUnknown
+    now, attempt_id = ctx.clock.now(), ctx.ids.new()
+    row = rows.sign_attempt(
+        ctx,
+        PaymentAttempt(
+            record_id=new.record_id,
+            attempt_id=attempt_id,
+            settlement_id=new.settlement_id,
+            institution_id=new.institution_id,
+            provider=new.provider,
+            account_name=None,
+            way=new.way,
+            purpose=new.purpose,
+            trade_no=ctx.ids.trade_no(),
+            amount_fen=new.amount_fen,
+            refunding_fen=0,
+            refunded_fen=0,
+            state=ATTEMPT.start,
+            payer_sealed=await rows.seal(conn, ctx, new.record_id, attempt_id, "payer", new.payer),
+            client_sealed=None,
+            provider_ref=None,
+            paid_at=None,
+            expires_at=new.expires_at,
+            asked_at=None,
+            due_at=now + ctx.policy.retry_after,
+            tries=0,
+            created_at=now,
+            version=1,
+            row_mac=b"",
+        ),
+    )
+    if not await store.insert_attempt(conn, row):
+        raise PaymentInProgress
+    await store.insert_number(
+        conn, row.trade_no, store.TRADE, RowKey(row.record_id, row.attempt_id)
+    )
+    return row
+
+
+async def list_attempts(
+    conn: Connection, ctx: Context, record_id: int, settlement_id: int
+) -> list[PaymentAttempt]:
+    """All attempts of a settlement, newest first. Raises ``RowTampered``."""
+    found = await store.list_attempts(conn, record_id, settlement_id)
+    for row in found:
+        ctx.sealer.check_mac(rows.ATTEMPT_TABLE, row.mac_parts(), row.row_mac)
+    return found
+
+
+async def present(ctx: Context, record_id: int, attempt_id: int) -> Presentation:
+    """What the payer's device needs now. Raises ``PaymentNotReady`` unless AWAITING_PAYER."""
+    async with connection(ctx.pool) as conn:
+        row = await rows.get_attempt(conn, ctx, RowKey(record_id, attempt_id))
+        text = await rows.unseal(conn, ctx, row, "client", row.client_sealed)
+    gateway = rows.find_gateway(ctx, row.provider, row.account_name)
+    if row.state is not AttemptState.AWAITING_PAYER or text is None or gateway is None:
+        raise PaymentNotReady(retry_after_s=2)
+    placed = msgspec.json.decode(text, type=port.PlacedOrder)
+    parameters = None
+    if row.way == "jsapi" and placed.prepay_ref is not None:
+        parameters = gateway.client_parameters(placed.prepay_ref, ctx.clock.now())
+    return Presentation(qr_text=placed.qr_text, client_parameters=parameters)
+
+
+async def place(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
+    """Place the order at the provider. Gives the attempt as it stands afterwards:
+    AWAITING_PAYER, FAILED, still CREATED (outcome unknown: the poller goes on), or PAID."""
+    row = await read(ctx, record_id, attempt_id)
+    if row.state is not AttemptState.CREATED or not rules.may_ask(row, ctx.clock.now()):
+        return row
+    return await tries.try_place(ctx, row)
+
+
+async def ask(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
+    """Go on with a live attempt on a client's demand, at most once in 30 s for one order."""
+    row = await read(ctx, record_id, attempt_id)
+    if row.due_at is None or not rules.may_ask(row, ctx.clock.now()):
+        return row
+    return await tries.pursue(ctx, RowKey(record_id, attempt_id))
+
+
+async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
+    """Close an unpaid attempt, then ask. Gives CLOSED, PAID (the payer was faster), or CLOSING
+    (not known yet: the poller goes on; the topic ``payment.closed`` or ``payment.paid`` tells)."""
+    before = await rows.read_attempt(ctx, RowKey(record_id, attempt_id))
+    row = await outcomes.ask_close(ctx, RowKey(record_id, attempt_id))
+    is_new = row.state is not before.state
+    if row.state is not AttemptState.CLOSING:
+        return row
+    return await tries.try_close(ctx, row) if is_new or rules.may_ask(row, ctx.clock.now()) else row
+
+
+async def end_review(
+    ctx: Context, record_id: int, attempt_id: int, *, operator_id: int, money_is_back: bool
+) -> PaymentAttempt:
+    """An operator ends a review, by what the provider says now: paid as asked, or over.
+
+    ``money_is_back`` is his word that whatever was paid otherwise went back to the payer. Raises
+    ``StateConflict`` where the provider says something else or nothing, ``NotFound``.
+    """
+    key = RowKey(record_id, attempt_id)
+    row = await rows.read_attempt(ctx, key)
+    gateway = rows.find_gateway(ctx, row.provider, row.account_name)
+    if row.state is not AttemptState.NEEDS_REVIEW or gateway is None:
+        raise StateConflict
+    told = await tries.query(ctx, gateway, row)
+    if told is None:
+        raise StateConflict("the provider gives no clear answer")
+    event = rules.judge_review(row, told, money_is_back=money_is_back)
+    if event is None:
+        raise StateConflict("the provider says otherwise")
+    async with transaction(ctx.pool) as conn:
+        before = await rows.lock_attempt(conn, ctx, key)
+        if before.version != row.version:
+            raise StateConflict
+        await rows.note(conn, ctx, before, "payment.reviewed", row.amount_fen, operator_id)
+        return await outcomes.advance(
+            conn, ctx, before, event, **outcomes.facts_of(ctx, event, told)
+        )
+
+
+async def forget_notices(ctx: Context) -> int:
+    """Forget applied notices that no provider sends again."""
+    async with connection(ctx.pool) as conn:
+        return await store.delete_old_notices(conn, ctx.clock.now() - rules.KEEP_NOTICES)
+
+
+async def list_due(ctx: Context, now: datetime, limit: int) -> list[RowKey]:
+    """Attempts to pursue."""
+    async with connection(ctx.pool) as conn:
+        return await store.list_due_attempts(conn, now, limit)
+
+
+async def claim(ctx: Context, key: RowKey, now: datetime, until: datetime) -> bool:
+    """Whether this caller holds the due attempt."""
+    async with connection(ctx.pool) as conn:
+        return await store.claim_attempt(conn, key, now, until)
+
+
+async def release(ctx: Context, key: RowKey) -> None:
+    """Let others take the attempt before the lease ends."""
+    async with connection(ctx.pool) as conn:
+        await store.release_attempt(conn, key)

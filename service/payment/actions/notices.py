@@ -1,0 +1,114 @@
+"""Providers' notices: verified over raw bytes, applied once, answered as the provider wants."""
+
+from collections.abc import Mapping
+
+from crypto.sm3 import sm3
+from integrations.ports import payments as port
+from integrations.ports.partners import PartnerUnknown
+from service.casework import actions as casework
+from service.casework.model import NewItem
+from service.kernel.context import Context
+from service.kernel.database import connection, transaction
+from service.kernel.logs import get_logger
+from service.kernel.problems import NotFound
+from service.payment import store
+from service.payment.actions import outcomes, refunds, rows
+from service.payment.model import RowKey
+
+_log = get_logger("payment")
+
+
+async def take_notice(
+    ctx: Context, provider: str, account_name: str, headers: Mapping[str, str], body: bytes
+) -> port.NoticeAnswer:
+    """Verify a notice, apply it, and give the answer that the provider wants to hear.
+
+    A number that is not ours is refused, so that the provider sends again, and opens a work item;
+    a wrong amount is accepted, for a repeat would not mend it. Raises ``NotFound`` for a merchant
+    account that nobody set up.
+    """
+    try:
+        gateway = ctx.partners.payment(provider, account_name)
+    except PartnerUnknown:
+        ctx.metrics.outcomes.labels("none", "notice", "refused").inc()
+        raise NotFound from None
+    now = ctx.clock.now()
+    try:
+        notice = gateway.read_notice(headers, body, now)
+    except port.NoticeRefused as fault:
+        ctx.metrics.outcomes.labels(provider, "notice", "refused").inc()
+        _log.warning("notice.refused", provider=provider, reason=fault.reason)
+        return gateway.notice_answer(accepted=False)
+    notice_no = f"{account_name}:{notice.notice_id}"
+    async with connection(ctx.pool) as conn:
+        if await store.has_notice(conn, notice_no, provider):
+            return gateway.notice_answer(accepted=True)
+    if not await _apply(ctx, provider, account_name, notice):
+        await _report_unknown(ctx, provider, account_name, notice)
+        ctx.metrics.outcomes.labels(provider, "notice", "unknown-number").inc()
+        return gateway.notice_answer(accepted=False)
+    # Remembered last: a crash before this line makes the provider send again, which is harmless.
+    async with connection(ctx.pool) as conn:
+        await store.insert_notice(conn, notice_no, provider, now)
+    ctx.metrics.outcomes.labels(provider, "notice", "accepted").inc()
+    return gateway.notice_answer(accepted=True)
+
+
+async def _apply(
+    ctx: Context, provider: str, account_name: str, notice: port.PaymentNotice
+) -> bool:
+    """False when the number is not ours, or not that merchant account's."""
+    if notice.payment is not None:
+        key = await outcomes.find_trade(ctx, notice.payment.trade_no)
+        if key is None or not await _is_of_account(ctx, key, provider, account_name):
+            return False
+        await outcomes.apply_to(ctx, key, provider, notice.payment)
+    if notice.refund is not None:
+        key = await _find_refund(ctx, notice.refund.refund_no)
+        if key is None:
+            return False
+        async with connection(ctx.pool) as conn:
+            attempt_id = (await rows.get_refund(conn, ctx, key)).attempt_id
+        attempt = RowKey(key.record_id, attempt_id)
+        if not await _is_of_account(ctx, attempt, provider, account_name):
+            return False
+        await refunds.apply_to(ctx, key, provider, notice.refund)
+    return True
+
+
+async def _find_refund(ctx: Context, refund_no: str) -> RowKey | None:
+    async with connection(ctx.pool) as conn:
+        return await store.find_number(conn, refund_no, store.REFUND)
+
+
+async def _is_of_account(ctx: Context, key: RowKey, provider: str, account_name: str) -> bool:
+    async with connection(ctx.pool) as conn:
+        row = await rows.get_attempt(conn, ctx, key)
+    return (row.provider, row.account_name) == (provider, account_name)
+
+
+async def _report_unknown(
+    ctx: Context, provider: str, account_name: str, notice: port.PaymentNotice
+) -> None:
+    if notice.payment is not None:
+        number, amount_fen = notice.payment.trade_no, notice.payment.amount_fen
+    elif notice.refund is not None:
+        number, amount_fen = notice.refund.refund_no, notice.refund.amount_fen
+    else:
+        return
+    item = NewItem(
+        record_id=0,
+        kind="payment",
+        # No row of ours to point at: one item a number.
+        subject_id=int.from_bytes(sm3(number.encode())[:8]) >> 1,
+        institution_id=None,
+        reason="unknown-number",
+        evidence={
+            "provider": provider,
+            "account_name": account_name,
+            "number": number,
+            "told_fen": amount_fen,
+        },
+    )
+    async with transaction(ctx.pool) as conn:
+        await casework.open_item(conn, ctx, item)

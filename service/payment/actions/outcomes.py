@@ -1,0 +1,102 @@
+"""What becomes of an attempt: the one door for a provider's word, and all that follows from it."""
+
+from datetime import datetime
+from typing import Any
+
+from integrations.ports import payments as port
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection, transaction
+from service.kernel.problems import NotFound
+from service.payment import rules, store
+from service.payment.actions import rows
+from service.payment.actions.refunds import LATE_PAYMENT, refund
+from service.payment.model import PaymentAttempt, RowKey
+from service.payment.states import ATTEMPT, AttemptEvent, AttemptState
+
+
+async def apply_payment(ctx: Context, provider: str, told: port.Payment) -> None:
+    """The one door for what a provider says of a trade; a repeat changes nothing.
+
+    Raises ``NotFound`` for a trade number that is not ours.
+    """
+    key = await find_trade(ctx, told.trade_no)
+    if key is None:
+        raise NotFound
+    await apply_to(ctx, key, provider, told)
+
+
+async def find_trade(ctx: Context, trade_no: str) -> RowKey | None:
+    """Where a trade number of ours leads."""
+    async with connection(ctx.pool) as conn:
+        return await store.find_number(conn, trade_no, store.TRADE)
+
+
+async def apply_to(ctx: Context, key: RowKey, provider: str, told: port.Payment) -> PaymentAttempt:
+    """Apply what was told to the attempt at ``key``; gives it as it stands afterwards."""
+    async with transaction(ctx.pool) as conn:
+        before = await rows.lock_attempt(conn, ctx, key)
+        if (before.provider, before.trade_no) != (provider, told.trade_no):
+            raise NotFound
+        judged = rules.judge_payment(before, told)
+        if judged.reason is not None:
+            await rows.report_attempt(conn, ctx, before, judged.reason, told.amount_fen)
+        if judged.event is None:
+            return before
+        return await advance(conn, ctx, before, judged.event, **facts_of(ctx, judged.event, told))
+
+
+def facts_of(ctx: Context, event: AttemptEvent, told: port.Payment) -> dict[str, Any]:
+    """The columns that a provider's word sets."""
+    if event not in {AttemptEvent.PAY, AttemptEvent.PAY_LATE}:
+        return {}
+    paid_at: datetime = told.paid_at or ctx.clock.now()
+    return {"provider_ref": told.provider_ref, "paid_at": paid_at}
+
+
+async def end(ctx: Context, key: RowKey, event: AttemptEvent) -> PaymentAttempt:
+    """Close or fail an attempt, unless something else ended it before."""
+    async with transaction(ctx.pool) as conn:
+        before = await rows.lock_attempt(conn, ctx, key)
+        if not ATTEMPT.allows(before.state, event):
+            return before
+        return await advance(conn, ctx, before, event)
+
+
+async def ask_close(ctx: Context, key: RowKey) -> PaymentAttempt:
+    """Begin to close an unpaid attempt; one that was never sent is closed at once."""
+    async with transaction(ctx.pool) as conn:
+        before = await rows.lock_attempt(conn, ctx, key)
+        if before.state is AttemptState.CREATED and before.tries == 0:
+            return await advance(conn, ctx, before, AttemptEvent.CLOSE)
+        if not ATTEMPT.allows(before.state, AttemptEvent.ASK_CLOSE):
+            return before
+        due_at = ctx.clock.now()
+        return await advance(conn, ctx, before, AttemptEvent.ASK_CLOSE, due_at=due_at)
+
+
+async def advance(
+    conn: Connection, ctx: Context, before: PaymentAttempt, event: AttemptEvent, **changes: Any
+) -> PaymentAttempt:
+    """One step of the machine, its posting and its event, in one transaction on a locked row."""
+    state = ATTEMPT.advance(before.state, event)
+    fixed = {"state": state, "tries": 0, "due_at": None}
+    after = await rows.save_attempt(conn, ctx, before, **(fixed | changes))
+    ctx.metrics.transitions.labels("payment", state.value).inc()
+    match event:
+        case AttemptEvent.PAY:
+            await rows.post_received(conn, ctx, after)
+            await rows.tell_payment(conn, ctx, after, "payment.paid")
+        case AttemptEvent.PAY_LATE:
+            await rows.post_received(conn, ctx, after)
+            await refund(
+                conn, ctx, after.record_id, after.attempt_id, after.amount_fen, LATE_PAYMENT
+            )
+        case AttemptEvent.REFUSE:
+            await rows.tell_payment(conn, ctx, after, "payment.failed")
+        case AttemptEvent.CLOSE:
+            await rows.tell_payment(conn, ctx, after, "payment.closed")
+        case AttemptEvent.CONTRADICT:
+            await rows.tell_payment(conn, ctx, after, "payment.review")
+        case _:
+            pass
+    return after

@@ -1,0 +1,203 @@
+"""One try to bring an attempt further: place it, ask about it, close it.
+
+Each try is counted and committed before its call, so that a crash leaves something due.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from integrations.ports import payments as port
+from integrations.ports.outcomes import Accepted, Rejected
+from service.institution import actions as institution
+from service.kernel.context import Context
+from service.kernel.database import connection, transaction
+from service.kernel.problems import NotFound
+from service.payment import rules
+from service.payment.actions import outcomes, rows
+from service.payment.model import PaymentAttempt, RowKey
+from service.payment.states import ATTEMPT, AttemptEvent, AttemptState
+
+_DESCRIPTIONS = {"MAIN": "医疗费用", "DIFFERENCE": "医疗费用差额"}
+"""What the payer reads at the provider: nothing of the visit. Fixed, for a repeated order must be
+the same to the byte."""
+_MOVED_ON = frozenset(
+    {port.PaymentStatus.PAID, port.PaymentStatus.CLOSED, port.PaymentStatus.REFUNDED}
+)
+
+
+async def pursue(ctx: Context, key: RowKey) -> PaymentAttempt:
+    """One try to bring a live attempt further; the job's unit of work."""
+    row = await rows.read_attempt(ctx, key)
+    is_over = row.expires_at <= ctx.clock.now()
+    match row.state:
+        case AttemptState.CREATED | AttemptState.AWAITING_PAYER if is_over:
+            closing = await outcomes.ask_close(ctx, key)
+            is_open = closing.state is AttemptState.CLOSING
+            return await try_close(ctx, closing) if is_open else closing
+        case AttemptState.CREATED:
+            return await try_place(ctx, row)
+        case AttemptState.AWAITING_PAYER:
+            return await _poll(ctx, row)
+        case AttemptState.CLOSING:
+            return await try_close(ctx, row)
+        case _:
+            return row
+
+
+async def _begin(
+    ctx: Context, row: PaymentAttempt, account_name: str | None
+) -> PaymentAttempt | None:
+    """The intent of a try: counted, dated and due again. None when somebody was faster."""
+    now = ctx.clock.now()
+    async with transaction(ctx.pool) as conn:
+        return await rows.try_attempt(
+            conn,
+            ctx,
+            row,
+            account_name=account_name,
+            asked_at=now,
+            due_at=now + rules.pause(ctx.policy.retry_after, row.tries),
+            tries=row.tries + 1,
+        )
+
+
+async def _account(ctx: Context, row: PaymentAttempt) -> str | None:
+    if row.account_name is not None:
+        return row.account_name
+    try:
+        return await institution.merchant_account(ctx, row.institution_id, row.provider)
+    except NotFound:
+        return None
+
+
+async def try_place(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
+    """Ask first, unless nothing was sent yet; then place: the same order is answered alike."""
+    key = RowKey(row.record_id, row.attempt_id)
+    account_name = await _account(ctx, row)
+    gateway = rows.find_gateway(ctx, row.provider, account_name)
+    if gateway is None and row.tries == 0:
+        return await outcomes.end(ctx, key, AttemptEvent.REFUSE)
+    begun = await _begin(ctx, row, account_name)
+    if begun is None:
+        return await rows.read_attempt(ctx, key)
+    if gateway is None:
+        await rows.report_unresolved(ctx, begun)
+        return begun
+    stands_there = False
+    if row.tries:
+        told = await query(ctx, gateway, begun)
+        if told is None:
+            return begun
+        if told.status in _MOVED_ON:
+            return await outcomes.apply_to(ctx, key, row.provider, told)
+        stands_there = told.status is port.PaymentStatus.UNPAID
+    return await _send(ctx, gateway, begun, stands_there=stands_there)
+
+
+async def _send(
+    ctx: Context, gateway: port.PaymentGateway, row: PaymentAttempt, *, stands_there: bool
+) -> PaymentAttempt:
+    """Place the order; ``stands_there`` says that an earlier try got through unheard."""
+    key = RowKey(row.record_id, row.attempt_id)
+    placed = await gateway.place(await _order(ctx, row))
+    rows.count_outcome(ctx, row.provider, "place", placed)
+    match placed:
+        case Accepted(value):
+            return await _record_placed(ctx, key, value)
+        case Rejected() if stands_there:
+            return await outcomes.ask_close(ctx, key)
+        case Rejected():
+            return await outcomes.end(ctx, key, AttemptEvent.REFUSE)
+        case _:
+            await rows.report_unresolved(ctx, row)
+            return row
+
+
+async def _order(ctx: Context, row: PaymentAttempt) -> port.PaymentOrder:
+    async with connection(ctx.pool) as conn:
+        payer = await rows.unseal(conn, ctx, row, "payer", row.payer_sealed)
+    return port.PaymentOrder(
+        trade_no=row.trade_no,
+        amount_fen=row.amount_fen,
+        description=_DESCRIPTIONS[row.purpose],
+        way=row.way,
+        payer=payer,
+        expires_at=row.expires_at,
+        notice_url=rows.notice_url(ctx, row),
+    )
+
+
+async def _record_placed(ctx: Context, key: RowKey, placed: port.PlacedOrder) -> PaymentAttempt:
+    """Store what the payer's device needs; a faster notice or a close wins."""
+    async with transaction(ctx.pool) as conn:
+        before = await rows.lock_attempt(conn, ctx, key)
+        if not ATTEMPT.allows(before.state, AttemptEvent.PLACED):
+            return before
+        text = msgspec.json.encode(placed).decode()
+        return await outcomes.advance(
+            conn,
+            ctx,
+            before,
+            AttemptEvent.PLACED,
+            client_sealed=await rows.seal(conn, ctx, key.record_id, key.row_id, "client", text),
+            due_at=_next_poll(ctx, before),
+        )
+
+
+async def _poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
+    """Ask about an order that waits for its payer."""
+    begun = await _begin(ctx, row, row.account_name)
+    if begun is None:
+        return await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
+    gateway = rows.find_gateway(ctx, begun.provider, begun.account_name)
+    told = None if gateway is None else await query(ctx, gateway, begun)
+    if told is None:
+        return begun
+    after = await outcomes.apply_to(ctx, RowKey(row.record_id, row.attempt_id), row.provider, told)
+    if after.version != begun.version:
+        return after
+    async with transaction(ctx.pool) as conn:
+        due_at = _next_poll(ctx, after)
+        return await rows.try_attempt(conn, ctx, after, tries=0, due_at=due_at) or after
+
+
+async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
+    """Close at the provider, then ask, whatever it answered: the payer may have been faster."""
+    key = RowKey(row.record_id, row.attempt_id)
+    begun = await _begin(ctx, row, row.account_name)
+    if begun is None:
+        return await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
+    gateway = rows.find_gateway(ctx, begun.provider, begun.account_name)
+    if gateway is None:
+        await rows.report_unresolved(ctx, begun)
+        return begun
+    closed = await gateway.close(row.trade_no)
+    rows.count_outcome(ctx, row.provider, "close", closed)
+    told = await query(ctx, gateway, begun)
+    if told is None:
+        return begun
+    if told.status is port.PaymentStatus.ABSENT:
+        return await outcomes.end(ctx, key, AttemptEvent.CLOSE)
+    after = await outcomes.apply_to(ctx, key, row.provider, told)
+    if after.version == begun.version:
+        await rows.report_unresolved(ctx, begun)
+    return after
+
+
+async def query(
+    ctx: Context, gateway: port.PaymentGateway, begun: PaymentAttempt
+) -> port.Payment | None:
+    """What the provider says, or None where it gave no clear answer."""
+    asked = await gateway.query(begun.trade_no)
+    rows.count_outcome(ctx, begun.provider, "query", asked)
+    if isinstance(asked, Accepted):
+        return asked.value
+    await rows.report_unresolved(ctx, begun)
+    return None
+
+
+def _next_poll(ctx: Context, row: PaymentAttempt) -> datetime:
+    """The end of the attempt is met even where the next question would come later."""
+    now = ctx.clock.now()
+    return max(now, min(now + ctx.policy.poll_every, row.expires_at))

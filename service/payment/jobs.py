@@ -1,0 +1,50 @@
+"""Due work of payment: live attempts and refunds on their way."""
+
+from datetime import datetime
+from typing import Any
+
+from service.kernel.claims import ClaimSource
+from service.kernel.context import Context
+from service.payment.actions import attempts, refunds, tries
+from service.payment.model import RowKey
+
+
+def sources(ctx: Context) -> list[ClaimSource[Any]]:
+    """Two loops: attempts to place, ask about or close; refunds to send or ask about."""
+    return [_attempts(ctx), _refunds(ctx)]
+
+
+def _attempts(ctx: Context) -> ClaimSource[RowKey]:
+    async def list_due(now: datetime, limit: int) -> list[RowKey]:
+        return await attempts.list_due(ctx, now, limit)
+
+    async def claim(key: RowKey, now: datetime, until: datetime) -> bool:
+        return await attempts.claim(ctx, key, now, until)
+
+    async def work(key: RowKey) -> None:
+        try:
+            await tries.pursue(ctx, key)
+        finally:
+            await attempts.release(ctx, key)
+
+    return ClaimSource(
+        "payment-attempts", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
+    )
+
+
+def _refunds(ctx: Context) -> ClaimSource[RowKey]:
+    async def list_due(now: datetime, limit: int) -> list[RowKey]:
+        return await refunds.list_due(ctx, now, limit)
+
+    async def claim(key: RowKey, now: datetime, until: datetime) -> bool:
+        return await refunds.claim(ctx, key, now, until)
+
+    async def work(key: RowKey) -> None:
+        try:
+            await refunds.pursue_refund(ctx, key)
+        finally:
+            await refunds.release(ctx, key)
+
+    return ClaimSource(
+        "payment-refunds", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
+    )

@@ -1,0 +1,165 @@
+"""Attempts and refunds as the core sees them. Amounts are integer fen, times aware UTC."""
+
+from datetime import datetime
+
+import msgspec
+
+from service.payment.states import AttemptState, RefundState
+
+
+class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt to make. ``purpose``: ``MAIN``, ``DIFFERENCE``; ``way``: ``jsapi``, ``native``.
+
+    ``payer`` is the provider's id of the payer, needed for ``jsapi``.
+    """
+
+    record_id: int
+    settlement_id: int
+    institution_id: int
+    provider: str
+    way: str
+    purpose: str
+    amount_fen: int
+    payer: str | None
+    expires_at: datetime
+
+
+class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One order at one provider, under our trade number.
+
+    ``account_name`` is set before the first call and never changes afterwards.
+    ``refunding_fen`` is promised to the payer but not confirmed yet, ``refunded_fen`` is confirmed;
+    together they never exceed ``amount_fen``.
+    """
+
+    record_id: int
+    attempt_id: int
+    settlement_id: int
+    institution_id: int
+    provider: str
+    account_name: str | None
+    way: str
+    purpose: str
+    trade_no: str
+    amount_fen: int
+    refunding_fen: int
+    refunded_fen: int
+    state: AttemptState
+    payer_sealed: bytes | None
+    client_sealed: bytes | None
+    provider_ref: str | None
+    paid_at: datetime | None
+    expires_at: datetime
+    asked_at: datetime | None
+    due_at: datetime | None
+    tries: int
+    created_at: datetime
+    version: int
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.attempt_id,
+            self.settlement_id,
+            self.institution_id,
+            self.provider,
+            self.account_name,
+            self.way,
+            self.purpose,
+            self.trade_no,
+            self.amount_fen,
+            self.refunding_fen,
+            self.refunded_fen,
+            self.state.value,
+            self.payer_sealed,
+            self.client_sealed,
+            self.provider_ref,
+            self.paid_at,
+            self.expires_at,
+            self.asked_at,
+            self.due_at,
+            self.tries,
+            self.created_at,
+            self.version,
+        ]
+
+    @property
+    def refundable_fen(self) -> int:
+        """What may still be promised back."""
+        return self.amount_fen - self.refunding_fen - self.refunded_fen
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money on its way back, under our refund number. One ``cause`` gives one refund an attempt."""
+
+    record_id: int
+    refund_id: int
+    attempt_id: int
+    settlement_id: int
+    institution_id: int
+    provider: str
+    refund_no: str
+    trade_no: str
+    amount_fen: int
+    cause: str
+    state: RefundState
+    provider_ref: str | None
+    refunded_at: datetime | None
+    due_at: datetime | None
+    tries: int
+    created_at: datetime
+    version: int
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.refund_id,
+            self.attempt_id,
+            self.settlement_id,
+            self.institution_id,
+            self.provider,
+            self.refund_no,
+            self.trade_no,
+            self.amount_fen,
+            self.cause,
+            self.state.value,
+            self.provider_ref,
+            self.refunded_at,
+            self.due_at,
+            self.tries,
+            self.created_at,
+            self.version,
+        ]
+
+
+class Presentation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the payer's device needs: a QR text, or the signed parameters of the pay call."""
+
+    qr_text: str | None
+    client_parameters: dict[str, str] | None
+
+
+class RowKey(msgspec.Struct, frozen=True):
+    """Which attempt or refund."""
+
+    record_id: int
+    row_id: int
+
+
+class PaymentFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of the ``payment.*`` topics. ``attempt_id`` is public text."""
+
+    attempt_id: str
+    purpose: str
+    amount_fen: int
+
+
+class RefundFacts(PaymentFacts, frozen=True, kw_only=True):
+    """Body of the ``refund.*`` topics: ``amount_fen`` is the refund's. ``late-payment`` as cause
+    means a payment on a closed attempt that this feature gave back by itself."""
+
+    cause: str

@@ -1,0 +1,134 @@
+"""Pure decisions of payment: what a provider's word means for what is stored, and when to ask."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from integrations.ports.payments import Payment, PaymentStatus, RefundStatus
+from integrations.ports.payments import Refund as ToldRefund
+from service.payment.model import PaymentAttempt, Refund
+from service.payment.states import (
+    LIVE,
+    TOOK_MONEY,
+    AttemptEvent,
+    AttemptState,
+    RefundEvent,
+    RefundState,
+)
+
+PAUSE_MAX = timedelta(minutes=10)
+ASK_EVERY = timedelta(seconds=30)
+"""Between two questions about one order on a client's demand."""
+KEEP_NOTICES = timedelta(days=7)
+"""Providers give up sending a notice again after about a day (payments dossier 3.2, 9)."""
+WAYS = frozenset({"jsapi", "native"})
+
+_ENDED = frozenset({AttemptState.CLOSED, AttemptState.FAILED})
+
+
+class AttemptJudgement(msgspec.Struct, frozen=True):
+    """What to do: the event, if any, and the reason why a person must look, if any."""
+
+    event: AttemptEvent | None
+    reason: str | None
+
+
+class RefundJudgement(msgspec.Struct, frozen=True):
+    """As ``AttemptJudgement``, for refunds."""
+
+    event: RefundEvent | None
+    reason: str | None
+
+
+NOTHING = AttemptJudgement(None, None)
+NO_REFUND_EVENT = RefundJudgement(None, None)
+
+
+def pause(retry_after: timedelta, tries: int) -> timedelta:
+    """Before the next try: doubled each time, at most ten minutes."""
+    return min(retry_after * (1 << min(tries, 10)), PAUSE_MAX)
+
+
+def may_ask(row: PaymentAttempt, now: datetime) -> bool:
+    """Whether a client's demand may cause a question now."""
+    return row.asked_at is None or row.asked_at + ASK_EVERY <= now
+
+
+def judge_payment(row: PaymentAttempt, told: Payment) -> AttemptJudgement:
+    """What a provider's word about a trade means for the attempt."""
+    match told.status:
+        case PaymentStatus.PAID:
+            return _judge_paid(row, told)
+        case PaymentStatus.REFUNDED:
+            return _judge_refunded(row)
+        case PaymentStatus.CLOSED if row.state in LIVE:
+            return AttemptJudgement(AttemptEvent.CLOSE, None)
+        case _:
+            # Unpaid or absent moves nothing; a provider may also close a trade refunded whole.
+            return NOTHING
+
+
+def _judge_paid(row: PaymentAttempt, told: Payment) -> AttemptJudgement:
+    if told.amount_fen != row.amount_fen:
+        if row.state in LIVE:
+            return AttemptJudgement(AttemptEvent.CONTRADICT, "amount-differs")
+        return AttemptJudgement(None, "amount-differs")
+    if row.state in LIVE:
+        return AttemptJudgement(AttemptEvent.PAY, None)
+    if row.state in _ENDED:
+        return AttemptJudgement(AttemptEvent.PAY_LATE, "late-payment")
+    if row.state in TOOK_MONEY and told.provider_ref != row.provider_ref:
+        return AttemptJudgement(None, "paid-under-two-references")
+    return NOTHING
+
+
+def _judge_refunded(row: PaymentAttempt) -> AttemptJudgement:
+    """Refunded, but not by us: somebody used the provider's own console."""
+    if row.state in LIVE:
+        return AttemptJudgement(AttemptEvent.CONTRADICT, "refunded-elsewhere")
+    if row.state in _ENDED or row.refunding_fen + row.refunded_fen == 0:
+        return AttemptJudgement(None, "refunded-elsewhere")
+    return NOTHING
+
+
+def judge_review(row: PaymentAttempt, told: Payment, *, money_is_back: bool) -> AttemptEvent | None:
+    """How an operator's review may end: as paid, if what was paid is what was asked; as closed, if
+    nothing was paid or the operator saw to it that all of it went back. None: not like this."""
+    match told.status:
+        case PaymentStatus.PAID if told.amount_fen == row.amount_fen:
+            return AttemptEvent.PAY
+        case PaymentStatus.PAID | PaymentStatus.REFUNDED if money_is_back:
+            return AttemptEvent.CLOSE
+        case PaymentStatus.CLOSED | PaymentStatus.ABSENT:
+            return AttemptEvent.CLOSE
+        case _:
+            return None
+
+
+def judge_refund(row: Refund, told: ToldRefund) -> RefundJudgement:
+    """What a provider's word about a refund means for ours. Pairs not listed mean nothing new."""
+    if told.status is RefundStatus.ABSENT:
+        return NO_REFUND_EVENT
+    if told.amount_fen is not None and told.amount_fen != row.amount_fen:
+        may_block = row.state in {RefundState.CREATED, RefundState.PROCESSING}
+        event = RefundEvent.BLOCK if may_block else None
+        return RefundJudgement(event, "refund-amount-differs")
+    return _REFUND_TABLE.get((told.status, row.state), NO_REFUND_EVENT)
+
+
+_T, _R, _E = RefundStatus, RefundState, RefundEvent
+_REFUND_TABLE: dict[tuple[RefundStatus, RefundState], RefundJudgement] = {
+    (_T.PROCESSING, _R.CREATED): RefundJudgement(_E.ACCEPT, None),
+    (_T.PROCESSING, _R.NEEDS_REVIEW): RefundJudgement(_E.ACCEPT, None),
+    (_T.REFUNDED, _R.CREATED): RefundJudgement(_E.FINISH, None),
+    (_T.REFUNDED, _R.PROCESSING): RefundJudgement(_E.FINISH, None),
+    (_T.REFUNDED, _R.NEEDS_REVIEW): RefundJudgement(_E.FINISH, None),
+    (_T.REFUNDED, _R.FAILED): RefundJudgement(None, "refunded-after-failure"),
+    (_T.FAILED, _R.CREATED): RefundJudgement(_E.FAIL, "refund-failed"),
+    (_T.FAILED, _R.PROCESSING): RefundJudgement(_E.FAIL, "refund-failed"),
+    (_T.FAILED, _R.NEEDS_REVIEW): RefundJudgement(_E.FAIL, "refund-failed"),
+    (_T.FAILED, _R.REFUNDED): RefundJudgement(None, "failed-after-refund"),
+    (_T.STUCK, _R.CREATED): RefundJudgement(_E.BLOCK, "refund-stuck"),
+    (_T.STUCK, _R.PROCESSING): RefundJudgement(_E.BLOCK, "refund-stuck"),
+    (_T.STUCK, _R.REFUNDED): RefundJudgement(None, "failed-after-refund"),
+}

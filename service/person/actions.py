@@ -1,0 +1,193 @@
+"""Register people, say who a record is today, freeze and unfreeze."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import msgspec
+
+from service.kernel.clock import business_day
+from service.kernel.context import Context
+from service.kernel.database import (
+    UNAVAILABLE,
+    Connection,
+    connection,
+    retry_serialization,
+    transaction,
+)
+from service.kernel.masked import Masked
+from service.kernel.problems import NotFound, StateConflict
+from service.person import intake, rules, store
+from service.person.model import (
+    Facts,
+    Golden,
+    Person,
+    RecordView,
+    Registered,
+    Registration,
+)
+from service.person.problems import RegistrationBusy
+
+CLAIM_LIFE = timedelta(seconds=10)
+CLAIM_TRIES = 100
+CLAIM_PAUSE_S = 0.05
+
+
+async def register(ctx: Context, registration: Registration) -> Registered:
+    """Store a registration as a new record and link it to its person, old or new.
+
+    Raises ``NameInvalid``, ``IdNumberInvalid``, ``IdTypeUnsupported``, ``PhoneInvalid``,
+    ``RegistrationBusy``.
+    """
+    return await register_within(ctx, registration, _nothing_more)
+
+
+async def register_within(
+    ctx: Context, registration: Registration, within: intake.Within
+) -> Registered:
+    """``register``, with the caller's own writes in the same transaction."""
+    facts = type_of(ctx, registration)
+    return await _under_claim(
+        ctx, facts, lambda conn: intake.take_in(conn, ctx, registration, facts, within)
+    )
+
+
+async def find_or_register(ctx: Context, registration: Registration) -> Registered:
+    """The record with this number and name, the resident's own first; else a new one."""
+    facts = type_of(ctx, registration)
+
+    async def work(conn: Connection) -> Registered:
+        verdict = rules.decide(facts, await intake.same_number(conn, ctx, facts))
+        if verdict.same is not None and verdict.person_id is not None:
+            return Registered(record_id=verdict.same, person_id=verdict.person_id)
+        return await intake.take_in(conn, ctx, registration, facts, _nothing_more)
+
+    return await _under_claim(ctx, facts, work)
+
+
+def type_of(ctx: Context, registration: Registration) -> Facts:
+    """The registration's facts, normalised; raises what ``register`` raises for their form."""
+    today = business_day(ctx.clock.now())
+    return rules.type_registration(registration, today, ctx.policy.test_provinces)
+
+
+async def read(ctx: Context, record_id: int) -> RecordView:
+    """One record and its person today. Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        known = await intake.known(conn, ctx, record_id)
+        person = intake.checked_person(ctx, await store.find_person(conn, known.person_id))
+    facts = known.facts
+    return RecordView(
+        record_id=record_id,
+        person_id=known.person_id,
+        name=Masked(facts.name),
+        id_type=facts.id_type,
+        id_no=Masked(facts.id_no or ""),
+        sex=facts.sex,
+        birth_date=facts.birth_date,
+        phone=Masked(facts.phone) if facts.phone else None,
+        frozen=person.frozen_at is not None,
+    )
+
+
+async def person_of(conn: Connection, ctx: Context, record_id: int) -> Person:
+    """The person a record belongs to now. Raises ``NotFound``, ``RowTampered``."""
+    link = await intake.open_link(conn, ctx, record_id)
+    return intake.checked_person(ctx, await store.find_person(conn, link.person_id))
+
+
+async def list_records(ctx: Context, record_id: int) -> list[int]:
+    """Every record of the person that ``record_id`` belongs to, at most 200, itself included."""
+    async with connection(ctx.pool) as conn:
+        link = await intake.open_link(conn, ctx, record_id)
+        return await store.list_person_records(conn, link.person_id, intake.RECORDS_MAX)
+
+
+async def golden(ctx: Context, person_id: int) -> Golden:
+    """The golden view. Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        sealed = await store.find_golden(conn, person_id)
+    if sealed is None:
+        raise NotFound
+    plain = ctx.sealer.open_local("golden", person_id.to_bytes(8), sealed)
+    return msgspec.json.decode(plain, type=Golden)
+
+
+async def freeze(ctx: Context, person_id: int, because: str) -> None:
+    """No code of the person resolves until ``unfreeze``. Raises ``NotFound``, ``StateConflict``."""
+    await _set_frozen(ctx, person_id, because)
+
+
+async def unfreeze(ctx: Context, person_id: int) -> None:
+    """Codes resolve again. Raises ``NotFound``, ``StateConflict``."""
+    await _set_frozen(ctx, person_id, None)
+
+
+async def _nothing_more(_conn: Connection, _registered: Registered) -> None:
+    return None
+
+
+async def _under_claim(
+    ctx: Context, facts: Facts, work: Callable[[Connection], Awaitable[Registered]]
+) -> Registered:
+    """Run ``work`` in a transaction while holding the strongest key, so that two desks queue up.
+
+    The hold is given up by the transaction itself: whoever lost it meanwhile commits nothing.
+    """
+    if facts.id_no is None:
+        return await retry_serialization(lambda: _in_transaction(ctx, work))
+    key = ctx.sealer.blind_all(*intake.number_kind(facts, facts.id_no))[-1]
+    token = ctx.ids.token()
+    await _claim(ctx, key, token)
+
+    async def held(conn: Connection) -> Registered:
+        done = await work(conn)
+        if not await store.release_claim(conn, key, token):
+            raise RegistrationBusy(retry_after_s=1)
+        return done
+
+    try:
+        return await retry_serialization(lambda: _in_transaction(ctx, held))
+    except BaseException:
+        with suppress(*UNAVAILABLE):  # the hold ends by itself
+            async with connection(ctx.pool) as conn:
+                await store.release_claim(conn, key, token)
+        raise
+
+
+async def _in_transaction(
+    ctx: Context, work: Callable[[Connection], Awaitable[Registered]]
+) -> Registered:
+    async with transaction(ctx.pool) as conn:
+        return await work(conn)
+
+
+async def _claim(ctx: Context, key: bytes, token: bytes) -> None:
+    for _ in range(CLAIM_TRIES):
+        now = ctx.clock.now()
+        async with connection(ctx.pool) as conn:
+            if await store.claim(conn, key, token, now, now + CLAIM_LIFE):
+                return
+        await asyncio.sleep(CLAIM_PAUSE_S)
+    raise RegistrationBusy(retry_after_s=1)
+
+
+async def _set_frozen(ctx: Context, person_id: int, because: str | None) -> None:
+    async with transaction(ctx.pool) as conn:
+        row = await store.lock_person(conn, person_id)
+        if row is None:
+            raise NotFound
+        ctx.sealer.check_mac("person", row.mac_parts(), row.row_mac)
+        if (row.frozen_at is None) == (because is None):
+            raise StateConflict
+        changed = msgspec.structs.replace(
+            row,
+            frozen_at=ctx.clock.now() if because is not None else None,
+            frozen_because=because,
+            version=row.version + 1,
+        )
+        mac = ctx.sealer.row_mac("person", changed.mac_parts())
+        changed = msgspec.structs.replace(changed, row_mac=mac)
+        if not await store.update_person(conn, changed, row.version):
+            raise StateConflict

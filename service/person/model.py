@@ -1,0 +1,187 @@
+"""Records, persons and what links them."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+
+from service.kernel.masked import Masked
+
+
+class Source(StrEnum):
+    """Where a registration came from, which says how far it is believed."""
+
+    RESIDENT = "resident"
+    READER = "reader"
+    WINDOW = "window"
+    RURAL = "rural"
+    LEGACY = "legacy"
+    EMERGENCY = "emergency"
+
+
+class DecisionKind(StrEnum):
+    """What was decided about a record."""
+
+    NEW = "NEW"
+    LINK = "LINK"
+    REVIEW = "REVIEW"
+    MERGE = "MERGE"
+    UNMERGE = "UNMERGE"
+
+
+CITIZEN_ID = "01"
+"""CV02.01.101: resident identity card."""
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """A registration as received; texts as they were typed or read.
+
+    ``id_type`` is a CV02.01.101 code. ``id_no`` and ``phone`` are None when unknown.
+    """
+
+    source: Source
+    institution_id: int | None
+    name: str
+    id_type: str
+    id_no: str | None
+    phone: str | None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a registration says once it is typed. Sealed wherever it is stored."""
+
+    name: str
+    id_type: str
+    id_no: str | None
+    sex: str
+    """M, F or U."""
+    birth_date: date | None
+    phone: str | None
+
+    def __repr__(self) -> str:
+        return "Facts(…)"
+
+
+class SealedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The plaintext of ``record.sealed``: the registration as received and as typed."""
+
+    received: Registration
+    facts: Facts
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``record``."""
+
+    record_id: int
+    source: Source
+    institution_id: int | None
+    sealed: bytes
+    received_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.source.value,
+            self.institution_id,
+            self.sealed,
+            self.received_at,
+        ]
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``link``: from when to when a record belonged to a person."""
+
+    record_id: int
+    link_id: int
+    person_id: int
+    decision_id: int
+    from_at: datetime
+    to_at: datetime | None
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.link_id,
+            self.person_id,
+            self.decision_id,
+            self.from_at,
+            self.to_at,
+        ]
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``person``: what is the person's and not a record's."""
+
+    person_id: int
+    frozen_at: datetime | None
+    frozen_because: str | None
+    created_at: datetime
+    version: int
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.person_id,
+            self.frozen_at,
+            self.frozen_because,
+            self.created_at,
+            self.version,
+        ]
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``decision``. ``bits`` are the grounds, by name; never personal data."""
+
+    record_id: int
+    decision_id: int
+    kind: DecisionKind
+    model: str
+    bits: dict[str, int]
+    actor: str
+    reason: str
+    previous_hash: bytes
+    hash: bytes
+    decided_at: datetime
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of a person as the golden view and the linking see it."""
+
+    record_id: int
+    person_id: int
+    source: Source
+    received_at: datetime
+    facts: Facts
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """The best-founded facts about a person, and the record each came from."""
+
+    facts: Facts
+    provenance: dict[str, int]
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a registration ended up."""
+
+    record_id: int
+    person_id: int
+
+
+class RecordView(msgspec.Struct, frozen=True, kw_only=True):
+    """One record and the person it belongs to today. ``id_no`` is empty when none is known."""
+
+    record_id: int
+    person_id: int
+    name: Masked
+    id_type: str
+    id_no: Masked
+    sex: str
+    birth_date: date | None
+    phone: Masked | None
+    frozen: bool

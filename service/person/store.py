@@ -1,0 +1,262 @@
+"""SQL of the master index."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.person.model import Decision, Link, Person, Record
+
+CLAIM = """
+insert into match_claim (blind_key, token, until)
+values ($1, $2, $3)
+on conflict (blind_key) do update
+set token = excluded.token, until = excluded.until
+where match_claim.until < $4
+"""
+RELEASE_CLAIM = """
+delete from match_claim
+where blind_key = $1 and token = $2
+"""
+LIST_BY_KEY = """
+select record_id
+from match_key
+where blind_key = any($1::bytea[]) and kind = $2
+order by created_at, record_id
+limit $3
+"""
+INSERT_KEY = """
+insert into match_key (blind_key, kind, key_version, record_id, created_at)
+values ($1, $2, $3, $4, $5)
+on conflict (blind_key, kind, record_id) do nothing
+"""
+COUNT_KEY = """
+insert into match_key_count (blind_key, kind, members)
+values ($1, $2, 1)
+on conflict (blind_key, kind) do update
+set members = match_key_count.members + 1
+"""
+INSERT_RECORD = """
+insert into record (record_id, source, institution_id, sealed, received_at, row_mac)
+values ($1, $2, $3, $4, $5, $6)
+"""
+GET_RECORD = """
+select record_id, source, institution_id, sealed, received_at, row_mac
+from record
+where record_id = $1
+"""
+LAST_HASH = """
+select hash
+from decision as made
+where record_id = $1 and not exists (
+  select 1
+  from decision as later
+  where later.record_id = made.record_id and later.previous_hash = made.hash
+)
+"""
+INSERT_DECISION = """
+insert into decision (
+  record_id, decision_id, kind, model, bits, actor, reason, previous_hash, hash, decided_at
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+LIST_DECISIONS = """
+select record_id, decision_id, kind, model, bits, actor, reason, previous_hash, hash, decided_at
+from decision
+where record_id = $1
+order by decided_at, decision_id
+limit $2
+"""
+INSERT_LINK = """
+insert into link (record_id, link_id, person_id, decision_id, from_at, to_at, row_mac)
+values ($1, $2, $3, $4, $5, $6, $7)
+"""
+GET_OPEN_LINK = """
+select record_id, link_id, person_id, decision_id, from_at, to_at, row_mac
+from link
+where record_id = $1 and to_at is null
+"""
+INSERT_PERSON_LINK = """
+insert into person_link (person_id, record_id, link_id, from_at)
+values ($1, $2, $3, $4)
+"""
+LIST_PERSON_RECORDS = """
+select record_id
+from person_link
+where person_id = $1 and to_at is null
+order by from_at, record_id
+limit $2
+"""
+INSERT_PERSON = """
+insert into person (person_id, frozen_at, frozen_because, created_at, version, row_mac)
+values ($1, $2, $3, $4, $5, $6)
+"""
+GET_PERSON = """
+select person_id, frozen_at, frozen_because, created_at, version, row_mac
+from person
+where person_id = $1
+"""
+LOCK_PERSON = """
+select person_id, frozen_at, frozen_because, created_at, version, row_mac
+from person
+where person_id = $1
+for update
+"""
+UPDATE_PERSON = """
+update person
+set frozen_at = $3, frozen_because = $4, version = $5, row_mac = $6
+where person_id = $1 and version = $2
+"""
+UPSERT_GOLDEN = """
+insert into golden (person_id, sealed, version, built_at)
+values ($1, $2, 1, $3)
+on conflict (person_id) do update
+set sealed = excluded.sealed, version = golden.version + 1, built_at = excluded.built_at
+"""
+GET_GOLDEN = """
+select sealed from golden where person_id = $1
+"""
+INSERT_REVIEW = """
+insert into review (record_id, review_id, other_record_id, reason, decision_id, opened_at)
+values ($1, $2, $3, $4, $5, $6)
+"""
+
+
+async def claim(
+    conn: Connection, blind_key: bytes, token: bytes, now: datetime, until: datetime
+) -> bool:
+    """Hold the key until ``until``; False while somebody else's hold lasts."""
+    return await execute(conn, CLAIM, blind_key, token, until, now) == 1
+
+
+async def release_claim(conn: Connection, blind_key: bytes, token: bytes) -> bool:
+    """Give the hold up; False when it was lost to somebody else meanwhile."""
+    return await execute(conn, RELEASE_CLAIM, blind_key, token) == 1
+
+
+async def list_by_key(
+    conn: Connection, blind_keys: Sequence[bytes], kind: int, limit: int
+) -> list[int]:
+    """Records with one of these keys, oldest first."""
+    rows = await conn.fetch(LIST_BY_KEY, list(blind_keys), kind, limit)
+    return [row["record_id"] for row in rows]
+
+
+async def insert_key(
+    conn: Connection, blind_key: bytes, kind: int, key_version: int, record_id: int, now: datetime
+) -> None:
+    """A match key, counted."""
+    if await insert_new(conn, INSERT_KEY, blind_key, kind, key_version, record_id, now):
+        await execute(conn, COUNT_KEY, blind_key, kind)
+
+
+async def insert_record(conn: Connection, row: Record) -> None:
+    """A registration as received."""
+    await execute(
+        conn,
+        INSERT_RECORD,
+        row.record_id,
+        row.source.value,
+        row.institution_id,
+        row.sealed,
+        row.received_at,
+        row.row_mac,
+    )
+
+
+async def find_record(conn: Connection, record_id: int) -> Record | None:
+    """By id."""
+    return await find_row(conn, Record, GET_RECORD, record_id)
+
+
+async def last_hash(conn: Connection, record_id: int) -> bytes | None:
+    """The head of a record's chain of decisions."""
+    found: bytes | None = await conn.fetchval(LAST_HASH, record_id)
+    return found
+
+
+async def insert_decision(conn: Connection, row: Decision) -> None:
+    """A decision at the end of its record's chain."""
+    await execute(conn, INSERT_DECISION, *msgspec.structs.astuple(row))
+
+
+async def list_decisions(conn: Connection, record_id: int, limit: int) -> list[Decision]:
+    """Oldest first."""
+    return await list_rows(conn, Decision, LIST_DECISIONS, record_id, limit)
+
+
+async def insert_link(conn: Connection, row: Link) -> None:
+    """An open link, seen from both sides."""
+    await execute(conn, INSERT_LINK, *msgspec.structs.astuple(row))
+    await execute(conn, INSERT_PERSON_LINK, row.person_id, row.record_id, row.link_id, row.from_at)
+
+
+async def find_open_link(conn: Connection, record_id: int) -> Link | None:
+    """The person that a record belongs to now."""
+    return await find_row(conn, Link, GET_OPEN_LINK, record_id)
+
+
+async def list_person_records(conn: Connection, person_id: int, limit: int) -> list[int]:
+    """The records linked to a person now."""
+    rows = await conn.fetch(LIST_PERSON_RECORDS, person_id, limit)
+    return [row["record_id"] for row in rows]
+
+
+async def insert_person(conn: Connection, row: Person) -> None:
+    """A new person."""
+    await execute(conn, INSERT_PERSON, *msgspec.structs.astuple(row))
+
+
+async def find_person(conn: Connection, person_id: int) -> Person | None:
+    """By id."""
+    return await find_row(conn, Person, GET_PERSON, person_id)
+
+
+async def lock_person(conn: Connection, person_id: int) -> Person | None:
+    """By id, held until the transaction ends."""
+    return await find_row(conn, Person, LOCK_PERSON, person_id)
+
+
+async def update_person(conn: Connection, row: Person, was_version: int) -> bool:
+    """False when somebody was faster."""
+    return (
+        await execute(
+            conn,
+            UPDATE_PERSON,
+            row.person_id,
+            was_version,
+            row.frozen_at,
+            row.frozen_because,
+            row.version,
+            row.row_mac,
+        )
+        == 1
+    )
+
+
+async def upsert_golden(conn: Connection, person_id: int, sealed: bytes, now: datetime) -> None:
+    """The golden view as just built."""
+    await execute(conn, UPSERT_GOLDEN, person_id, sealed, now)
+
+
+async def find_golden(conn: Connection, person_id: int) -> bytes | None:
+    """The sealed golden view."""
+    found: bytes | None = await conn.fetchval(GET_GOLDEN, person_id)
+    return found
+
+
+async def insert_review(
+    conn: Connection,
+    *,
+    record_id: int,
+    review_id: int,
+    other_record_id: int,
+    reason: str,
+    decision_id: int,
+    now: datetime,
+) -> None:
+    """A pair that a steward must judge."""
+    await execute(
+        conn, INSERT_REVIEW, record_id, review_id, other_record_id, reason, decision_id, now
+    )

@@ -1,0 +1,1 @@
+"""Receipts of posted settlements, one each, sealed. Owns ``receipt``. Moves no money."""

@@ -1,0 +1,116 @@
+"""The sandbox's hospital: enrolled once, with an application, a desk terminal and kiosks.
+
+Its secrets go to ``demo.json`` in the state folder, where ``yimatong demo``, the hospital twin and
+the load tests find them.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from crypto.sm2 import PrivateKey
+from service.installation import write_private
+from service.institution import actions as institution
+from service.institution.model import MovedAmounts, NewInstitution
+from service.kernel.context import Context
+from service.settings import Settings
+from service.wiring import open_context
+
+HOSPITAL_CODE = "H99000100001"
+HOSPITAL_NAME = "测试市第一人民医院"
+REGION = "990001"
+MERCHANT = "1900000109"
+
+
+class DemoTerminal(msgspec.Struct, frozen=True, kw_only=True):
+    """An activated terminal: ``key`` is 32 bytes in hexadecimal."""
+
+    terminal_id: str
+    key: str
+
+
+class DemoHospital(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``demo.json`` holds. ``private_key`` is the application's SM2 key in hexadecimal."""
+
+    institution_id: str
+    code: str
+    name: str
+    application_id: str
+    private_key: str
+    platform_key: str
+    """The platform's public key for answers, 65 bytes in hexadecimal."""
+    merchant: str
+    kiosk: DemoTerminal
+    desk: DemoTerminal
+
+
+def demo_file(settings: Settings) -> Path:
+    """Where the demo hospital's secrets are."""
+    return settings.state_dir / "demo.json"
+
+
+def read_demo(settings: Settings) -> DemoHospital:
+    """Raises ``FileNotFoundError`` before the first ``yimatong run``."""
+    return msgspec.json.decode(demo_file(settings).read_bytes(), type=DemoHospital)
+
+
+async def prepare(settings: Settings) -> str:
+    """Enrol the demo hospital if it is not; give a fresh activation code for a kiosk page."""
+    async with open_context(settings, "run") as ctx:
+        if not demo_file(settings).exists():
+            hospital = await _enrol(ctx)
+            write_private(demo_file(settings), msgspec.json.encode(hospital))
+        hospital = read_demo(settings)
+        _, institution_id = ctx.public_ids.parse(hospital.institution_id)
+        _, code = await institution.enrol_terminal(
+            ctx, institution_id, name="演示自助机", public_place=True
+        )
+        return code
+
+
+async def _enrol(ctx: Context) -> DemoHospital:
+    row = await institution.enrol_institution(
+        ctx,
+        NewInstitution(
+            code=HOSPITAL_CODE,
+            name=HOSPITAL_NAME,
+            insurance_region=REGION,
+            level=3,
+            moved_amounts=MovedAmounts.ADJUST,
+        ),
+    )
+    key = PrivateKey.generate()
+    application = await institution.enrol_application(
+        ctx,
+        row.institution_id,
+        name="演示HIS",
+        public_key=key.public.to_bytes(),
+        scopes=institution.SCOPES,
+    )
+    await institution.set_merchant_account(
+        ctx, row.institution_id, provider="wechatpay", account_name=MERCHANT
+    )
+    return DemoHospital(
+        institution_id=ctx.public_ids.text(row.institution_id, row.institution_id),
+        code=row.code,
+        name=row.name,
+        application_id=ctx.public_ids.text(row.institution_id, application.application_id),
+        private_key=key.to_bytes().hex(),
+        platform_key=institution.platform_key(ctx).to_bytes().hex(),
+        merchant=MERCHANT,
+        kiosk=await _activated(ctx, row.institution_id, "演示机器", public_place=True),
+        desk=await _activated(ctx, row.institution_id, "演示窗口", public_place=False),
+    )
+
+
+async def _activated(
+    ctx: Context, institution_id: int, name: str, *, public_place: bool
+) -> DemoTerminal:
+    row, code = await institution.enrol_terminal(
+        ctx, institution_id, name=name, public_place=public_place
+    )
+    activated = await institution.activate_terminal(ctx, code)
+    return DemoTerminal(
+        terminal_id=ctx.public_ids.text(institution_id, row.terminal_id),
+        key=activated.key.hex(),
+    )

@@ -1,0 +1,158 @@
+"""Secrets that each twin shares with our adapter, made once of random keys.
+
+``partners.json`` is our side, ``twins.json`` theirs.
+"""
+
+import secrets
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from integrations.insurance_nhsa.settings import NhsaSettings
+from integrations.realname_generic.gateway import RealNameSettings
+from integrations.registry import InsuranceLine, PartnerSettings
+from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
+from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant
+from integrations.wechat_login.gateway import WechatLoginSettings
+from integrations.wechatpay.settings import WechatPaySettings
+from service.installation import write_private
+from service.sandbox.hospital import HOSPITAL_CODE, HOSPITAL_NAME, MERCHANT, REGION
+from service.settings import Settings
+
+APP_ID = "wx990000000000sandbx"
+PARTY = "sandbox_hosp"
+PARTY_SECRET = "sandboxtoken0000000000000000001"  # noqa: S105 - the twin's published starting value
+REAL_NAME_CLIENT = "yimatong"
+
+
+class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """What the twins know."""
+
+    wechatpay: TwinKeys
+    login_apps: dict[str, str]
+    real_name_clients: dict[str, str]
+
+
+class _Pair(msgspec.Struct, frozen=True):
+    private_pem: str
+    public_pem: str
+
+
+def _rsa_pair() -> _Pair:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return _Pair(private.decode(), public.decode())
+
+
+def twins_file(settings: Settings) -> Path:
+    """Where the twins' side of the secrets is."""
+    return settings.state_dir / "twins.json"
+
+
+class _Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What both sides of each twin must agree on."""
+
+    merchant: _Pair
+    platform: _Pair
+    api_v3_key: str
+    serial: str
+    public_key_id: str
+    login: str
+    real_name: str
+
+
+def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
+    """New keys for both sides. ``twin_url`` is where the twins answer."""
+    shared = _Shared(
+        merchant=_rsa_pair(),
+        platform=_rsa_pair(),
+        api_v3_key=secrets.token_hex(16),
+        serial=secrets.token_hex(20).upper(),
+        public_key_id=f"PUB_KEY_ID_{secrets.randbelow(10**20):020d}",
+        login=secrets.token_hex(16),
+        real_name=secrets.token_hex(32),
+    )
+    return _our_side(shared, twin_url), _their_side(shared)
+
+
+def _our_side(shared: _Shared, twin_url: str) -> PartnerSettings:
+    return PartnerSettings(
+        insurance=[_insurance_line(twin_url)],
+        wechatpay=[
+            WechatPaySettings(
+                mchid=MERCHANT,
+                appid=APP_ID,
+                merchant_key_pem=shared.merchant.private_pem,
+                merchant_serial=shared.serial,
+                api_v3_key=shared.api_v3_key,
+                public_key_id=shared.public_key_id,
+                public_key_pem=shared.platform.public_pem,
+                base_url=f"{twin_url}/wechatpay",
+            )
+        ],
+        wechat_login=WechatLoginSettings(
+            appid=APP_ID, secret=shared.login, base_url=f"{twin_url}/wechat-login"
+        ),
+        real_name=RealNameSettings(
+            client=REAL_NAME_CLIENT, secret=shared.real_name, base_url=f"{twin_url}/realname"
+        ),
+    )
+
+
+def _insurance_line(twin_url: str) -> InsuranceLine:
+    return InsuranceLine(
+        line=NhsaSettings(
+            code=f"nhsa-{REGION}",
+            address=f"{twin_url}/insurance{PREFIX}",
+            credential_url=f"{twin_url}/insurance{CREDENTIAL_PATH}",
+            institution_code=HOSPITAL_CODE,
+            institution_name=HOSPITAL_NAME,
+            area=REGION,
+            operator_no="0001",
+            operator_name="演示收费员",
+            operator_mac="00-00-5E-00-53-01",
+            operator_ip="192.0.2.10",
+        ),
+        party=PARTY,
+        secret=PARTY_SECRET,
+    )
+
+
+def _their_side(shared: _Shared) -> TwinSecrets:
+    return TwinSecrets(
+        wechatpay=TwinKeys(
+            public_key_id=shared.public_key_id,
+            private_key_pem=shared.platform.private_pem,
+            merchants=(
+                TwinMerchant(
+                    mchid=MERCHANT,
+                    name=HOSPITAL_NAME,
+                    appids=(APP_ID,),
+                    serial=shared.serial,
+                    public_key_pem=shared.merchant.public_pem,
+                    api_v3_key=shared.api_v3_key,
+                ),
+            ),
+        ),
+        login_apps={APP_ID: shared.login},
+        real_name_clients={REAL_NAME_CLIENT: shared.real_name},
+    )
+
+
+def prepare_secrets(settings: Settings) -> None:
+    """Write both files if they are not there."""
+    if settings.twin_url is None or twins_file(settings).exists():
+        return
+    ours, theirs = make_secrets(settings.twin_url)
+    settings.partners_file.unlink(missing_ok=True)
+    write_private(settings.partners_file, msgspec.json.encode(ours))
+    write_private(twins_file(settings), msgspec.json.encode(theirs))

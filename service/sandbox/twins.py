@@ -1,0 +1,107 @@
+"""The twins as one process behind one address."""
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from granian import Granian
+from granian.constants import Interfaces, Loops
+
+from integrations.sandbox.hospital.app import HospitalSettings, create_hospital_twin
+from integrations.sandbox.hospital.signing import HospitalKeys
+from integrations.sandbox.insurance.app import create_insurance_twin
+from integrations.sandbox.realname.app import create_realname_twin
+from integrations.sandbox.street import Street
+from integrations.sandbox.wechat_login.app import create_wechat_login_twin
+from integrations.sandbox.wechatpay.app import create_wechatpay_twin
+from integrations.sandbox.wechatpay.faults import FaultPlan
+from integrations.sandbox.wechatpay.model import TwinPace
+from service.kernel.clock import SystemClock
+from service.kernel.logs import set_up_logs
+from service.sandbox.hospital import read_demo
+from service.sandbox.keys import TwinSecrets, twins_file
+from service.settings import Settings, read_settings
+
+NOTICE_TIMEOUT_S = 5.0
+
+
+def notice_sender(client: httpx.AsyncClient) -> Callable[..., Awaitable[int]]:
+    """Posts a twin's notice over ``client``."""
+
+    async def send(url: str, headers: dict[str, str], body: bytes) -> int:
+        answer = await client.post(url, headers=headers, content=body)
+        return answer.status_code
+
+    return send
+
+
+def make_street(
+    theirs: TwinSecrets,
+    *,
+    client: httpx.AsyncClient,
+    books: Path | None,
+    pace: TwinPace | None = None,
+    hospital: HospitalSettings | None = None,
+) -> Street:
+    """All twins; ``books`` is the folder of their books, None keeps them in memory."""
+    now = SystemClock().now
+
+    def book(name: str) -> str:
+        return ":memory:" if books is None else str(books / f"{name}.sqlite")
+
+    twins = {
+        "insurance": create_insurance_twin(book("insurance"), now),
+        "wechatpay": create_wechatpay_twin(
+            book("wechatpay"), now, theirs.wechatpay, notice_sender(client), FaultPlan(), pace
+        ),
+        "wechat-login": create_wechat_login_twin(now, theirs.login_apps),
+        "realname": create_realname_twin(now, theirs.real_name_clients),
+    }
+    if hospital is not None:
+        twins["hospital"] = create_hospital_twin(hospital, client, now)
+    return Street(twins, title="Yimatong sandbox: twins of the partners, nothing here is real")
+
+
+def hospital_settings(settings: Settings) -> HospitalSettings:
+    """The demo hospital's side, from ``demo.json``."""
+    demo = read_demo(settings)
+    return HospitalSettings(
+        base_url=settings.public_url,
+        keys=HospitalKeys(
+            application_id=demo.application_id,
+            private_key=demo.private_key,
+            platform_key=demo.platform_key,
+        ),
+        left_alone=frozenset({demo.kiosk.terminal_id, demo.desk.terminal_id}),
+    )
+
+
+def make_app() -> Any:
+    """Granian's factory."""
+    set_up_logs("sandbox")
+    settings = read_settings(os.environ)
+    theirs = msgspec.json.decode(twins_file(settings).read_bytes(), type=TwinSecrets)
+    books = settings.state_dir / "twins"
+    books.mkdir(mode=0o700, exist_ok=True)
+    client = httpx.AsyncClient(timeout=NOTICE_TIMEOUT_S, trust_env=False)
+    return make_street(theirs, client=client, books=books, hospital=hospital_settings(settings))
+
+
+def run_sandbox(settings: Settings) -> int:
+    """Serve the twins until told to stop; one process, because their books are one each."""
+    Granian(
+        "service.sandbox.twins:make_app",
+        factory=True,
+        address="127.0.0.1",
+        port=settings.sandbox_port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        loop=Loops.uvloop,
+        websockets=False,
+        log_access=False,
+        workers_kill_timeout=10,
+    ).serve()
+    return 0

@@ -1,0 +1,273 @@
+"""One call to the bureau: intent committed, the call outside, the outcome through the door.
+
+A call whose outcome was never recorded (this process died) is judged as an unknown answer.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from integrations.ports.insurance import CallId, InsuranceGateway
+from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from service.institution import actions as institution
+from service.institution.model import Institution, MovedAmounts
+from service.kernel.clock import CHINA
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection, transaction
+from service.payment import actions as payment
+from service.payment.states import AttemptState
+from service.settlement import consequences, door, rules, store
+from service.settlement.judging import Asked, Verdict, judge
+from service.settlement.model import CallKind, InsuranceCall, Progress, Settlement
+from service.settlement.states import MACHINE, SettlementEvent, SettlementState
+
+Send = Callable[[InsuranceGateway, CallId], Awaitable[Outcome[Any]]]
+
+NUMBERS_MAX = 50
+NOT_RECORDED = Unknown("not-recorded")
+
+_S = SettlementState
+_E = SettlementEvent
+_BEFORE_PAYMENT = frozenset(
+    {CallKind.REGISTER, CallKind.DIAGNOSES, CallKind.CHARGES, CallKind.PRESETTLE}
+)
+_MOVES_MONEY = frozenset({CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKind.REVERSE})
+"""Clearing up such a call is no progress: its rounds are counted until a person must look."""
+
+
+class NoFreeNumber(Exception):
+    """More messages of one institution in one second than the partner's numbers tell apart."""
+
+
+async def call(ctx: Context, row: Settlement, kind: CallKind, send: Send) -> None:
+    """Make one call and let its outcome act. Raises ``door.LostRace`` when the row has moved on.
+
+    Raises ``PartnerUnknown`` before anything is written.
+    """
+    place = await institution.get_institution(ctx, row.institution_id)
+    gateway = ctx.partners.insurance(place.code)
+    intent = await _intend(ctx, row, kind, place.code)
+    outcome = await send(gateway, intent.wire_id)
+    ctx.metrics.outcomes.labels(gateway.code, kind.value, type(outcome).__name__).inc()
+    await record(ctx, place, intent, outcome)
+
+
+async def finish_open(ctx: Context, row: Settlement) -> bool:
+    """Take up a call that a dead process left without an outcome; False when there is none."""
+    async with connection(ctx.pool) as conn:
+        open_call = await store.find_open_call(conn, row.record_id, row.settlement_id)
+    if open_call is None:
+        return False
+    place = await institution.get_institution(ctx, row.institution_id)
+    await record(ctx, place, open_call, NOT_RECORDED)
+    return True
+
+
+async def _intend(
+    ctx: Context, row: Settlement, kind: CallKind, institution_code: str
+) -> InsuranceCall:
+    now = ctx.clock.now()
+    call_id = ctx.ids.new()
+    stamp = now.astimezone(CHINA).strftime("%Y%m%d%H%M%S")
+    async with transaction(ctx.pool) as conn:
+        for step in range(NUMBERS_MAX):
+            number = rules.message_number(institution_code, stamp, call_id + step * 7)
+            if await store.insert_message(conn, number, row.record_id, call_id):
+                break
+        else:
+            raise NoFreeNumber
+        intent = InsuranceCall(
+            record_id=row.record_id,
+            call_id=call_id,
+            settlement_id=row.settlement_id,
+            kind=kind,
+            message_no=number,
+            called_at=now,
+            outcome=None,
+            undone_by=None,
+            evidence=None,
+        )
+        # After a crash from here on the row is due after a pause: the bureau has settled down.
+        waiting = replace(row, due_at=now + ctx.policy.retry_after)
+        await door.keep(conn, ctx, waiting, None)
+        if not await store.insert_call(conn, intent):
+            raise door.LostRace
+    return intent
+
+
+async def record(
+    ctx: Context, place: Institution, intent: InsuranceCall, outcome: Outcome[Any]
+) -> None:
+    """The outcome, in one transaction with all that follows from it; again changes nothing."""
+
+    async def decide(conn: Connection, row: Settlement) -> None:
+        evidence = await _evidence(conn, ctx, intent, outcome)
+        if not await store.finish_call(conn, intent, label(outcome), evidence):
+            return
+        progress = await door.progress_of(conn, ctx, row)
+        asked = Asked(
+            call=intent,
+            progress=progress,
+            state=row.state,
+            total_fen=row.total_fen,
+            paid_fen=row.paid_fen,
+            undo_moved=place.moved_amounts is MovedAmounts.UNDO,
+        )
+        verdict = judge(asked, outcome)
+        await _follow(conn, ctx, row, intent, progress, verdict)
+
+    await door.through(ctx, (intent.record_id, intent.settlement_id), decide)
+
+
+def label(outcome: Outcome[Any]) -> str:
+    """The outcome in one word, for the row."""
+    match outcome:
+        case Accepted():
+            return "accepted"
+        case Rejected(reason=reason):
+            return f"rejected:{reason}"
+        case NotSent(why=why):
+            return f"not-sent:{why}"
+        case Unknown(why=why):
+            return f"unknown:{why}"
+        case _:
+            assert_never(outcome)
+
+
+async def _evidence(
+    conn: Connection, ctx: Context, intent: InsuranceCall, outcome: Outcome[Any]
+) -> bytes | None:
+    """The partner's own words and amounts, sealed: a reviewer needs them, a dump must not."""
+    kept: object
+    match outcome:
+        case Rejected():
+            kept = {"code": outcome.provider_code, "text": outcome.provider_text}
+        case Unknown() if outcome.evidence:
+            kept = outcome.evidence
+        case Accepted() if intent.kind in (CallKind.PRESETTLE, CallKind.SETTLE, CallKind.FIND):
+            kept = outcome.value
+        case _:
+            return None
+    key = await ctx.sealer.record_key(conn, intent.record_id)
+    text = msgspec.json.encode(kept)
+    return ctx.sealer.seal(key, "insurance_call", "evidence", intent.call_id, text)
+
+
+async def _follow(
+    conn: Connection,
+    ctx: Context,
+    row: Settlement,
+    intent: InsuranceCall,
+    before: Progress,
+    verdict: Verdict,
+) -> None:
+    """Write what the verdict says: facts always, the event only where it still means something."""
+    progress = verdict.progress
+    changed = _with_amounts(row, progress)
+    if verdict.undid and before.doubt is not None:
+        await store.mark_undone(
+            conn,
+            row.record_id,
+            row.settlement_id,
+            before.doubt.call.message_no,
+            intent.call_id,
+        )
+    if verdict.left_behind is not None:
+        await consequences.open_item(conn, ctx, row, verdict.left_behind)
+    await _post_change(conn, ctx, row, before, progress)
+    event = verdict.event if _counts(row, intent, verdict.event) else None
+    if event is None and verdict.again == "later":
+        await postpone(conn, ctx, changed, progress)
+        return
+    if event is None:
+        tries = row.tries if intent.kind in _MOVES_MONEY else 0
+        now = ctx.clock.now()
+        await door.keep(conn, ctx, replace(changed, tries=tries, due_at=now), progress)
+        return
+    if verdict.reason is not None:
+        changed = replace(changed, reason=verdict.reason)
+    if event is _E.SETTLED:
+        changed = replace(changed, settled_at=ctx.clock.now(), reason=None)
+    saved = await door.advance(conn, ctx, changed, event, progress)
+    if verdict.refund_fen:
+        await _give_back(conn, ctx, saved, verdict.refund_fen)
+
+
+def _counts(row: Settlement, intent: InsuranceCall, event: SettlementEvent | None) -> bool:
+    """An answer that comes after the payer gave up is a fact, not an event."""
+    if event is None or not MACHINE.allows(row.state, event):
+        return False
+    return intent.kind not in _BEFORE_PAYMENT or row.state is _S.PRESETTLING
+
+
+def _with_amounts(row: Settlement, progress: Progress) -> Settlement:
+    """The amounts that the bureau last told and that add up."""
+    split = progress.settled.split if progress.settled is not None else progress.promised
+    if split is None or rules.split_faults(split, row.total_fen):
+        return row
+    return replace(
+        row,
+        fund_fen=split.fund_fen,
+        account_fen=split.account_fen,
+        cash_fen=split.cash_fen,
+        hospital_fen=split.hospital_fen,
+        settlement_ref=progress.settled.settlement_ref
+        if progress.settled is not None
+        else row.settlement_ref,
+    )
+
+
+async def _post_change(
+    conn: Connection, ctx: Context, row: Settlement, before: Progress, after: Progress
+) -> None:
+    """The ledger follows the bureau's book: the opposite entry when it revokes."""
+    if before.settled is None and after.settled is not None:
+        split, post = after.settled.split, consequences.post_bureau
+    elif before.settled is not None and after.settled is None:
+        split, post = before.settled.split, consequences.post_bureau_undone
+    else:
+        return
+    if rules.split_faults(split, row.total_fen):
+        return
+    await post(
+        conn,
+        ctx,
+        row,
+        insurer_fen=split.fund_fen + split.account_fen,
+        hospital_fen=split.hospital_fen,
+    )
+
+
+async def postpone(
+    conn: Connection, ctx: Context, row: Settlement, progress: Progress | None
+) -> None:
+    """No progress: try again after a while, until the state's deadline or the last try."""
+    now = ctx.clock.now()
+    later = door.postponed(row, now, rules.back_off(row.tries + 1, ctx.policy.retry_after))
+    if row.state is _S.PRESETTLING and rules.is_past(row.deadline_at, now):
+        late = replace(later, reason="insurance-unreachable")
+        await door.advance(conn, ctx, late, _E.DEADLINE_PASSED, progress)
+        return
+    if later.tries > ctx.policy.tries_max and row.state is not _S.PRESETTLING:
+        stuck = f"{row.state.value.lower().replace('_', '-')}-stuck"
+        if row.state is not _S.REVERSING and MACHINE.allows(row.state, _E.CONTRADICTED):
+            lost = replace(later, reason=stuck)
+            await door.advance(conn, ctx, lost, _E.CONTRADICTED, progress)
+            return
+        # Undoing never gives up by itself; a person is told and the tries go on.
+        await consequences.open_item(conn, ctx, later, stuck)
+    await door.keep(conn, ctx, later, progress)
+
+
+async def _give_back(conn: Connection, ctx: Context, row: Settlement, amount_fen: int) -> None:
+    """Promise the payer what he paid too much, out of his payments."""
+    left = amount_fen
+    for attempt in await payment.list_attempts(conn, ctx, row.record_id, row.settlement_id):
+        part = min(left, attempt.refundable_fen) if attempt.state is AttemptState.PAID else 0
+        if part:
+            await payment.refund(
+                conn, ctx, row.record_id, attempt.attempt_id, part, "amounts-moved"
+            )
+            left -= part

@@ -1,0 +1,166 @@
+"""What must come with a state, whoever brings it about: bill, ledger, events, audit, work items."""
+
+import msgspec
+
+from service.audit import actions as audit
+from service.audit.model import AuditEntry
+from service.bill import actions as bill
+from service.casework import actions as casework
+from service.casework.model import NewItem
+from service.kernel import outbox
+from service.kernel.context import Context
+from service.kernel.database import Connection
+from service.ledger import actions as ledger
+from service.ledger.model import HOSPITAL, HOSPITAL_BURDEN, INSURER, PATIENT, NewPosting
+from service.receipt.model import PostedFacts
+from service.settlement import store
+from service.settlement.model import Progress, Settlement
+from service.settlement.states import SettlementState
+
+_S = SettlementState
+
+TOPICS = {
+    _S.POSTING: "settlement.settled",
+    _S.POSTED: "settlement.posted",
+    _S.REVERSED: "settlement.reversed",
+}
+_AUDITED = frozenset({_S.SETTLED, _S.POSTED, _S.REVERSED, _S.NEEDS_REVIEW})
+
+
+async def for_bill(conn: Connection, ctx: Context, row: Settlement) -> None:
+    """A settled bill is paid; an undone settlement gives it back."""
+    if row.state is _S.SETTLED:
+        await bill.mark_paid(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
+    elif row.state is _S.REVERSED:
+        await bill.release(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
+
+
+async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> None:
+    """Ledger, hospital's list, events, audit and work item of the state that was entered."""
+    if row.state is _S.SETTLED:
+        await post(conn, ctx, row, "settled:patient", (PATIENT, HOSPITAL), row.cash_fen or 0)
+    elif row.state is _S.POSTING:
+        await store.insert_to_post(conn, row, progress.bill_no)
+    elif row.state is _S.POSTED:
+        await store.mark_posted(conn, row.institution_id, row.settlement_id, row.updated_at)
+    elif row.state is _S.NEEDS_REVIEW:
+        await open_item(conn, ctx, row, row.reason or "contradicted")
+    if (topic := TOPICS.get(row.state)) is not None:
+        await outbox.append(
+            conn,
+            ctx.ids,
+            ctx.clock.now(),
+            record_id=row.record_id,
+            topic=topic,
+            subject_id=row.settlement_id,
+            body=event_body(ctx, row),
+        )
+    if row.state in _AUDITED:
+        await note(conn, ctx, row, f"settlement.{row.state.value.lower().replace('_', '-')}")
+
+
+def event_body(ctx: Context, row: Settlement) -> dict[str, str | int | bool | None]:
+    """Body of the ``settlement.*`` topics: the receipt's facts, no personal data."""
+    body: dict[str, str | int | bool | None] = msgspec.to_builtins(
+        PostedFacts(
+            bill_id=ctx.public_ids.text(row.record_id, row.bill_id),
+            institution_id=row.institution_id,
+            total_fen=row.total_fen,
+            fund_fen=row.fund_fen or 0,
+            account_fen=row.account_fen or 0,
+            cash_fen=row.cash_fen or 0,
+            hospital_fen=row.hospital_fen or 0,
+            paid_by=row.paid_by,
+            provider_ref=row.provider_ref,
+            insurance_ref=row.settlement_ref,
+        )
+    )
+    return body
+
+
+async def note(conn: Connection, ctx: Context, row: Settlement, action: str) -> None:
+    """An audit entry for what the system did to the settlement."""
+    await audit.append(
+        conn,
+        ctx,
+        AuditEntry(
+            record_id=row.record_id,
+            action=action,
+            actor_kind="system",
+            actor_id=0,
+            institution_id=row.institution_id,
+            facts={
+                "settlement_id": row.settlement_id,
+                "state": row.state.value,
+                "reason": row.reason,
+                "total_fen": row.total_fen,
+                "cash_fen": row.cash_fen,
+            },
+        ),
+    )
+
+
+async def open_item(conn: Connection, ctx: Context, row: Settlement, reason: str) -> None:
+    """A work item about the settlement; while it is open a repeat adds nothing."""
+    await casework.open_item(
+        conn,
+        ctx,
+        NewItem(
+            record_id=row.record_id,
+            kind="settlement",
+            subject_id=row.settlement_id,
+            institution_id=row.institution_id,
+            reason=reason,
+            evidence={
+                "state": row.state.value,
+                "total_fen": row.total_fen,
+                "cash_fen": row.cash_fen,
+                "paid_fen": row.paid_fen,
+                "refunded_fen": row.refunded_fen,
+                "insurance_ref": row.settlement_ref,
+                "version": row.version,
+            },
+        ),
+    )
+
+
+async def post(
+    conn: Connection,
+    ctx: Context,
+    row: Settlement,
+    cause: str,
+    sides: tuple[str, str],
+    amount_fen: int,
+) -> None:
+    """One posting (debit, credit) of the settlement; nothing where there is no amount."""
+    if amount_fen == 0:
+        return
+    await ledger.post(
+        conn,
+        ctx,
+        NewPosting(
+            record_id=row.record_id,
+            settlement_id=row.settlement_id,
+            institution_id=row.institution_id,
+            cause=cause,
+            debit=sides[0],
+            credit=sides[1],
+            amount_fen=amount_fen,
+        ),
+    )
+
+
+async def post_bureau(
+    conn: Connection, ctx: Context, row: Settlement, *, insurer_fen: int, hospital_fen: int
+) -> None:
+    """The bureau settled: it owes its part, and the hospital bears its own."""
+    await post(conn, ctx, row, "settled:insurer", (INSURER, HOSPITAL), insurer_fen)
+    await post(conn, ctx, row, "settled:burden", (HOSPITAL_BURDEN, HOSPITAL), hospital_fen)
+
+
+async def post_bureau_undone(
+    conn: Connection, ctx: Context, row: Settlement, *, insurer_fen: int, hospital_fen: int
+) -> None:
+    """The bureau's settlement was revoked: the same the other way round."""
+    await post(conn, ctx, row, "reversed:insurer", (HOSPITAL, INSURER), insurer_fen)
+    await post(conn, ctx, row, "reversed:burden", (HOSPITAL, HOSPITAL_BURDEN), hospital_fen)

@@ -1,0 +1,258 @@
+"""What the outcome of one call to the bureau means: pure, one function a kind of call.
+
+The rules follow the insurance dossier 1.7 and 1.9. Unknown is never failed: each function says how
+its lost answer is cleared up.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from integrations.ports.insurance import Settled, Split
+from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from service.settlement.model import CallKind, Doubt, DoubtPhase, InsuranceCall, Progress
+from service.settlement.rules import VISIT_NO_MAX, same_parts, split_faults
+from service.settlement.states import SettlementEvent, SettlementState
+
+CONTRADICTS = "answer-contradicts"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The question, how far the settlement was, and how its institution takes a change."""
+
+    call: InsuranceCall
+    progress: Progress
+    state: SettlementState
+    total_fen: int
+    paid_fen: int
+    undo_moved: bool
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What an outcome means. Without an event the state stays."""
+
+    progress: Progress
+    event: SettlementEvent | None = None
+    reason: str | None = None
+    again: Literal["now", "later"] = "now"
+    """``later``: no progress was made; the same is tried again after a while."""
+    left_behind: str | None = None
+    """The reason of a work item: something harmless stays at the bureau."""
+    undid: bool = False
+    """The doubtful call is undone for certain."""
+    refund_fen: int = 0
+    """The payer paid this much more than the bureau leaves to him."""
+
+
+def judge(asked: Asked, outcome: Outcome[Any]) -> Verdict:
+    """What the outcome of one call means for the settlement."""
+    if isinstance(outcome, NotSent):
+        return Verdict(progress=asked.progress, again="later")
+    return _JUDGES[asked.call.kind](asked, outcome)
+
+
+def _refused(progress: Progress, outcome: Rejected) -> Verdict:
+    return Verdict(
+        progress=replace(progress, refusal_text=outcome.provider_text or None),
+        event=SettlementEvent.REFUSED,
+        reason="insurance-refused",
+    )
+
+
+def _contradicts(progress: Progress, reason: str) -> Verdict:
+    return Verdict(progress=progress, event=SettlementEvent.CONTRADICTED, reason=reason)
+
+
+def _register(asked: Asked, outcome: Outcome[str]) -> Verdict:
+    """A lost answer hides the visit's number: register anew under another number of ours."""
+    match outcome:
+        case Accepted(value):
+            return Verdict(progress=replace(asked.progress, visit_ref=value))
+        case Rejected():
+            return _refused(asked.progress, outcome)
+        case _:
+            return Verdict(progress=_next_visit(asked.progress), again="later")
+
+
+def _next_visit(progress: Progress) -> Progress:
+    tries = progress.visit_tries + 1
+    suffix = f"-{tries}"
+    stem = progress.visit_no
+    if progress.visit_tries > 1:
+        stem = stem.removesuffix(f"-{progress.visit_tries}")
+    return replace(
+        progress,
+        visit_tries=tries,
+        visit_no=stem[: VISIT_NO_MAX - len(suffix)] + suffix,
+        visits_lost=progress.visits_lost + 1,
+    )
+
+
+def _diagnoses(asked: Asked, outcome: Outcome[None]) -> Verdict:
+    """Repeating overwrites, so a lost answer is simply repeated."""
+    match outcome:
+        case Accepted():
+            return Verdict(progress=replace(asked.progress, diagnosed=True))
+        case Rejected():
+            return _refused(asked.progress, outcome)
+        case _:
+            return Verdict(progress=asked.progress, again="later")
+
+
+def _charges(asked: Asked, outcome: Outcome[int]) -> Verdict:
+    """``Accepted`` carries how many lines were in the message. A lost batch is withdrawn whole."""
+    progress = asked.progress
+    match outcome:
+        case Accepted(value):
+            return Verdict(progress=replace(progress, lines_sent=progress.lines_sent + value))
+        case Rejected():
+            return _refused(progress, outcome)
+        case _:
+            return Verdict(progress=replace(progress, charges_in_doubt=True), again="later")
+
+
+def _withdraw(asked: Asked, outcome: Outcome[None]) -> Verdict:
+    progress = asked.progress
+    gone = replace(progress, lines_sent=0, charges_in_doubt=False, batch=progress.batch + 1)
+    match outcome:
+        case Accepted():
+            return Verdict(progress=gone)
+        case Rejected() if asked.state is SettlementState.REVERSING:
+            return Verdict(progress=gone, left_behind="charges-left-at-insurer")
+        case Rejected():
+            return _refused(progress, outcome)
+        case _:
+            return Verdict(progress=progress, again="later")
+
+
+def _presettle(asked: Asked, outcome: Outcome[Split]) -> Verdict:
+    """Changes nothing at the bureau, so a lost answer is asked for again."""
+    progress = asked.progress
+    match outcome:
+        case Accepted(value) if split_faults(value, asked.total_fen):
+            return _contradicts(progress, "split-contradicts")
+        case Accepted(value):
+            return Verdict(progress=replace(progress, promised=value), event=SettlementEvent.SPLIT)
+        case Rejected():
+            return _refused(progress, outcome)
+        case Unknown(why) if why == CONTRADICTS:
+            return _contradicts(progress, "split-contradicts")
+        case _:
+            return Verdict(progress=progress, again="later")
+
+
+def _settle(asked: Asked, outcome: Outcome[Settled]) -> Verdict:
+    """A lost answer puts the call in doubt; nothing else is asked before that is cleared up."""
+    match outcome:
+        case Accepted(value):
+            return _settled(asked, value)
+        case Rejected():
+            return _refused(asked.progress, outcome)
+    doubt = Doubt(kind="settle", call=asked.call.wire_id, phase=DoubtPhase.ASK)
+    doubtful = replace(asked.progress, doubt=doubt)
+    if isinstance(outcome, Unknown) and outcome.why == CONTRADICTS:
+        return _contradicts(doubtful, "settlement-contradicts")
+    return Verdict(progress=doubtful, again="later")
+
+
+def _settled(asked: Asked, settled: Settled) -> Verdict:
+    """What the bureau's settlement means beside its promise and the institution's wish."""
+    known = replace(asked.progress, settled=settled, doubt=None)
+    if asked.state is not SettlementState.SETTLING:
+        return Verdict(progress=known)
+    split, promised = settled.split, asked.progress.promised
+    if promised is None or split_faults(split, asked.total_fen):
+        return _contradicts(known, "settlement-contradicts")
+    if asked.undo_moved and not same_parts(split, promised):
+        return Verdict(
+            progress=known, event=SettlementEvent.AMOUNTS_REFUSED, reason="amounts-moved"
+        )
+    if split.cash_fen > asked.paid_fen:
+        return Verdict(progress=known, event=SettlementEvent.CASH_ROSE, reason="amounts-moved")
+    return Verdict(
+        progress=known,
+        event=SettlementEvent.SETTLED,
+        refund_fen=asked.paid_fen - split.cash_fen,
+    )
+
+
+def _find(asked: Asked, outcome: Outcome[Settled | None]) -> Verdict:
+    """What the bureau's book says of the call in doubt. A look that fails says nothing."""
+    doubt = asked.progress.doubt
+    if doubt is None:
+        return Verdict(progress=asked.progress)
+    if isinstance(outcome, Unknown) and outcome.why == CONTRADICTS:
+        return _contradicts(asked.progress, "settlement-contradicts")
+    looked = isinstance(outcome, Accepted)
+    found = outcome.value if isinstance(outcome, Accepted) else None
+    if doubt.kind == "reverse":
+        return _find_reversal(asked.progress, doubt, gone=looked and found is None)
+    if found is not None and doubt.phase is DoubtPhase.ASK:
+        return _settled(asked, found)
+    if found is None and doubt.phase is DoubtPhase.RECHECK:
+        return Verdict(progress=replace(asked.progress, doubt=None))
+    # Not there yet, or there although it was undone: it arrived late. Both are undone (again).
+    doubtful = replace(asked.progress, doubt=replace(doubt, phase=DoubtPhase.UNDO))
+    return Verdict(progress=doubtful, again="later" if found is not None else "now")
+
+
+def _find_reversal(progress: Progress, doubt: Doubt, *, gone: bool) -> Verdict:
+    """A settlement that is gone was reversed. One that stands may still be reversed late."""
+    if gone:
+        return Verdict(progress=_reversed(progress, "found-reversed"))
+    if doubt.phase is DoubtPhase.RECHECK:
+        return Verdict(progress=replace(progress, doubt=None))
+    return Verdict(progress=replace(progress, doubt=replace(doubt, phase=DoubtPhase.UNDO)))
+
+
+def _reversed(progress: Progress, ref: str) -> Progress:
+    return replace(progress, settled=None, doubt=None, reversed_ref=ref)
+
+
+def _undo(asked: Asked, outcome: Outcome[None]) -> Verdict:
+    """Repeated under a new number until the bureau agrees; only then is the doubt over."""
+    doubt = asked.progress.doubt
+    if doubt is None or not isinstance(outcome, Accepted):
+        return Verdict(progress=asked.progress, again="later")
+    checked = replace(asked.progress, doubt=replace(doubt, phase=DoubtPhase.RECHECK))
+    return Verdict(progress=checked, undid=True)
+
+
+def _reverse(asked: Asked, outcome: Outcome[str]) -> Verdict:
+    progress = asked.progress
+    match outcome:
+        case Accepted(value):
+            return Verdict(progress=_reversed(progress, value))
+        case Rejected():
+            return _contradicts(progress, "reversal-refused")
+        case _:
+            doubt = Doubt(kind="reverse", call=asked.call.wire_id, phase=DoubtPhase.ASK)
+            return Verdict(progress=replace(progress, doubt=doubt), again="later")
+
+
+def _cancel(asked: Asked, outcome: Outcome[None]) -> Verdict:
+    """A refusal leaves a visit without charges at the bureau: harmless, but a person is told."""
+    gone = replace(asked.progress, visit_ref=None)
+    match outcome:
+        case Accepted():
+            return Verdict(progress=gone)
+        case Rejected():
+            return Verdict(progress=gone, left_behind="visit-left-at-insurer")
+        case _:
+            return Verdict(progress=asked.progress, again="later")
+
+
+_JUDGES: Mapping[CallKind, Callable[[Asked, Any], Verdict]] = {
+    CallKind.REGISTER: _register,
+    CallKind.DIAGNOSES: _diagnoses,
+    CallKind.CHARGES: _charges,
+    CallKind.WITHDRAW: _withdraw,
+    CallKind.PRESETTLE: _presettle,
+    CallKind.SETTLE: _settle,
+    CallKind.FIND: _find,
+    CallKind.UNDO: _undo,
+    CallKind.REVERSE: _reverse,
+    CallKind.CANCEL: _cancel,
+}

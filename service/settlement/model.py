@@ -1,0 +1,205 @@
+"""Settlements, how far they got with the bureau, and what callers may ask."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from crypto.canonical import Value
+from integrations.ports.insurance import CallId, Insured, Settled, Split
+from service.payment.model import PaymentAttempt, Presentation
+from service.receipt.model import Receipt
+from service.settlement.states import SettlementState
+
+
+class Channel(StrEnum):
+    """Where the settlement was started."""
+
+    PHONE = "PHONE"
+    KIOSK = "KIOSK"
+    COUNTER = "COUNTER"
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """A row. ``fund_fen`` to ``hospital_fen`` are the promise, then what the bureau settled."""
+
+    record_id: int
+    settlement_id: int
+    bill_id: int
+    bill_version: int
+    institution_id: int
+    channel: Channel
+    terminal_id: int | None
+    account_id: int | None
+    insured: bool
+    use_account: bool
+    state: SettlementState
+    reason: str | None
+    """A fixed word: why it is being undone, or what a person must look at."""
+    total_fen: int
+    fund_fen: int | None
+    account_fen: int | None
+    cash_fen: int | None
+    hospital_fen: int | None
+    paid_fen: int
+    """Taken from the payer so far, refunds not subtracted."""
+    refunded_fen: int
+    """Given back to the payer for certain."""
+    sealed: bytes
+    """``Progress`` under the record's key."""
+    settlement_ref: str | None
+    """The bureau's number of the settlement."""
+    paid_by: str | None
+    """The provider that took the main payment."""
+    provider_ref: str | None
+    """The payment provider's number of the main payment."""
+    hospital_ref: str | None
+    due_at: datetime | None
+    deadline_at: datetime | None
+    tries: int
+    created_at: datetime
+    updated_at: datetime
+    settled_at: datetime | None
+    version: int
+    row_mac: bytes
+
+    def mac_parts(self) -> Sequence[Value]:
+        """Every column that the row's MAC covers: all but the lease and the MAC."""
+        return [
+            value.value if isinstance(value, StrEnum) else value
+            for name, value in msgspec.structs.asdict(self).items()
+            if name != "row_mac"
+        ]
+
+
+class DoubtPhase(StrEnum):
+    """How far the clearing up of an unknown answer got."""
+
+    ASK = "ask"
+    """Look whether it happened."""
+    UNDO = "undo"
+    """Undo it by its message number."""
+    RECHECK = "recheck"
+    """Look once more that nothing arrived late."""
+
+
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """A call whose answer is not known and which may have moved money."""
+
+    kind: str
+    """``settle`` or ``reverse``."""
+    call: CallId
+    phase: DoubtPhase
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the bureau was told and answered. Personal: stored sealed."""
+
+    bill_no: str = ""
+    insured: Insured | None = None
+    visit_no: str = ""
+    """Our number of the visit at the bureau; a new one after an unknown registration."""
+    visit_tries: int = 1
+    visit_ref: str | None = None
+    visits_lost: int = 0
+    """Registrations whose answer was lost: they may stand at the bureau, without charges."""
+    diagnosed: bool = False
+    batch_base: str = ""
+    batch: int = 1
+    lines_sent: int = 0
+    charges_in_doubt: bool = False
+    promised: Split | None = None
+    settled: Settled | None = None
+    reversed_ref: str | None = None
+    doubt: Doubt | None = None
+    refusal_text: str | None = None
+    """The bureau's own words for a refusal, for the payer."""
+
+    @property
+    def batch_no(self) -> str:
+        """The present batch of charge lines; a withdrawn one is never used again."""
+        return f"{self.batch_base}{self.batch:02d}"
+
+
+class CallKind(StrEnum):
+    """What a call to the bureau asks."""
+
+    REGISTER = "register"
+    DIAGNOSES = "diagnoses"
+    CHARGES = "charges"
+    WITHDRAW = "withdraw"
+    PRESETTLE = "presettle"
+    SETTLE = "settle"
+    FIND = "find"
+    UNDO = "undo"
+    REVERSE = "reverse"
+    CANCEL = "cancel"
+
+
+class InsuranceCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call to the bureau, stored before it is made."""
+
+    record_id: int
+    call_id: int
+    settlement_id: int
+    kind: CallKind
+    message_no: str
+    called_at: datetime
+    outcome: str | None
+    """None while the answer is not recorded."""
+    undone_by: int | None
+    evidence: bytes | None
+
+    @property
+    def wire_id(self) -> CallId:
+        """The number under which the bureau knows the call."""
+        return CallId(message_no=self.message_no, at=self.called_at)
+
+
+class StartSettlement(msgspec.Struct, frozen=True, kw_only=True):
+    """Settle one bill."""
+
+    record_id: int
+    bill_id: int
+    institution_id: int | None
+    """Where the caller may settle only one institution's bills."""
+    channel: Channel
+    terminal_id: int | None
+    account_id: int | None
+    use_account: bool
+    """Whether the personal insurance account pays its part."""
+    insured: bool
+    """False: the payer wants to pay everything himself."""
+
+
+class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """Pay what the settlement leaves to the payer."""
+
+    record_id: int
+    settlement_id: int
+    provider: str
+    way: str
+    payer: str | None
+    """The provider's id of the payer where the way needs one."""
+
+
+class ToPost(msgspec.Struct, frozen=True, kw_only=True):
+    """A settlement that a hospital has still to post."""
+
+    institution_id: int
+    settlement_id: int
+    record_id: int
+    bill_no: str
+    settled_at: datetime
+    posted_at: datetime | None
+
+
+class SettlementView(msgspec.Struct, frozen=True, kw_only=True):
+    """A settlement with its newest payment, the bureau's words for a refusal, and its receipt."""
+
+    settlement: Settlement
+    attempt: PaymentAttempt | None
+    presentation: Presentation | None
+    refusal_text: str | None
+    receipt: Receipt | None

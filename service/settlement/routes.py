@@ -1,0 +1,275 @@
+"""HTTP of settlements for residents and hospitals; terminals have ``routes_terminal``."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
+
+from service.account import actions as account
+from service.kernel.context import Context
+from service.kernel.http_problems import MEDIA_TYPE
+from service.kernel.idempotency import Answer, answer_once
+from service.kernel.principals import Application, Resident
+from service.kernel.problems import NotAllowed, NotFound
+from service.receipt import actions as receipt
+from service.settlement import actions, paying
+from service.settlement.model import Channel, StartPayment, StartSettlement
+from service.settlement.schemas import (
+    Nothing,
+    PaymentRequest,
+    PostableAnswer,
+    PostableList,
+    PostingRequest,
+    ReceiptAnswer,
+    SettlementAnswer,
+    StartRequest,
+)
+
+SCOPE = "settlement"
+LOGIN_OF = {"wechatpay": "wechat"}
+"""The login platform whose ids a provider knows its payers by."""
+
+IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
+AnyRequest = Request[Any, Any, Any]
+STARTED = {
+    202: ResponseSpec(
+        data_container=SettlementAnswer, generate_examples=False, description="Under way."
+    )
+}
+SHOWN = {
+    200: ResponseSpec(
+        data_container=SettlementAnswer, generate_examples=False, description="As it stands."
+    )
+}
+
+
+async def once(
+    ctx: Context,
+    request: AnyRequest,
+    caller: str,
+    key: str | None,
+    run: Callable[[], Awaitable[msgspec.Struct]],
+    status: int,
+) -> Response[bytes]:
+    """One effect and one answer for the caller's key on this path."""
+
+    async def encoded() -> Answer:
+        return Answer(status, msgspec.json.encode(await run()))
+
+    path = request.url.path
+    answer = await answer_once(
+        ctx.pool,
+        ctx.sealer,
+        ctx.clock,
+        caller=caller,
+        operation="settlement",
+        key=key,
+        given=path.encode() + b"\n" + await request.body(),
+        run=encoded,
+    )
+    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
+    return Response(answer.body, status_code=answer.status, media_type=media_type)
+
+
+async def _own(ctx: Context, resident: Resident, text: str) -> tuple[int, int]:
+    """(record, row) of the resident's own thing. Raises ``NotFound``, ``RegistrationNeeded``."""
+    own = await account.own_record(ctx, resident.account_id)
+    record_id, local_id = ctx.public_ids.parse(text)
+    if record_id != own:
+        raise NotFound
+    return record_id, local_id
+
+
+async def _answer(ctx: Context, record_id: int, settlement_id: int) -> SettlementAnswer:
+    view = await actions.get(ctx, record_id, settlement_id)
+    return SettlementAnswer.of(ctx, view, is_own=True)
+
+
+@post(
+    "/v1/me/bills/{bill_id:str}/settlements", status_code=202, tags=["resident"], responses=STARTED
+)
+async def start(
+    bill_id: FromPath[str],
+    resident: NamedDependency[Resident],
+    data: JSONBody[StartRequest],
+    request: AnyRequest,
+    ctx: NamedDependency[Context],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Begin to settle one of my bills; read the settlement until its division is known."""
+    record_id, local_id = await _own(ctx, resident, bill_id)
+
+    async def run() -> SettlementAnswer:
+        command = StartSettlement(
+            record_id=record_id,
+            bill_id=local_id,
+            institution_id=None,
+            channel=Channel.PHONE,
+            terminal_id=None,
+            account_id=resident.account_id,
+            use_account=data.use_account,
+            insured=data.insured,
+        )
+        row = await actions.start(ctx, command)
+        return await _answer(ctx, record_id, row.settlement_id)
+
+    return await once(ctx, request, resident.caller, idempotency_key, run, 202)
+
+
+@get("/v1/me/settlements/{settlement_id:str}", tags=["resident"])
+async def read(
+    settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+) -> SettlementAnswer:
+    """Where my settlement stands."""
+    return await _answer(ctx, *await _own(ctx, resident, settlement_id))
+
+
+@post(
+    "/v1/me/settlements/{settlement_id:str}/payment",
+    status_code=200,
+    tags=["resident"],
+    responses=SHOWN,
+)
+async def pay(
+    settlement_id: FromPath[str],
+    resident: NamedDependency[Resident],
+    data: JSONBody[PaymentRequest],
+    request: AnyRequest,
+    ctx: NamedDependency[Context],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Place an order for what is left to me. Another way than before closes the earlier order."""
+    key = await _own(ctx, resident, settlement_id)
+
+    async def run() -> SettlementAnswer:
+        login = LOGIN_OF.get(data.provider, data.provider)
+        payer = await account.find_subject(ctx, resident.account_id, login)
+        await paying.pay(
+            ctx,
+            StartPayment(
+                record_id=key[0],
+                settlement_id=key[1],
+                provider=data.provider,
+                way=data.way,
+                payer=payer.reveal() if payer is not None else None,
+            ),
+        )
+        return await _answer(ctx, *key)
+
+    return await once(ctx, request, resident.caller, idempotency_key, run, 200)
+
+
+@post(
+    "/v1/me/settlements/{settlement_id:str}/confirmation",
+    status_code=200,
+    tags=["resident"],
+    responses=SHOWN,
+)
+async def confirm(
+    settlement_id: FromPath[str],
+    resident: NamedDependency[Resident],
+    data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
+    request: AnyRequest,
+    ctx: NamedDependency[Context],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Agree to a division that leaves me nothing to pay."""
+    key = await _own(ctx, resident, settlement_id)
+
+    async def run() -> SettlementAnswer:
+        await actions.confirm(ctx, *key)
+        return await _answer(ctx, *key)
+
+    return await once(ctx, request, resident.caller, idempotency_key, run, 200)
+
+
+@post("/v1/me/settlements/{settlement_id:str}/abandonment", status_code=200, tags=["resident"])
+async def abandon(
+    settlement_id: FromPath[str],
+    resident: NamedDependency[Resident],
+    data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
+    ctx: NamedDependency[Context],
+) -> SettlementAnswer:
+    """Give up. An open order is closed; a payment that was faster stands."""
+    key = await _own(ctx, resident, settlement_id)
+    await actions.abandon(ctx, *key)
+    return await _answer(ctx, *key)
+
+
+@get("/v1/me/settlements/{settlement_id:str}/receipt", tags=["resident"])
+async def read_receipt(
+    settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+) -> ReceiptAnswer:
+    """The receipt, once the hospital has posted."""
+    key = await _own(ctx, resident, settlement_id)
+    return ReceiptAnswer.of(await receipt.get(ctx, *key))
+
+
+def _check_scope(application: Application) -> None:
+    if SCOPE not in application.scopes:
+        raise NotAllowed
+
+
+@get("/v1/institution/settlements", tags=["institution"])
+async def list_settlements(
+    application: NamedDependency[Application],
+    ctx: NamedDependency[Context],
+    to_post: FromQuery[bool] = False,
+    limit: Annotated[int, QueryParameter(ge=1, le=actions.LIST_MAX)] = 50,
+) -> PostableList:
+    """With ``to_post``, what this hospital has still to post, oldest first; else its latest."""
+    _check_scope(application)
+    found = await actions.list_to_post(
+        ctx, application.institution_id, limit, all_of_them=not to_post
+    )
+    return PostableList(settlements=[PostableAnswer.of(ctx, *one) for one in found])
+
+
+@get("/v1/institution/settlements/{settlement_id:str}", tags=["institution"])
+async def read_settlement(
+    settlement_id: FromPath[str],
+    application: NamedDependency[Application],
+    ctx: NamedDependency[Context],
+) -> PostableAnswer:
+    """A settlement of this hospital, once it is definite."""
+    _check_scope(application)
+    found = await actions.get_of_institution(ctx, application, settlement_id)
+    return PostableAnswer.of(ctx, *found)
+
+
+@post(
+    "/v1/institution/settlements/{settlement_id:str}/posting",
+    status_code=200,
+    tags=["institution"],
+    responses={
+        200: ResponseSpec(
+            data_container=PostableAnswer, generate_examples=False, description="Posted."
+        )
+    },
+)
+async def acknowledge(
+    settlement_id: FromPath[str],
+    application: NamedDependency[Application],
+    data: JSONBody[PostingRequest],
+    request: AnyRequest,
+    ctx: NamedDependency[Context],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """This hospital's own system has the settlement in its books, under this reference."""
+    _check_scope(application)
+
+    async def run() -> PostableAnswer:
+        await actions.acknowledge_posting(ctx, application, settlement_id, data.hospital_ref)
+        found = await actions.get_of_institution(ctx, application, settlement_id)
+        return PostableAnswer.of(ctx, *found)
+
+    return await once(ctx, request, application.caller, idempotency_key, run, 200)
+
+
+RESIDENT = [start, read, pay, confirm, abandon, read_receipt]
+INSTITUTION = [list_settlements, read_settlement, acknowledge]
+router = Router(path="/", route_handlers=[*RESIDENT, *INSTITUTION])

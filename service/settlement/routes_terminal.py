@@ -1,0 +1,160 @@
+"""HTTP of settlements for kiosks and desks: each path hangs on a scan of that very terminal."""
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from service.healthcode.symbols import SymbolDrawer
+from service.kernel.context import Context
+from service.kernel.principals import Terminal
+from service.receipt import actions as receipt
+from service.settlement import actions, paying, scans
+from service.settlement.model import Channel, StartPayment, StartSettlement
+from service.settlement.routes import SHOWN, STARTED, AnyRequest, IdempotencyKey, once
+from service.settlement.schemas import (
+    Nothing,
+    PaymentRequest,
+    ReceiptAnswer,
+    SettlementAnswer,
+    TerminalStartRequest,
+)
+
+_SCAN = "/v1/terminal/scans/{scan_id:str}/settlements"
+_ONE = _SCAN + "/{settlement_id:str}"
+
+
+async def _answer(
+    ctx: Context, terminal: Terminal, scan_id: str, settlement_id: str, drawer: SymbolDrawer
+) -> SettlementAnswer:
+    view = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
+    answer = SettlementAnswer.of(ctx, view, is_own=False)
+    if answer.payment is not None and answer.payment.qr_text is not None:
+        svg = await drawer.draw(answer.payment.qr_text)
+        answer.payment = msgspec.structs.replace(answer.payment, qr_svg=svg)
+    return answer
+
+
+@post(_SCAN, status_code=202, tags=["terminal"], responses=STARTED)
+async def start(
+    scan_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    data: JSONBody[TerminalStartRequest],
+    request: AnyRequest,
+    ctx: NamedDependency[Context],
+    symbol_drawer: NamedDependency[SymbolDrawer],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Begin to settle a bill of the scanned person at this institution."""
+
+    async def run() -> SettlementAnswer:
+        scan = await scans.starting_scan(ctx, terminal, scan_id)
+        record_id, bill_id = ctx.public_ids.parse(data.bill_id)
+        command = StartSettlement(
+            record_id=scan.record_id,
+            bill_id=bill_id if record_id == scan.record_id else 0,
+            institution_id=terminal.institution_id,
+            channel=Channel.KIOSK if terminal.public_place else Channel.COUNTER,
+            terminal_id=terminal.terminal_id,
+            account_id=None,
+            use_account=data.use_account,
+            insured=data.insured,
+        )
+        row = await actions.start(ctx, command)
+        text = ctx.public_ids.text(row.record_id, row.settlement_id)
+        return await _answer(ctx, terminal, scan_id, text, symbol_drawer)
+
+    return await once(ctx, request, terminal.caller, idempotency_key, run, 202)
+
+
+@get(_ONE, tags=["terminal"])
+async def read(
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    ctx: NamedDependency[Context],
+    symbol_drawer: NamedDependency[SymbolDrawer],
+) -> SettlementAnswer:
+    """Where the settlement stands; an order to be paid by phone comes with its QR as SVG."""
+    return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+
+
+@post(_ONE + "/payment", status_code=200, tags=["terminal"], responses=SHOWN)
+async def pay(
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    data: JSONBody[PaymentRequest],
+    request: AnyRequest,
+    ctx: NamedDependency[Context],
+    symbol_drawer: NamedDependency[SymbolDrawer],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Place an order whose QR the payer scans with his phone."""
+
+    async def run() -> SettlementAnswer:
+        view = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
+        await paying.pay(
+            ctx,
+            StartPayment(
+                record_id=view.settlement.record_id,
+                settlement_id=view.settlement.settlement_id,
+                provider=data.provider,
+                way=data.way,
+                payer=None,
+            ),
+        )
+        return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+
+    return await once(ctx, request, terminal.caller, idempotency_key, run, 200)
+
+
+@post(_ONE + "/confirmation", status_code=200, tags=["terminal"], responses=SHOWN)
+async def confirm(
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
+    request: AnyRequest,
+    ctx: NamedDependency[Context],
+    symbol_drawer: NamedDependency[SymbolDrawer],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """The payer agrees to a division that leaves him nothing to pay."""
+
+    async def run() -> SettlementAnswer:
+        row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
+        await actions.confirm(ctx, row.record_id, row.settlement_id)
+        return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+
+    return await once(ctx, request, terminal.caller, idempotency_key, run, 200)
+
+
+@post(_ONE + "/abandonment", status_code=200, tags=["terminal"])
+async def abandon(
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
+    ctx: NamedDependency[Context],
+    symbol_drawer: NamedDependency[SymbolDrawer],
+) -> SettlementAnswer:
+    """The payer gives up."""
+    row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
+    await actions.abandon(ctx, row.record_id, row.settlement_id)
+    return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+
+
+@get(_ONE + "/receipt", tags=["terminal"])
+async def read_receipt(
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    ctx: NamedDependency[Context],
+) -> ReceiptAnswer:
+    """The receipt, once the hospital has posted."""
+    row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
+    return ReceiptAnswer.of(await receipt.get(ctx, row.record_id, row.settlement_id))
+
+
+router = Router(path="/", route_handlers=[start, read, pay, confirm, abandon, read_receipt])

@@ -1,0 +1,145 @@
+"""Pure decisions of the saga: amounts, waits, and which call to the bureau comes next.
+
+What a call's outcome means is in ``judging``.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from integrations.ports.insurance import Split
+from service.settlement.model import CallKind, Doubt, DoubtPhase, Progress
+
+LINES_MAX = 100
+"""Charge lines in one message (dossier 1.7)."""
+VISIT_NO_MAX = 30
+SEQUENCES = 8_000
+"""Message numbers of one institution in one second that are ours."""
+WAIT_MAX = timedelta(minutes=10)
+
+
+class Leg(StrEnum):
+    """One thing that is undone when a settlement is reversed."""
+
+    MONEY = "money"
+    SETTLEMENT = "settlement"
+    CHARGES = "charges"
+    VISIT = "visit"
+
+
+COMPENSATION: tuple[Leg, ...] = (Leg.MONEY, Leg.SETTLEMENT, Leg.CHARGES, Leg.VISIT)
+"""The order of undoing (payments dossier 9.8): the payer's money first, then the insurance, so that
+nobody is left without both. Each leg is definite before the next begins."""
+
+
+def back_off(tries: int, first: timedelta) -> timedelta:
+    """Doubled with each try without progress, at most ten minutes. ``tries`` counts from 1."""
+    doubled: timedelta = first * (1 << min(max(tries - 1, 0), 16))
+    return min(doubled, WAIT_MAX)
+
+
+def own_split(total_fen: int) -> Split:
+    """The division of a bill that the payer pays alone."""
+    return Split(
+        total_fen=total_fen,
+        fund_fen=0,
+        account_fen=0,
+        cash_fen=total_fen,
+        hospital_fen=0,
+        mutual_aid_fen=0,
+        full_own_fen=total_fen,
+        over_limit_fen=0,
+        first_pay_fen=0,
+        in_scope_fen=0,
+        funds={},
+        balance_after_fen=0,
+    )
+
+
+def split_faults(split: Split, total_fen: int) -> list[str]:
+    """Which identities (dossier 3) a division breaks; empty when all hold."""
+    parts = (split.fund_fen, split.account_fen, split.cash_fen, split.hospital_fen)
+    checks = {
+        "other-total": split.total_fen == total_fen,
+        "negative-part": min(parts) >= 0,
+        "parts": sum(parts) == split.total_fen,
+        "scope-parts": split.full_own_fen
+        + split.over_limit_fen
+        + split.first_pay_fen
+        + split.in_scope_fen
+        == split.total_fen,
+        "funds": sum(split.funds.values()) == split.fund_fen,
+        "mutual-aid": 0 <= split.mutual_aid_fen <= split.account_fen,
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+def same_parts(one: Split, other: Split) -> bool:
+    """Whether everybody pays the same in both."""
+    return (one.fund_fen, one.account_fen, one.cash_fen, one.hospital_fen) == (
+        other.fund_fen,
+        other.account_fen,
+        other.cash_fen,
+        other.hospital_fen,
+    )
+
+
+def next_presettle_call(progress: Progress, lines: int) -> CallKind:
+    """The first thing that the bureau has not been told yet."""
+    if progress.visit_ref is None:
+        return CallKind.REGISTER
+    if not progress.diagnosed:
+        return CallKind.DIAGNOSES
+    if progress.charges_in_doubt:
+        return CallKind.WITHDRAW
+    if progress.lines_sent < lines:
+        return CallKind.CHARGES
+    return CallKind.PRESETTLE
+
+
+def next_doubt_call(doubt: Doubt) -> CallKind:
+    """How a doubtful call is cleared up: look, undo, look again."""
+    return CallKind.UNDO if doubt.phase is DoubtPhase.UNDO else CallKind.FIND
+
+
+def next_settle_call(progress: Progress) -> CallKind:
+    """Never a second settlement while the first is in doubt."""
+    return CallKind.SETTLE if progress.doubt is None else next_doubt_call(progress.doubt)
+
+
+def next_undo_call(progress: Progress) -> tuple[Leg, CallKind] | None:
+    """The next call of the insurance legs in their order; None when all is undone."""
+    wanted = {
+        Leg.SETTLEMENT: _undo_settlement(progress),
+        Leg.CHARGES: CallKind.WITHDRAW
+        if progress.visit_ref is not None and (progress.lines_sent or progress.charges_in_doubt)
+        else None,
+        Leg.VISIT: CallKind.CANCEL if progress.visit_ref is not None else None,
+    }
+    for leg in COMPENSATION:
+        if (kind := wanted.get(leg)) is not None:
+            return leg, kind
+    return None
+
+
+def _undo_settlement(progress: Progress) -> CallKind | None:
+    if progress.doubt is not None:
+        return next_doubt_call(progress.doubt)
+    return CallKind.REVERSE if progress.settled is not None else None
+
+
+def owed_fen(cash_fen: int | None, paid_fen: int) -> int:
+    """What the payer still owes."""
+    return max(0, (cash_fen or 0) - paid_fen)
+
+
+def message_number(institution_code: str, stamp: str, sequence: int) -> str:
+    """30 characters: institution 12, Beijing second 14, sequence 4 (dossier 1.1).
+
+    Sequences from ``SEQUENCES`` up are left to questions that are not stored before they are asked.
+    """
+    return f"{institution_code}{stamp}{sequence % SEQUENCES:04d}"
+
+
+def is_past(deadline: datetime | None, now: datetime) -> bool:
+    """Whether there is a deadline and it has come."""
+    return deadline is not None and now >= deadline

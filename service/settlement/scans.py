@@ -1,0 +1,50 @@
+"""What a scan opens to the terminal that scanned: settlements of its person, for a while."""
+
+from datetime import timedelta
+
+from service.healthcode import actions as healthcode
+from service.healthcode.model import Scan
+from service.kernel.context import Context
+from service.kernel.principals import Terminal
+from service.kernel.problems import NotFound
+from service.settlement import actions
+from service.settlement.model import SettlementView
+from service.settlement.problems import ScanNotForPaying
+
+START_WITHIN = timedelta(minutes=30)
+"""From the scan to the start of a settlement; watching and finishing one may take longer."""
+
+
+async def paying_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:
+    """The terminal's own scan, if it lets bills be seen.
+
+    Raises ``ScanNotForPaying``, ``NotFound`` (also for another terminal's scan), ``ScanExpired``.
+    """
+    scan = await healthcode.get_scan(ctx, terminal.institution_id, scan_id)
+    if scan.terminal_id != terminal.terminal_id:
+        raise NotFound
+    if not healthcode.bills_visible(scan, terminal):
+        raise ScanNotForPaying
+    return scan
+
+
+async def starting_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:
+    """As ``paying_scan``, and recent: whoever was scanned may have left a kiosk long ago."""
+    scan = await paying_scan(ctx, terminal, scan_id)
+    if ctx.clock.now() - scan.scanned_at >= START_WITHIN:
+        raise ScanNotForPaying
+    return scan
+
+
+async def settlement_of_scan(
+    ctx: Context, terminal: Terminal, scan_id: str, settlement_id: str
+) -> SettlementView:
+    """A settlement of the scanned person at the terminal's institution. Raises ``NotFound``."""
+    scan = await paying_scan(ctx, terminal, scan_id)
+    record_id, local_id = ctx.public_ids.parse(settlement_id)
+    if record_id != scan.record_id:
+        raise NotFound
+    view = await actions.get(ctx, record_id, local_id)
+    if view.settlement.institution_id != terminal.institution_id:
+        raise NotFound
+    return view

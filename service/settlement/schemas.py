@@ -1,0 +1,223 @@
+"""What travels: settlements, their payment, and a hospital's acknowledgement."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from integrations.ports.money import FenField
+from service.kernel.context import Context
+from service.receipt.model import Receipt
+from service.settlement.model import Settlement, SettlementView
+from service.settlement.states import PAYABLE
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class StartRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How the payer wants the bill settled."""
+
+    use_account: bool
+    """Whether the personal insurance account pays its part."""
+    insured: bool
+    """False: everything out of the payer's own pocket."""
+
+
+class TerminalStartRequest(StartRequest, forbid_unknown_fields=True, kw_only=True):
+    """The same at a terminal, for one of the bills that the scan shows."""
+
+    bill_id: Text
+
+
+class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """By which provider and way: ``jsapi`` inside the mini-program, ``native`` by a shown QR."""
+
+    provider: Text
+    way: Text
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+class PostingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The hospital's own number of the entry."""
+
+    hospital_ref: Text
+
+
+class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The newest order for this settlement and what the payer's device needs for it."""
+
+    state: str
+    way: str
+    amount_fen: FenField
+    expires_at: datetime
+    qr_text: str | None = None
+    qr_svg: str | None = None
+    client_parameters: dict[str, str] | None = None
+    cashier_url: str | None = None
+    """The sandbox's cashier page."""
+
+    @classmethod
+    def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "PaymentAnswer | None":
+        """None before anybody wanted to pay."""
+        attempt, shown = view.attempt, view.presentation
+        if attempt is None:
+            return None
+        parameters = shown.client_parameters if shown is not None and is_own else None
+        cashier = ctx.policy.cashier_url
+        return cls(
+            state=attempt.state.value,
+            way=attempt.way,
+            amount_fen=attempt.amount_fen,
+            expires_at=attempt.expires_at,
+            qr_text=shown.qr_text if shown is not None else None,
+            client_parameters=parameters,
+            cashier_url=f"{cashier}?{parameters['package']}"
+            if cashier and parameters and "package" in parameters
+            else None,
+        )
+
+
+class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where a settlement stands. Amounts are integer fen; the parts add up to the total."""
+
+    settlement_id: str
+    bill_id: str
+    state: str
+    total_fen: FenField
+    paid_fen: FenField
+    refunded_fen: FenField
+    receipt: bool
+    updated_at: datetime
+    reason: str | None = None
+    """A fixed word: why it is undone, or what is being looked at."""
+    reason_text: str | None = None
+    """The insurance bureau's own words for a refusal."""
+    fund_fen: FenField | None = None
+    account_fen: FenField | None = None
+    cash_fen: FenField | None = None
+    hospital_fen: FenField | None = None
+    deadline_at: datetime | None = None
+    payment: PaymentAnswer | None = None
+
+    @classmethod
+    def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "SettlementAnswer":
+        """For the resident himself (``is_own``), or for a terminal: it gets no client's secrets."""
+        row = view.settlement
+        return cls(
+            settlement_id=ctx.public_ids.text(row.record_id, row.settlement_id),
+            bill_id=ctx.public_ids.text(row.record_id, row.bill_id),
+            state=row.state.value,
+            total_fen=row.total_fen,
+            paid_fen=row.paid_fen,
+            refunded_fen=row.refunded_fen,
+            receipt=view.receipt is not None,
+            updated_at=row.updated_at,
+            reason=row.reason,
+            reason_text=view.refusal_text if is_own else None,
+            fund_fen=row.fund_fen,
+            account_fen=row.account_fen,
+            cash_fen=row.cash_fen,
+            hospital_fen=row.hospital_fen,
+            deadline_at=row.deadline_at if row.state in PAYABLE else None,
+            payment=PaymentAnswer.of(ctx, view, is_own=is_own),
+        )
+
+
+class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A settlement as its hospital posts it."""
+
+    settlement_id: str
+    bill_no: str
+    state: str
+    total_fen: FenField
+    fund_fen: FenField
+    account_fen: FenField
+    cash_fen: FenField
+    hospital_fen: FenField
+    settled_at: datetime
+    insurance_ref: str | None = None
+    provider_ref: str | None = None
+    hospital_ref: str | None = None
+
+    @classmethod
+    def of(cls, ctx: Context, row: Settlement, bill_no: str) -> "PostableAnswer":
+        """A settled settlement: its amounts are definite."""
+        return cls(
+            settlement_id=ctx.public_ids.text(row.record_id, row.settlement_id),
+            bill_no=bill_no,
+            state=row.state.value,
+            total_fen=row.total_fen,
+            fund_fen=row.fund_fen or 0,
+            account_fen=row.account_fen or 0,
+            cash_fen=row.cash_fen or 0,
+            hospital_fen=row.hospital_fen or 0,
+            settled_at=row.settled_at or row.updated_at,
+            insurance_ref=row.settlement_ref,
+            provider_ref=row.provider_ref,
+            hospital_ref=row.hospital_ref,
+        )
+
+
+class PostableList(msgspec.Struct, kw_only=True):
+    """Settlements of the institution."""
+
+    settlements: list[PostableAnswer]
+
+
+class ReceiptLine(msgspec.Struct, kw_only=True):
+    """One charge."""
+
+    line_no: str
+    name: str
+    quantity_e4: int
+    unit_price_e6: int
+    amount_fen: FenField
+
+
+class ReceiptAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The receipt of a posted settlement."""
+
+    receipt_no: str
+    issued_at: datetime
+    institution_name: str
+    bill_no: str
+    lines: list[ReceiptLine]
+    total_fen: FenField
+    fund_fen: FenField
+    account_fen: FenField
+    cash_fen: FenField
+    hospital_fen: FenField
+    paid_by: str | None
+    provider_ref: str | None = None
+    insurance_ref: str | None = None
+
+    @classmethod
+    def of(cls, issued: Receipt) -> "ReceiptAnswer":
+        """From the receipt as issued."""
+        return cls(
+            receipt_no=issued.receipt_no,
+            issued_at=issued.issued_at,
+            institution_name=issued.institution_name,
+            bill_no=issued.bill_no,
+            lines=[
+                ReceiptLine(
+                    line_no=line.line_no,
+                    name=line.name,
+                    quantity_e4=line.quantity_e4,
+                    unit_price_e6=line.unit_price_e6,
+                    amount_fen=line.amount_fen,
+                )
+                for line in issued.lines
+            ],
+            total_fen=issued.total_fen,
+            fund_fen=issued.fund_fen,
+            account_fen=issued.account_fen,
+            cash_fen=issued.cash_fen,
+            hospital_fen=issued.hospital_fen,
+            paid_by=issued.paid_by,
+            provider_ref=issued.provider_ref,
+            insurance_ref=issued.insurance_ref,
+        )

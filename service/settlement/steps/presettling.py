@@ -1,0 +1,135 @@
+"""PRESETTLING: find the insured person, tell visit, diagnoses and charges, ask the split.
+
+Each answer is kept before the next question, so a restart goes on where it stopped.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from integrations.ports.insurance import (
+    CallId,
+    InsuranceGateway,
+    Insured,
+    SplitRequest,
+    Visit,
+)
+from integrations.ports.outcomes import Accepted, Outcome
+from service.bill import actions as bill
+from service.bill.model import Bill
+from service.credential import actions as credential
+from service.credential.model import InsuranceStatus
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection
+from service.settlement import calls, door, rules
+from service.settlement.model import CallKind, Progress, Settlement
+from service.settlement.states import SettlementEvent, SettlementState
+
+
+async def step(ctx: Context, row: Settlement) -> None:
+    """The next question that the bureau has not answered yet."""
+    if rules.is_past(row.deadline_at, ctx.clock.now()):
+        await _give_up(ctx, row)
+        return
+    async with connection(ctx.pool) as conn:
+        progress = await door.progress_of(conn, ctx, row)
+    if progress.insured is None:
+        await _identify(ctx, row)
+        return
+    charged = await bill.read(ctx, row.record_id, row.bill_id)
+    kind = rules.next_presettle_call(progress, len(charged.lines))
+    await calls.call(ctx, row, kind, _sender(kind, row, progress, progress.insured, charged))
+
+
+async def _give_up(ctx: Context, row: Settlement) -> None:
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        if fresh.state is SettlementState.PRESETTLING:
+            late = replace(fresh, reason="insurance-unreachable")
+            await door.advance(conn, ctx, late, SettlementEvent.DEADLINE_PASSED, None)
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def _identify(ctx: Context, row: Settlement) -> None:
+    """The insured person behind the record; asks the bureau by ID number when no link is known."""
+    found = await credential.insured_person(ctx, row.record_id)
+    owner_down = False
+    if found is None:
+        view = await credential.link_by_number(ctx, row.record_id, row.institution_id)
+        owner_down = view.status is InsuranceStatus.OWNER_DOWN
+        found = await credential.insured_person(ctx, row.record_id)
+    person = found
+
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        if fresh.state is not SettlementState.PRESETTLING:
+            return
+        progress = await door.progress_of(conn, ctx, fresh)
+        if person is None and owner_down:
+            await calls.postpone(conn, ctx, fresh, None)
+            return
+        if person is None:
+            refused = replace(fresh, reason="not-insured")
+            await door.advance(conn, ctx, refused, SettlementEvent.REFUSED, None)
+            return
+        insured = Insured(
+            person_no=person.person_no,
+            insurance_type=person.insurance_type,
+            region=person.region,
+            token=None,
+            id_no=person.id_no.reveal(),
+        )
+        await door.keep(conn, ctx, fresh, replace(progress, insured=insured))
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+def _sender(
+    kind: CallKind, row: Settlement, progress: Progress, insured: Insured, charged: Bill
+) -> calls.Send:
+    visit = replace(charged.visit, visit_no=progress.visit_no)
+    visit_ref = progress.visit_ref or ""
+
+    async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
+        match kind:
+            case CallKind.REGISTER:
+                return await gateway.register_visit(insured, visit, call)
+            case CallKind.DIAGNOSES:
+                return await gateway.upload_diagnoses(insured, visit_ref, visit, call)
+            case CallKind.WITHDRAW:
+                return await gateway.withdraw_charges(insured, visit_ref, progress.batch_no, call)
+            case CallKind.CHARGES:
+                return await _upload(gateway, call, progress, insured, visit, charged)
+            case _:
+                return await gateway.presettle(split_request(row, progress, insured, visit), call)
+
+    return send
+
+
+async def _upload(
+    gateway: InsuranceGateway,
+    call: CallId,
+    progress: Progress,
+    insured: Insured,
+    visit: Visit,
+    charged: Bill,
+) -> Outcome[int]:
+    """One message of lines; the outcome counts them."""
+    lines = charged.lines[progress.lines_sent : progress.lines_sent + rules.LINES_MAX]
+    outcome = await gateway.upload_charges(
+        insured, progress.visit_ref or "", progress.batch_no, visit, lines, call
+    )
+    return Accepted(len(lines)) if isinstance(outcome, Accepted) else outcome
+
+
+def split_request(
+    row: Settlement, progress: Progress, insured: Insured, visit: Visit
+) -> SplitRequest:
+    """What the bureau is asked to divide, and later to settle."""
+    return SplitRequest(
+        insured=insured,
+        visit_ref=progress.visit_ref or "",
+        batch_no=progress.batch_no,
+        visit_type=visit.visit_type,
+        total_fen=row.total_fen,
+        use_account=row.use_account,
+    )

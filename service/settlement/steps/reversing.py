@@ -1,0 +1,101 @@
+"""REVERSING: undo leg by leg as ``rules.COMPENSATION`` orders; over when each is definite."""
+
+from typing import Any
+
+from integrations.ports.insurance import CallId, InsuranceGateway, Insured
+from integrations.ports.outcomes import Outcome
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection
+from service.payment import actions as payment
+from service.settlement import calls, consequences, door, rules, tender
+from service.settlement.model import CallKind, Progress, Settlement
+from service.settlement.states import SettlementEvent, SettlementState
+from service.settlement.steps.settling import clear_up
+
+
+async def step(ctx: Context, row: Settlement) -> None:
+    """One leg, or one part of it."""
+    current = await tender.close_live(ctx, row)
+    if current.state is not SettlementState.REVERSING:
+        return
+    if not await _money_is_back(ctx, current):
+        return
+    async with connection(ctx.pool) as conn:
+        current = await door.read(conn, ctx, (row.record_id, row.settlement_id))
+        progress = await door.progress_of(conn, ctx, current)
+    wanted = rules.next_undo_call(progress)
+    if wanted is None or progress.insured is None:
+        await _finish(ctx, current)
+        return
+    _, kind = wanted
+    await calls.call(ctx, current, kind, _sender(kind, progress, progress.insured))
+
+
+async def _money_is_back(ctx: Context, row: Settlement) -> bool:
+    """Promise every paid attempt back; True once the provider confirmed all of it."""
+
+    async def decide(conn: Connection, fresh: Settlement) -> bool:
+        if fresh.state is not SettlementState.REVERSING:
+            return False
+        paid = await tender.tender_of(conn, ctx, fresh)
+        if paid.given_back:
+            return True
+        # The row is written before the payments: locks are taken in that order.
+        await calls.postpone(conn, ctx, fresh, None)
+        for attempt in paid.paid:
+            if attempt.refundable_fen and not await _refused(conn, ctx, fresh, attempt.attempt_id):
+                await payment.refund(
+                    conn,
+                    ctx,
+                    fresh.record_id,
+                    attempt.attempt_id,
+                    attempt.refundable_fen,
+                    tender.REVERSAL,
+                )
+        return False
+
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: int) -> bool:
+    """A refund of this attempt failed for good: a person must send the money another way."""
+    refunds = await payment.list_refunds(conn, ctx, row.record_id, row.settlement_id)
+    for one in refunds:
+        if one.attempt_id == attempt_id and one.cause == tender.REVERSAL:
+            await consequences.open_item(conn, ctx, row, "refund-failed")
+            return True
+    return False
+
+
+def _sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
+    visit_ref = progress.visit_ref or ""
+
+    async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
+        match kind:
+            case CallKind.REVERSE:
+                settled = progress.settled
+                ref = settled.settlement_ref if settled is not None else ""
+                return await gateway.reverse(insured, visit_ref, ref, call)
+            case CallKind.WITHDRAW:
+                return await gateway.withdraw_charges(insured, visit_ref, progress.batch_no, call)
+            case CallKind.CANCEL:
+                return await gateway.cancel_visit(insured, visit_ref, progress.visit_no, call)
+            case _:
+                return await clear_up(gateway, call, kind, progress, insured)
+
+    return send
+
+
+async def _finish(ctx: Context, row: Settlement) -> None:
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        if fresh.state is not SettlementState.REVERSING:
+            return
+        progress = await door.progress_of(conn, ctx, fresh)
+        money = await tender.tender_of(conn, ctx, fresh)
+        if rules.next_undo_call(progress) is not None or not money.given_back:
+            return
+        if progress.visits_lost:
+            await consequences.open_item(conn, ctx, fresh, "visit-perhaps-at-insurer")
+        await door.advance(conn, ctx, fresh, SettlementEvent.UNDONE, None)
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)

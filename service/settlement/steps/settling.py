@@ -1,0 +1,92 @@
+"""PAID and SETTLING: settle as promised; a lost answer is cleared up, never repeated."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from integrations.ports.insurance import (
+    CallId,
+    InsuranceGateway,
+    Insured,
+    SettleRequest,
+    Split,
+)
+from integrations.ports.outcomes import Outcome
+from service.bill import actions as bill
+from service.bill.model import Bill
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection
+from service.kernel.problems import InvariantBroken
+from service.settlement import calls, door, rules
+from service.settlement.model import CallKind, Progress, Settlement
+from service.settlement.states import SettlementEvent, SettlementState
+from service.settlement.steps.presettling import split_request
+
+
+async def begin(ctx: Context, row: Settlement) -> None:
+    """PAID: from here on the payer cannot go back by himself."""
+
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        if fresh.state is SettlementState.PAID:
+            await door.advance(conn, ctx, fresh, SettlementEvent.SETTLE_BEGUN, None)
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def step(ctx: Context, row: Settlement) -> None:
+    """SETTLING: one call; without insurance there is nobody to tell."""
+    async with connection(ctx.pool) as conn:
+        progress = await door.progress_of(conn, ctx, row)
+    if not row.insured:
+        await _settle_own(ctx, row)
+        return
+    if progress.insured is None or progress.promised is None:
+        raise InvariantBroken("a paid insured settlement has a person and a promise")
+    charged = await bill.read(ctx, row.record_id, row.bill_id)
+    kind = rules.next_settle_call(progress)
+    send = _sender(kind, row, progress, (progress.insured, progress.promised), charged)
+    await calls.call(ctx, row, kind, send)
+
+
+async def _settle_own(ctx: Context, row: Settlement) -> None:
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        if fresh.state is SettlementState.SETTLING:
+            done = replace(fresh, settled_at=ctx.clock.now(), reason=None)
+            await door.advance(conn, ctx, done, SettlementEvent.SETTLED, None)
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+def _sender(
+    kind: CallKind,
+    row: Settlement,
+    progress: Progress,
+    agreed: tuple[Insured, Split],
+    charged: Bill,
+) -> calls.Send:
+    insured, promised = agreed
+
+    async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
+        if kind is not CallKind.SETTLE:
+            return await clear_up(gateway, call, kind, progress, insured)
+        request = SettleRequest(
+            split=split_request(row, progress, insured, charged.visit),
+            promised=promised,
+            invoice_no="",
+        )
+        return await gateway.settle(request, call)
+
+    return send
+
+
+async def clear_up(
+    gateway: InsuranceGateway,
+    call: CallId,
+    kind: CallKind,
+    progress: Progress,
+    insured: Insured,
+) -> Outcome[Any]:
+    """Look for, or undo, the call in doubt."""
+    if kind is CallKind.FIND or progress.doubt is None:
+        return await gateway.find_settlement(insured, progress.visit_ref or "", call)
+    return await gateway.undo_uncertain(insured, progress.doubt.call, progress.doubt.kind, call)

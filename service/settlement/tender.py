@@ -1,0 +1,139 @@
+"""The payer's side of a settlement, read from the payment feature's rows.
+
+Events of payments are only a hint to look: what counts is what the rows say, in the same
+transaction, so late, doubled and reordered events do no harm.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection
+from service.payment import actions as payment
+from service.payment.model import PaymentAttempt
+from service.payment.states import LIVE, AttemptState
+from service.settlement import door, rules
+from service.settlement.model import Settlement
+from service.settlement.states import SettlementEvent, SettlementState
+
+MAIN = "MAIN"
+DIFFERENCE = "DIFFERENCE"
+REVERSAL = "reversal"
+
+_S = SettlementState
+_E = SettlementEvent
+
+
+class Tender(msgspec.Struct, frozen=True, kw_only=True):
+    """All attempts of a settlement, newest first."""
+
+    attempts: Sequence[PaymentAttempt]
+
+    @property
+    def live(self) -> PaymentAttempt | None:
+        """The attempt that may still take money."""
+        return next((one for one in self.attempts if one.state in LIVE), None)
+
+    @property
+    def paid(self) -> list[PaymentAttempt]:
+        """Attempts that took money as agreed."""
+        return [one for one in self.attempts if one.state is AttemptState.PAID]
+
+    @property
+    def paid_fen(self) -> int:
+        """Taken from the payer; what came after a closing, the payment feature gives back."""
+        return sum(one.amount_fen for one in self.paid)
+
+    @property
+    def refunded_fen(self) -> int:
+        """Given back for certain."""
+        return sum(one.refunded_fen for one in self.paid)
+
+    @property
+    def in_review(self) -> bool:
+        """Whether an attempt waits for a person."""
+        return any(one.state is AttemptState.NEEDS_REVIEW for one in self.attempts)
+
+    @property
+    def given_back(self) -> bool:
+        """Whether every attempt is over and nothing of the payer's money is left."""
+        return self.live is None and not self.in_review and self.paid_fen == self.refunded_fen
+
+    def current(self, purpose: str | None) -> PaymentAttempt | None:
+        """The attempt that counts now, of one purpose or of any: a live one, else the newest."""
+        wanted = [one for one in self.attempts if purpose in (None, one.purpose)]
+        live = [one for one in wanted if one.state in LIVE]
+        return next(iter(live or wanted), None)
+
+
+def purpose_in(state: SettlementState) -> str:
+    """What a payment in this state is for."""
+    return DIFFERENCE if state is _S.COLLECTING else MAIN
+
+
+async def tender_of(conn: Connection, ctx: Context, row: Settlement) -> Tender:
+    """The payer's side as it stands."""
+    attempts = await payment.list_attempts(conn, ctx, row.record_id, row.settlement_id)
+    return Tender(attempts=attempts)
+
+
+def event_of(row: Settlement, tender: Tender) -> SettlementEvent | None:
+    """What the attempts mean for the state; None while nothing is decided."""
+    current = tender.current(purpose_in(row.state))
+    if current is None or row.state not in (_S.AWAITING_PAYER, _S.COLLECTING):
+        return None
+    if current.state is AttemptState.NEEDS_REVIEW:
+        return _E.CONTRADICTED
+    if rules.owed_fen(row.cash_fen, tender.paid_fen) == 0:
+        return _E.PAID
+    if row.state is _S.AWAITING_PAYER and tender.live is None:
+        return _E.PAYMENT_ENDED
+    return None
+
+
+async def sync(conn: Connection, ctx: Context, row: Settlement) -> Settlement:
+    """Bring the settlement up to what the payment rows say. Again changes nothing."""
+    tender = await tender_of(conn, ctx, row)
+    main = next((one for one in reversed(tender.paid) if one.purpose == MAIN), None)
+    changed = replace(
+        row,
+        paid_fen=tender.paid_fen,
+        refunded_fen=tender.refunded_fen,
+        paid_by=main.provider if main is not None else row.paid_by,
+        provider_ref=main.provider_ref if main is not None else row.provider_ref,
+    )
+    event = event_of(changed, tender)
+    if event is _E.CONTRADICTED:
+        changed = replace(changed, reason="payment-under-review")
+    elif event is _E.PAID and row.state is _S.COLLECTING:
+        changed = replace(changed, settled_at=ctx.clock.now(), reason=None)
+    elif event is _E.PAID:
+        changed = replace(changed, reason=None)
+    if event is not None:
+        return await door.advance(conn, ctx, changed, event, None)
+    if changed != row and row.state is _S.REVERSING:
+        changed = replace(changed, due_at=ctx.clock.now())
+    return await door.keep(conn, ctx, changed, None) if changed != row else row
+
+
+async def sync_now(ctx: Context, key: door.Key) -> Settlement:
+    """``sync`` in a transaction of its own."""
+
+    async def decide(conn: Connection, row: Settlement) -> Settlement:
+        return await sync(conn, ctx, row)
+
+    return await door.through(ctx, key, decide)
+
+
+async def close_live(ctx: Context, row: Settlement) -> Settlement:
+    """Close the attempt that may still take money, then look what came of it.
+
+    The payer may have been faster: then the settlement comes back paid.
+    """
+    async with connection(ctx.pool) as conn:
+        live = (await tender_of(conn, ctx, row)).live
+    if live is not None:
+        await payment.close(ctx, row.record_id, live.attempt_id)
+    return await sync_now(ctx, (row.record_id, row.settlement_id))

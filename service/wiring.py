@@ -1,0 +1,120 @@
+"""Opens what a process needs and closes it in reverse order. The one place where parts meet."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from crypto import keystore
+from crypto.keyring import KeyRing
+from crypto.selftest import SelfTestReport, run_self_test
+from crypto.sm2_backend import install_backend, select_backend
+from integrations import registry
+from service.kernel.clock import SystemClock
+from service.kernel.context import Context, Policy, make_context
+from service.kernel.database import open_pool
+from service.kernel.logs import get_logger
+from service.settings import Mode, Settings
+from service.web.routes import PageSettings
+
+_log = get_logger("wiring")
+
+PARTNER_TIMEOUT_S = 8.0
+"""Shorter than the lease that covers the call."""
+
+
+class CipherBroken(Exception):
+    """A known answer came out wrong: nothing may be signed or sealed on this host."""
+
+
+class DatabaseAddressMissing(Exception):
+    """No server is named and no embedded one runs."""
+
+
+def load_ring(settings: Settings) -> KeyRing:
+    """The key ring of this installation. Raises ``OSError`` or ``crypto.errors.CryptoError``."""
+    master = bytes.fromhex(settings.master_key_file.read_text("ascii").strip())
+    return keystore.load(settings.keystore, master)
+
+
+def install_ciphers(settings: Settings) -> SelfTestReport:
+    """Choose the SM2 backend, test it against known answers, make it this process's.
+
+    Raises ``CipherBroken`` or ``crypto.errors.BackendUnavailable``.
+    """
+    backend = select_backend(
+        settings.sm2_backend,
+        allow_software_signing=settings.allow_software_signing,
+        warn=lambda text: _log.warning("cipher.warned", text=text),
+    )
+    report = run_self_test(backend)
+    if not report.passed:
+        failed = [name for name, passed in report.checks if not passed]
+        raise CipherBroken(f"self-test of {report.backend} failed: {', '.join(failed)}")
+    install_backend(backend)
+    return report
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The business times and bounds."""
+    return Policy(
+        pay_within=settings.pay_within,
+        post_within=settings.post_within,
+        poll_every=settings.poll_every,
+        lease=settings.lease,
+        retry_after=settings.retry_after,
+        code_life_s=settings.code_life_s,
+        test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
+        notice_url_base=settings.public_url,
+        cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
+    )
+
+
+def pages_of(settings: Settings) -> PageSettings:
+    """What the pages may know of this system."""
+    twin = settings.twin_url
+    return PageSettings(
+        sandbox=twin is not None,
+        login_twin_url=f"{twin}/wechat-login" if twin else None,
+        cashier_url=policy_of(settings).cashier_url,
+    )
+
+
+def database_url(settings: Settings) -> str:
+    """The server to use: the named one, or the embedded one that ``yimatong run`` keeps."""
+    if settings.database_url is not None:
+        return settings.database_url
+    noted = settings.state_dir / "database-url"
+    try:
+        return noted.read_text("utf-8").strip()
+    except FileNotFoundError:
+        raise DatabaseAddressMissing(
+            "no database: start `yimatong run`, or set YIMATONG_DATABASE_URL"
+        ) from None
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
+    """Everything of one process, from settings."""
+    ring = load_ring(settings)
+    clock = SystemClock()
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=50)
+    async with httpx.AsyncClient(
+        timeout=PARTNER_TIMEOUT_S, limits=limits, trust_env=False, follow_redirects=False
+    ) as client:
+        partners = registry.open_partners(
+            read_partners(settings.partners_file), client, PARTNER_TIMEOUT_S, clock.now
+        )
+        pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
+        try:
+            yield make_context(
+                pool=pool, clock=clock, ring=ring, partners=partners, policy=policy_of(settings)
+            )
+        finally:
+            await pool.close()
+
+
+def read_partners(path: Path) -> registry.PartnerSettings:
+    """The partners' file. Raises ``registry.PartnersFault`` with the place of the fault."""
+    return registry.read_partners(path)

@@ -1,0 +1,108 @@
+"""The worker: one claim loop a kind of due work, plus the relay of the outbox."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from service import features
+from service.kernel import idempotency, outbox
+from service.kernel.claims import ClaimSource, run_loop
+from service.kernel.context import Context
+from service.kernel.database import UNAVAILABLE, connection, execute
+from service.kernel.logs import get_logger
+
+TRIES_MAX = 50
+SWEEP_EVERY_S = 60.0
+POSTPONE_MAX = timedelta(minutes=10)
+
+_log = get_logger("worker")
+
+
+def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
+    """Delivers events to their handler; postpones a failing one, parks it after many tries."""
+    handlers = features.handlers()
+    token = ctx.ids.token()
+
+    async def list_due(now: datetime, limit: int) -> list[outbox.Event]:
+        async with connection(ctx.pool) as conn:
+            return await outbox.list_due(conn, now, limit)
+
+    async def claim(event: outbox.Event, _now: datetime, until: datetime) -> bool:
+        async with connection(ctx.pool) as conn:
+            return (
+                await execute(
+                    conn,
+                    outbox.CLAIM_EVENT,
+                    event.record_id,
+                    event.event_id,
+                    event.attempts,
+                    token,
+                    until,
+                )
+                == 1
+            )
+
+    async def work(event: outbox.Event) -> None:
+        handler = handlers.get(event.topic)
+        try:
+            if handler is not None:
+                await handler(ctx, event)
+        except UNAVAILABLE:
+            raise
+        except Exception:
+            await _postpone(ctx, event, token)
+            raise
+        async with connection(ctx.pool) as conn:
+            await execute(
+                conn,
+                outbox.FINISH_EVENT,
+                event.record_id,
+                event.event_id,
+                token,
+                ctx.clock.now(),
+            )
+
+    return ClaimSource("outbox", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease)
+
+
+async def _postpone(ctx: Context, event: outbox.Event, token: bytes) -> None:
+    async with connection(ctx.pool) as conn:
+        if event.attempts + 1 >= TRIES_MAX:
+            ctx.metrics.alarms.labels("event-parked").inc()
+            sql, value = outbox.PARK_EVENT, "too many tries"
+            await execute(conn, sql, event.record_id, event.event_id, token, value)
+            return
+        wait = min(ctx.policy.retry_after * 2 ** min(event.attempts, 8), POSTPONE_MAX)
+        due_at = ctx.clock.now() + wait
+        await execute(conn, outbox.POSTPONE_EVENT, event.record_id, event.event_id, token, due_at)
+
+
+async def sweep(ctx: Context, stop: asyncio.Event) -> None:
+    """Forget what protects nothing any more: nonces, spent codes, notices, idempotency keys."""
+    while not stop.is_set():
+        try:
+            for forget in features.SWEEPS:
+                await forget(ctx)
+            async with connection(ctx.pool) as conn:
+                await idempotency.delete_old(conn, ctx.clock.now())
+        except UNAVAILABLE as fault:
+            _log.warning("sweep.postponed", fault=fault)
+        try:
+            async with asyncio.timeout(SWEEP_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+def all_sources(ctx: Context) -> list[ClaimSource[Any]]:
+    """Every loop of the worker; tests run them by hand."""
+    return [outbox_source(ctx), *features.sources(ctx)]
+
+
+async def work(ctx: Context, stop: asyncio.Event) -> None:
+    """Run all loops until ``stop``."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sweep(ctx, stop))
+        for source in all_sources(ctx):
+            group.create_task(run_loop(source, ctx.clock, ctx.metrics, stop))
+    _log.info("worker.stopped")

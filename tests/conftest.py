@@ -1,0 +1,49 @@
+"""Fixtures every kind of test may use: one server a session, one database a module."""
+
+import importlib
+import importlib.util
+import os
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from tests.support.database import DatabaseServer, Migrate, database_server
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[DatabaseServer]:
+    """The PostgreSQL server of this session; started by the first test that needs it."""
+    async with database_server(os.environ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def migrated(postgres: DatabaseServer) -> AsyncIterator[str]:
+    """The name of a template database with the whole schema."""
+    if importlib.util.find_spec("service.kernel.migrate") is None:
+        pytest.skip("service.kernel.migrate is not built yet")
+    migrate: Migrate = importlib.import_module("service.kernel.migrate").migrate
+    name = await postgres.make_template(migrate)
+    yield name
+    await postgres.drop(name)
+
+
+@pytest.fixture(scope="module")
+async def fresh_database(postgres: DatabaseServer, migrated: str) -> AsyncIterator[str]:
+    """The address of a migrated database of this module alone."""
+    async with postgres.database(migrated) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def connection(fresh_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection in a transaction that is rolled back after the test."""
+    opened = await asyncpg.connect(fresh_database)
+    transaction = opened.transaction()
+    await transaction.start()
+    try:
+        yield opened
+    finally:
+        await transaction.rollback()
+        await opened.close()

@@ -1,0 +1,70 @@
+"""Sealed columns open only at their place; a row changed by SQL is refused."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.institution import actions as institution
+from service.institution.model import MovedAmounts, NewInstitution
+from service.kernel.context import Context
+from service.kernel.database import connection, transaction
+from service.kernel.problems import InvariantBroken, NotFound, RowTampered
+from tests.support.app import a_context
+
+
+@pytest.fixture
+async def ctx(fresh_database: str) -> AsyncIterator[Context]:
+    async with a_context(fresh_database) as ctx:
+        yield ctx
+
+
+async def test_a_column_opens_only_at_its_place(ctx: Context) -> None:
+    async with transaction(ctx.pool) as conn:
+        key = await ctx.sealer.new_record_key(conn, 21, ctx.clock.now())
+    sealed = ctx.sealer.seal(key, "bill", "sealed", 5, b"lines")
+    assert ctx.sealer.open(key, "bill", "sealed", 5, sealed) == b"lines"
+    for table, column, row in (("bill", "sealed", 6), ("bill", "other", 5), ("scan", "sealed", 5)):
+        with pytest.raises(RowTampered):
+            ctx.sealer.open(key, table, column, row, sealed)
+
+
+async def test_a_record_has_one_key_and_without_it_nothing_opens(ctx: Context) -> None:
+    async with transaction(ctx.pool) as conn:
+        await ctx.sealer.new_record_key(conn, 22, ctx.clock.now())
+    with pytest.raises(InvariantBroken):
+        async with transaction(ctx.pool) as conn:
+            await ctx.sealer.new_record_key(conn, 22, ctx.clock.now())
+    async with connection(ctx.pool) as conn:
+        with pytest.raises(NotFound):
+            await ctx.sealer.record_key(conn, 23)
+
+
+async def test_an_institution_changed_by_sql_is_refused(ctx: Context) -> None:
+    row = await institution.enrol_institution(
+        ctx,
+        NewInstitution(
+            code="H99000100077",
+            name="测试医院",
+            insurance_region="990001",
+            level=2,
+            moved_amounts=MovedAmounts.UNDO,
+        ),
+    )
+    assert (await institution.get_institution(ctx, row.institution_id)).level == 2
+    async with connection(ctx.pool) as conn:
+        await conn.execute(
+            "update institution set level = 3 where institution_id = $1", row.institution_id
+        )
+    with pytest.raises(RowTampered):
+        await institution.get_institution(ctx, row.institution_id)
+
+
+async def test_each_institution_has_its_own_name_for_a_record(ctx: Context) -> None:
+    async with transaction(ctx.pool) as conn:
+        mine = await institution.pseudonym(conn, ctx, 1, 99)
+        theirs = await institution.pseudonym(conn, ctx, 2, 99)
+    assert mine != theirs
+    assert await institution.find_patient(ctx, 1, mine) == 99
+    for foreign in (theirs, "zz", "00" * 16):
+        with pytest.raises(NotFound):
+            await institution.find_patient(ctx, 1, foreign)

@@ -1,0 +1,61 @@
+"""A context over a test database, and an HTTP client in front of the whole application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from crypto.keyring import KeyRing
+from integrations.ports.partners import Partners, PartnerUnknown
+from service.kernel.clock import Clock
+from service.kernel.context import Context, Policy, make_context
+from service.kernel.database import open_pool
+from tests.support.clock import FakeClock
+
+
+class NoPartners:
+    """Partners of a test that calls none."""
+
+    def insurance(self, institution_code: str) -> object:
+        raise PartnerUnknown(institution_code)
+
+    def payment(self, provider: str, account_name: str) -> object:
+        raise PartnerUnknown(provider)
+
+    def login(self, provider: str) -> object:
+        raise PartnerUnknown(provider)
+
+    def real_name(self) -> object:
+        raise PartnerUnknown("real-name")
+
+
+@asynccontextmanager
+async def a_context(
+    dsn: str,
+    *,
+    clock: Clock | None = None,
+    partners: Partners | None = None,
+    policy: Policy | None = None,
+    ring: KeyRing | None = None,
+) -> AsyncIterator[Context]:
+    """A context with a fake clock, a fresh ring and whatever the test brings."""
+    clock = clock or FakeClock()
+    pool = await open_pool(dsn, size=8, application="test")
+    try:
+        yield make_context(
+            pool=pool,
+            clock=clock,
+            ring=ring or KeyRing.generate_for_development(clock.now()),
+            partners=partners or NoPartners(),  # type: ignore[arg-type]
+            policy=policy or Policy(),
+        )
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def a_client(app: object) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client whose host is ``yimatong.test``."""
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://yimatong.test") as client:
+        yield client

@@ -1,0 +1,17 @@
+"""A clock that stands still until it is told to move."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class FakeClock:
+    """Starts at a fixed instant; ``advance`` moves it."""
+
+    def __init__(self, at: datetime = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)) -> None:
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+    def advance(self, by: timedelta) -> None:
+        """Move forward (or back)."""
+        self._at += by

@@ -1,0 +1,169 @@
+"""Linking, match keys, the golden view and the chain of decisions."""
+
+from datetime import date, timedelta
+from itertools import permutations
+
+import msgspec
+import pytest
+
+from service.person import rules
+from service.person.model import (
+    Decision,
+    DecisionKind,
+    Facts,
+    Known,
+    Registration,
+    Source,
+)
+from service.person.problems import IdNumberInvalid, IdTypeUnsupported, NameInvalid, PhoneInvalid
+from tests.support.fakes_identity import NOON, citizen_number
+
+TODAY = date(2026, 6, 30)
+BORN = date(1980, 1, 1)
+NUMBER = citizen_number(BORN, 1)
+TEST = frozenset({"99"})
+
+
+def facts(name: str = "测试甲", id_no: str | None = NUMBER, phone: str | None = None) -> Facts:
+    return Facts(
+        name=name,
+        id_type="01",
+        id_no=id_no,
+        sex="M" if id_no else "U",
+        birth_date=BORN if id_no else None,
+        phone=phone,
+    )
+
+
+def known(
+    record_id: int,
+    person_id: int,
+    name: str = "测试甲",
+    source: Source = Source.READER,
+    days: int = 0,
+    phone: str | None = None,
+) -> Known:
+    return Known(
+        record_id=record_id,
+        person_id=person_id,
+        source=source,
+        received_at=NOON + timedelta(days=days),
+        facts=facts(name, phone=phone),
+    )
+
+
+def registration(**changes: str | None) -> Registration:
+    given: dict[str, str | None] = {
+        "name": "测试甲",
+        "id_type": "01",
+        "id_no": NUMBER,
+        "phone": None,
+    } | changes
+    return msgspec.convert({"source": "resident", "institution_id": None, **given}, Registration)
+
+
+def test_full_width_digits_and_blanks_become_the_same_facts() -> None:
+    wide = NUMBER.translate({ord(str(d)): chr(ord("０") + d) for d in range(10)})
+    typed = rules.type_registration(
+        registration(id_no=f" {wide}\u200b", name="测 试 甲", phone="+86 138-0000-0000"),
+        TODAY,
+        TEST,
+    )
+    assert typed == facts(phone="13800000000")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"name": "<b>甲"}, NameInvalid),
+        ({"id_no": NUMBER[:-1] + ("1" if NUMBER[-1] != "1" else "2")}, IdNumberInvalid),
+        ({"id_type": "03"}, IdTypeUnsupported),
+        ({"phone": "无"}, PhoneInvalid),
+    ],
+)
+def test_an_invalid_part_is_named(changes: dict[str, str], problem: type[Exception]) -> None:
+    with pytest.raises(problem):
+        rules.type_registration(registration(**changes), TODAY, TEST)
+
+
+def test_no_match_key_is_over_a_single_common_value() -> None:
+    kinds = {kind for kind, _ in rules.match_key_texts(facts(phone="13800000000"))}
+    assert kinds == {1, 2, 3, 4, 9}
+    assert rules.match_key_texts(facts(id_no=None)) == []
+
+
+def test_one_wrong_digit_leaves_a_key_in_common() -> None:
+    other = citizen_number(BORN, 3)
+    shared = set(rules.match_key_texts(facts())) & set(rules.match_key_texts(facts(id_no=other)))
+    assert {kind for kind, _ in shared} == {2, 9}
+
+
+def test_equal_number_and_name_link() -> None:
+    verdict = rules.decide(facts(), [known(1, 10), known(2, 10, "测·试甲")])
+    assert (verdict.kind, verdict.person_id, verdict.same) == (DecisionKind.LINK, 10, 1)
+
+
+def test_equal_number_and_another_name_never_link() -> None:
+    verdict = rules.decide(facts("测试乙"), [known(1, 10)])
+    assert (verdict.kind, verdict.person_id, verdict.other) == (DecisionKind.REVIEW, None, 1)
+
+
+def test_one_number_of_two_persons_with_this_name_is_reviewed() -> None:
+    verdict = rules.decide(facts(), [known(1, 10), known(2, 20)])
+    assert (verdict.kind, verdict.person_id) == (DecisionKind.REVIEW, None)
+
+
+def test_a_resident_s_own_record_comes_first() -> None:
+    verdict = rules.decide(facts(), [known(1, 10), known(2, 10, source=Source.RESIDENT, days=9)])
+    assert verdict.same == 2
+
+
+def test_no_record_with_the_number_is_a_new_person() -> None:
+    assert rules.decide(facts(), []).kind is DecisionKind.NEW
+
+
+def test_the_golden_view_does_not_depend_on_order() -> None:
+    records = [
+        known(1, 10, "测试甲", Source.LEGACY, 3, "13800000001"),
+        known(2, 10, "测·试甲", Source.READER, 0, None),
+        known(3, 10, "测试甲", Source.RESIDENT, 1, "13800000003"),
+    ]
+    views = {
+        msgspec.json.encode(rules.golden_view(order), order="sorted")
+        for order in permutations(records)
+    }
+    assert len(views) == 1
+    view = rules.golden_view(records)
+    assert view.facts.name == "测·试甲"
+    assert view.facts.phone == "13800000001"
+    assert view.provenance == {"name": 2, "id_no": 2, "phone": 1}
+
+
+def chain(length: int) -> list[Decision]:
+    made: list[Decision] = []
+    for number in range(length):
+        row = Decision(
+            record_id=1,
+            decision_id=number + 1,
+            kind=DecisionKind.NEW,
+            model=rules.MODEL,
+            bits={"number": 1},
+            actor="system",
+            reason="x",
+            previous_hash=made[-1].hash if made else rules.NO_HASH,
+            hash=b"",
+            decided_at=NOON,
+        )
+        made.append(msgspec.structs.replace(row, hash=rules.decision_hash(row)))
+    return made
+
+
+def test_a_chain_holds_until_any_part_is_changed_or_cut_out() -> None:
+    good = chain(3)
+    assert rules.chain_holds(good)
+    assert rules.chain_holds([])
+    for place in range(3):
+        changed = list(good)
+        changed[place] = msgspec.structs.replace(good[place], reason="y")
+        assert not rules.chain_holds(changed)
+    assert not rules.chain_holds([good[0], good[2]])

@@ -1,0 +1,131 @@
+"""Amounts, waits and the order of calls."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from integrations.ports.insurance import CallId, Insured, Settled
+from service.settlement import rules
+from service.settlement.model import CallKind, Doubt, DoubtPhase, Progress
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+INSURED = Insured(person_no="P1", insurance_type="310", region="990001", token=None, id_no="")
+BLANK = Progress(insured=INSURED, visit_no="V1", batch_base="B")
+
+
+def settled(cash_fen: int = 40_00) -> Settled:
+    own = rules.own_split(100_00)
+    split = replace(own, fund_fen=100_00 - cash_fen, cash_fen=cash_fen, funds={"310100": 60_00})
+    return Settled(
+        settlement_ref="S1", split=split, settled_at=AT, clearing_type="11", clearing_region=""
+    )
+
+
+def doubt(kind: str, phase: DoubtPhase) -> Doubt:
+    return Doubt(kind=kind, call=CallId(message_no="m1", at=AT), phase=phase)
+
+
+@pytest.mark.parametrize(
+    ("tries", "seconds"), [(0, 5), (1, 5), (2, 10), (3, 20), (7, 320), (8, 600), (500, 600)]
+)
+def test_waits_double_up_to_ten_minutes(tries: int, seconds: int) -> None:
+    assert rules.back_off(tries, timedelta(seconds=5)) == timedelta(seconds=seconds)
+
+
+@given(total=st.integers(1, 10**9))
+def test_an_own_split_adds_up(total: int) -> None:
+    assert rules.split_faults(rules.own_split(total), total) == []
+    assert rules.split_faults(rules.own_split(total), total + 1) == ["other-total"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"cash_fen": 99_99}, "parts"),
+        ({"cash_fen": 101_00, "hospital_fen": -1_00}, "negative-part"),
+        ({"in_scope_fen": 1}, "scope-parts"),
+        ({"funds": {"310100": 1}}, "funds"),
+        ({"mutual_aid_fen": 1}, "mutual-aid"),
+        ({"mutual_aid_fen": -1}, "mutual-aid"),
+    ],
+)
+def test_a_split_that_contradicts_names_its_fault(change: dict[str, object], fault: str) -> None:
+    split = replace(rules.own_split(100_00), **change)
+    assert rules.split_faults(split, 100_00) == [fault]
+
+
+def test_questions_before_the_split_come_in_order() -> None:
+    asked = []
+    progress = BLANK
+    steps = [{"visit_ref": "M1"}, {"diagnosed": True}, {"lines_sent": 100}, {"lines_sent": 150}]
+    for step in steps:
+        asked.append(rules.next_presettle_call(progress, 150))
+        progress = replace(progress, **step)
+    asked.append(rules.next_presettle_call(progress, 150))
+    assert asked == [
+        CallKind.REGISTER,
+        CallKind.DIAGNOSES,
+        CallKind.CHARGES,
+        CallKind.CHARGES,
+        CallKind.PRESETTLE,
+    ]
+    lost = replace(progress, lines_sent=100, charges_in_doubt=True)
+    assert rules.next_presettle_call(lost, 150) is CallKind.WITHDRAW
+
+
+def test_a_doubtful_settlement_is_never_followed_by_another() -> None:
+    assert rules.next_settle_call(BLANK) is CallKind.SETTLE
+    for phase, kind in [
+        (DoubtPhase.ASK, CallKind.FIND),
+        (DoubtPhase.UNDO, CallKind.UNDO),
+        (DoubtPhase.RECHECK, CallKind.FIND),
+    ]:
+        assert rules.next_settle_call(replace(BLANK, doubt=doubt("settle", phase))) is kind
+
+
+def test_undoing_goes_settlement_charges_visit() -> None:
+    progress = replace(BLANK, visit_ref="M1", lines_sent=3, settled=settled())
+    order = []
+    while (wanted := rules.next_undo_call(progress)) is not None:
+        order.append(wanted[1])
+        match wanted[1]:
+            case CallKind.REVERSE:
+                progress = replace(progress, settled=None)
+            case CallKind.WITHDRAW:
+                progress = replace(progress, lines_sent=0)
+            case _:
+                progress = replace(progress, visit_ref=None)
+    assert order == [CallKind.REVERSE, CallKind.WITHDRAW, CallKind.CANCEL]
+    assert rules.COMPENSATION[0] is rules.Leg.MONEY
+
+
+def test_a_doubt_is_cleared_up_before_anything_is_withdrawn() -> None:
+    progress = replace(BLANK, visit_ref="M1", lines_sent=3, doubt=doubt("settle", DoubtPhase.UNDO))
+    assert rules.next_undo_call(progress) == (rules.Leg.SETTLEMENT, CallKind.UNDO)
+
+
+def test_nothing_told_is_nothing_to_undo() -> None:
+    assert rules.next_undo_call(BLANK) is None
+
+
+@given(sequence=st.integers(0, 2**63))
+def test_message_numbers_have_the_partners_form(sequence: int) -> None:
+    number = rules.message_number("H99000100001", "20260302100000", sequence)
+    assert len(number) == 30
+    assert number[-4:].isdigit()
+    assert int(number[-4:]) < rules.SEQUENCES
+
+
+def test_what_is_owed() -> None:
+    assert rules.owed_fen(None, 0) == 0
+    assert rules.owed_fen(47_00, 40_00) == 7_00
+    assert rules.owed_fen(35_00, 40_00) == 0
+
+
+def test_deadlines() -> None:
+    assert not rules.is_past(None, AT)
+    assert rules.is_past(AT, AT)
+    assert not rules.is_past(AT + timedelta(microseconds=1), AT)

@@ -1,0 +1,139 @@
+"""The commands: right environment or a clear sentence, and nothing done twice."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(folder: Path) -> ModuleType:
+    """A copy of ``tasks.py`` that works on a project of its own in ``folder``."""
+    shutil.copy(ROOT / "tasks.py", folder)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "requirements").mkdir()
+    for name in ("run", "dev", "build"):
+        (folder / "requirements" / f"{name}.lock").write_text(f"{name}==1\n", encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"tasks_{folder.name}", folder / "tasks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def tasks(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the real file as a person does."""
+    return subprocess.run(
+        [sys.executable, cwd / "tasks.py", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_every_verb_is_listed_and_in_the_makefile() -> None:
+    listed = tasks("help")
+    assert listed.returncode == 0
+    verbs = [line.split()[0] for line in listed.stdout.splitlines()[1:]]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"VERBS := {' '.join(verbs)}\n" in makefile
+    assert {"run", "test", "check", "bench", "bench-full", "soak"} <= set(verbs)
+
+
+def test_unknown_verb_shows_the_verbs_and_fails() -> None:
+    answer = tasks("tset")
+    assert answer.returncode == 2
+    assert "Usage" in answer.stdout
+
+
+def test_stamp_follows_the_locks_and_the_project_table(tmp_path: Path) -> None:
+    module = load(tmp_path)
+    before = module._fingerprints()
+    project = tmp_path / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+
+    project.write_text(text.replace("max-complexity = 10", "max-complexity = 9"), encoding="utf-8")
+    assert module._fingerprints() == before
+
+    project.write_text(text.replace('version = "', 'version = "9'), encoding="utf-8")
+    assert module._fingerprints() != before
+
+    project.write_text(text, encoding="utf-8")
+    (tmp_path / "requirements" / "dev.lock").write_text("dev==2\n", encoding="utf-8")
+    after = module._fingerprints()
+    assert after["run"] == before["run"]
+    assert after["dev"] != before["dev"]
+
+
+def test_stamped_environment_is_left_alone(tmp_path: Path) -> None:
+    module = load(tmp_path)
+    (tmp_path / ".venv").mkdir()
+    stamp = tmp_path / ".venv" / "installed"
+    wanted = module._fingerprints()
+    stamp.write_text("".join(f"{value}\n" for value in wanted.values()), encoding="utf-8")
+    module.prepare("run")
+    module.prepare("dev")
+    assert sorted(path.name for path in (tmp_path / ".venv").iterdir()) == ["installed"]
+
+
+def test_environment_without_a_working_python_is_noticed(tmp_path: Path) -> None:
+    module = load(tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    assert not module._venv_works()
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/nonexistent/python")
+    assert not module._venv_works()
+
+
+def test_old_python_is_told_what_is_needed(tmp_path: Path) -> None:
+    source = (ROOT / "tasks.py").read_text(encoding="utf-8")
+    newer = tmp_path / "tasks.py"
+    newer.write_text(source.replace("< (3, 11)", "< (9, 0)"), encoding="utf-8")
+    answer = tasks("help", cwd=tmp_path)
+    assert answer.returncode == 1
+    assert "needs Python 3.11 or newer" in answer.stderr
+
+
+def test_check_for_old_python_comes_before_what_it_cannot_read() -> None:
+    source = (ROOT / "tasks.py").read_text(encoding="utf-8")
+    assert source.index("version_info <") < source.index("import tomllib")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_make_passes_the_verb_and_the_exit_code() -> None:
+    answer = subprocess.run(
+        ["make", "-s", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={key: value for key, value in os.environ.items() if key != "MAKEFLAGS"},
+    )
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("Usage:")
+
+
+def test_clean_refuses_to_remove_the_data_of_a_running_system(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    module = load(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    state = tmp_path / ".yimatong"
+    state.mkdir()
+    (state / "postgres.location").write_text(f"{elsewhere}\n", encoding="utf-8")
+    with (state / "postgres.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert module.clean(["--data"]) == 1
+        assert state.exists()
+        assert elsewhere.exists()
+    assert module.clean(["--data"]) == 0
+    assert not state.exists()
+    assert not elsewhere.exists()
