@@ -9,11 +9,14 @@ from service.account import routes as account_routes
 from service.bill import jobs as bill_jobs
 from service.bill import routes as bill_routes
 from service.credential import routes as credential_routes
+from service.healthcode import actions as healthcode
 from service.healthcode import routes as healthcode_routes
+from service.institution import actions as institution
 from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
+from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
 from service.payment import routes as payment_routes
 from service.receipt import jobs as receipt_jobs
@@ -22,6 +25,13 @@ from service.settlement import routes as settlement_routes
 from service.settlement import routes_terminal as settlement_terminal_routes
 
 Handler = Callable[[Context, Event], Awaitable[None]]
+
+SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
+    institution.forget_nonces,
+    healthcode.forget_uses,
+    payment.forget_notices,
+)
+"""What may be forgotten once in a while, by any worker."""
 
 
 def routers() -> Sequence[Router]:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from service import features
-from service.institution import actions as institution
 from service.kernel import idempotency, outbox
 from service.kernel.claims import ClaimSource, run_loop
 from service.kernel.context import Context
@@ -79,10 +78,11 @@ async def _postpone(ctx: Context, event: outbox.Event, token: bytes) -> None:
 
 
 async def sweep(ctx: Context, stop: asyncio.Event) -> None:
-    """Forget nonces and idempotency keys that protect nothing any more."""
+    """Forget what protects nothing any more: nonces, spent codes, notices, idempotency keys."""
     while not stop.is_set():
         try:
-            await institution.forget_nonces(ctx)
+            for forget in features.SWEEPS:
+                await forget(ctx)
             async with connection(ctx.pool) as conn:
                 await idempotency.delete_old(conn, ctx.clock.now())
         except UNAVAILABLE as fault:

@@ -19,6 +19,8 @@ from service.payment.states import (
 PAUSE_MAX = timedelta(minutes=10)
 ASK_EVERY = timedelta(seconds=30)
 """Between two questions about one order on a client's demand."""
+KEEP_NOTICES = timedelta(days=7)
+"""Providers give up sending a notice again after about a day (payments dossier 3.2, 9)."""
 WAYS = frozenset({"jsapi", "native"})
 
 _ENDED = frozenset({AttemptState.CLOSED, AttemptState.FAILED})
@@ -87,6 +89,20 @@ def _judge_refunded(row: PaymentAttempt) -> AttemptJudgement:
     if row.state in _ENDED or row.refunding_fen + row.refunded_fen == 0:
         return AttemptJudgement(None, "refunded-elsewhere")
     return NOTHING
+
+
+def judge_review(row: PaymentAttempt, told: Payment, *, money_is_back: bool) -> AttemptEvent | None:
+    """How an operator's review may end: as paid, if what was paid is what was asked; as closed, if
+    nothing was paid or the operator saw to it that all of it went back. None: not like this."""
+    match told.status:
+        case PaymentStatus.PAID if told.amount_fen == row.amount_fen:
+            return AttemptEvent.PAY
+        case PaymentStatus.PAID | PaymentStatus.REFUNDED if money_is_back:
+            return AttemptEvent.CLOSE
+        case PaymentStatus.CLOSED | PaymentStatus.ABSENT:
+            return AttemptEvent.CLOSE
+        case _:
+            return None
 
 
 def judge_refund(row: Refund, told: ToldRefund) -> RefundJudgement:

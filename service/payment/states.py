@@ -81,10 +81,12 @@ ATTEMPT: Machine[AttemptState, AttemptEvent] = Machine(
         (_A.CLOSING, _E.PAY): _A.PAID,
         (_A.CLOSING, _E.CLOSE): _A.CLOSED,
         (_A.CLOSING, _E.CONTRADICT): _A.NEEDS_REVIEW,
+        (_A.NEEDS_REVIEW, _E.PAY): _A.PAID,
+        (_A.NEEDS_REVIEW, _E.CLOSE): _A.CLOSED,
         (_A.CLOSED, _E.PAY_LATE): _A.PAID_LATE,
         (_A.FAILED, _E.PAY_LATE): _A.PAID_LATE,
     },
-    final=frozenset({_A.PAID, _A.PAID_LATE, _A.CLOSED, _A.FAILED, _A.NEEDS_REVIEW}),
+    final=frozenset({_A.PAID, _A.PAID_LATE, _A.CLOSED, _A.FAILED}),
     states=AttemptState,
 )
 

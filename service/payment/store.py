@@ -152,6 +152,10 @@ insert into payment_notice (notice_no, provider, received_at)
 values ($1, $2, $3)
 on conflict (notice_no, provider) do nothing
 """
+DELETE_OLD_NOTICES = """
+delete from payment_notice
+where received_at < $1
+"""
 
 LISTED_MAX = 100
 TRADE = "trade"
@@ -346,3 +350,8 @@ async def has_notice(conn: Connection, notice_no: str, provider: str) -> bool:
 async def insert_notice(conn: Connection, notice_no: str, provider: str, now: datetime) -> None:
     """Remember an applied notice."""
     await insert_new(conn, INSERT_NOTICE, notice_no, provider, now)
+
+
+async def delete_old_notices(conn: Connection, before: datetime) -> int:
+    """Forget notices applied before an instant."""
+    return await execute(conn, DELETE_OLD_NOTICES, before)

@@ -1,7 +1,7 @@
 """A process that dies at any point of a settlement: others take over and everything agrees.
 
 Each story is first told without a crash to number its points, then once for every point (in the
-main stories) or for every fourth. The payer, the hospital and the next worker behave as they
+main stories) or for every sixth. The payer, the hospital and the next worker behave as they
 would: they try again.
 """
 
@@ -41,7 +41,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     abandons: bool = False
     ends: SettlementState = S.POSTED
     reasons: frozenset[str] = frozenset()
-    every: int = 4
+    every: int = 6
     """Crash at each of so many points; the offset turns with the story, so all kinds are met."""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from integrations.ports.payments import PaymentStatus, RefundStatus
 from service.kernel.database import transaction
-from service.kernel.problems import InvariantBroken, NotFound, RowTampered
+from service.kernel.problems import InvariantBroken, NotFound, RowTampered, StateConflict
 from service.ledger import actions as ledger
 from service.payment import actions as payment
 from service.payment.actions import attempts
@@ -251,6 +251,43 @@ async def test_a_trade_refunded_elsewhere_needs_a_person(house: House) -> None:
     await house.work()
     assert (await house.read(attempt)).state is AttemptState.NEEDS_REVIEW
     assert await house.reasons() == ["refunded-elsewhere"]
+
+
+async def test_an_operator_ends_a_review(house: House) -> None:
+    attempt = await house.place(await house.create())
+    house.provider.pay(attempt.trade_no)
+    await _notice(house, house.provider.payment_notice(attempt.trade_no, amount_fen=1))
+
+    async def end(*, money_is_back: bool) -> AttemptState:
+        ended = await payment.end_review(
+            house.ctx,
+            house.record_id,
+            attempt.attempt_id,
+            operator_id=9,
+            money_is_back=money_is_back,
+        )
+        return ended.state
+
+    house.provider.faults.append("lost")
+    with pytest.raises(StateConflict):
+        await end(money_is_back=True)
+    assert await end(money_is_back=False) is AttemptState.PAID
+    assert await _balances(house) == {"provider:wechatpay": 1234, "patient": -1234}
+    assert await house.topics() == ["payment.review", "payment.paid"]
+    with pytest.raises(StateConflict):
+        await end(money_is_back=False)
+
+
+async def test_old_notices_are_forgotten_and_their_repeat_changes_nothing(house: House) -> None:
+    attempt = await house.place(await house.create())
+    house.provider.pay(attempt.trade_no)
+    body = house.provider.payment_notice(attempt.trade_no)
+    assert await _notice(house, body) == 200
+    assert await payment.forget_notices(house.ctx) == 0
+    house.clock.advance(timedelta(days=7, seconds=1))
+    assert await payment.forget_notices(house.ctx) == 1
+    assert await _notice(house, body) == 200
+    assert await house.topics() == ["payment.paid"]
 
 
 async def test_a_refund_is_promised_then_sent_then_confirmed(house: House) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 
 from integrations.ports.partners import PartnerUnknown
 from service import worker
@@ -198,10 +199,14 @@ class Street:
         found = await ledger.balances(self.ctx, *key)
         return {account: fen for account, fen in found.items() if fen}
 
+    async def plan(self, fault: str, infno: str, **more: Any) -> None:
+        """Let the bureau's twin commit a fault."""
+        await self.bureau.control("faults", [{"fault": fault, "infno": infno, **more}])
+
     async def insurance_book(self) -> list[tuple[str, int]]:
         """(state, cash) of each settlement in the bureau's book."""
         rows = await self.bureau.control("book")
-        return [(row["state"], row["amounts"]["psn_cash_pay"]) for row in rows["settlements"]]
+        return [(row["state"], row["cash_fen"]) for row in rows]
 
 
 @asynccontextmanager
@@ -212,7 +217,12 @@ async def a_street(dsn: str, *, moved: MovedAmounts = MovedAmounts.ADJUST) -> As
     till.clock.at = NOON
     partners = StreetPartners(bureau, till)
     async with (
-        a_context(dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY) as ctx,  # type: ignore[arg-type]
+        a_context(
+            dsn,
+            clock=FakeClock(NOON),
+            partners=partners,  # type: ignore[arg-type]
+            policy=msgspec.structs.replace(POLICY, notice_url_base="https://yimatong.test"),
+        ) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
         bureau.client,
         till.client,

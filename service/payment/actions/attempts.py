@@ -8,8 +8,8 @@ from integrations.ports import payments as port
 from integrations.ports.partners import PartnerUnknown
 from service.institution import actions as institution
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection
-from service.kernel.problems import NotFound
+from service.kernel.database import Connection, connection, transaction
+from service.kernel.problems import NotFound, StateConflict
 from service.payment import rules, store
 from service.payment.actions import outcomes, rows, tries
 from service.payment.model import NewAttempt, PaymentAttempt, Presentation, RowKey
@@ -131,6 +131,41 @@ async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt
     if row.state is not AttemptState.CLOSING:
         return row
     return await tries.try_close(ctx, row) if is_new or rules.may_ask(row, ctx.clock.now()) else row
+
+
+async def end_review(
+    ctx: Context, record_id: int, attempt_id: int, *, operator_id: int, money_is_back: bool
+) -> PaymentAttempt:
+    """An operator ends a review, by what the provider says now: paid as asked, or over.
+
+    ``money_is_back`` is his word that whatever was paid otherwise went back to the payer. Raises
+    ``StateConflict`` where the provider says something else or nothing, ``NotFound``.
+    """
+    key = RowKey(record_id, attempt_id)
+    row = await rows.read_attempt(ctx, key)
+    gateway = rows.find_gateway(ctx, row.provider, row.account_name)
+    if row.state is not AttemptState.NEEDS_REVIEW or gateway is None:
+        raise StateConflict
+    told = await tries.query(ctx, gateway, row)
+    if told is None:
+        raise StateConflict("the provider gives no clear answer")
+    event = rules.judge_review(row, told, money_is_back=money_is_back)
+    if event is None:
+        raise StateConflict("the provider says otherwise")
+    async with transaction(ctx.pool) as conn:
+        before = await rows.lock_attempt(conn, ctx, key)
+        if before.version != row.version:
+            raise StateConflict
+        await rows.note(conn, ctx, before, "payment.reviewed", row.amount_fen, operator_id)
+        return await outcomes.advance(
+            conn, ctx, before, event, **outcomes.facts_of(ctx, event, told)
+        )
+
+
+async def forget_notices(ctx: Context) -> int:
+    """Forget applied notices that no provider sends again."""
+    async with connection(ctx.pool) as conn:
+        return await store.delete_old_notices(conn, ctx.clock.now() - rules.KEEP_NOTICES)
 
 
 async def list_due(ctx: Context, now: datetime, limit: int) -> list[RowKey]:

@@ -42,10 +42,11 @@ async def apply_to(ctx: Context, key: RowKey, provider: str, told: port.Payment)
             await rows.report_attempt(conn, ctx, before, judged.reason, told.amount_fen)
         if judged.event is None:
             return before
-        return await advance(conn, ctx, before, judged.event, **_facts(ctx, judged.event, told))
+        return await advance(conn, ctx, before, judged.event, **facts_of(ctx, judged.event, told))
 
 
-def _facts(ctx: Context, event: AttemptEvent, told: port.Payment) -> dict[str, Any]:
+def facts_of(ctx: Context, event: AttemptEvent, told: port.Payment) -> dict[str, Any]:
+    """The columns that a provider's word sets."""
     if event not in {AttemptEvent.PAY, AttemptEvent.PAY_LATE}:
         return {}
     paid_at: datetime = told.paid_at or ctx.clock.now()

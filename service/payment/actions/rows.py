@@ -195,7 +195,7 @@ async def post_received(conn: Connection, ctx: Context, row: PaymentAttempt) -> 
         amount_fen=row.amount_fen,
     )
     await ledger.post(conn, ctx, posting)
-    await _note(conn, ctx, row, "payment.received", row.amount_fen)
+    await note(conn, ctx, row, "payment.received", row.amount_fen, None)
 
 
 async def post_returned(
@@ -212,17 +212,23 @@ async def post_returned(
         amount_fen=row.amount_fen,
     )
     await ledger.post(conn, ctx, posting)
-    await _note(conn, ctx, attempt, "payment.returned", row.amount_fen)
+    await note(conn, ctx, attempt, "payment.returned", row.amount_fen, None)
 
 
-async def _note(
-    conn: Connection, ctx: Context, row: PaymentAttempt, action: str, amount_fen: int
+async def note(
+    conn: Connection,
+    ctx: Context,
+    row: PaymentAttempt,
+    action: str,
+    amount_fen: int,
+    operator_id: int | None,
 ) -> None:
+    """An audit entry about an attempt, by an operator or by the system."""
     entry = AuditEntry(
         record_id=row.record_id,
         action=action,
-        actor_kind="system",
-        actor_id=0,
+        actor_kind="system" if operator_id is None else "operator",
+        actor_id=operator_id or 0,
         institution_id=row.institution_id,
         facts={
             "settlement_id": row.settlement_id,

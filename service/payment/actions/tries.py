@@ -86,7 +86,7 @@ async def try_place(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
         return begun
     stands_there = False
     if row.tries:
-        told = await _query(ctx, gateway, begun)
+        told = await query(ctx, gateway, begun)
         if told is None:
             return begun
         if told.status in _MOVED_ON:
@@ -151,7 +151,7 @@ async def _poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     if begun is None:
         return await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
     gateway = rows.find_gateway(ctx, begun.provider, begun.account_name)
-    told = None if gateway is None else await _query(ctx, gateway, begun)
+    told = None if gateway is None else await query(ctx, gateway, begun)
     if told is None:
         return begun
     after = await outcomes.apply_to(ctx, RowKey(row.record_id, row.attempt_id), row.provider, told)
@@ -174,7 +174,7 @@ async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
         return begun
     closed = await gateway.close(row.trade_no)
     rows.count_outcome(ctx, row.provider, "close", closed)
-    told = await _query(ctx, gateway, begun)
+    told = await query(ctx, gateway, begun)
     if told is None:
         return begun
     if told.status is port.PaymentStatus.ABSENT:
@@ -185,7 +185,7 @@ async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     return after
 
 
-async def _query(
+async def query(
     ctx: Context, gateway: port.PaymentGateway, begun: PaymentAttempt
 ) -> port.Payment | None:
     """What the provider says, or None where it gave no clear answer."""

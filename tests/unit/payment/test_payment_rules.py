@@ -146,6 +146,28 @@ def test_a_refund_that_is_not_ours_is_seen(state: AttemptState, refunding_fen: i
     assert judged.reason == (None if ours else "refunded-elsewhere")
 
 
+@pytest.mark.parametrize(
+    ("status", "amount_fen", "money_is_back", "event"),
+    [
+        (PaymentStatus.PAID, 100, False, E.PAY),
+        (PaymentStatus.PAID, 100, True, E.PAY),
+        (PaymentStatus.PAID, 99, False, None),
+        (PaymentStatus.PAID, 99, True, E.CLOSE),
+        (PaymentStatus.REFUNDED, 100, False, None),
+        (PaymentStatus.REFUNDED, 100, True, E.CLOSE),
+        (PaymentStatus.UNPAID, None, True, None),
+        (PaymentStatus.CLOSED, None, False, E.CLOSE),
+        (PaymentStatus.ABSENT, None, False, E.CLOSE),
+    ],
+)
+def test_how_a_review_may_end(
+    status: PaymentStatus, amount_fen: int | None, money_is_back: bool, event: AttemptEvent | None
+) -> None:
+    row = an_attempt(state=A.NEEDS_REVIEW)
+    given = told(status, amount_fen)
+    assert rules.judge_review(row, given, money_is_back=money_is_back) is event
+
+
 def test_a_trade_paid_under_two_references_is_seen() -> None:
     row = an_attempt(state=A.PAID, provider_ref="P0")
     judged = rules.judge_payment(row, told(PaymentStatus.PAID))
@@ -211,6 +233,8 @@ ATTEMPT_MOVES = {
     (A.CLOSING, E.PAY): A.PAID,
     (A.CLOSING, E.CLOSE): A.CLOSED,
     (A.CLOSING, E.CONTRADICT): A.NEEDS_REVIEW,
+    (A.NEEDS_REVIEW, E.PAY): A.PAID,
+    (A.NEEDS_REVIEW, E.CLOSE): A.CLOSED,
     (A.CLOSED, E.PAY_LATE): A.PAID_LATE,
     (A.FAILED, E.PAY_LATE): A.PAID_LATE,
 }
