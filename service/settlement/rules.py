@@ -12,8 +12,6 @@ from service.settlement.model import CallKind, Doubt, DoubtPhase, Progress
 LINES_MAX = 100
 """Charge lines in one message (dossier 1.7)."""
 VISIT_NO_MAX = 30
-SEQUENCES = 8_000
-"""Message numbers of one institution in one second that are ours."""
 WAIT_MAX = timedelta(minutes=10)
 
 
@@ -130,14 +128,6 @@ def _undo_settlement(progress: Progress) -> CallKind | None:
 def owed_fen(cash_fen: int | None, paid_fen: int) -> int:
     """What the payer still owes."""
     return max(0, (cash_fen or 0) - paid_fen)
-
-
-def message_number(institution_code: str, stamp: str, sequence: int) -> str:
-    """30 characters: institution 12, Beijing second 14, sequence 4 (dossier 1.1).
-
-    Sequences from ``SEQUENCES`` up are left to questions that are not stored before they are asked.
-    """
-    return f"{institution_code}{stamp}{sequence % SEQUENCES:04d}"
 
 
 def is_past(deadline: datetime | None, now: datetime) -> bool:

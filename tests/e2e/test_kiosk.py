@@ -65,6 +65,7 @@ def at_payment(new_page: NewPage, backend: PageBackend, page: Page) -> None:
 def assert_fits(page: Page, shape: tuple[int, int]) -> None:
     """Nothing is cut, small or pale: what every screen of the kiosk must keep."""
     width, height = shape
+    page.wait_for_timeout(250)  # colours take 160 ms to change
     assert sideways(page) == 0
     assert page.evaluate("document.documentElement.scrollHeight") == height
     targets = sizes_of(page, "button, input, a, summary")

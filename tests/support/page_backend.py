@@ -20,7 +20,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
 
 from service.kernel.clock import SystemClock
-from service.kernel.entry import Entry, Proved, SignedExchange
+from service.kernel.entry import App, Entry, Proved, SignedExchange
 from service.kernel.http_problems import HANDLERS
 from service.kernel.limits import BoundedQueue, RateLimit
 from service.kernel.metrics import Metrics
@@ -220,7 +220,7 @@ def twin_app(world: World) -> Litestar:
     )
 
 
-def page_app(world: World, settings: PageSettings) -> Any:
+def page_app(world: World, settings: PageSettings) -> App:
     """The pages and the stand-in, behind the kernel's signature layer."""
     clock = world.clock
 
@@ -243,7 +243,7 @@ def page_app(world: World, settings: PageSettings) -> Any:
         *resident_money_handlers(world),
         *terminal_handlers(world),
     ]
-    app = Litestar(handlers, exception_handlers=HANDLERS, openapi_config=None)
+    app: Any = Litestar(handlers, exception_handlers=HANDLERS, openapi_config=None)
     signed = SignedExchange(app, prove=prove, clock=clock, limit=RateLimit(per_s=100, burst=200))
     queue = BoundedQueue(running=64, waiting=64, patience_s=5)
     return Entry(signed, queue=queue, metrics=Metrics())

@@ -14,6 +14,7 @@ import qrcode
 from qrcode.image.svg import SvgPathImage
 
 from service.kernel.clock import Clock
+from service.kernel.masked import mask_name
 from service.kernel.problems import NotAuthenticated, NotFound, Problem, StateConflict
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$*-.:"
@@ -83,7 +84,7 @@ def code_text() -> str:
 
 
 class World:
-    """Everything behind the pages. ``login_url`` and ``cashier_url`` are the twins' addresses."""
+    """Everything behind the pages. ``cashier_url`` is the payment twin's page."""
 
     def __init__(self, clock: Clock, *, code_life_s: int = 60) -> None:
         self.clock = clock
@@ -103,8 +104,6 @@ class World:
         """(operation, Idempotency-Key) of every keyed act that took effect."""
         self.insured = True
         self.bills_wait_s = 0.0
-
-    # Terminals and logins
 
     def new_activation_code(self) -> str:
         """A code that activates one kiosk."""
@@ -155,7 +154,7 @@ class World:
         return {
             "registered": True,
             "level": "REAL_NAME",
-            "masked_name": "*" * (len(name) - 1) + name[-1],
+            "masked_name": mask_name(name),
             "masked_id_no": number[:1] + "*" * 16 + number[-1:],
             "insurance": linked if self.insured else {"status": "NOT_LINKED"},
         }

@@ -1,10 +1,12 @@
 // Collects what a scanner gun types: fast keys, ended by Enter (or Tab), wherever the focus is.
 //
-// A gun's keys come 1 to 100 ms apart, a slow one's up to 300 ms; whatever stood before a longer
-// pause was a stray tap and is dropped. With a Chinese input method on, `key` says "Process", so
+// A gun's keys come 1 to 100 ms apart, a slow one's up to 300 ms; whatever stood before a much
+// longer pause was a stray tap and is dropped. One of our codes, known by its prefix, may stutter
+// longer; a broken one is cut off when the next begins. With a Chinese input method on, `key` says "Process", so
 // the place of the key (`code`, as on a US keyboard, which guns imitate) decides.
 
-const GAP_MS = 400;
+const GAP_MS = 1_000;
+const GAP_WITHIN_CODE_MS = 3_000;
 const LENGTH_MIN = 8;
 const LENGTH_MAX = 512;
 const REPEAT_MS = 2_500;
@@ -44,7 +46,7 @@ export function repaired(text) {
 
 export class Scanner {
   /** `read(text)` gets each scan; `refused()` hears of one that is too short or too long. */
-  constructor({ read, refused, clock = () => performance.now() }) {
+  constructor({ read, refused, clock = (event) => event.timeStamp }) {
     this.read = read;
     this.refused = refused;
     this.clock = clock;
@@ -66,8 +68,9 @@ export class Scanner {
 
   hear(event) {
     if (!this.listening) return;
-    const now = this.clock();
-    if (now - this.at > GAP_MS) this.clear();
+    const now = this.clock(event);
+    const patience = this.text.includes(PREFIX) ? GAP_WITHIN_CODE_MS : GAP_MS;
+    if (now - this.at > patience) this.clear();
     if (["Enter", "NumpadEnter", "Tab"].includes(event.key) || event.code === "Enter") {
       this.end(event, now);
       return;

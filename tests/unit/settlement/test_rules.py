@@ -111,14 +111,6 @@ def test_nothing_told_is_nothing_to_undo() -> None:
     assert rules.next_undo_call(BLANK) is None
 
 
-@given(sequence=st.integers(0, 2**63))
-def test_message_numbers_have_the_partners_form(sequence: int) -> None:
-    number = rules.message_number("H99000100001", "20260302100000", sequence)
-    assert len(number) == 30
-    assert number[-4:].isdigit()
-    assert int(number[-4:]) < rules.SEQUENCES
-
-
 def test_what_is_owed() -> None:
     assert rules.owed_fen(None, 0) == 0
     assert rules.owed_fen(47_00, 40_00) == 7_00
