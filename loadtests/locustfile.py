@@ -244,7 +244,7 @@ class SettleUser(Resident):
                 {},
                 name="confirm",
                 token=token,
-                key=bill_no,
+                key=f"OK{bill_no}",
             )
         elif seen["state"] in PAYABLE and payment["state"] == "AWAITING_PAYER":
             self.pay_at_twin(seen)
