@@ -65,7 +65,7 @@ def wait_until_served(url: str) -> None:
 def browser() -> Iterator[Browser]:
     path = chromium_path()
     if path is None:
-        if os.environ.get("YIMATONG_BROWSER_REQUIRED"):
+        if os.environ.get("YIMATONG_REQUIRE_BROWSER"):
             pytest.fail("no chromium: set CHROMIUM or install it")
         pytest.skip("PAGES NOT TESTED: no chromium; set CHROMIUM or install it")
     with sync_playwright() as play:

@@ -235,6 +235,19 @@ def test_a_bill_that_insurance_covers_is_confirmed_without_payment(
     expect(page.locator(".pay-amount")).to_have_text("¥0.00")
 
 
+def test_a_person_may_keep_the_insurance_account(new_page: NewPage, backend: PageBackend) -> None:
+    page = new_page(*LANDSCAPE, scale=1)
+    at_check(new_page, backend, page)
+    account = page.locator("[data-part=account_fen]")
+    expect(account).to_have_text("−¥30.00")
+    assert_fits(page, LANDSCAPE)
+    page.get_by_role("button", name="不用个人账户的钱").click()
+    expect(account).to_have_text("¥0.00")
+    expect(page.locator("[data-part=cash_fen]")).to_have_text("¥41.72")
+    expect(page.get_by_role("button", name="用个人账户的钱")).to_be_visible()
+    assert shifts(page) == (0, [])
+
+
 def test_cancelling_at_the_payment_code_undoes_the_settlement(
     new_page: NewPage, backend: PageBackend
 ) -> None:

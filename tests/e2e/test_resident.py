@@ -193,7 +193,7 @@ def answer_problem(route: Route, status: int, **members: object) -> None:
         (409, {"code": "bill-locked", "title": "locked"}, "这笔费用正在别处缴纳"),
         (409, {"code": "bill-not-payable", "title": "x"}, "这笔费用现在不能缴"),
         (422, {"code": "not-known-here", "title": "Only a title"}, "Only a title"),
-        (403, {"code": "person-frozen", "title": "x"}, "健康码已被冻结"),
+        (403, {"code": "code-frozen", "title": "x"}, "健康码已被冻结"),
     ],
 )
 def test_problems_are_said_in_plain_words(

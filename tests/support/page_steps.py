@@ -41,14 +41,14 @@ def invented_number(serial: int) -> str:
     return body + "10X98765432"[total % 11]
 
 
-def enter(page: Page, backend: PageBackend, serial: int = 1) -> None:
+def enter(page: Page, backend: PageBackend, name: str = "林秋实", number: str = "") -> None:
     """Log in, register, and stand before the code: three taps."""
     page.goto(backend.base_url + "/")
     page.get_by_role("button", name="微信登录").click()
     page.get_by_label("姓名").click()
-    page.keyboard.type("林秋实")
+    page.keyboard.type(name)
     page.keyboard.press("Tab")
-    page.keyboard.type(invented_number(serial))
+    page.keyboard.type(number or invented_number(1))
     page.get_by_role("button", name="提交并出码").click()
     expect(page.locator(".code-picture img")).to_be_visible()
 

@@ -32,10 +32,10 @@ class CodeExpired(Problem):
     title = "The code has expired"
 
 
-class CodeAlreadyShown(Problem):
+class CodeAlreadyUsed(Problem):
     """A one-time code came twice."""
 
-    code = "code-already-shown"
+    code = "code-already-used"
     status = 409
     title = "The code was shown before"
 
@@ -51,7 +51,7 @@ class CodeMalformed(Problem):
 class PurposeMismatch(Problem):
     """The code was made for something else."""
 
-    code = "purpose-mismatch"
+    code = "code-purpose-mismatch"
     status = 409
     title = "The code is for another purpose"
 
@@ -185,7 +185,7 @@ class World:
         if self.clock.now() >= code["ends"]:
             raise CodeExpired
         if code["used"]:
-            raise CodeAlreadyShown
+            raise CodeAlreadyUsed
         if purpose == "pay" and code["purpose"] != "pay":
             raise PurposeMismatch
         code["used"] = True
@@ -319,6 +319,8 @@ class World:
             "POSTING": "POSTED",
             "REVERSING": "REVERSED",
         }
+        # As in the system, the receipt is made once the hospital has posted, a moment later.
+        settlement["receipt"] = settlement["state"] == "POSTED"
         state = following.get(settlement["state"])
         if state is None:
             return
@@ -331,7 +333,6 @@ class World:
             settlement["cash_fen"] = cash
         elif state == "SETTLED":
             bill["state"] = "PAID"
-            settlement["receipt"] = True
         elif state == "REVERSED":
             bill["state"] = "OPEN"
             del bill["settlement_id"]

@@ -68,6 +68,14 @@ const kiosk = {
     this.cancel = enabled ? act : null;
   },
 
+  /** A second thing to do, in the foot; `null` takes it away. */
+  setSide(words, act) {
+    const side = part("side");
+    side.textContent = words;
+    side.classList.toggle("is-absent", act === null);
+    this.side = act;
+  },
+
   /** A question over the whole screen; `close()` puts it away. */
   question(name, ...children) {
     ask.className = name;
@@ -89,6 +97,7 @@ const kiosk = {
     part("language").textContent = t("language");
     part("help").textContent = t("help");
     const { screen } = this;
+    this.setSide("", null);
     this.setCancel(t("cancel"), screen?.cancel ? () => screen.cancel() : null);
   },
 };
@@ -108,6 +117,7 @@ onReach((reached) => {
 });
 
 part("cancel").addEventListener("click", () => kiosk.cancel?.());
+part("side").addEventListener("click", () => kiosk.side?.());
 part("language").addEventListener("click", () => setLanguage(otherLanguage(), false));
 part("help").addEventListener("click", () => {
   const close = h("button.button.is-main", { type: "button" }, t("help.close"));
@@ -121,6 +131,7 @@ part("help").addEventListener("click", () => {
 onLanguage(() => {
   kiosk.drawFrame();
   kiosk.screen?.redraw?.();
+  kiosk.idle.retell();
 });
 for (const kind of ["pointerdown", "keydown"]) {
   addEventListener(kind, () => kiosk.idle.touched(), { capture: true, passive: true });

@@ -6,7 +6,7 @@ import { timeText, yuan } from "../amounts.js";
 import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { linesView } from "../receipt.js";
-import { dueFen, follow, isFinal, isFree, isPayable, splitView, stateWords } from "../settlement.js";
+import { dueFen, follow, isFinal, isFree, isPayable, isUndone, splitView, stateWords } from "../settlement.js";
 
 const IDLE_S = 60;
 const ASKS = 7;
@@ -15,9 +15,9 @@ const ASK_EVERY_MS = 2_000;
 function personView(scan) {
   const status = scan.insurance?.status ?? "UNKNOWN";
   const linked = status === "LINKED";
-  const words = t(has(`insurance.${status}`) ? `insurance.${status}` : "insurance.UNKNOWN");
   const type = scan.insurance?.insurance_type;
-  const kind = type && has(`insurance.${type}`) ? ` · ${t(`insurance.${type}`)}` : "";
+  const known = linked && type ? `insurance.${type}` : `insurance.${status}`;
+  const words = t(has(known) ? known : linked ? "insurance.LINKED" : "insurance.UNKNOWN");
   const more = [
     has(`sex.${scan.sex}`) ? t(`sex.${scan.sex}`) : null,
     Number.isInteger(scan.age) ? t("check.age", { age: scan.age }) : null,
@@ -26,7 +26,7 @@ function personView(scan) {
     h("p.person-name", {}, scan.masked_name ?? scan.name ?? ""),
     h("p.person-more", {}, more),
     h(`p.badge${linked ? ".is-good" : ""}`, {},
-      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), words + kind));
+      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), words));
 }
 
 class Checking {
@@ -41,6 +41,7 @@ class Checking {
     this.calls = null;
     this.following = null;
     this.again = null;
+    this.useAccount = scan.insurance?.status === "LINKED";
     this.element = h("section.check", { "aria-labelledby": "title" });
     this.draw();
   }
@@ -132,9 +133,11 @@ class Checking {
     this.drawBills();
     this.main.textContent = t("check.wait");
     this.words.textContent = t("state.PRESETTLING");
-    const insured = this.scan.insurance?.status === "LINKED";
+    const choice = {
+      use_account: this.useAccount, insured: this.scan.insurance?.status === "LINKED",
+    };
     try {
-      const settlement = await this.kiosk.terminal.start(this.scan, bill, { use_account: insured, insured });
+      const settlement = await this.kiosk.terminal.start(this.scan, bill, choice);
       this.calls = this.kiosk.terminal.settlement(this.scan, settlement.settlement_id);
       if (this.gone) {
         this.undo();
@@ -169,6 +172,42 @@ class Checking {
     setDisabled(this.main, !isPayable(settlement));
     if (isPayable(settlement)) this.following?.stop();
     if (isFinal(settlement)) this.offerHome();
+    this.offerAccount();
+  }
+
+  // Whose account pays is the person's choice: the other way is one touch away.
+  offerAccount() {
+    const { settlement } = this;
+    const other = this.useAccount ? "check.account.off" : "check.account.on";
+    const offered = settlement !== null && settlement.state === "PRESETTLED" &&
+      (this.useAccount ? settlement.account_fen > 0 : this.scan.insurance?.status === "LINKED");
+    this.kiosk.setSide(offered ? t(other) : "", offered ? () => this.changeAccount() : null);
+  }
+
+  /** Undoes this split and asks for the other one, on the same screen. */
+  async changeAccount() {
+    this.kiosk.setSide("", null);
+    setDisabled(this.main, true);
+    this.main.textContent = t("check.wait");
+    this.words.textContent = t("state.PRESETTLING");
+    this.following?.stop();
+    try {
+      let settlement = await this.calls.abandon();
+      for (let asked = 0; asked < ASKS * 2 && !isUndone(settlement) && !this.gone; asked += 1) {
+        await pause(ASK_EVERY_MS / 2);
+        settlement = await this.calls.read();
+      }
+      if (this.gone) return;
+      if (!isUndone(settlement)) {
+        this.seen(settlement);
+        this.watch();
+        return;
+      }
+      this.useAccount = !this.useAccount;
+      await this.choose(this.bill);
+    } catch (fault) {
+      this.fail(fault, null);
+    }
   }
 
   offerHome() {

@@ -23,6 +23,10 @@ export class Idle {
     });
   }
 
+  retell() {
+    this.countdown?.retell();
+  }
+
   touched() {
     this.countdown?.extend(this.life_s);
   }

@@ -80,7 +80,8 @@ export class Terminal {
   start(scan, bill, choice) {
     const body = { bill_id: bill.bill_id, ...choice };
     const path = `/scans/${encodeURIComponent(scan.scan_id)}/settlements`;
-    return this.act(`start.${scan.scan_id}.${bill.bill_id}.${bill.version}`, path, body);
+    const name = `start.${scan.scan_id}.${bill.bill_id}.${bill.version}.${choice.use_account}`;
+    return this.act(name, path, body);
   }
 
   /** The calls on one settlement of a scan. */

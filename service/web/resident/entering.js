@@ -31,7 +31,7 @@ export function loginScreen(app) {
       : h("p.notice", {}, t("login.outside")),
     twin ? h("p.note", {}, t("login.twin")) : null,
     h("p.note", {}, t("login.keep")));
-  if (!twin && inWeChat()) element.append(h("p.note", {}, t("remedy.login-refused")));
+  if (!twin && inWeChat()) element.append(h("p.note", {}, t("login.outside.more")));
   return { element };
 }
 

@@ -57,7 +57,7 @@ class Paying {
 
   watch() {
     this.following?.stop();
-    if (isFinal(this.settlement)) return;
+    if (isFinal(this.settlement) && (this.settlement.receipt || !isDone(this.settlement))) return;
     this.following = follow({
       read: () => this.app.session.readSettlement(this.id),
       seen: (settlement) => {

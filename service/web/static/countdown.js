@@ -28,6 +28,12 @@ export class Countdown {
     this.timer = setTimeout(() => this.beat(), (left % 1_000) || 1_000);
   }
 
+  /** Says again where it stands, for a page that has changed its language. */
+  retell() {
+    const left = this.left_ms();
+    this.tick(Math.ceil(left / 1_000), Math.min(1, left / this.whole_ms));
+  }
+
   extend(life_s) {
     this.stop();
     this.end_ms = now_ms() + life_s * 1_000;

@@ -2,7 +2,7 @@
 // States: docs of the settlement machine. A state not known here counts as "still working".
 
 import { h } from "./element.js";
-import { t } from "./language.js";
+import { has, t } from "./language.js";
 import { pause } from "./exchange.js";
 import { yuan } from "./amounts.js";
 
@@ -12,6 +12,8 @@ const STEP_OF = {
 };
 const FINAL = new Set(["POSTED", "REVERSED", "NEEDS_REVIEW"]);
 const DONE = new Set(["SETTLED", "POSTING", "POSTED"]);
+/** The receipt comes a moment after the last state; so many more questions wait for it. */
+const RECEIPT_ASKS = 15;
 const WAITS_MS = [1_000, 1_000, 1_000, 1_500, 2_000, 3_000, 5_000];
 
 export const isFinal = (settlement) => FINAL.has(settlement.state);
@@ -41,7 +43,11 @@ export const dueFen = (settlement) =>
 /** One sentence on where it stands. */
 export function stateWords(settlement) {
   if (isFree(settlement)) return t("state.FREE");
-  return t(`state.${settlement.state}`);
+  const words = has(`state.${settlement.state}`) ? t(`state.${settlement.state}`) : t("state.SETTLING");
+  const given = isUndone(settlement) || isUndoing(settlement);
+  const known = given && has(`why.${settlement.reason}`) ? t(`why.${settlement.reason}`) : "";
+  const why = settlement.reason_text ?? known;
+  return why === "" ? words : `${why}${t("why.join")}${words}`;
 }
 
 /** The four steps, updated in place so that nothing moves. */
@@ -90,8 +96,8 @@ export function splitView() {
   return { element, show };
 }
 
-/** Asks for a settlement each second, slower while nothing changes, until it is final or
- *  `stop()`. `read()` gives the settlement; `seen(settlement)`; `failed(fault)`. */
+/** Asks for a settlement each second, slower while nothing changes, until it is final (with
+ *  its receipt) or `stop()`. `read()` gives the settlement; `seen(settlement)`; `failed(fault)`. */
 export function follow({ read, seen, failed }) {
   let stopped = false;
   const loop = async () => {
@@ -107,7 +113,8 @@ export function follow({ read, seen, failed }) {
         quiet = settlement.state === state ? quiet + 1 : 0;
         state = settlement.state;
         seen(settlement);
-        if (isFinal(settlement)) return;
+        const awaited = settlement.state === "POSTED" && settlement.receipt !== true;
+        if (isFinal(settlement) && (!awaited || quiet > RECEIPT_ASKS)) return;
       } catch (fault) {
         if (stopped) return;
         quiet += 1;
