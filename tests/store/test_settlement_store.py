@@ -1,4 +1,4 @@
-"""Settlement rows: compare-and-set, the lease, one open call, numbers used once."""
+"""Settlement rows: compare-and-set, the lease, one open call, what is to post."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -168,11 +168,6 @@ async def test_one_call_is_open_at_a_time(conn: asyncpg.Connection) -> None:
     await store.mark_undone(conn, 1, 2, "H7", 8)
     first = a_call(outcome="unknown:answer-lost", evidence=b"e", undone_by=8)
     assert await store.list_calls(conn, 1, 2, 10) == [first, undo]
-
-
-async def test_a_message_number_is_used_once(conn: asyncpg.Connection) -> None:
-    assert await store.insert_message(conn, "H1", 1, 7)
-    assert not await store.insert_message(conn, "H1", 1, 8)
 
 
 async def test_a_hospital_lists_what_it_has_to_post(conn: asyncpg.Connection) -> None:
