@@ -19,6 +19,7 @@ from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
+from service.person import actions as person
 
 LISTED_MAX = 100
 
@@ -135,6 +136,14 @@ async def list_payable(ctx: Context, record_id: int, institution_id: int | None)
             conn, record_id, institution_id, ctx.clock.now(), LISTED_MAX
         )
         return [await _open(conn, ctx, row) for row in rows]
+
+
+async def list_of_person(ctx: Context, record_id: int, institution_id: int | None) -> list[Bill]:
+    """As ``list_payable``, over every record of the record's person."""
+    found: list[Bill] = []
+    for one in await person.list_records(ctx, record_id):
+        found += await list_payable(ctx, one, institution_id)
+    return sorted(found, key=lambda bill: bill.created_at, reverse=True)[:LISTED_MAX]
 
 
 async def read(ctx: Context, record_id: int, bill_id: int) -> Bill:
