@@ -29,6 +29,8 @@ from integrations.wechatpay.gateway import WechatPayGateway
 from integrations.wechatpay.settings import WechatPaySettings
 
 Clock = Callable[[], datetime]
+OWN_SEQUENCES = 100
+"""Message numbers of a second that are the adapter's own."""
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -145,7 +147,9 @@ def _insurance(line: InsuranceLine, transport: Transport, clock: Clock) -> Insur
     code = line.line.institution_code
 
     def message_no() -> str:
-        return format_message_no(code, clock(), secrets.randbelow(SEQUENCE_MAX + 1))
+        # The core numbers its own messages below this; sign-ins are few.
+        sequence = SEQUENCE_MAX - secrets.randbelow(OWN_SEQUENCES)
+        return format_message_no(code, clock(), sequence)
 
     return NhsaGateway(
         line.line,

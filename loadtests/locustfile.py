@@ -30,6 +30,7 @@ TWINS = os.environ.get("YIMATONG_LOAD_TWINS", "")
 WANTED = int(os.environ.get("YIMATONG_LOAD_SETTLEMENTS", "0"))
 WHIMS = os.environ.get("YIMATONG_LOAD_WHIMS", "0") == "1"
 WAIT_S = 60.0
+SETTLEMENTS_EACH = 5
 ENDED = {"POSTED", "REVERSED", "NEEDS_REVIEW"}
 PAYABLE = {"PRESETTLED", "AWAITING_PAYER", "COLLECTING"}
 WITHOUT_ORDER = {
@@ -126,6 +127,12 @@ class SettleUser(Resident):
 
     def on_start(self) -> None:
         super().on_start()
+        self.turn = 0
+        self.come_in()
+
+    def come_in(self) -> None:
+        """The next person shows a code; one alone would soon have used up what the fund pays."""
+        self.person = next(_next_person)
         self.seen: dict[str, object] = self.retry(lambda: self.scan(self.show()))
 
     def retry(self, action):  # type: ignore[no-untyped-def]
@@ -143,6 +150,9 @@ class SettleUser(Resident):
     def settle_one(self) -> None:
         if WANTED and next(_begun) > WANTED:
             raise StopUser
+        self.turn += 1
+        if self.turn % SETTLEMENTS_EACH == 0:
+            self.come_in()
         self.whim = secrets.randbelow(20) if WHIMS else -1
         bill_no = f"LOAD{secrets.token_hex(8).upper()}"
         amount_fen = 1_000 + secrets.randbelow(60_000)
@@ -244,7 +254,7 @@ class SettleUser(Resident):
                 {},
                 name="confirm",
                 token=token,
-                key=bill_no,
+                key=f"OK{bill_no}",
             )
         elif seen["state"] in PAYABLE and payment["state"] == "AWAITING_PAYER":
             self.pay_at_twin(seen)

@@ -60,7 +60,7 @@ def make_known(twin_url: str, people: list[Person]) -> None:
                     "certno": one.number,
                     "gend": "1" if int(one.number[16]) % 2 else "2",
                     "brdy": f"{one.number[6:10]}-{one.number[10:12]}-{one.number[12:14]}",
-                    "balance_fen": 200_000,
+                    "balance_fen": 30_000,
                     "enrolments": [
                         {"insutype": "310", "psn_type": "11", "insuplc_admdvs": "990001"}
                     ],

@@ -96,8 +96,9 @@ def run(soak: Soak, folder: Path) -> Outcome:
     with running_system(folder, **PACE) as system:
         begun = time.monotonic()
         people_file = folder / "people.json"
+        known = max(soak.users, soak.settlements // 8)
         people.prepare(
-            system.base_url, system.twin_url, seed=soak.seed, count=soak.users, path=people_file
+            system.base_url, system.twin_url, seed=soak.seed, count=known, path=people_file
         )
         set_faults(system, soak)
         run_locust(

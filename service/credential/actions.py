@@ -33,7 +33,7 @@ from service.credential.model import (
     SealedInsurance,
 )
 from service.credential.problems import InsuranceCredentialRefused, InsuranceOwnerUnavailable
-from service.institution.actions import get_institution
+from service.institution.actions import get_institution, take_message_no
 from service.institution.model import Institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
@@ -138,9 +138,10 @@ def _gateway(ctx: Context, institution: Institution) -> InsuranceGateway | None:
         return None
 
 
-def _call(ctx: Context, institution: Institution) -> CallId:
-    now = ctx.clock.now()
-    return CallId(message_no=rules.message_no(institution.code, now, ctx.ids.new()), at=now)
+async def _call(ctx: Context, place: Institution) -> CallId:
+    async with connection(ctx.pool) as conn:
+        number = await take_message_no(conn, ctx, place.code)
+    return CallId(message_no=number, at=ctx.clock.now())
 
 
 async def _decode(
@@ -150,7 +151,7 @@ async def _decode(
     if gateway is None:
         raise InsuranceOwnerUnavailable
     scan = CredentialScan(text=text, purpose=rules.scan_purpose(purpose))
-    outcome = await gateway.decode_credential(scan, _call(ctx, institution))
+    outcome = await gateway.decode_credential(scan, await _call(ctx, institution))
     _note(ctx, gateway, "decode_credential", outcome)
     match outcome:
         case Accepted(decoded):
@@ -169,7 +170,7 @@ async def _ask_and_link(
     gateway = _gateway(ctx, institution)
     if gateway is None:
         return await _last_known(ctx, view.record_id, InsuranceStatus.OWNER_DOWN)
-    outcome = await gateway.read_person(query, _call(ctx, institution))
+    outcome = await gateway.read_person(query, await _call(ctx, institution))
     _note(ctx, gateway, "read_person", outcome)
     match outcome:
         case Accepted(answer):

@@ -12,7 +12,6 @@ from service.credential.model import (
     InsuranceView,
     Recognised,
 )
-from service.kernel.clock import CHINA
 from service.person.names import check_name, compatible
 
 OUR_PREFIX = "YM1:"
@@ -50,11 +49,6 @@ def classify(text: str) -> Recognised:
 def scan_purpose(purpose: str) -> str:
     """Our purpose in the words of the insurance port."""
     return _PURPOSES[purpose]
-
-
-def message_no(institution_code: str, at: datetime, sequence: int) -> str:
-    """A number for one question to the bureau: institution 12, time in China 14, sequence 4."""
-    return f"{institution_code}{at.astimezone(CHINA):%Y%m%d%H%M%S}{sequence % 10_000:04d}"
 
 
 def names_the_same(name: str, id_no: str, person: InsuredPerson) -> bool:

@@ -25,7 +25,7 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.entry import Proved
 from service.kernel.principals import Application, Terminal
-from service.kernel.problems import NonceReused, NotAuthenticated, NotFound
+from service.kernel.problems import NonceReused, NotAuthenticated, NotFound, Overloaded
 from service.kernel.signed_requests import SCHEME_APPLICATION, WINDOW, Claimed
 
 SCOPES = frozenset({"bill", "settlement", "scan"})
@@ -33,6 +33,8 @@ ACTIVATION_LIFE = timedelta(days=3)
 _ACTIVATION_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _ACTIVATION_LENGTH = 16
 TERMINAL_KEY_LENGTH = 32
+MESSAGE_TRIES = 50
+KEEP_MESSAGES = timedelta(days=1)
 
 
 async def enrol_institution(ctx: Context, new: NewInstitution) -> Institution:
@@ -271,7 +273,20 @@ async def _prove_terminal(
     return Proved(principal, lambda answer: ("terminal", hmac_sm3(key, answer)))
 
 
+async def take_message_no(conn: Connection, ctx: Context, institution_code: str) -> str:
+    """A number for one message to the bureau, never given twice. Raises ``Overloaded``."""
+    now = ctx.clock.now()
+    first = ctx.ids.new()
+    for step in range(MESSAGE_TRIES):
+        number = rules.message_no(institution_code, now, first + step * 7)
+        if await store.insert_message(conn, number, now):
+            return number
+    raise Overloaded("more messages in one second than the bureau's numbers tell apart")
+
+
 async def forget_nonces(ctx: Context) -> int:
-    """Delete nonces that the signature window has made useless."""
+    """Delete nonces that the signature window has made useless, and message numbers long past."""
     async with connection(ctx.pool) as conn:
-        return await store.delete_old_nonces(conn, ctx.clock.now() - 2 * WINDOW)
+        now = ctx.clock.now()
+        gone = await store.delete_old_messages(conn, now - KEEP_MESSAGES)
+        return gone + await store.delete_old_nonces(conn, now - 2 * WINDOW)

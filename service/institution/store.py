@@ -90,6 +90,14 @@ insert into request_nonce (institution_id, caller_id, nonce, seen_at)
 values ($1, $2, $3, $4)
 on conflict (institution_id, caller_id, nonce) do nothing
 """
+INSERT_MESSAGE = """
+insert into insurance_message (message_no, taken_at)
+values ($1, $2)
+on conflict (message_no) do nothing
+"""
+DELETE_OLD_MESSAGES = """
+delete from insurance_message where taken_at < $1
+"""
 DELETE_OLD_NONCES = """
 delete from request_nonce where seen_at < $1
 """
@@ -237,3 +245,13 @@ async def insert_nonce(
 async def delete_old_nonces(conn: Connection, before: datetime) -> int:
     """Nonces older than the signature window protect nothing any more."""
     return await execute(conn, DELETE_OLD_NONCES, before)
+
+
+async def insert_message(conn: Connection, message_no: str, now: datetime) -> bool:
+    """False when the number was taken before."""
+    return await insert_new(conn, INSERT_MESSAGE, message_no, now)
+
+
+async def delete_old_messages(conn: Connection, before: datetime) -> int:
+    """A number holds its second: one of an earlier hour cannot be taken again."""
+    return await execute(conn, DELETE_OLD_MESSAGES, before)

@@ -4,6 +4,7 @@ The framework binds leniently (``"10"`` would pass as 10). This hook decodes the
 handler's declared ``data`` type first and refuses what is not exactly of that type.
 """
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -36,7 +37,15 @@ async def decode_strictly(request: Request[Any, Any, Any]) -> None:
         raise MalformedRequest("not JSON") from None
 
 
+_PLACE = re.compile(r" - at `\$[^`]*`\Z", re.ASCII)
+
+
 def _safe_text(fault: msgspec.ValidationError) -> str:
-    """msgspec names types and places, never values, except for an unknown member's name."""
+    """msgspec names types and places; where it quotes what was sent, only the place is kept."""
     text = str(fault)
-    return "unknown member" if "unknown field" in text else text[:200]
+    if "unknown field" in text:
+        return "unknown member"
+    if text.startswith(("Invalid enum value", "Invalid value")):
+        place = _PLACE.search(text)
+        return "not one of the listed values" + (place[0] if place else "")
+    return text[:200]

@@ -71,3 +71,13 @@ create table institution_patient (
   created_at timestamptz not null,
   constraint institution_patient_pk primary key (institution_id, pseudonym)
 )
+-- ;;
+-- Numbers of messages to the insurance bureau: used once over all processes, taken before the call.
+-- distribution: partner number (message_no)
+create table insurance_message (
+  message_no text not null,
+  taken_at timestamptz not null,
+  constraint insurance_message_pk primary key (message_no)
+)
+-- ;;
+create index insurance_message_taken on insurance_message (taken_at)

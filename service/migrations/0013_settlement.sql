@@ -38,6 +38,7 @@ create table settlement (
   version integer not null check (version > 0),
   row_mac bytea not null,
   constraint settlement_pk primary key (record_id, settlement_id),
+  constraint settlement_parts_whole check (num_nulls(fund_fen, account_fen, cash_fen, hospital_fen) in (0, 4)),
   constraint settlement_parts check (fund_fen is null or total_fen = fund_fen + account_fen + cash_fen + hospital_fen)
 )
 -- ;;
@@ -77,15 +78,6 @@ create index insurance_call_settlement on insurance_call (record_id, settlement_
 -- ;;
 -- One unanswered call of a settlement at a time: two workers cannot both be talking to the bureau.
 create unique index insurance_call_one_open on insurance_call (record_id, settlement_id) where outcome is null
--- ;;
--- Message numbers are used once over all processes and find their call; written before the call.
--- distribution: partner number (message_no)
-create table insurance_message (
-  message_no text not null,
-  record_id bigint not null,
-  call_id bigint not null,
-  constraint insurance_message_pk primary key (message_no)
-)
 -- ;;
 -- Settlements a hospital has still to post, and what it posted.
 -- distribution: institution (institution_id)

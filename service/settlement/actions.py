@@ -231,7 +231,20 @@ async def acknowledge_posting(
                 raise HospitalReferenceDiffers
             return row
         posted = replace(row, hospital_ref=hospital_ref)
-        return await door.advance(conn, ctx, posted, _E.HOSPITAL_POSTED, None)
+        saved = await door.advance(conn, ctx, posted, _E.HOSPITAL_POSTED, None)
+        await audit.append(
+            conn,
+            ctx,
+            AuditEntry(
+                record_id=row.record_id,
+                action="settlement.acknowledged",
+                actor_kind="application",
+                actor_id=application.application_id,
+                institution_id=row.institution_id,
+                facts={"settlement_id": row.settlement_id, "hospital_ref": hospital_ref},
+            ),
+        )
+        return saved
 
     return await door.through(ctx, key, decide)
 

@@ -13,7 +13,6 @@ from integrations.ports.insurance import CallId, InsuranceGateway
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts
-from service.kernel.clock import CHINA
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.payment import actions as payment
@@ -25,7 +24,6 @@ from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 
 Send = Callable[[InsuranceGateway, CallId], Awaitable[Outcome[Any]]]
 
-NUMBERS_MAX = 50
 NOT_RECORDED = Unknown("not-recorded")
 
 _S = SettlementState
@@ -35,10 +33,6 @@ _BEFORE_PAYMENT = frozenset(
 )
 _MOVES_MONEY = frozenset({CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKind.REVERSE})
 """Clearing up such a call is no progress: its rounds are counted until a person must look."""
-
-
-class NoFreeNumber(Exception):
-    """More messages of one institution in one second than the partner's numbers tell apart."""
 
 
 async def call(ctx: Context, row: Settlement, kind: CallKind, send: Send) -> None:
@@ -70,14 +64,8 @@ async def _intend(
 ) -> InsuranceCall:
     now = ctx.clock.now()
     call_id = ctx.ids.new()
-    stamp = now.astimezone(CHINA).strftime("%Y%m%d%H%M%S")
     async with transaction(ctx.pool) as conn:
-        for step in range(NUMBERS_MAX):
-            number = rules.message_number(institution_code, stamp, call_id + step * 7)
-            if await store.insert_message(conn, number, row.record_id, call_id):
-                break
-        else:
-            raise NoFreeNumber
+        number = await institution.take_message_no(conn, ctx, institution_code)
         intent = InsuranceCall(
             record_id=row.record_id,
             call_id=call_id,

@@ -3,15 +3,6 @@
 from service.kernel.problems import Problem
 
 
-class BillChanged(Problem):
-    """The hospital changed the bill since the payer saw it, or it went while he decided."""
-
-    code = "bill-changed"
-    status = 409
-    title = "The bill has changed; read it again"
-    retryable = True
-
-
 class SettlementNotPayable(Problem):
     """There is nothing to pay, or the time to pay is over."""
 
@@ -45,9 +36,9 @@ class HospitalReferenceDiffers(Problem):
     title = "This settlement was acknowledged under another reference"
 
 
-class ScanNotForPaying(Problem):
-    """The scan only identified: bills and payment need a code shown for paying, and recently."""
+class ScanTooOldToPay(Problem):
+    """Whoever was scanned may have left: a settlement is started soon after the scan."""
 
-    code = "scan-not-for-paying"
+    code = "scan-too-old-to-pay"
     status = 403
-    title = "This scan does not allow seeing or paying bills"
+    title = "The scan is too old to start a settlement; scan again"

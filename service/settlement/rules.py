@@ -12,8 +12,6 @@ from service.settlement.model import CallKind, Doubt, DoubtPhase, Progress
 LINES_MAX = 100
 """Charge lines in one message (dossier 1.7)."""
 VISIT_NO_MAX = 30
-SEQUENCES = 8_000
-"""Message numbers of one institution in one second that are ours."""
 WAIT_MAX = timedelta(minutes=10)
 
 
@@ -106,19 +104,23 @@ def next_settle_call(progress: Progress) -> CallKind:
     return CallKind.SETTLE if progress.doubt is None else next_doubt_call(progress.doubt)
 
 
-def next_undo_call(progress: Progress) -> tuple[Leg, CallKind] | None:
-    """The next call of the insurance legs in their order; None when all is undone."""
-    wanted = {
-        Leg.SETTLEMENT: _undo_settlement(progress),
-        Leg.CHARGES: CallKind.WITHDRAW
-        if progress.visit_ref is not None and (progress.lines_sent or progress.charges_in_doubt)
-        else None,
-        Leg.VISIT: CallKind.CANCEL if progress.visit_ref is not None else None,
-    }
-    for leg in COMPENSATION:
-        if (kind := wanted.get(leg)) is not None:
-            return leg, kind
-    return None
+def undo_call(leg: Leg, progress: Progress) -> CallKind | None:
+    """What the bureau is asked next for one leg; None when nothing of it stands there."""
+    match leg:
+        case Leg.SETTLEMENT:
+            return _undo_settlement(progress)
+        case Leg.CHARGES if progress.visit_ref is not None:
+            told = progress.lines_sent or progress.charges_in_doubt
+            return CallKind.WITHDRAW if told else None
+        case Leg.VISIT if progress.visit_ref is not None:
+            return CallKind.CANCEL
+        case _:
+            return None
+
+
+def is_undone(progress: Progress) -> bool:
+    """Whether nothing of the settlement stands at the bureau."""
+    return all(undo_call(leg, progress) is None for leg in COMPENSATION)
 
 
 def _undo_settlement(progress: Progress) -> CallKind | None:
@@ -130,14 +132,6 @@ def _undo_settlement(progress: Progress) -> CallKind | None:
 def owed_fen(cash_fen: int | None, paid_fen: int) -> int:
     """What the payer still owes."""
     return max(0, (cash_fen or 0) - paid_fen)
-
-
-def message_number(institution_code: str, stamp: str, sequence: int) -> str:
-    """30 characters: institution 12, Beijing second 14, sequence 4 (dossier 1.1).
-
-    Sequences from ``SEQUENCES`` up are left to questions that are not stored before they are asked.
-    """
-    return f"{institution_code}{stamp}{sequence % SEQUENCES:04d}"
 
 
 def is_past(deadline: datetime | None, now: datetime) -> bool:

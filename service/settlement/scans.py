@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from service.bill.problems import BillsNotVisible
 from service.healthcode import actions as healthcode
 from service.healthcode.model import Scan
 from service.kernel.context import Context
@@ -9,7 +10,7 @@ from service.kernel.principals import Terminal
 from service.kernel.problems import NotFound
 from service.settlement import actions
 from service.settlement.model import SettlementView
-from service.settlement.problems import ScanNotForPaying
+from service.settlement.problems import ScanTooOldToPay
 
 START_WITHIN = timedelta(minutes=30)
 """From the scan to the start of a settlement; watching and finishing one may take longer."""
@@ -18,21 +19,21 @@ START_WITHIN = timedelta(minutes=30)
 async def paying_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:
     """The terminal's own scan, if it lets bills be seen.
 
-    Raises ``ScanNotForPaying``, ``NotFound`` (also for another terminal's scan), ``ScanExpired``.
+    Raises ``BillsNotVisible``, ``NotFound`` (also for another terminal's scan), ``ScanExpired``.
     """
     scan = await healthcode.get_scan(ctx, terminal.institution_id, scan_id)
     if scan.terminal_id != terminal.terminal_id:
         raise NotFound
     if not healthcode.bills_visible(scan, terminal):
-        raise ScanNotForPaying
+        raise BillsNotVisible
     return scan
 
 
 async def starting_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:
-    """As ``paying_scan``, and recent: whoever was scanned may have left a kiosk long ago."""
+    """As ``paying_scan``, and recent. Raises ``ScanTooOldToPay`` too."""
     scan = await paying_scan(ctx, terminal, scan_id)
     if ctx.clock.now() - scan.scanned_at >= START_WITHIN:
-        raise ScanNotForPaying
+        raise ScanTooOldToPay
     return scan
 
 

@@ -69,11 +69,6 @@ insert into insurance_call (record_id, call_id, settlement_id, kind, message_no,
 values ($1, $2, $3, $4, $5, $6)
 on conflict do nothing
 """
-INSERT_MESSAGE = """
-insert into insurance_message (message_no, record_id, call_id)
-values ($1, $2, $3)
-on conflict (message_no) do nothing
-"""
 FIND_OPEN_CALL = """
 select record_id, call_id, settlement_id, kind, message_no, called_at, outcome, undone_by, evidence
 from insurance_call
@@ -259,11 +254,6 @@ async def insert_call(conn: Connection, call: InsuranceCall) -> bool:
         call.message_no,
         call.called_at,
     )
-
-
-async def insert_message(conn: Connection, message_no: str, record_id: int, call_id: int) -> bool:
-    """False when the number was used before."""
-    return await insert_new(conn, INSERT_MESSAGE, message_no, record_id, call_id)
 
 
 async def find_open_call(

@@ -76,7 +76,13 @@ STORIES = [
     Story(name="settlement lost", bureau_faults={"settle": "lose-answer"}),
     Story(name="charges lost", bureau_faults={"charges": "lose-answer"}),
     Story(name="order lost", till_faults={"place": "lose-answer"}),
-    Story(name="not paid", pays=False, ends=S.REVERSED, reasons=frozenset({"deadline-passed"})),
+    Story(
+        name="not paid",
+        pays=False,
+        ends=S.REVERSED,
+        reasons=frozenset({"deadline-passed"}),
+        every=24,  # mostly polls, one like the other
+    ),
     Story(
         name="abandoned",
         pays=False,

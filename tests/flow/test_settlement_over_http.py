@@ -246,4 +246,4 @@ async def test_an_old_scan_starts_nothing(street: Street) -> None:
         {"bill_id": bill_id, "use_account": False, "insured": True},
         key="key-3",
     )
-    assert (refused.status_code, refused.json()["code"]) == (403, "scan-not-for-paying")
+    assert (refused.status_code, refused.json()["code"]) == (403, "scan-too-old-to-pay")

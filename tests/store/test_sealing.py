@@ -68,3 +68,10 @@ async def test_each_institution_has_its_own_name_for_a_record(ctx: Context) -> N
     for foreign in (theirs, "zz", "00" * 16):
         with pytest.raises(NotFound):
             await institution.find_patient(ctx, 1, foreign)
+
+
+async def test_message_numbers_are_never_given_twice(ctx: Context) -> None:
+    async with connection(ctx.pool) as conn:
+        taken = [await institution.take_message_no(conn, ctx, "H99000100077") for _ in range(300)]
+    assert len(set(taken)) == 300
+    assert all(len(number) == 30 and number.startswith("H99000100077") for number in taken)

@@ -37,9 +37,9 @@ class Traveller:
         await steps.scanned()
         await steps.billed()
 
-    async def start(self) -> None:
+    async def start(self, *, use_account: bool = True) -> None:
         """Begin the settlement by phone."""
-        body = {"use_account": True, "insured": True}
+        body = {"use_account": use_account, "insured": True}
         target = f"/v1/me/bills/{self.journey.bill_id}/settlements"
         self.journey.settlement = await self._ask("POST", target, body)
 

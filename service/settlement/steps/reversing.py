@@ -14,21 +14,28 @@ from service.settlement.steps.settling import clear_up
 
 
 async def step(ctx: Context, row: Settlement) -> None:
-    """One leg, or one part of it."""
+    """The next thing to undo, in the order of the legs; when there is none, it is over."""
     current = await tender.close_live(ctx, row)
     if current.state is not SettlementState.REVERSING:
         return
-    if not await _money_is_back(ctx, current):
-        return
+    for leg in rules.COMPENSATION:
+        if not await _undo(ctx, current, leg):
+            return
+    await _finish(ctx, current)
+
+
+async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
+    """Bring one leg a step further; True when there is nothing left of it."""
+    if leg is rules.Leg.MONEY:
+        return await _money_is_back(ctx, row)
     async with connection(ctx.pool) as conn:
-        current = await door.read(conn, ctx, (row.record_id, row.settlement_id))
-        progress = await door.progress_of(conn, ctx, current)
-    wanted = rules.next_undo_call(progress)
-    if wanted is None or progress.insured is None:
-        await _finish(ctx, current)
-        return
-    _, kind = wanted
-    await calls.call(ctx, current, kind, _sender(kind, progress, progress.insured))
+        fresh = await door.read(conn, ctx, (row.record_id, row.settlement_id))
+        progress = await door.progress_of(conn, ctx, fresh)
+    kind = rules.undo_call(leg, progress)
+    if kind is None or progress.insured is None:
+        return True
+    await calls.call(ctx, fresh, kind, _sender(kind, progress, progress.insured))
+    return False
 
 
 async def _money_is_back(ctx: Context, row: Settlement) -> bool:
@@ -92,7 +99,7 @@ async def _finish(ctx: Context, row: Settlement) -> None:
             return
         progress = await door.progress_of(conn, ctx, fresh)
         money = await tender.tender_of(conn, ctx, fresh)
-        if rules.next_undo_call(progress) is not None or not money.given_back:
+        if not rules.is_undone(progress) or not money.given_back:
             return
         if progress.visits_lost:
             await consequences.open_item(conn, ctx, fresh, "visit-perhaps-at-insurer")

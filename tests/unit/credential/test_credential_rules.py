@@ -37,12 +37,6 @@ def test_an_inner_blank_is_never_removed() -> None:
     assert rules.classify("YM1:AB CD").text == "YM1:AB CD"
 
 
-def test_a_message_number_has_thirty_characters() -> None:
-    number = rules.message_no("H99000100001", NOON, 123_456_789)
-    assert number == "H99000100001202606301200006789"
-    assert len(number) == 30
-
-
 def person(name: str, id_no: str, *enrolments: Enrolment) -> InsuredPerson:
     return InsuredPerson(person_no="P1", name=name, id_no=id_no, enrolments=list(enrolments))
 

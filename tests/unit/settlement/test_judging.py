@@ -227,7 +227,7 @@ def test_a_lost_reversal_of_what_still_stands_is_undone_then_repeated() -> None:
     undone = ask(K.UNDO, Accepted(None), stands.progress, state=S.REVERSING)
     again = ask(K.FIND, Accepted(settled()), undone.progress, state=S.REVERSING)
     assert phase_of(again) is None
-    assert rules.next_undo_call(again.progress) == (rules.Leg.SETTLEMENT, K.REVERSE)
+    assert rules.undo_call(rules.Leg.SETTLEMENT, again.progress) is K.REVERSE
 
 
 def test_a_refused_reversal_goes_to_a_person() -> None:

@@ -86,12 +86,19 @@ def test_a_doubtful_settlement_is_never_followed_by_another() -> None:
         assert rules.next_settle_call(replace(BLANK, doubt=doubt("settle", phase))) is kind
 
 
-def test_undoing_goes_settlement_charges_visit() -> None:
+def next_undo(progress: Progress) -> CallKind | None:
+    """The first call of the legs in their order."""
+    kinds = (rules.undo_call(leg, progress) for leg in rules.COMPENSATION)
+    return next((kind for kind in kinds if kind is not None), None)
+
+
+def test_undoing_goes_money_settlement_charges_visit() -> None:
     progress = replace(BLANK, visit_ref="M1", lines_sent=3, settled=settled())
     order = []
-    while (wanted := rules.next_undo_call(progress)) is not None:
-        order.append(wanted[1])
-        match wanted[1]:
+    while (kind := next_undo(progress)) is not None:
+        assert not rules.is_undone(progress)
+        order.append(kind)
+        match kind:
             case CallKind.REVERSE:
                 progress = replace(progress, settled=None)
             case CallKind.WITHDRAW:
@@ -99,24 +106,23 @@ def test_undoing_goes_settlement_charges_visit() -> None:
             case _:
                 progress = replace(progress, visit_ref=None)
     assert order == [CallKind.REVERSE, CallKind.WITHDRAW, CallKind.CANCEL]
+    assert rules.is_undone(progress)
     assert rules.COMPENSATION[0] is rules.Leg.MONEY
 
 
 def test_a_doubt_is_cleared_up_before_anything_is_withdrawn() -> None:
     progress = replace(BLANK, visit_ref="M1", lines_sent=3, doubt=doubt("settle", DoubtPhase.UNDO))
-    assert rules.next_undo_call(progress) == (rules.Leg.SETTLEMENT, CallKind.UNDO)
+    assert next_undo(progress) is CallKind.UNDO
+
+
+def test_charges_in_doubt_are_withdrawn() -> None:
+    progress = replace(BLANK, visit_ref="M1", charges_in_doubt=True)
+    assert next_undo(progress) is CallKind.WITHDRAW
 
 
 def test_nothing_told_is_nothing_to_undo() -> None:
-    assert rules.next_undo_call(BLANK) is None
-
-
-@given(sequence=st.integers(0, 2**63))
-def test_message_numbers_have_the_partners_form(sequence: int) -> None:
-    number = rules.message_number("H99000100001", "20260302100000", sequence)
-    assert len(number) == 30
-    assert number[-4:].isdigit()
-    assert int(number[-4:]) < rules.SEQUENCES
+    assert rules.is_undone(BLANK)
+    assert rules.undo_call(rules.Leg.MONEY, BLANK) is None
 
 
 def test_what_is_owed() -> None:

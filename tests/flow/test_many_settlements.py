@@ -1,0 +1,145 @@
+"""Settlements under load with random faults in the twins: three books agree to the fen.
+
+The same run with two thousand is ``make soak``.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from loadtests import books
+from loadtests.settlements import Soak, describe, run
+
+
+@pytest.mark.timeout(280)
+def test_faults_at_random_lose_nothing(tmp_path: Path) -> None:
+    soak = Soak(settlements=40, users=8, seed=11, wechat_permille=80, insurance_permille=60)
+    outcome = run(soak, tmp_path)
+    said = describe(outcome)
+    assert outcome.passed, said
+    assert outcome.settlements >= soak.settlements, said
+    ended = sum(outcome.totals.states.values())
+    assert ended == outcome.settlements
+    assert outcome.totals.states.get("POSTED", 0) >= soak.settlements // 2, said
+    assert outcome.totals.provider_kept_fen > 0, said
+    assert outcome.totals.insurer_fen > 0, said
+
+
+def a_settled_bill() -> books.Books:
+    """One posted settlement of 100 yuan, 60 of it the fund's, in agreement everywhere."""
+    return books.Books(
+        settlements=[
+            {
+                "settlement_id": 7,
+                "state": "POSTED",
+                "reason": None,
+                "insured": True,
+                "settlement_ref": "S1",
+                "total_fen": 100_00,
+                "insurer_fen": 60_00,
+                "hospital_fen": 0,
+                "cash_fen": 40_00,
+                "paid_fen": 40_00,
+                "refunded_fen": 0,
+            }
+        ],
+        attempts=[
+            {
+                "settlement_id": 7,
+                "trade_no": "T1",
+                "state": "PAID",
+                "amount_fen": 40_00,
+                "refunded_fen": 0,
+            }
+        ],
+        refunds=[],
+        bills=[{"bill_id": 3, "state": "PAID", "total_fen": 100_00, "holder_id": 7}],
+        balances={
+            7: {"provider:wechatpay": 40_00, "patient": 0, "insurer": 60_00, "hospital": -100_00}
+        },
+        receipts={7: 1},
+        items={},
+        orders=[{"out_trade_no": "T1", "trade_state": "SUCCESS", "total_fen": 40_00}],
+        returns=[],
+        insured=[
+            {
+                "setl_id": "S1",
+                "state": "LIVE",
+                "fund_fen": 50_00,
+                "account_fen": 10_00,
+                "cash_fen": 40_00,
+            }
+        ],
+    )
+
+
+def test_books_that_agree_have_no_difference() -> None:
+    assert books.differences(a_settled_bill()) == []
+
+
+def paid_twice(found: books.Books) -> None:
+    found.orders.append({"out_trade_no": "T2", "trade_state": "SUCCESS", "total_fen": 40_00})
+
+
+def refunded_unknown(found: books.Books) -> None:
+    found.returns.append(
+        {"out_trade_no": "T1", "out_refund_no": "R1", "status": "SUCCESS", "refund_fen": 1}
+    )
+
+
+def settled_unknown(found: books.Books) -> None:
+    found.insured.append({**found.insured[0], "setl_id": "S2"})
+
+
+def not_settled(found: books.Books) -> None:
+    found.insured[0]["state"] = "REVERSED"
+
+
+def one_fen_off(found: books.Books) -> None:
+    found.insured[0]["fund_fen"] += 1
+
+
+def patient_owes(found: books.Books) -> None:
+    found.balances[7]["patient"] = 1
+
+
+def ledger_short(found: books.Books) -> None:
+    found.balances[7]["provider:wechatpay"] -= 1
+
+
+def bill_unpaid(found: books.Books) -> None:
+    found.bills[0] |= {"state": "OPEN", "holder_id": None}
+
+
+def bill_locked(found: books.Books) -> None:
+    found.bills.append({"bill_id": 4, "state": "LOCKED", "total_fen": 1, "holder_id": 9})
+
+
+def undone_but_kept(found: books.Books) -> None:
+    found.settlements[0]["state"] = "REVERSED"
+
+
+def no_receipt(found: books.Books) -> None:
+    found.receipts.clear()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        paid_twice,
+        refunded_unknown,
+        settled_unknown,
+        not_settled,
+        one_fen_off,
+        patient_owes,
+        ledger_short,
+        bill_unpaid,
+        bill_locked,
+        undone_but_kept,
+        no_receipt,
+    ],
+)
+def test_each_disagreement_is_found(broken: object) -> None:
+    found = a_settled_bill()
+    broken(found)  # type: ignore[operator]
+    assert books.differences(found) != []

@@ -1,0 +1,166 @@
+"""Each route, driven from the interface document with right and wrong input, by every caller.
+
+Whatever comes in: no server error, and every refusal is a catalogued problem.
+"""
+
+import asyncio
+import json
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+
+from service.openapi import schema
+from tests.support.database import DatabaseServer
+from tests.support.settlement_street import Street, a_street
+
+EXAMPLES = 6
+ROOT = Path(__file__).resolve().parents[2]
+CODES = {one["code"] for one in yaml.safe_load((ROOT / "openapi/problems.yaml").read_text("utf-8"))}
+OWN_ANSWERS = ("/v1/notices/",)
+"""Answered in the provider's own form."""
+NOT_READY = {503}
+Send = Callable[[str, str, bytes | None], Coroutine[Any, Any, httpx.Response]]
+
+OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(schema()).get_all_operations()]
+
+
+@pytest.fixture(scope="module")
+async def street(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Street]:
+    async with postgres.database(migrated) as dsn, a_street(dsn) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def known(street: Street) -> dict[str, str]:
+    """Ids that exist, so that requests come further than to "not found"."""
+    bill_id = await street.push_bill()
+    body = {"use_account": False, "insured": True}
+    started = await street.mine("POST", f"/v1/me/bills/{bill_id}/settlements", body)
+    await street.work()
+    return {
+        "bill_id": await street.push_bill(),
+        "settlement_id": str(started["settlement_id"]),
+        "scan_id": str(street.scan["scan_id"]),
+        "bill_no": "B1",
+        "provider": "wechatpay",
+    }
+
+
+def senders(street: Street, path: str) -> dict[str, Send]:
+    """A stranger, and whoever the path is for."""
+
+    async def stranger(method: str, target: str, content: bytes | None) -> httpx.Response:
+        headers = {"content-type": "application/json"}
+        return await street.client.request(method, target, content=content, headers=headers)
+
+    async def resident(method: str, target: str, content: bytes | None) -> httpx.Response:
+        headers = {
+            "content-type": "application/json",
+            "authorization": f"Bearer {street.phone.token}",
+            "idempotency-key": secrets.token_hex(8),
+        }
+        return await street.client.request(method, target, content=content, headers=headers)
+
+    def signed(caller: Any) -> Send:
+        async def send(method: str, target: str, content: bytes | None) -> httpx.Response:
+            answer: httpx.Response = await caller.send(
+                method, target, content=content or b"", key=secrets.token_hex(8)
+            )
+            return answer
+
+        return send
+
+    by_prefix = {
+        "/v1/me": resident,
+        "/v1/institution/": signed(street.his),
+        "/v1/terminal/": signed(street.kiosk),
+    }
+    owners = {prefix: send for prefix, send in by_prefix.items() if path.startswith(prefix)}
+    return {"stranger": stranger, **owners}
+
+
+def target_of(case: Case, known: dict[str, str] | None) -> str:
+    """Path and query as they are sent; with the ids that exist when they are given."""
+    path = case.path
+    for name, value in (case.path_parameters or {}).items():
+        text = known[name] if known is not None and name in known else str(value)
+        path = path.replace(f"{{{name}}}", quote(text, safe="") or "%20")
+    query = urlencode(dict(case.query or {}), doseq=True, errors="replace")
+    return f"{path}?{query}" if query else path
+
+
+def content_of(case: Case) -> bytes | None:
+    """The body as JSON; what JSON cannot say is sent as its text."""
+    if not case.media_type or case.body is None or type(case.body).__name__ == "NotSet":
+        return None
+    if isinstance(case.body, bytes):
+        return case.body
+    return json.dumps(case.body, default=str).encode("utf-8", "surrogatepass")
+
+
+def check(case: Case, answer: httpx.Response) -> None:
+    """No server error; a refusal is a problem from the catalogue."""
+    status = answer.status_code
+    assert status < 500 or status in NOT_READY, (case.method, answer.url, answer.text)
+    if status >= 400 and not case.path.startswith(OWN_ANSWERS):
+        assert answer.headers["content-type"] == "application/problem+json", answer.text
+        assert answer.json()["code"] in CODES
+        assert answer.json()["status"] == status
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda found: found.label)
+async def test_no_input_breaks_a_route(
+    street: Street, known: dict[str, str], operation: Any
+) -> None:
+    loop = asyncio.get_running_loop()
+    statuses: Counter[int] = Counter()
+    # Callers' buckets fill with time, and the only clock is ours.
+    street.advance(timedelta(seconds=5))
+
+    async def send_all(case: Case) -> None:
+        for send in senders(street, operation.path).values():
+            for ids in (None, known):
+                answer = await send(case.method, target_of(case, ids), content_of(case))
+                check(case, answer)
+                statuses[answer.status_code] += 1
+
+    def drive(mode: GenerationMode) -> None:
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def one(case: Case) -> None:
+            asyncio.run_coroutine_threadsafe(send_all(case), loop).result(30)
+
+        one()
+
+    await asyncio.to_thread(drive, GenerationMode.POSITIVE)
+    if operation.body or operation.query or operation.path_parameters:
+        # Where anything at all is allowed there is no wrong input to make.
+        with suppress(Unsatisfiable):
+            await asyncio.to_thread(drive, GenerationMode.NEGATIVE)
+    assert statuses, "nothing was sent"
+
+
+def test_every_route_is_in_the_document() -> None:
+    assert {"POST /v1/me/codes", "POST /v1/terminal/scans", "POST /v1/institution/bills"} <= {
+        operation.label for operation in OPERATIONS
+    }
