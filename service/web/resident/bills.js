@@ -68,7 +68,7 @@ function startView(app, bill) {
 }
 
 export async function billScreen(app, billId) {
-  const bill = await app.session.readBill(billId);
+  const [bill] = await Promise.all([app.session.readBill(billId), app.session.refreshMe()]);
   const fact = (key, value) => value ? h("div.fact", {}, h("dt", {}, t(`bill.${key}`)), h("dd", {}, value)) : null;
   const tail = () => {
     if (bill.state === "OPEN") return startView(app, bill);

@@ -150,10 +150,20 @@ export function codeScreen(app) {
     session.end();
     await app.show();
   });
+  let person = personView(session.me);
+  const renewPerson = async () => {
+    try {
+      const renewed = personView(await session.refreshMe());
+      person.replaceWith(renewed);
+      person = renewed;
+    } catch {
+      // What is shown stays; the code's own notice speaks of a lost connection.
+    }
+  };
   const element = h("section.screen.home", { "aria-labelledby": "title" },
     h("h1.unseen", { id: "title" }, t("code.title")),
     h("div.code-card", {},
-      personView(session.me),
+      person,
       purposeSwitch(shown.purpose, (purpose) => shown.choose(purpose)),
       h("div.code-frame", {}, shown.ring.element, shown.picture),
       h("div.row.code-foot", {}, shown.left, button("button.button.is-quiet", t("code.refresh"), () => shown.renew()))),
@@ -164,7 +174,7 @@ export function codeScreen(app) {
     h("p.row.is-end", {}, logout));
   return {
     element,
-    entered: () => shown.renew(),
+    entered: () => Promise.all([shown.renew(), renewPerson()]),
     leave: () => shown.leave(),
     found: () => { if (shown.countdown === null) shown.renew(); },
   };

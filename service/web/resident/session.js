@@ -66,6 +66,12 @@ export class Session {
     return this.me;
   }
 
+  /** Who I am as of now: insurance may have been linked since, by a scan. */
+  async refreshMe() {
+    this.me = await this.call("GET", "");
+    return this.me;
+  }
+
   async register(person) {
     this.me = await this.call("PUT", "/registration", { body: person });
   }
