@@ -11,19 +11,27 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.support.page_steps import scan, symbol_on
+from tests.e2e.conftest import NewPage
+from tests.support.page_steps import choose_payment, enter, fen_of, scan, symbol_on
 from tests.support.running import RunningSystem, running_system
 
-PHONE = {"width": 390, "height": 844}
-KIOSK = {"width": 1080, "height": 1920}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+KIOSK: ViewportSize = {"width": 1080, "height": 1920}
 NAME, NUMBER, PERSON_NO = "测试乙", "990001195502020027", "990000000000000000001002"
+EMPLOYEE = ("测试甲", "990001198001010019")
+OTHER_EMPLOYEE = ("测试丙", "990001199203030039")
+SLOW_MS = 60_000
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[RunningSystem]:
-    with running_system(tmp_path_factory.mktemp("pages"), YIMATONG_RETRY_AFTER_S="1") as running:
+    with running_system(
+        tmp_path_factory.mktemp("pages"), YIMATONG_RETRY_AFTER_S="1", YIMATONG_POLL_EVERY_S="1"
+    ) as running:
         yield running
 
 
@@ -41,6 +49,12 @@ def kiosk(browser: Browser) -> Iterator[Page]:
     context.set_default_timeout(20_000)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, str]:
+    """What the activated kiosk keeps; the printed code works once."""
+    return {}
 
 
 def activation_code(system: RunningSystem) -> str:
@@ -81,7 +95,7 @@ def keep_picture(page: Page, name: str) -> None:
 
 
 def test_from_the_phone_to_the_receipt_at_the_kiosk(
-    system: RunningSystem, phone: Page, kiosk: Page
+    system: RunningSystem, phone: Page, kiosk: Page, kept: dict[str, str]
 ) -> None:
     spend_what_is_saved(system)
     phone.goto(system.base_url + "/")
@@ -101,6 +115,7 @@ def test_from_the_phone_to_the_receipt_at_the_kiosk(
     kiosk.get_by_label("激活码").fill(activation_code(system))
     kiosk.get_by_role("button", name="激活", exact=True).click()
     expect(kiosk.get_by_role("heading", name="请扫码")).to_be_visible()
+    kept["identity"] = kiosk.evaluate("localStorage.getItem('yimatong.terminal')")
     scan(kiosk, text)
     expect(kiosk.locator(".check")).to_have_attribute("data-state", "PRESETTLED")
     expect(kiosk.locator(".person-name")).to_contain_text("*")
@@ -114,3 +129,86 @@ def test_from_the_phone_to_the_receipt_at_the_kiosk(
     expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=30_000)
     expect(kiosk.locator(".receipt")).to_contain_text("微信支付")
     keep_picture(kiosk, "kiosk-receipt.png")
+
+
+def kiosk_page(new_page: NewPage, system: RunningSystem, kept: dict[str, str]) -> Page:
+    """A kiosk at its first screen, from the address that ``yimatong run`` prints."""
+    page = new_page(1280, 800, scale=1)
+    page.set_default_timeout(SLOW_MS)
+    if kept:
+        page.add_init_script(f"localStorage.setItem('yimatong.terminal', {kept['identity']!r})")
+    page.goto(f"{system.base_url}/kiosk#{activation_code(system)}")
+    if not kept:
+        page.get_by_role("button", name="激活", exact=True).click()
+    expect(page.get_by_role("heading", name="请扫码")).to_be_visible(timeout=SLOW_MS)
+    assert "#" not in page.url, "the activation code does not stay in the address"
+    kept["identity"] = page.evaluate("localStorage.getItem('yimatong.terminal')")
+    return page
+
+
+def scanned(
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str], person: tuple[str, str]
+) -> tuple[Page, Page]:
+    """(phone, kiosk) once the hospital's bill for the scanned person is split."""
+    phone = new_page(390, 844)
+    phone.set_default_timeout(SLOW_MS)
+    enter(phone, system, *person)
+    choose_payment(phone)
+    kiosk = kiosk_page(new_page, system, kept)
+    scan(kiosk, symbol_on(phone))
+    expect(kiosk.locator(".check")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
+    return phone, kiosk
+
+
+def parts_of(page: Page) -> dict[str, int]:
+    """The split as shown."""
+    keys = ("total_fen", "fund_fen", "account_fen", "cash_fen")
+    return {key: fen_of(page.locator(f"[data-part={key}]").text_content()) for key in keys}
+
+
+def test_a_person_keeps_the_insurance_account_and_pays_alone(
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str]
+) -> None:
+    _, kiosk = scanned(new_page, system, kept, EMPLOYEE)
+    with_account = parts_of(kiosk)
+    assert with_account["account_fen"] > 0
+    kiosk.get_by_role("button", name="不用个人账户的钱").click()
+    expect(kiosk.locator("[data-part=account_fen]")).to_have_text("¥0.00", timeout=SLOW_MS)
+    own = parts_of(kiosk)
+    assert own["total_fen"] == own["fund_fen"] + own["cash_fen"] == with_account["total_fen"]
+    kiosk.get_by_role("button", name="去付款").click()
+    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
+    pay_by_scanning(system, symbol_on(kiosk))
+    expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=SLOW_MS)
+    expect(kiosk.locator(".receipt")).to_contain_text("微信支付", timeout=SLOW_MS)
+    assert fen_of(kiosk.locator(".receipt .is-own .amount").text_content()) == own["cash_fen"]
+
+
+def test_cancelled_at_the_kiosk_then_paid_by_phone(
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str]
+) -> None:
+    phone, kiosk = scanned(new_page, system, kept, OTHER_EMPLOYEE)
+    total = parts_of(kiosk)["total_fen"]
+    kiosk.get_by_role("button", name="取消").click()
+    expect(kiosk.get_by_role("heading", name="请扫码")).to_be_visible()
+
+    expect(phone.locator(".badge").first).to_contain_text("到院首次扫码后关联医保")
+    phone.get_by_role("link", name="缴费").last.click()
+    open_bill = phone.locator(".bill", has_text="待缴")
+    for _ in range(20):
+        if open_bill.count() == 1:
+            break
+        phone.get_by_role("button", name="刷新").click()
+        phone.wait_for_timeout(500)
+    open_bill.click()
+    phone.get_by_label("先用医保个人账户的钱").uncheck()
+    phone.get_by_role("button", name="去结算").click()
+    expect(phone.locator(".paying")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
+    parts = parts_of(phone)
+    assert parts["total_fen"] == parts["fund_fen"] + parts["cash_fen"] == total
+    phone.get_by_role("button", name="支付").click()
+    phone.get_by_role("button", name="立即支付").click()
+    phone.get_by_role("button", name="查看凭条").click(timeout=SLOW_MS)
+    assert fen_of(phone.locator(".receipt .is-own .amount").text_content()) == parts["cash_fen"]
+    phone.get_by_role("link", name="健康码").click()
+    expect(phone.locator(".badge").first).to_contain_text("已关联医保")

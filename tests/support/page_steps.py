@@ -1,7 +1,7 @@
 """Steps that several page tests take: enter, show a code, read it off the screen, scan, pay."""
 
 import io
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import zxingcpp
@@ -20,6 +20,12 @@ LINES = [
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 UNREACHED = "Failed to load resource"
 """What the browser itself logs when a request fails; expected where a test makes one fail."""
+
+
+class Addressed(Protocol):
+    """Any system with an address."""
+
+    base_url: str
 
 
 def world_of(backend: PageBackend) -> World:
@@ -41,7 +47,7 @@ def invented_number(serial: int) -> str:
     return body + "10X98765432"[total % 11]
 
 
-def enter(page: Page, backend: PageBackend, name: str = "林秋实", number: str = "") -> None:
+def enter(page: Page, backend: Addressed, name: str = "林秋实", number: str = "") -> None:
     """Log in, register, and stand before the code: three taps."""
     page.goto(backend.base_url + "/")
     page.get_by_role("button", name="微信登录").click()

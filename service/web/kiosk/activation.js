@@ -4,8 +4,8 @@ import { h, button } from "../element.js";
 import { t } from "../language.js";
 import { faultNotice } from "../faults.js";
 
-/** A code in the address (`/kiosk#CODE`), taken out of it: it works once and is nobody's to see. */
-function codeInAddress() {
+/** The code in the address (`/kiosk#CODE`), taken out of it: it works once, for staff's eyes. */
+export function takeCodeFromAddress() {
   const code = decodeURIComponent(location.hash.slice(1, 65));
   if (code !== "") history.replaceState(null, "", location.pathname);
   return code;
@@ -14,7 +14,7 @@ function codeInAddress() {
 export function activationScreen(kiosk) {
   const input = h("input.input", {
     id: "activation-code", autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: 64,
-    value: codeInAddress(),
+    value: kiosk.codeOffered,
   });
   const notices = h("div.notices", { "aria-live": "assertive" });
   const submit = h("button.button.is-main", { type: "submit" }, t("activate.submit"));

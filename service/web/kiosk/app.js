@@ -8,7 +8,7 @@ import { onReach } from "../exchange.js";
 import { Scanner } from "./scanner.js";
 import { Terminal } from "./terminal.js";
 import { Idle } from "./idle.js";
-import { activationScreen, refusedScreen } from "./activation.js";
+import { activationScreen, refusedScreen, takeCodeFromAddress } from "./activation.js";
 import { scanScreen } from "./scanning.js";
 import { checkScreen } from "./checking.js";
 import { payScreen } from "./paying.js";
@@ -20,6 +20,7 @@ const ask = part("ask");
 
 const kiosk = {
   terminal: new Terminal(),
+  codeOffered: takeCodeFromAddress(),
   screen: null,
   footWords: "",
 
