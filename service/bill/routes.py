@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from service.account import actions as account
@@ -34,7 +35,14 @@ from service.kernel.problems import MalformedRequest, NotAllowed
 SCOPE = "bill"
 
 
-@post("/v1/institution/bills", status_code=201, tags=["institution"])
+@post(
+    "/v1/institution/bills",
+    status_code=201,
+    tags=["institution"],
+    responses={
+        201: ResponseSpec(data_container=BillAnswer, generate_examples=False, description="Taken.")
+    },
+)
 async def push_bill(
     application: NamedDependency[Application],
     data: JSONBody[BillRequest],
@@ -106,9 +114,9 @@ async def read_bill(
 async def list_own_bills(
     resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> BillsAnswer:
-    """The resident's bills to pay, and those being paid."""
+    """The resident's bills: to pay, being paid, and paid in the last 90 days."""
     record_id = await account.own_record(ctx, resident.account_id)
-    found = await actions.list_of_person(ctx, record_id, None)
+    found = await actions.list_own(ctx, record_id)
     names = await _names(ctx, found)
     return BillsAnswer(
         bills=[PayableBill.of(ctx, bill, names[bill.institution_id]) for bill in found]
