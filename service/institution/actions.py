@@ -194,7 +194,7 @@ async def find_patient(ctx: Context, institution_id: int, pseudonym_text: str) -
     async with connection(ctx.pool) as conn:
         record_id = await store.find_patient(conn, institution_id, name)
     if record_id is None or ctx.sealer.pseudonym(institution_id, record_id) != name:
-        raise NotFound
+        raise NotFound("no patient of this institution has that patient_id")
     return record_id
 
 
