@@ -12,6 +12,8 @@ import psutil
 from tests.support.running import RunningSystem
 
 ROLES = ("serve", "worker", "sandbox")
+OTHERS = "others"
+"""The load's client, and whatever else runs on this machine."""
 
 
 class Machine(msgspec.Struct, kw_only=True):
@@ -41,8 +43,9 @@ def usage(system: RunningSystem) -> Usage:
     """What each role's process tree has used until now."""
     trees = {role: _tree(_pid(system, role)) for role in ROLES}
     trees["postgres"] = _tree(_postgres_pid(system))
+    cpu_s = {role: sum(_cpu_s(one) for one in tree) for role, tree in trees.items()}
     return Usage(
-        cpu_s={role: sum(_cpu_s(one) for one in tree) for role, tree in trees.items()},
+        cpu_s={**cpu_s, OTHERS: _machine_s() - sum(cpu_s.values())},
         rss_mib={role: round(sum(map(_own_mib, tree)), 1) for role, tree in trees.items()},
     )
 
@@ -74,6 +77,11 @@ def _cpu_s(one: psutil.Process) -> float:
         return 0.0
     # The children's part holds only children that have ended: live ones are in the tree.
     return float(spent.user + spent.system + spent.children_user + spent.children_system)
+
+
+def _machine_s() -> float:
+    spent = psutil.cpu_times()
+    return float(spent.user + spent.system + getattr(spent, "nice", 0.0))
 
 
 def _own_mib(one: psutil.Process) -> float:
