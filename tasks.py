@@ -191,9 +191,9 @@ def bench_full(arguments: Sequence[str]) -> int:
 
 
 def soak(arguments: Sequence[str]) -> int:
-    """Run under load for hours and watch for growth."""
+    """Two thousand settlements with random faults in the twins, then all books compared."""
     prepare("dev")
-    return _become(PYTHON, "-m", "loadtests.soak", *arguments)
+    return _become(PYTHON, "-m", "loadtests.settlements", *arguments)
 
 
 def lock(_arguments: Sequence[str]) -> int:

@@ -245,7 +245,7 @@ def _settle_row(
             "begun": settled.begun,
             "median_s": round(settled.median_s, 2),
             "statements": captured.statements,
-            "commits": captured.transactions,
+            "commits": captured.commits,
             "idle_statements_per_s": round(captured.idle_per_s, 1),
             "cores": _cores(settled.cpu_s, settled.took_s),
         },
@@ -327,7 +327,7 @@ def table(report: Report) -> str:
             lines.append(f"    ratio: {row.against}")
         if "statements" in row.facts:
             lines.append(
-                f"    {row.facts['statements']} statements in {row.facts['commits']} commits each;"
+                f"    {row.facts['statements']} statements and {row.facts['commits']} commits each;"
                 f" median {row.facts['median_s']} s from bill to posting, payer's pauses in it"
             )
     memory = ", ".join(f"{role} {mib:.0f}" for role, mib in report.rss_mib.items())

@@ -11,6 +11,7 @@ import itertools
 import os
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,10 @@ class Resident(FastHttpUser):
     def on_start(self) -> None:
         self.person = next(_next_person)
         self.kiosk = Signer(
-            self.host, caller_id=DEMO.kiosk.terminal_id, key=DEMO.kiosk.key, application=False
+            str(self.host), caller_id=DEMO.kiosk.terminal_id, key=DEMO.kiosk.key, application=False
         )
         self.hospital = Signer(
-            self.host, caller_id=DEMO.application_id, key=DEMO.private_key, application=True
+            str(self.host), caller_id=DEMO.application_id, key=DEMO.private_key, application=True
         )
 
     def show(self) -> str:
@@ -86,7 +87,7 @@ class Resident(FastHttpUser):
         )
         return str(issued["text"])
 
-    def scan(self, text: str) -> dict[str, object]:
+    def scan(self, text: str) -> Any:
         """The kiosk's scan."""
         body = {"text": text, "purpose": "pay"}
         return ask(
@@ -135,7 +136,7 @@ class SettleUser(Resident):
         self.person = next(_next_person)
         self.seen: dict[str, object] = self.retry(lambda: self.scan(self.show()))
 
-    def retry(self, action):  # type: ignore[no-untyped-def]
+    def retry(self, action: Callable[[], Any]) -> Any:
         """Try until it succeeds, as a person at a counter would; gives up after a minute."""
         end = time.monotonic() + WAIT_S
         while True:

@@ -25,7 +25,7 @@ class Person(msgspec.Struct, kw_only=True):
 def invent(seed: int, count: int) -> list[Person]:
     """``count`` persons of region 990001, the same for the same seed."""
     chance = random.Random(seed)
-    people = []
+    people: list[Person] = []
     numbers: set[str] = set()
     while len(people) < count:
         body = (

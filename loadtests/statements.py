@@ -38,6 +38,11 @@ class Group(msgspec.Struct, kw_only=True):
         """What it does, whatever the values."""
         return tuple(one.sql for one in self.statements)
 
+    @property
+    def writes(self) -> bool:
+        """Whether anything is changed."""
+        return any(not sql.lower().startswith("select") for sql in self.shape)
+
 
 class Captured(msgspec.Struct, kw_only=True):
     """Groups in the order in which they began, and the values that were new in unique columns."""
@@ -54,9 +59,9 @@ class Captured(msgspec.Struct, kw_only=True):
         return sum(len(group.statements) for group in self.groups)
 
     @property
-    def transactions(self) -> int:
-        """How many times PostgreSQL commits."""
-        return len(self.groups)
+    def commits(self) -> int:
+        """How many times PostgreSQL commits something to disk."""
+        return sum(group.writes for group in self.groups)
 
 
 async def capture(dsn: str, log: Path, act: Callable[[], Awaitable[float]]) -> Captured:

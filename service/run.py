@@ -23,7 +23,7 @@ from service.kernel.migrate import MigrationRefused, migrate
 from service.postgres.failures import PostgresUnavailable
 from service.postgres.server import embedded_postgres
 from service.sandbox import hospital, keys
-from service.settings import Settings
+from service.settings import Settings, read_settings
 from service.wiring import install_ciphers
 
 READY_WITHIN_S = 60.0
@@ -173,6 +173,7 @@ async def run_all(settings: Settings) -> int:
     prepare_keys(settings)
     keys.prepare_secrets(settings)
     failed = False
+    say("starting database, twins, service and worker …")
 
     async def keep(stop: asyncio.Event) -> None:
         nonlocal failed
@@ -218,6 +219,21 @@ async def _start_parts(settings: Settings, logs: Path, parts: contextlib.AsyncEx
             await _wait_for(ready[role], child)
 
 
+def _demo_command(settings: Settings) -> str:
+    """The demo against this system, with the settings that differ from the defaults."""
+    usual = read_settings({})
+    asked = [
+        f"YIMATONG_{name}={value}"
+        for name, value, default in (
+            ("STATE_DIR", settings.state_dir, usual.state_dir),
+            ("PORT", settings.port, usual.port),
+            ("SANDBOX_PORT", settings.sandbox_port, usual.sandbox_port),
+        )
+        if value != default
+    ]
+    return " ".join([*asked, ".venv/bin/yimatong demo"])
+
+
 def _print_addresses(settings: Settings, database: str, activation: str) -> None:
     base = settings.public_url
     say(
@@ -234,7 +250,7 @@ def _print_addresses(settings: Settings, database: str, activation: str) -> None
                 f"  database          {database}",
                 f"  data and logs     {settings.state_dir.absolute()}",
                 "",
-                "  the whole journey, a line a step:   .venv/bin/yimatong demo",
+                f"  the whole journey, a line a step:   {_demo_command(settings)}",
                 "  Ctrl-C stops everything; the next `make run` resumes.",
                 "",
             ]

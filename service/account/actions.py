@@ -155,6 +155,16 @@ async def find_subject(ctx: Context, account_id: int, provider: str) -> Masked |
     return Masked(ctx.sealer.open_local("account_login", login_hash, sealed).decode())
 
 
+async def check_own(ctx: Context, account_id: int, record_id: int) -> None:
+    """Raises ``NotFound`` for a record of another person, ``RegistrationNeeded``.
+
+    The person's other records count too: a hospital's desk may have registered one before.
+    """
+    own = await own_record(ctx, account_id)
+    if record_id != own and record_id not in await person.list_records(ctx, own):
+        raise NotFound
+
+
 async def register(ctx: Context, resident: Resident, real_name: RealName) -> int:
     """Register the resident with his real name; gives his record. A repeat gives the same.
 

@@ -1,6 +1,6 @@
 """The verbs of bills: what hospitals do with them, and how one holder at a time pays one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -19,7 +19,9 @@ from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
+from service.person import actions as person
 
+PAID_SHOWN = timedelta(days=90)
 LISTED_MAX = 100
 
 
@@ -135,6 +137,29 @@ async def list_payable(ctx: Context, record_id: int, institution_id: int | None)
             conn, record_id, institution_id, ctx.clock.now(), LISTED_MAX
         )
         return [await _open(conn, ctx, row) for row in rows]
+
+
+async def list_of_person(ctx: Context, record_id: int, institution_id: int) -> list[Bill]:
+    """As ``list_payable``, over every record of the record's person."""
+    found: list[Bill] = []
+    for one in await person.list_records(ctx, record_id):
+        found += await list_payable(ctx, one, institution_id)
+    return _newest(found)
+
+
+async def list_own(ctx: Context, record_id: int) -> list[Bill]:
+    """All a person sees of his bills: to pay, being paid, and paid in the last 90 days."""
+    now = ctx.clock.now()
+    found: list[Bill] = []
+    for one in await person.list_records(ctx, record_id):
+        async with connection(ctx.pool) as conn:
+            rows = await store.list_shown(conn, one, now, now - PAID_SHOWN, LISTED_MAX)
+            found += [await _open(conn, ctx, row) for row in rows]
+    return _newest(found)
+
+
+def _newest(bills: list[Bill]) -> list[Bill]:
+    return sorted(bills, key=lambda bill: bill.created_at, reverse=True)[:LISTED_MAX]
 
 
 async def read(ctx: Context, record_id: int, bill_id: int) -> Bill:

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from service.account import actions as account
@@ -29,12 +30,19 @@ from service.kernel.context import Context
 from service.kernel.http_problems import MEDIA_TYPE
 from service.kernel.idempotency import Answer, answer_once
 from service.kernel.principals import Application, Resident, Terminal
-from service.kernel.problems import MalformedRequest, NotAllowed, NotFound
+from service.kernel.problems import MalformedRequest, NotAllowed
 
 SCOPE = "bill"
 
 
-@post("/v1/institution/bills", status_code=201, tags=["institution"])
+@post(
+    "/v1/institution/bills",
+    status_code=201,
+    tags=["institution"],
+    responses={
+        201: ResponseSpec(data_container=BillAnswer, generate_examples=False, description="Taken.")
+    },
+)
 async def push_bill(
     application: NamedDependency[Application],
     data: JSONBody[BillRequest],
@@ -106,9 +114,9 @@ async def read_bill(
 async def list_own_bills(
     resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> BillsAnswer:
-    """The resident's bills to pay, and those being paid."""
+    """The resident's bills: to pay, being paid, and paid in the last 90 days."""
     record_id = await account.own_record(ctx, resident.account_id)
-    found = await actions.list_payable(ctx, record_id, None)
+    found = await actions.list_own(ctx, record_id)
     names = await _names(ctx, found)
     return BillsAnswer(
         bills=[PayableBill.of(ctx, bill, names[bill.institution_id]) for bill in found]
@@ -120,10 +128,8 @@ async def read_own_bill(
     resident: NamedDependency[Resident], bill_id: FromPath[str], ctx: NamedDependency[Context]
 ) -> BillDetail:
     """One of the resident's bills, with its lines, in any state."""
-    record_id = await account.own_record(ctx, resident.account_id)
-    bill_record, local_id = ctx.public_ids.parse(bill_id)
-    if bill_record != record_id:
-        raise NotFound
+    record_id, local_id = ctx.public_ids.parse(bill_id)
+    await account.check_own(ctx, resident.account_id, record_id)
     found = await actions.read(ctx, record_id, local_id)
     return BillDetail.of(ctx, found, (await _names(ctx, [found]))[found.institution_id])
 
@@ -139,7 +145,7 @@ async def list_scanned_bills(
     scan = await healthcode.get_scan(ctx, terminal.institution_id, scan_id)
     if not healthcode.bills_visible(scan, terminal):
         raise BillsNotVisible
-    found = await actions.list_payable(ctx, scan.record_id, terminal.institution_id)
+    found = await actions.list_of_person(ctx, scan.record_id, terminal.institution_id)
     names = await _names(ctx, found)
     return BillDetailsAnswer(
         bills=[BillDetail.of(ctx, bill, names[bill.institution_id]) for bill in found]

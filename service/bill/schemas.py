@@ -17,8 +17,10 @@ QUANTITY_E4_MAX = 10**10
 UNIT_PRICE_E6_MAX = 10**13
 
 BillNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._-]{1,40}$(?!\n)")]
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+"""No control characters: these texts go to the bureau, to screens and to paper."""
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=PRINTABLE)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=PRINTABLE)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

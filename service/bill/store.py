@@ -50,6 +50,17 @@ where b.record_id = $1 and ($2::bigint is null or b.institution_id = $2)
 order by b.created_at desc, b.bill_id
 limit $4
 """
+LIST_SHOWN = """
+select b.record_id, b.bill_id, b.institution_id, b.bill_no, b.version, b.total_fen, b.state,
+  b.holder_id, b.pay_until, b.created_at, b.updated_at, b.row_mac, v.sealed
+from bill b
+join bill_version v on v.record_id = b.record_id and v.bill_id = b.bill_id and v.version = b.version
+where b.record_id = $1
+  and (b.state = 'LOCKED' or (b.state = 'OPEN' and b.pay_until > $2)
+    or (b.state = 'PAID' and b.updated_at > $3))
+order by b.created_at desc, b.bill_id
+limit $4
+"""
 SAVE_BILL = """
 update bill
 set version = $4, total_fen = $5, state = $6, holder_id = $7, pay_until = $8, updated_at = $9,
@@ -127,6 +138,13 @@ async def list_payable(
 ) -> list[SealedBill]:
     """Newest first."""
     return await list_rows(conn, SealedBill, LIST_PAYABLE, record_id, institution_id, now, limit)
+
+
+async def list_shown(
+    conn: Connection, record_id: int, now: datetime, paid_since: datetime, limit: int
+) -> list[SealedBill]:
+    """Newest first: to pay, being paid, and paid since."""
+    return await list_rows(conn, SealedBill, LIST_SHOWN, record_id, now, paid_since, limit)
 
 
 async def save_bill(conn: Connection, before: BillRow, after: BillRow) -> bool:

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 
 from service.healthcode import actions
@@ -46,7 +47,16 @@ async def issue_code(
     return CodeAnswer.of(issued, ctx.clock.now(), svg)
 
 
-@post("/v1/terminal/scans", status_code=200, tags=["terminal"])
+@post(
+    "/v1/terminal/scans",
+    status_code=200,
+    tags=["terminal"],
+    responses={
+        200: ResponseSpec(
+            data_container=ScanAnswer, generate_examples=False, description="Who it is."
+        )
+    },
+)
 async def resolve_scan(
     terminal: NamedDependency[Terminal],
     data: JSONBody[ScanBody],

@@ -34,6 +34,11 @@ _ACTIVATION_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _ACTIVATION_LENGTH = 16
 TERMINAL_KEY_LENGTH = 32
 MESSAGE_TRIES = 50
+UNPROVED = (
+    "unknown or revoked caller, or a signature that is not over the eight lines of "
+    "docs/integration.md; `yimatong sign-debug` prints them"
+)
+"""One text for all, so that nobody learns which ids exist."""
 KEEP_MESSAGES = timedelta(days=1)
 
 
@@ -189,7 +194,7 @@ async def find_patient(ctx: Context, institution_id: int, pseudonym_text: str) -
     async with connection(ctx.pool) as conn:
         record_id = await store.find_patient(conn, institution_id, name)
     if record_id is None or ctx.sealer.pseudonym(institution_id, record_id) != name:
-        raise NotFound
+        raise NotFound("no patient of this institution has that patient_id")
     return record_id
 
 
@@ -204,7 +209,7 @@ async def prove(ctx: Context, claimed: Claimed, text: bytes, changes_state: bool
     try:
         institution_id, caller_id = ctx.public_ids.parse(claimed.caller_id)
     except NotFound:
-        raise NotAuthenticated from None
+        raise NotAuthenticated(UNPROVED) from None
     if claimed.scheme == SCHEME_APPLICATION:
         proved = await _prove_application(ctx, institution_id, caller_id, claimed, text)
     else:
@@ -227,10 +232,10 @@ async def _prove_application(
     async with connection(ctx.pool) as conn:
         row = await store.find_application(conn, institution_id, application_id)
     if row is None or row.state is not CallerState.ACTIVE:
-        raise NotAuthenticated
+        raise NotAuthenticated(UNPROVED)
     ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
     if not rules.signature_holds(row.public_key, text, claimed.signature):
-        raise NotAuthenticated
+        raise NotAuthenticated(UNPROVED)
     principal = Application(
         institution_id=institution_id,
         application_id=application_id,
@@ -262,11 +267,11 @@ async def _prove_terminal(
     async with connection(ctx.pool) as conn:
         row = await store.find_terminal(conn, institution_id, terminal_id)
     if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
-        raise NotAuthenticated
+        raise NotAuthenticated(UNPROVED)
     ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
     key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
     if not rules.mac_holds(key, text, claimed.signature):
-        raise NotAuthenticated
+        raise NotAuthenticated(UNPROVED)
     principal = Terminal(
         institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
     )

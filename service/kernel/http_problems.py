@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 
 from service.kernel.database import UNAVAILABLE
 from service.kernel.logs import get_logger
@@ -48,6 +48,8 @@ def problem_of(fault: Exception) -> Problem:
     """The problem that answers ``fault``; unknown faults become ``internal-error``."""
     if isinstance(fault, Problem):
         return fault
+    if isinstance(fault, ValidationException):
+        return MalformedRequest(_misread(fault))
     if isinstance(fault, HTTPException):
         return _BY_STATUS.get(fault.status_code, InternalError)()
     if isinstance(fault, msgspec.ValidationError):
@@ -55,6 +57,13 @@ def problem_of(fault: Exception) -> Problem:
     if isinstance(fault, UNAVAILABLE):
         return DatabaseUnavailable(retry_after_s=1)
     return InternalError()
+
+
+def _misread(fault: ValidationException) -> str:
+    """Which parameter the framework could not read; its value is not repeated."""
+    extra = fault.extra if isinstance(fault.extra, list) else []
+    names = [str(one["key"]) for one in extra if isinstance(one, dict) and "key" in one]
+    return f"not of the declared form: {', '.join(names)[:100]}" if names else ""
 
 
 def problem_headers(problem: Problem) -> dict[str, str]:

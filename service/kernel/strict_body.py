@@ -30,6 +30,8 @@ async def decode_strictly(request: Request[Any, Any, Any]) -> None:
     if len(body) > BODY_MAX:
         raise BodyTooLarge
     try:
+        # Whether it is JSON at all is told before what is wrong with it.
+        _decoder(msgspec.Raw).decode(body)
         _decoder(field.annotation).decode(body)
     except msgspec.ValidationError as fault:
         raise MalformedRequest(_safe_text(fault)) from None
@@ -44,7 +46,8 @@ def _safe_text(fault: msgspec.ValidationError) -> str:
     """msgspec names types and places; where it quotes what was sent, only the place is kept."""
     text = str(fault)
     if "unknown field" in text:
-        return "unknown member"
+        place = _PLACE.search(text)
+        return "unknown member" + (place[0] if place else "")
     if text.startswith(("Invalid enum value", "Invalid value")):
         place = _PLACE.search(text)
         return "not one of the listed values" + (place[0] if place else "")

@@ -59,7 +59,12 @@ class Journey:
 
     async def ready(self) -> str:
         """The system is up and says what it runs on."""
-        answer = await self.client.get("/readyz")
+        try:
+            answer = await self.client.get("/readyz")
+        except httpx.ConnectError:
+            raise StepWrong(
+                f"nobody answers at {self.client.base_url}: is `make run` up?"
+            ) from None
         state = answer.json()
         if answer.status_code != 200:
             raise StepWrong(f"not ready: {state}")

@@ -14,7 +14,7 @@ from service.kernel.context import Context
 from service.kernel.http_problems import MEDIA_TYPE
 from service.kernel.idempotency import Answer, answer_once
 from service.kernel.principals import Application, Resident
-from service.kernel.problems import NotAllowed, NotFound
+from service.kernel.problems import NotAllowed
 from service.receipt import actions as receipt
 from service.settlement import actions, paying
 from service.settlement.model import Channel, StartPayment, StartSettlement
@@ -77,10 +77,8 @@ async def once(
 
 async def _own(ctx: Context, resident: Resident, text: str) -> tuple[int, int]:
     """(record, row) of the resident's own thing. Raises ``NotFound``, ``RegistrationNeeded``."""
-    own = await account.own_record(ctx, resident.account_id)
     record_id, local_id = ctx.public_ids.parse(text)
-    if record_id != own:
-        raise NotFound
+    await account.check_own(ctx, resident.account_id, record_id)
     return record_id, local_id
 
 

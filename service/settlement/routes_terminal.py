@@ -50,9 +50,10 @@ async def start(
     async def run() -> SettlementAnswer:
         scan = await scans.starting_scan(ctx, terminal, scan_id)
         record_id, bill_id = ctx.public_ids.parse(data.bill_id)
+        await scans.check_scanned(ctx, scan, record_id)
         command = StartSettlement(
-            record_id=scan.record_id,
-            bill_id=bill_id if record_id == scan.record_id else 0,
+            record_id=record_id,
+            bill_id=bill_id,
             institution_id=terminal.institution_id,
             channel=Channel.KIOSK if terminal.public_place else Channel.COUNTER,
             terminal_id=terminal.terminal_id,

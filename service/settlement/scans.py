@@ -8,6 +8,7 @@ from service.healthcode.model import Scan
 from service.kernel.context import Context
 from service.kernel.principals import Terminal
 from service.kernel.problems import NotFound
+from service.person import actions as person
 from service.settlement import actions
 from service.settlement.model import SettlementView
 from service.settlement.problems import ScanTooOldToPay
@@ -37,14 +38,21 @@ async def starting_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:
     return scan
 
 
+async def check_scanned(ctx: Context, scan: Scan, record_id: int) -> None:
+    """Raises ``NotFound`` for a record of another person than the one scanned."""
+    if record_id != scan.record_id and record_id not in await person.list_records(
+        ctx, scan.record_id
+    ):
+        raise NotFound
+
+
 async def settlement_of_scan(
     ctx: Context, terminal: Terminal, scan_id: str, settlement_id: str
 ) -> SettlementView:
     """A settlement of the scanned person at the terminal's institution. Raises ``NotFound``."""
     scan = await paying_scan(ctx, terminal, scan_id)
     record_id, local_id = ctx.public_ids.parse(settlement_id)
-    if record_id != scan.record_id:
-        raise NotFound
+    await check_scanned(ctx, scan, record_id)
     view = await actions.get(ctx, record_id, local_id)
     if view.settlement.institution_id != terminal.institution_id:
         raise NotFound

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 
@@ -66,7 +67,11 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
         if attempt is None:
             return None
         parameters = shown.client_parameters if shown is not None and is_own else None
-        cashier = ctx.policy.cashier_url
+        cashier = None
+        if ctx.policy.cashier_url and parameters and "package" in parameters:
+            cashier = f"{ctx.policy.cashier_url}?{parameters['package']}"
+        elif ctx.policy.cashier_url and shown is not None and shown.qr_text is not None:
+            cashier = f"{ctx.policy.cashier_url}?code_url={quote(shown.qr_text, safe='')}"
         return cls(
             state=attempt.state.value,
             way=attempt.way,
@@ -74,9 +79,7 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             expires_at=attempt.expires_at,
             qr_text=shown.qr_text if shown is not None else None,
             client_parameters=parameters,
-            cashier_url=f"{cashier}?{parameters['package']}"
-            if cashier and parameters and "package" in parameters
-            else None,
+            cashier_url=cashier,
         )
 
 

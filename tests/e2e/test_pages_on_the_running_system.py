@@ -193,7 +193,7 @@ def test_cancelled_at_the_kiosk_then_paid_by_phone(
     expect(kiosk.get_by_role("heading", name="请扫码")).to_be_visible()
 
     expect(phone.locator(".badge").first).to_contain_text("到院首次扫码后关联医保")
-    phone.get_by_role("link", name="缴费").last.click()
+    phone.get_by_role("link", name="账单").last.click()
     open_bill = phone.locator(".bill", has_text="待缴")
     for _ in range(20):
         if open_bill.count() == 1:

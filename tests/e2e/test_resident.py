@@ -65,7 +65,7 @@ def test_journey_from_bill_to_receipt(new_page: NewPage, backend: PageBackend) -
     page = new_page(390, 844)
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
-    page.get_by_role("link", name="缴费").click()
+    page.get_by_role("link", name="账单").click()
     expect(page.locator(".total .amount")).to_have_text("¥119.20")
     page.locator(".bill").click()
     expect(page.locator(".lines tbody tr")).to_have_count(4)
@@ -98,7 +98,7 @@ def test_giving_up_before_payment_undoes_the_settlement(
     page = new_page(360, 740)
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
-    page.get_by_role("link", name="缴费").click()
+    page.get_by_role("link", name="账单").click()
     page.locator(".bill").click()
     page.get_by_role("button", name="去结算").click()
     expect(page.locator(".paying")).to_have_attribute("data-state", "PRESETTLED")
@@ -121,7 +121,7 @@ def test_no_screen_is_wider_than_the_phone(
         assert part["left"] >= 0
         assert part["right"] <= width
     backend.bill_the_newest_person(LINES)
-    page.get_by_role("link", name="缴费").click()
+    page.get_by_role("link", name="账单").click()
     page.locator(".bill").click()
     expect(page.locator(".lines")).to_be_visible()
     assert sideways(page) == 0
@@ -202,7 +202,7 @@ def test_problems_are_said_in_plain_words(
     page = new_page(390, 844, quiet=(UNREACHED,))
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
-    page.get_by_role("link", name="缴费").click()
+    page.get_by_role("link", name="账单").click()
     page.locator(".bill").click()
     page.route("**/settlements", lambda route: answer_problem(route, status, **members))
     page.get_by_role("button", name="去结算").click()
@@ -215,7 +215,7 @@ def test_problems_are_said_in_plain_words(
 def start_with_lost_answers(page: Page, backend: PageBackend, keys: list[str], lost: int) -> None:
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
-    page.get_by_role("link", name="缴费").click()
+    page.get_by_role("link", name="账单").click()
     page.locator(".bill").click()
 
     def lose(route: Route) -> None:
@@ -275,7 +275,7 @@ def test_an_ended_login_leads_back_to_the_login(new_page: NewPage, backend: Page
     page = new_page(390, 844, quiet=(UNREACHED,))
     enter(page, backend)
     world_of(backend).tokens.clear()
-    page.get_by_role("link", name="缴费").click()
+    page.get_by_role("link", name="账单").click()
     expect(page.get_by_role("alert")).to_contain_text("登录已过期")
     expect(page.get_by_role("button", name="微信登录")).to_be_visible()
 
@@ -291,4 +291,4 @@ def test_the_keyboard_reaches_everything_in_order(new_page: NewPage, backend: Pa
         names.append(
             page.evaluate("document.activeElement.textContent || document.activeElement.value")
         )
-    assert names == ["English", "pay", "换一张", "无法扫码时的文字码", "退出登录", "健康码", "缴费"]
+    assert names == ["English", "pay", "换一张", "无法扫码时的文字码", "退出登录", "健康码", "账单"]

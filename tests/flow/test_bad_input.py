@@ -275,3 +275,28 @@ async def test_a_notice_with_a_wrong_amount_goes_before_a_person(street: Street)
     assert {item["kind"] for item in items} == {"payment", "settlement"}
     paid = [one for one in (await street.till.book())["orders"] if one["trade_state"] == "SUCCESS"]
     assert len(paid) == 2
+
+
+async def test_a_division_that_does_not_add_up_goes_before_a_person(street: Street) -> None:
+    await street.plan("break_identity", "2206")
+    bill_id = await street.push_bill()
+    body = {"use_account": False, "insured": True}
+    started = await street.mine("POST", f"/v1/me/bills/{bill_id}/settlements", body)
+    await street.work()
+    path = f"/v1/me/settlements/{started['settlement_id']}"
+    seen = await street.mine("GET", path)
+    assert (seen["state"], seen["reason"]) == ("NEEDS_REVIEW", "split-contradicts")
+    assert "cash_fen" not in seen, "no amount that does not add up is shown"
+    assert await street.balances(seen["settlement_id"]) == {}
+
+
+async def test_a_settlement_that_does_not_add_up_goes_before_a_person(street: Street) -> None:
+    path, ordered = await awaiting(street)
+    await street.plan("break_identity", "2207")
+    await street.run_for(timedelta(minutes=1))
+    seen = await street.mine("GET", path)
+    assert (seen["state"], seen["reason"]) == ("NEEDS_REVIEW", "settlement-contradicts")
+    paid_fen = ordered["payment"]["amount_fen"]
+    assert (seen["paid_fen"], seen["refunded_fen"]) == (paid_fen, 0), "nothing is lost"
+    kept = await street.balances(seen["settlement_id"])
+    assert kept == {"provider:wechatpay": paid_fen, "patient": -paid_fen}

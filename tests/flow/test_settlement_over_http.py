@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 
+from service.institution import actions as institution
 from service.institution.model import MovedAmounts
+from service.kernel.database import transaction
+from service.person import actions as person
+from service.person.model import Registration, Source
 from tests.support.database import DatabaseServer
-from tests.support.settlement_street import PERSON_NO, SINGLE_FEN, Street, a_street
+from tests.support.settlement_street import (
+    ID_NO,
+    NAME,
+    PERSON_NO,
+    SINGLE_FEN,
+    Street,
+    a_street,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -247,3 +258,31 @@ async def test_an_old_scan_starts_nothing(street: Street) -> None:
         key="key-3",
     )
     assert (refused.status_code, refused.json()["code"]) == (403, "scan-too-old-to-pay")
+
+
+async def test_a_bill_of_another_record_of_the_person_is_found_and_settled(
+    street: Street,
+) -> None:
+    """A hospital's reader registered him first; its bill hangs on that record, not on his own."""
+    place = street.callers.hospital.institution_id
+    registered = await person.register(
+        street.ctx,
+        Registration(
+            source=Source.READER,
+            institution_id=place,
+            name=NAME,
+            id_type="01",
+            id_no=ID_NO,
+            phone=None,
+        ),
+    )
+    async with transaction(street.ctx.pool) as conn:
+        theirs = await institution.pseudonym(conn, street.ctx, place, registered.record_id)
+    assert theirs != street.scan["patient_id"]
+    street.scan["patient_id"] = theirs
+    path, _ = await split(street)
+    settlement_id = path.rsplit("/", 1)[-1]
+    listed = await street.mine("GET", "/v1/me/bills")
+    assert [bill["settlement_id"] for bill in listed["bills"]] == [settlement_id]
+    mine = await street.mine("GET", f"/v1/me/settlements/{settlement_id}")
+    assert mine["state"] == "PRESETTLED"

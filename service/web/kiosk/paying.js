@@ -135,7 +135,12 @@ class Paying {
     if (symbol === this.symbol) return;
     this.symbol = symbol;
     const picture = symbol === "" ? h("p", {}, t("check.wait")) : pictureOf(symbol, t("pay.picture"));
-    this.box.replaceChildren(picture);
+    // Nobody's WeChat reads the sandbox's code: there a tap on it opens the sandbox's cashier.
+    const cashier = this.visit.settlement.payment?.cashier_url;
+    const shown = cashier && symbol !== ""
+      ? h("a.sandbox-cashier", { href: cashier, target: "_blank", rel: "noopener" }, picture)
+      : picture;
+    this.box.replaceChildren(shown);
   }
 
   askStill() {

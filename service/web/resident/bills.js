@@ -7,10 +7,11 @@ import { faultNotice } from "../faults.js";
 import { linesView } from "../receipt.js";
 
 const payable = (bill) => ["OPEN", "LOCKED"].includes(bill.state);
+const paid = (bill) => bill.state === "PAID" && bill.settlement_id;
 
 function billCard(bill) {
   const busy = bill.state === "LOCKED" && bill.settlement_id;
-  const place = busy ? `settlement/${bill.settlement_id}` : `bill/${bill.bill_id}`;
+  const place = bill.settlement_id ? `settlement/${bill.settlement_id}` : `bill/${bill.bill_id}`;
   return h("li", {}, h("a.bill", { href: `#/${place}` },
     h("span.bill-place", {}, bill.institution_name),
     h("span.bill-more", {}, [bill.department, timeText(bill.charged_at)].filter(Boolean).join(" · ")),
@@ -19,7 +20,9 @@ function billCard(bill) {
 }
 
 export async function billsScreen(app) {
-  const bills = (await app.session.listBills()).filter(payable);
+  const known = await app.session.listBills();
+  const bills = known.filter(payable);
+  const settled = known.filter(paid);
   const total = bills.reduce((sum, bill) => sum + bill.total_fen, 0);
   const refresh = button("button.button.is-quiet", t("bills.refresh"), () => app.show());
   const body = bills.length === 0
@@ -29,7 +32,9 @@ export async function billsScreen(app) {
       h("p.total", {}, h("span", {}, t("bills.total")), h("strong.amount", {}, `¥${yuan(total)}`)),
     ];
   const element = h("section.screen", { "aria-labelledby": "title" },
-    h("div.row.is-apart", {}, h("h1", { id: "title" }, t("bills.title")), refresh), body);
+    h("div.row.is-apart", {}, h("h1", { id: "title" }, t("bills.title")), refresh), body,
+    settled.length === 0 ? null
+      : [h("h2", {}, t("bills.paid")), h("ul.bills", {}, settled.map(billCard))]);
   return { element };
 }
 

@@ -6,7 +6,7 @@ import "../words.js";
 addWords({
   zh: {
     "page.title": "一码通 · 居民健康码", "skip": "跳到正文",
-    "tab.code": "健康码", "tab.bills": "缴费", "tab.label": "主要功能",
+    "tab.code": "健康码", "tab.bills": "账单", "tab.label": "主要功能",
     "login.title": "一个码，看病缴费都用它", "login.lead": "登录后填一次姓名和身份证号，就能出示健康码。",
     "login.wechat": "微信登录", "login.twin": "演示环境：登录的是模拟微信，请勿填写真实身份。",
     "login.outside": "请在微信里打开本页。", "login.keep": "身份信息加密保存，医院只看到遮盖后的姓名。",
@@ -24,7 +24,7 @@ addWords({
     "code.copy": "复制", "code.copied": "已复制", "code.waiting": "正在出码…",
     "insurance.NOT_LINKED": "到院首次扫码后关联医保", "code.owed": "有 {count} 笔费用待缴", "logout": "退出登录",
     "bills.title": "待缴费用", "bills.total": "合计", "bills.none": "没有待缴的费用",
-    "bills.none.more": "医院开出费用后会显示在这里。", "bills.refresh": "刷新",
+    "bills.none.more": "医院开出费用后会显示在这里。", "bills.refresh": "刷新", "bills.paid": "已缴费用",
     "bill.title": "费用明细", "bill.visit": "就诊号", "bill.charged": "开单时间", "bill.until": "请在此前缴纳",
     "bill.insured": "用医保结算", "bill.account": "先用医保个人账户的钱",
     "bill.start": "去结算", "bill.start.more": "先算出医保付多少，确认后再付款。",
@@ -70,7 +70,7 @@ addWords({
     "code.copy": "Copy", "code.copied": "Copied", "code.waiting": "Getting your code…",
     "insurance.NOT_LINKED": "Insurance links at your first scan", "code.owed": "{count} bill(s) to pay", "logout": "Log out",
     "bills.title": "To pay", "bills.total": "Total", "bills.none": "Nothing to pay",
-    "bills.none.more": "Bills appear here when a hospital issues them.", "bills.refresh": "Refresh",
+    "bills.none.more": "Bills appear here when a hospital issues them.", "bills.refresh": "Refresh", "bills.paid": "Paid",
     "bill.title": "Bill", "bill.visit": "Visit no.", "bill.charged": "Issued", "bill.until": "Pay before",
     "bill.insured": "Use my insurance", "bill.account": "Use my insurance account first",
     "bill.start": "Continue", "bill.start.more": "First see what insurance pays, then pay.",

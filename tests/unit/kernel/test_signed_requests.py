@@ -2,11 +2,13 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crypto.sm3 import hmac_sm3
 from service.kernel.problems import NotAuthenticated, TimestampOutsideWindow
 from service.kernel.signed_requests import (
     SCHEME_APPLICATION,
@@ -83,3 +85,19 @@ def test_five_minutes_is_the_window(off_s: int, refused: bool) -> None:
             check_window(read_authorization(GOOD), now)
     else:
         check_window(read_authorization(GOOD), now)
+
+
+def test_the_example_of_the_integration_guide_is_right() -> None:
+    text = text_to_sign(
+        caller_id="A000000000000000000000000T1",
+        method="GET",
+        host="code.example.cn",
+        target="/v1/terminal/scans/A1/bills",
+        timestamp=1772416800,
+        nonce="0123456789abcdef",
+        idempotency_key="",
+        body=b"",
+    )
+    guide = (Path(__file__).parents[3] / "docs" / "integration.md").read_text("utf-8")
+    assert text.decode().replace("\n", "⏎") in guide
+    assert base64.b64encode(hmac_sm3(bytes(range(32)), text)).decode() in guide
