@@ -94,7 +94,10 @@ def new_page(browser: Browser, backend: PageBackend) -> Iterator[NewPage]:
 
     def open_page(width: int, height: int, *, quiet: tuple[str, ...] = (), scale: int = 2) -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=scale, locale="zh-CN"
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+            locale="zh-CN",
+            reduced_motion="reduce",
         )
         contexts.append(context)
         context.add_init_script(WATCH_SHIFTS)

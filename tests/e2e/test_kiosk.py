@@ -91,7 +91,9 @@ def test_journey_from_scan_to_receipt_in_three_screens(
     assert_fits(page, shape)
     page.evaluate("screens.length = 0; shifts = 0; shifted.length = 0; 0")
 
-    scan(page, text)
+    with page.expect_request("**/v1/terminal/scans") as asked:
+        scan(page, text)
+    assert asked.value.post_data_json["text"] == text
     expect(page.locator(".check")).to_have_attribute("data-state", "PRESETTLED")
     expect(page.locator(".person-name")).to_contain_text("*")
     cash = page.locator("[data-part=cash_fen]").text_content() or ""
