@@ -29,4 +29,7 @@ class RealNameGateway(Protocol):
     code: str
 
     async def check(self, name: str, id_no: str, request_no: str) -> Outcome[bool]:
-        """Do name and number belong together (two factors)? Reads only."""
+        """Do name and number belong together (two factors)? Reads only.
+
+        Rejected with ``not-on-record`` when the source does not know the number.
+        """

@@ -298,7 +298,7 @@ async def _check_real_name(ctx: Context, resident: Resident, facts: Facts) -> No
     match outcome:
         case Accepted(True):
             return
-        case Accepted(_):
+        case Accepted(_) | Rejected(reason="not-on-record"):
             raise NameAndNumberDoNotMatch
         case Rejected() | NotSent() | Unknown():
             async with connection(ctx.pool) as conn:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from integrations.ports.outcomes import NotSent, Unknown
+from integrations.ports.outcomes import NotSent, Rejected, Unknown
 from service.account import actions as account
 from service.kernel.problems import StateConflict
 from tests.support.fakes_identity import citizen_number
@@ -223,3 +223,14 @@ async def test_only_the_identity_card_is_registered(rig: IdentityRig) -> None:
 async def test_what_is_no_token_proves_nobody(rig: IdentityRig, header: str) -> None:
     answer = await rig.client.get("/v1/me", headers={"authorization": header})
     assert (answer.status_code, answer.json()["code"]) == (401, "not-authenticated")
+
+
+async def test_a_number_the_source_does_not_know_is_a_mismatch_not_an_outage(
+    rig: IdentityRig,
+) -> None:
+    rig.partners.names.outcome = Rejected(
+        reason="not-on-record", provider_code="NO_RECORD", provider_text=""
+    )
+    phone = await a_phone(rig, "stranger")
+    answer = await phone.register("测试甲", citizen_number(BORN, 633))
+    assert (answer.status_code, answer.json()["code"]) == (422, "name-and-number-do-not-match")
