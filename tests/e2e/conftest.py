@@ -61,8 +61,9 @@ def wait_until_served(url: str) -> None:
     raise TimeoutError(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One browser a module: Playwright's loop must be gone before an asynchronous test runs."""
     path = chromium_path()
     if path is None:
         if os.environ.get("YIMATONG_REQUIRE_BROWSER"):
