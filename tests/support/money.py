@@ -112,11 +112,11 @@ class House:
             await asyncio.sleep(0)
 
     async def topics(self, settlement_id: int = 7) -> list[str]:
-        """What was told about a settlement, in order."""
+        """What was told about a settlement, in order. Where times are equal, rows' places tell."""
         async with transaction(self.ctx.pool) as conn:
             rows = await conn.fetch(
                 "select topic from outbox where record_id = $1 and subject_id = $2"
-                " order by created_at, event_id",
+                " order by created_at, ctid",
                 self.record_id,
                 settlement_id,
             )
