@@ -114,7 +114,7 @@ def test_people_are_caught() -> None:
     "sample",
     [
         "/home/somebody/project",
-        "see /work/notes",
+        "see /Users/someone",
         "C:\\Users\\x",
         "--extra-index-url x",
         "https://pypi.org/simple/",
