@@ -10,7 +10,9 @@ import pytest
 
 from service.account import actions as account
 from service.healthcode import actions as healthcode
+from service.healthcode.problems import ScanExpired
 from service.kernel.principals import Resident
+from service.kernel.problems import NotFound
 from service.person import actions as person
 from tests.support.fakes_identity import citizen_number
 from tests.support.identity_rig import BORN, IdentityRig, Phone, an_identity_rig
@@ -206,10 +208,10 @@ async def test_a_scan_serves_its_own_institution_for_one_visit(rig: IdentityRig)
     other = await rig.enrol("H99" + f"{secrets.randbelow(10**9):09d}")
     got = await healthcode.get_scan(rig.ctx, rig.hospital.institution_id, scan["scan_id"])
     assert got.terminal_id
-    with pytest.raises(healthcode.NotFound):
+    with pytest.raises(NotFound):
         await healthcode.get_scan(rig.ctx, other.institution_id, scan["scan_id"])
     rig.clock.advance(timedelta(hours=12))
-    with pytest.raises(healthcode.ScanExpired):
+    with pytest.raises(ScanExpired):
         await healthcode.get_scan(rig.ctx, rig.hospital.institution_id, scan["scan_id"])
 
 

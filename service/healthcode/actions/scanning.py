@@ -1,30 +1,20 @@
-"""Issue one-time codes, resolve scans, void and freeze."""
+"""Scan: from a text at a terminal to one person, and what a hospital may read of it."""
 
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import timedelta
 
 import msgspec
 
 from crypto.healthcode.index import Index
-from crypto.healthcode.issue import Issuer, OnceRequest
-from crypto.healthcode.issue import issue_once as sign_once
-from crypto.healthcode.layout import Kind
-from crypto.keyring import KeyKind
-from crypto.sm2 import PrivateKey
-from service.account import actions as account
 from service.audit.actions import append
 from service.audit.model import AuditEntry
 from service.credential import actions as credential
 from service.credential.model import InsuranceView
 from service.healthcode import cards, rules, store
 from service.healthcode.model import (
-    CodeState,
     CodeUse,
-    IssuedOnce,
     ListedScan,
     ResolvedScan,
     Scan,
-    ScanPurpose,
     ScanRequest,
 )
 from service.healthcode.problems import (
@@ -37,42 +27,12 @@ from service.healthcode.reading import ReadCode, read_text
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
-from service.kernel.principals import Resident, Terminal
+from service.kernel.principals import Terminal
 from service.kernel.problems import InvariantBroken, NotFound
 from service.person import actions as person
 
 USES_KEPT = timedelta(days=1)
 """Far longer than any code that is taken once can live."""
-
-
-async def issue_once(ctx: Context, resident: Resident, purpose: ScanPurpose) -> IssuedOnce:
-    """A one-time code for the resident's own record; nothing of it is stored.
-
-    Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``.
-    """
-    record_id = await account.own_record(ctx, resident.account_id)
-    async with connection(ctx.pool) as conn:
-        card = await cards.find_or_make(conn, ctx, record_id)
-        owner = await person.person_of(conn, ctx, record_id)
-    rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
-    now = ctx.clock.now()
-    index = Index(record_id=record_id.to_bytes(8), card=card.card, epoch=card.epoch)
-    issued = sign_once(
-        _issuer(ctx, now),
-        OnceRequest(
-            index=index,
-            code_class=0,
-            purpose=rules.PURPOSES[purpose],
-            life_s=ctx.policy.code_life_s,
-        ),
-        now,
-    )
-    return IssuedOnce(
-        text=issued.text,
-        issued_at=issued.code.head.issued_at,
-        expires_at=issued.code.head.expires_at,
-        life_s=ctx.policy.code_life_s,
-    )
 
 
 async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -> ResolvedScan:
@@ -139,23 +99,6 @@ async def list_scans(
     last = passed[-1]
     micros = (last.scanned_at - rules.YEAR_1970) // timedelta(microseconds=1)
     return found, ctx.public_ids.text(micros, last.scan_id)
-
-
-async def void_codes(ctx: Context, record_id: int) -> None:
-    """Every code issued before is void. Raises ``NotFound``, ``StateConflict``."""
-    await cards.change(ctx, record_id, "code.voided", cards.with_next_epoch)
-
-
-async def freeze(ctx: Context, record_id: int) -> None:
-    """No code of the record resolves until ``unfreeze``. Raises ``NotFound``, ``StateConflict``."""
-    frozen = cards.moved(CodeState.ACTIVE, CodeState.FROZEN)
-    await cards.change(ctx, record_id, "code.frozen", frozen)
-
-
-async def unfreeze(ctx: Context, record_id: int) -> None:
-    """Codes resolve again. Raises ``NotFound``, ``StateConflict``."""
-    active = cards.moved(CodeState.FROZEN, CodeState.ACTIVE)
-    await cards.change(ctx, record_id, "code.unfrozen", active)
 
 
 async def forget_uses(ctx: Context) -> int:
@@ -265,21 +208,3 @@ async def _resolved(ctx: Context, scan: Scan, insurance: InsuranceView | None) -
         birth_date=view.birth_date,
         insurance=insurance,
     )
-
-
-def _issuer(ctx: Context, now: datetime) -> Issuer:
-    key = ctx.ring.current(KeyKind.ISSUER_ONCE, now)
-    if key.code_key_id is None:
-        raise InvariantBroken("an issuer key has a key id")
-    return Issuer(
-        kind=Kind.ONCE,
-        key_id=key.code_key_id,
-        signer=_private_key(key.material),
-        index_root=ctx.ring.current(KeyKind.INDEX_ROOT, now).material,
-    )
-
-
-@lru_cache(maxsize=8)
-def _private_key(material: bytes) -> PrivateKey:
-    """The handle of an issuer key; importing it costs as much as a signature."""
-    return PrivateKey.from_bytes(material)
