@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from crypto.errors import BadKey
 
@@ -98,6 +99,26 @@ class Key:
     def is_accepted(self, now: datetime) -> bool:
         """May open or verify something at ``now``."""
         return self.use_from <= now and (self.accept_until is None or now < self.accept_until)
+
+
+class KeyView(Protocol):
+    """Looks keys up: a ring, or what stands for the newest of several."""
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Every key, by kind, then version."""
+
+    def current(self, kind: KeyKind, now: datetime) -> Key:
+        """The newest version that may protect something now; ``BadKey`` if there is none."""
+
+    def accepted(self, kind: KeyKind, version: int, now: datetime) -> Key:
+        """That very version if it may open or verify now; ``BadKey`` otherwise."""
+
+    def all_accepted(self, kind: KeyKind, now: datetime) -> tuple[Key, ...]:
+        """Every version that may open or verify now, newest first: for look-ups."""
+
+    def by_code_key_id(self, code_key_id: int) -> Key:
+        """The key with this id, whatever its windows; ``BadKey`` if unknown."""
 
 
 class KeyRing:

@@ -29,7 +29,7 @@ from crypto.healthcode.layout import (
     parse,
 )
 from crypto.healthcode.trust import Signer
-from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.keyring import Key, KeyKind, KeyView
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm2_backend import Sm2Backend
 
@@ -62,7 +62,7 @@ class IssuedCode:
 
 
 def load_issuer(
-    ring: KeyRing, kind: Kind, now: datetime, *, backend: Sm2Backend | None = None
+    ring: KeyView, kind: Kind, now: datetime, *, backend: Sm2Backend | None = None
 ) -> Issuer:
     """The ring's current issuer key and index root for a kind; ``BadKey`` if there is none."""
     key: Key = ring.current(_RING_KIND[kind], now)

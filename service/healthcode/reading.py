@@ -54,7 +54,7 @@ def _read_ours(ctx: Context, text: str, purpose: ScanPurpose) -> ReadCode:
     """Checks 1 to 9 of the format, then the index; nothing is written before all of them hold."""
     now = ctx.clock.now()
     reader = Reader(wanted=rules.PURPOSES[purpose])
-    verdict = _verifier(ctx.ring).verify(text, reader, now)
+    verdict = _verifier(ctx.ring.snapshot).verify(text, reader, now)
     if verdict.code is not None and not isinstance(verdict.code, OnceCode):
         raise CodeUnsupported
     if verdict.refusal is not None:

@@ -11,6 +11,7 @@ from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
 from service.kernel.ids import IdSource, RandomIds
+from service.kernel.live_ring import LiveRing
 from service.kernel.metrics import Metrics
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
@@ -19,7 +20,7 @@ from service.kernel.sealing import Sealer
 class PublicIds:
     """Ids as callers see them: opaque, and carrying the shard they route to."""
 
-    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+    def __init__(self, ring: LiveRing, clock: Clock) -> None:
         self._ids = publicid.PublicIds(ring, "row")
         self._clock = clock
 
@@ -69,7 +70,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     pool: Pool
     clock: Clock
     ids: IdSource
-    ring: KeyRing
+    ring: LiveRing
     sealer: Sealer
     public_ids: PublicIds
     metrics: Metrics
@@ -78,16 +79,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_context(
-    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
+    *, pool: Pool, clock: Clock, ring: KeyRing | LiveRing, partners: Partners, policy: Policy
 ) -> Context:
     """Bundle the outside world; tests pass their own clock, ring and partners."""
+    live = LiveRing(ring) if isinstance(ring, KeyRing) else ring
     return Context(
         pool=pool,
         clock=clock,
         ids=RandomIds(),
-        ring=ring,
-        sealer=Sealer(ring, clock),
-        public_ids=PublicIds(ring, clock),
+        ring=live,
+        sealer=Sealer(live, clock),
+        public_ids=PublicIds(live, clock),
         metrics=Metrics(),
         partners=partners,
         policy=policy,

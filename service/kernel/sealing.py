@@ -14,10 +14,11 @@ import msgspec
 from crypto import blindindex, envelope
 from crypto.canonical import Value, encode_parts
 from crypto.errors import BadCiphertext, BadKey
-from crypto.keyring import KeyKind, KeyRing
+from crypto.keyring import KeyKind
 from crypto.sm3 import hmac_sm3
 from service.kernel.clock import Clock
 from service.kernel.database import Connection, insert_new
+from service.kernel.live_ring import LiveRing
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 
 CACHED_KEYS = 4096
@@ -45,7 +46,7 @@ class RecordKey(msgspec.Struct, frozen=True):
 class Sealer:
     """Everything that turns ring keys into sealed columns, MACs, blind keys and pseudonyms."""
 
-    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+    def __init__(self, ring: LiveRing, clock: Clock) -> None:
         self._ring = ring
         self._clock = clock
         self._open: OrderedDict[int, RecordKey] = OrderedDict()
