@@ -1,6 +1,7 @@
 """What every action is given: the outside world of this process, in one frozen bundle."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -60,6 +61,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     session_life: timedelta = timedelta(hours=12)
     notice_url_base: str = ""
     """Where providers reach us: scheme and host, no path."""
+    trust_list: Path | None = None
+    """The trust file that readers fetch; None where none is served."""
+    trust_roots: Path | None = None
+    """The roots that must have signed it."""
     cashier_url: str | None = None
     """The twin's cashier page; None outside the sandbox."""
 
