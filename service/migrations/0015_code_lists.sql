@@ -15,7 +15,8 @@ create table code_list (
   constraint code_list_pk primary key (scope, code_class)
 )
 -- ;;
--- From each list to the one after it, for a day: what deltas from any earlier list are joined of.
+-- From each list to the one after it, for a day: the signed delta, and the entries (8 bytes each) that
+-- left and came, of which deltas from any earlier list are joined.
 -- distribution: reference (scope)
 create table code_list_step (
   scope smallint not null,
@@ -23,6 +24,8 @@ create table code_list_step (
   sequence bigint not null,
   base bigint not null check (base < sequence),
   made_at timestamptz not null,
+  removed bytea not null,
+  added bytea not null,
   content bytea not null,
   constraint code_list_step_pk primary key (scope, code_class, sequence)
 )
