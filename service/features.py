@@ -10,7 +10,9 @@ from service.bill import jobs as bill_jobs
 from service.bill import routes as bill_routes
 from service.credential import routes as credential_routes
 from service.healthcode import actions as healthcode
+from service.healthcode import jobs as healthcode_jobs
 from service.healthcode import routes as healthcode_routes
+from service.healthcode import routes_lists as healthcode_list_routes
 from service.institution import actions as institution
 from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
@@ -29,9 +31,14 @@ Handler = Callable[[Context, Event], Awaitable[None]]
 SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     institution.forget_nonces,
     healthcode.forget_uses,
+    healthcode.forget_revoked,
+    healthcode.forget_shown,
     payment.forget_notices,
 )
 """What may be forgotten once in a while, by any worker."""
+
+WATCHES: Sequence[Callable[[Context], Awaitable[int]]] = (healthcode.watch_trust,)
+"""What is looked at once in a while, by any worker; each gives how many faults it found."""
 
 
 def routers() -> Sequence[Router]:
@@ -43,6 +50,7 @@ def routers() -> Sequence[Router]:
         bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
+        healthcode_list_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
     ]
@@ -55,4 +63,9 @@ def handlers() -> dict[str, Handler]:
 
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
     """All due work."""
-    return [*bill_jobs.sources(ctx), *payment_jobs.sources(ctx), *settlement_jobs.sources(ctx)]
+    return [
+        *healthcode_jobs.sources(ctx),
+        *bill_jobs.sources(ctx),
+        *payment_jobs.sources(ctx),
+        *settlement_jobs.sources(ctx),
+    ]

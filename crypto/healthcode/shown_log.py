@@ -1,52 +1,39 @@
-"""The log of a reader without a network: what it accepted, chained so that nothing is lost unseen.
+"""The shown log: what a cut-off reader accepted, chained so that nothing is taken out unseen.
 
-    head of entry n = SM3( "YM1 shown log" NUL | head before 32 | number 8 | scanned-at 8 |
-                           purpose 1 | text length 2 | text | offer length 2 | offer )
+    entry   scanned 4 | purpose 1 | offer length 2 | offer | text
+    head    SM3("YM1 shown log" NUL | head before, 32 | entry); 32 zero bytes before the first
 
-Numbers count from 1; the head before the first entry is 32 zero bytes; scanned-at is in whole
-seconds since 1970; the offer is empty where the code was bound to none.
+``scanned`` is in seconds since 1970; offer (may be empty) and text are ASCII. Reader and platform
+compute the heads alike: here.
 """
 
-from dataclasses import dataclass
-
 from crypto.errors import BadEncoding
-from crypto.healthcode.layout import Purpose
 from crypto.sm3 import sm3
 
 FIRST_HEAD = bytes(32)
-_LABEL = b"YM1 shown log\0"
+OFFER_MAX = 1024
+TEXT_MAX = 311
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownEntry:
-    """One accepted code: its text as read, when by the reader's clock, and for what."""
-
-    number: int
-    scanned_at: int
-    purpose: Purpose
-    text: str
-    offer: str = ""
-
-
-def next_head(head: bytes, entry: ShownEntry) -> bytes:
-    """The head behind an entry; ``BadEncoding`` for fields that do not fit their sizes."""
-    text, offer = entry.text.encode("utf-8"), entry.offer.encode("utf-8")
-    fits = (
-        len(head) == 32
-        and 0 < entry.number < 1 << 63
-        and 0 <= entry.scanned_at < 1 << 40
-        and max(len(text), len(offer)) <= 0xFFFF
-    )
-    if not fits:
-        raise BadEncoding("a field of the shown log is out of range")
-    return sm3(
-        _LABEL
-        + head
-        + entry.number.to_bytes(8, "big")
-        + entry.scanned_at.to_bytes(8, "big")
-        + bytes((entry.purpose,))
-        + len(text).to_bytes(2, "big")
-        + text
+def shown_entry(*, text: str, scanned: int, purpose: int, offer: str = "") -> bytes:
+    """The bytes of one accepted code. ``BadEncoding`` for fields out of range."""
+    if len(text) > TEXT_MAX or len(offer) > OFFER_MAX:
+        raise BadEncoding("a text or offer is too long for the shown log")
+    if not (text.isascii() and offer.isascii()):
+        raise BadEncoding("the shown log holds ASCII")
+    if not (0 <= scanned <= 0xFFFFFFFF and 0 <= purpose <= 0x7F):
+        raise BadEncoding("an instant or purpose is out of range")
+    return (
+        scanned.to_bytes(4, "big")
+        + bytes((purpose,))
         + len(offer).to_bytes(2, "big")
-        + offer
+        + offer.encode("ascii")
+        + text.encode("ascii")
     )
+
+
+def next_head(head: bytes, entry: bytes) -> bytes:
+    """The 32 bytes that stand for everything up to and with ``entry``."""
+    if len(head) != 32:
+        raise BadEncoding("a head has 32 bytes")
+    return sm3(b"YM1 shown log\0" + head + entry)

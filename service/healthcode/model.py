@@ -205,6 +205,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     purpose: int
     scanned_at: datetime
     row_mac: bytes
+    reported: bool = False
+    """Told of afterwards by a cut-off reader: authorises nothing."""
 
     def mac_parts(self) -> list[int | str | datetime]:
         """The columns that the row's MAC covers."""
@@ -217,6 +219,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
             self.level.value,
             self.purpose,
             self.scanned_at,
+            *(["reported"] if self.reported else []),
         ]
 
 

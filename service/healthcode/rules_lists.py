@@ -2,17 +2,30 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from crypto.healthcode.revocation import RevocationList
-from crypto.healthcode.shown_log import FIRST_HEAD, ShownEntry, next_head
+from crypto.healthcode.shown_log import FIRST_HEAD, next_head, shown_entry
+from crypto.healthcode.trust import TrustList
+from crypto.keyring import KeyRing
+from service.healthcode import rules
 from service.healthcode.model import RevokedScope
 from service.healthcode.model_lists import ListStep, ReportedShowing, ShownLog, ShownReport
 from service.healthcode.problems import ShownLogForked, ShownLogGap
+from service.kernel.problems import InvariantBroken, Problem
 
+INSTITUTION_SIZE = 18
+FIRST_NUMBER = 1
 AHEAD_MAX = timedelta(minutes=5)
 """How far a reader's clock may run ahead of ours."""
 BACK_MAX = timedelta(days=30)
 """How long a reader may stay without a network."""
+
+
+@lru_cache(maxsize=4)
+def own_trust(ring: KeyRing) -> TrustList:
+    """The platform's own trust list over a ring; deriving its public halves costs signatures."""
+    return rules.trust_of(ring)
 
 
 def next_sequence(last: int, now: datetime) -> int:
@@ -57,41 +70,44 @@ def _from_bytes(kept: bytes) -> list[int]:
 
 
 def expected(log: ShownLog | None) -> ShownLog:
-    """Where a log goes on; one that nobody knows begins with number 1."""
-    return log or ShownLog(next_number=1, head=FIRST_HEAD)
+    """Where a log goes on; one that nobody knows begins with ``FIRST_NUMBER``."""
+    return log or ShownLog(next_number=FIRST_NUMBER, head=FIRST_HEAD)
 
 
 def continue_log(log: ShownLog | None, report: ShownReport) -> tuple[int, ShownLog]:
     """How many of the report's entries were taken before, and where the log ends after all of them.
 
     Raises ``ShownLogGap`` for entries beyond the next one, ``ShownLogForked`` when the chain does
-    not run through the head known here: of an earlier piece only one that reaches it is believed.
+    not run through the head known here (of an earlier piece only one that reaches it is believed),
+    ``BadEncoding`` for an entry that no reader can have logged.
     """
     known = expected(log)
-    told = {"expected_first": known.next_number, "expected_previous": known.head.hex()}
     if report.first > known.next_number:
-        raise ShownLogGap(**told)
+        raise _expecting(ShownLogGap, known)
     taken = known.next_number - report.first
     head = report.previous
     if taken > len(report.entries):
-        raise ShownLogForked(**told)
+        raise _expecting(ShownLogForked, known)
     for at, entry in enumerate(report.entries):
         if at == taken and head != known.head:
-            raise ShownLogForked(**told)
-        head = next_head(head, chained(entry, report.first + at))
+            raise _expecting(ShownLogForked, known)
+        head = next_head(head, chained(entry))
     if taken == len(report.entries) and head != known.head:
-        raise ShownLogForked(**told)
+        raise _expecting(ShownLogForked, known)
     number = report.first + len(report.entries)
     return taken, ShownLog(next_number=number, head=head)
 
 
-def chained(entry: ReportedShowing, number: int) -> ShownEntry:
-    """An entry as the chain covers it."""
-    return ShownEntry(
-        number=number,
-        scanned_at=int(entry.scanned_at.timestamp()),
-        purpose=entry.purpose,
+def _expecting(kind: type[Problem], known: ShownLog) -> Problem:
+    return kind(expected_first=known.next_number, expected_previous=known.head.hex())
+
+
+def chained(entry: ReportedShowing) -> bytes:
+    """An entry as the chain covers it. ``BadEncoding`` for what no reader can have logged."""
+    return shown_entry(
         text=entry.text,
+        scanned=int(entry.scanned_at.timestamp()),
+        purpose=entry.purpose,
         offer=entry.offer or "",
     )
 
@@ -103,3 +119,14 @@ def believed(scanned_at: datetime, now: datetime) -> str | None:
     if scanned_at < now - BACK_MAX:
         return "SCANNED_TOO_LONG_AGO"
     return None
+
+
+def till_place(institution_code: str, terminal_id: int) -> tuple[bytes, bytes]:
+    """An institution (18 bytes: its code, then zero bytes) and a terminal (8) as offers name them.
+
+    ``InvariantBroken`` for a code that does not fit: such an institution cannot be enrolled.
+    """
+    code = institution_code.encode("utf-8")
+    if not 1 <= len(code) <= INSTITUTION_SIZE:
+        raise InvariantBroken("an institution's code has at most 18 bytes")
+    return code.ljust(INSTITUTION_SIZE, b"\0"), terminal_id.to_bytes(8)

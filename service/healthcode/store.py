@@ -38,12 +38,14 @@ where used_at < $1
 """
 INSERT_SCAN = """
 insert into scan (
-  record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+  record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
+  reported
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 GET_SCAN = """
-select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
+  reported
 from scan
 where record_id = $1 and scan_id = $2
 """
@@ -115,6 +117,11 @@ async def insert_scan(conn: Connection, row: Scan) -> None:
         row.terminal_id,
         row.scanned_at,
     )
+
+
+async def insert_reported(conn: Connection, row: Scan) -> None:
+    """A showing told of afterwards: it has no place in the institution's list of its scans."""
+    await execute(conn, INSERT_SCAN, *msgspec.structs.astuple(row))
 
 
 async def find_scan(conn: Connection, record_id: int, scan_id: int) -> Scan | None:

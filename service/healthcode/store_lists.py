@@ -220,17 +220,13 @@ async def list_steps(conn: Connection, place: ListPlace, base: int, limit: int) 
     )
 
 
-async def forget_steps(
-    conn: Connection, place: ListPlace, before: datetime, newest: int
-) -> None:
+async def forget_steps(conn: Connection, place: ListPlace, before: datetime, newest: int) -> None:
     """Drop steps of an earlier day, and deltas that no longer lead to the newest list."""
     await execute(conn, DELETE_OLD_STEPS, place.scope.value, place.code_class, before)
     await execute(conn, DELETE_OLD_DELTAS, place.scope.value, place.code_class, newest)
 
 
-async def find_delta(
-    conn: Connection, place: ListPlace, sequence: int, base: int
-) -> bytes | None:
+async def find_delta(conn: Connection, place: ListPlace, sequence: int, base: int) -> bytes | None:
     """The joined delta that was made before."""
     content: bytes | None = await conn.fetchval(
         GET_DELTA, place.scope.value, place.code_class, sequence, base
@@ -242,9 +238,7 @@ async def keep_delta(
     conn: Connection, place: ListPlace, sequence: int, base: int, content: bytes
 ) -> None:
     """Keep a joined delta; the first one made stays."""
-    await execute(
-        conn, INSERT_DELTA, place.scope.value, place.code_class, sequence, base, content
-    )
+    await execute(conn, INSERT_DELTA, place.scope.value, place.code_class, sequence, base, content)
 
 
 async def delete_old_revoked(conn: Connection, before: datetime) -> int:

@@ -1,6 +1,13 @@
 """The verbs of health codes, a file a subject; callers import them from here."""
 
 from service.healthcode.actions.holding import freeze, unfreeze, void_codes
+from service.healthcode.actions.lists import (
+    DeltaJoiner,
+    find_answer,
+    forget_revoked,
+    observe_lists,
+)
+from service.healthcode.actions.reports import forget_shown, take_report
 from service.healthcode.actions.scanning import (
     bills_visible,
     forget_uses,
@@ -9,15 +16,28 @@ from service.healthcode.actions.scanning import (
     resolve_scan,
 )
 from service.healthcode.actions.showing import issue_once
+from service.healthcode.actions.tills import certify_till
+from service.healthcode.actions.trust import TrustState, published_trust, trust_state, watch_trust
 
 __all__ = [
+    "DeltaJoiner",
+    "TrustState",
     "bills_visible",
+    "certify_till",
+    "find_answer",
+    "forget_revoked",
+    "forget_shown",
     "forget_uses",
     "freeze",
     "get_scan",
     "issue_once",
     "list_scans",
+    "observe_lists",
+    "published_trust",
     "resolve_scan",
+    "take_report",
+    "trust_state",
     "unfreeze",
     "void_codes",
+    "watch_trust",
 ]

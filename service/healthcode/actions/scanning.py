@@ -22,6 +22,7 @@ from service.healthcode.problems import (
     CodeFrozen,
     CodeNoSuchCard,
     ScanExpired,
+    ScanReported,
 )
 from service.healthcode.reading import ReadCode, read_text
 from service.institution import actions as institution
@@ -60,7 +61,7 @@ async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -
 async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Scan:
     """The scan behind a handle, for its own institution.
 
-    Raises ``NotFound``, ``ScanExpired`` after 12 hours, ``RowTampered``.
+    Raises ``NotFound``, ``ScanExpired`` after 12 hours, ``ScanReported``, ``RowTampered``.
     """
     record_id, scan_id = ctx.public_ids.parse(scan_public_id)
     async with connection(ctx.pool) as conn:
@@ -68,6 +69,8 @@ async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Sc
     if scan is None or scan.institution_id != institution_id:
         raise NotFound
     ctx.sealer.check_mac("scan", scan.mac_parts(), scan.row_mac)
+    if scan.reported:
+        raise ScanReported
     if ctx.clock.now() - scan.scanned_at >= rules.SCAN_LIFE:
         raise ScanExpired
     return scan

@@ -10,8 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from crypto.errors import BadKey
-from crypto.healthcode.trust import TrustedKey, TrustList, trusted_key
-from crypto.healthcode.verify import TRUST_LIST_GRACE
+from crypto.healthcode.trust import TRUST_LIST_GRACE, TrustedKey, TrustList, trusted_key
 from crypto.keyring import LISTED_KINDS, Key
 from service.casework.actions import open_item
 from service.casework.model import NewItem
