@@ -10,7 +10,6 @@ from typing import Any
 
 from crypto.errors import CryptoError
 from crypto.healthcode import text as code_text
-from crypto.healthcode.context import Offer
 from crypto.healthcode.describe import describe_verdict, inspect_text
 from crypto.healthcode.index import Index, find_index
 from crypto.healthcode.issue import (
@@ -29,6 +28,7 @@ from crypto.healthcode.trust import open_trust_list
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm2_purepy import sign_with_nonce
+from service.conformance import holder
 from service.conformance.verdict import Case, CaseJudge, Judgement
 
 FORM = "yimatong-health-code/1"
@@ -92,16 +92,7 @@ def _text(case: Case, _document: Mapping[str, Any]) -> Judgement:
 
 
 def _context(case: Case, _document: Mapping[str, Any]) -> Judgement:
-    offer = case["offer"]
-    context = Offer(
-        purpose=Purpose[offer["purpose"].upper()],
-        institution=bytes.fromhex(offer["institution"]),
-        terminal=bytes.fromhex(offer["terminal"]),
-        challenge=bytes.fromhex(offer["challenge"]),
-        bill_id=bytes.fromhex(offer["bill_id"]),
-        amount_fen=offer["amount_fen"],
-    ).context()
-    return _expected(case, {"context": context.hex()})
+    return _expected(case, {"context": holder.read_offer(case["offer"]).context().hex()})
 
 
 def _inspect(case: Case, _document: Mapping[str, Any]) -> Judgement:
@@ -181,9 +172,9 @@ def _make_printed(
 def _make_bound(
     issuer: Issuer, index: Index, given: Mapping[str, Any], document: Mapping[str, Any]
 ) -> str:
-    holder = PrivateKey.from_bytes(bytes.fromhex(document["keys"][given["holder"]]))
+    phone = PrivateKey.from_bytes(bytes.fromhex(document["keys"][given["holder"]]))
     request = CredentialRequest(
-        index=index, code_class=given["class"], holder_key=holder.public, life_min=given["life"]
+        index=index, code_class=given["class"], holder_key=phone.public, life_min=given["life"]
     )
     now = datetime.fromisoformat(given["issued_at"])
     moment = Moment(
@@ -193,7 +184,7 @@ def _make_bound(
         context=_bytes_or_none(given.get("context")),
     )
     credential = issue_credential(issuer, request, now)
-    return show_bound(credential, FixedNonceSigner(holder, given["holder_k"]), moment).text
+    return show_bound(credential, FixedNonceSigner(phone, given["holder_k"]), moment).text
 
 
 _MAKERS = {Kind.ONCE: _make_once, Kind.PRINTED: _make_printed, Kind.BOUND: _make_bound}
@@ -204,4 +195,5 @@ JUDGES: dict[str, CaseJudge] = {
     "inspect": _inspect,
     "verify": _verify,
     "issue": _issue,
+    **holder.JUDGES,
 }
