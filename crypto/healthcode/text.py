@@ -26,7 +26,7 @@ def encode(raw: bytes) -> str:
 
 def encode_letters(raw: bytes) -> str:
     """The letters of any bytes, without a prefix."""
-    out = []
+    out: list[str] = []
     for at in range(0, len(raw) - 1, 2):
         high, low = divmod(raw[at] << 8 | raw[at + 1], 1681)
         out += (_PAIRS[low], ALPHABET[high])

@@ -101,7 +101,7 @@ def once(**changes: object) -> str:
     return issue_once(ISSUERS[Kind.ONCE], request, NOW).text
 
 
-@pytest.mark.parametrize("name", ["text", "one-time", "bound", "printed"])
+@pytest.mark.parametrize("name", ["text", "one-time", "bound", "printed", "nonce"])
 def test_the_published_vectors_hold_and_are_reproducible(name: str) -> None:
     path = FOLDER / f"{name}.json"
     assert path.read_text(encoding="utf-8") == written(all_documents()[f"{name}.json"])
