@@ -49,9 +49,9 @@ async def trust_list(
     return _cached(published.content, published.etag, "application/json", if_none_match)
 
 
-@get("/v1/lists/revoked/{scope:str}/{code_class:int}", tags=["reader"])
+@get("/v1/lists/revoked/{listed:str}/{code_class:int}", tags=["reader"])
 async def revoked_codes(
-    scope: Annotated[ListedScope, PathParameter()],
+    listed: Annotated[ListedScope, PathParameter()],
     code_class: Annotated[int, PathParameter(ge=0, le=255)],
     ctx: NamedDependency[Context],
     delta_joiner: NamedDependency[DeltaJoiner],
@@ -62,7 +62,7 @@ async def revoked_codes(
 
     Which of the two it is stands in the signed bytes. 304 when the entity tag still holds.
     """
-    place = ListPlace(RevokedScope[scope.name], code_class)
+    place = ListPlace(RevokedScope[listed.name], code_class)
     answer = await actions.find_answer(ctx, delta_joiner, place, since)
     return _cached(answer.content, answer.etag, "application/octet-stream", if_none_match)
 

@@ -35,7 +35,7 @@ where code_list.made_at is null
     select 1 from revoked_code
     where revoked_code.scope = places.scope
       and (places.code_class = 0 or revoked_code.code_class = places.code_class)
-      and revoked_code.expires_at > $1 and revoked_code.revoked_at > code_list.made_at - $4
+      and revoked_code.expires_at > $1 and revoked_code.revoked_at > code_list.made_at - $4::interval
   ))
 limit $6
 """
