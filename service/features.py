@@ -13,6 +13,7 @@ from service.healthcode import actions as healthcode
 from service.healthcode import jobs as healthcode_jobs
 from service.healthcode import routes as healthcode_routes
 from service.healthcode import routes_lists as healthcode_list_routes
+from service.healthcode import routes_phones as healthcode_phone_routes
 from service.institution import actions as institution
 from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
@@ -31,8 +32,8 @@ Handler = Callable[[Context, Event], Awaitable[None]]
 SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     institution.forget_nonces,
     healthcode.forget_uses,
-    healthcode.forget_revoked,
     healthcode.forget_shown,
+    healthcode.forget_codes,
     payment.forget_notices,
 )
 """What may be forgotten once in a while, by any worker."""
@@ -51,6 +52,7 @@ def routers() -> Sequence[Router]:
         payment_routes.router,
         healthcode_routes.router,
         healthcode_list_routes.router,
+        healthcode_phone_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
     ]

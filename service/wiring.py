@@ -85,6 +85,7 @@ def policy_of(settings: Settings) -> Policy:
         code_life_s=settings.code_life_s,
         trust_list=settings.trust_list,
         trust_roots=settings.trust_roots,
+        credential_life_min=settings.credential_life_min,
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,

@@ -9,13 +9,14 @@ import msgspec
 
 from crypto.errors import CryptoError
 from crypto.healthcode.index import Index, find_index
-from crypto.healthcode.layout import BoundCode, Head, Kind
+from crypto.healthcode.layout import BoundCode, Kind
 from crypto.healthcode.offer import open_offer
 from crypto.healthcode.trust import TrustList
-from crypto.healthcode.verify import CodeList, CodeVerifier, Reader
+from crypto.healthcode.verify import CodeVerifier, Reader
 from service.healthcode import rules_lists
 from service.healthcode.model import ScanLevel, Shown
 from service.healthcode.model_lists import RefusedShowing, ReportedShowing
+from service.healthcode.reading import CheckedByRows
 
 _SHOWN = {
     Kind.BOUND: Shown.BOUND,
@@ -37,23 +38,6 @@ class JudgedShowing(msgspec.Struct, frozen=True, kw_only=True):
     shown_at: datetime
 
 
-class _OfThatMoment:
-    """A list as fresh as the scan and without entries: revocation is judged by the rows."""
-
-    def __init__(self, made_at: datetime) -> None:
-        self.made_at = made_at
-
-    @property
-    def newest_made_at(self) -> datetime | None:
-        return None
-
-    def covering(self, _head: Head) -> CodeList | None:
-        return self
-
-    def holds(self, _code_id: bytes) -> bool:
-        return False
-
-
 class Judge:
     """Judges the entries of one report; used in a thread, hence with a verifier of its own."""
 
@@ -73,7 +57,7 @@ class Judge:
         except CryptoError:
             return RefusedShowing(number=number, error="OFFER_REFUSED")
         verdict = self._verifier.verify(
-            entry.text, reader, entry.scanned_at, _OfThatMoment(entry.scanned_at)
+            entry.text, reader, entry.scanned_at, CheckedByRows(entry.scanned_at)
         )
         if verdict.refusal is not None:
             return RefusedShowing(number=number, error=verdict.refusal.value)

@@ -183,7 +183,7 @@ class RevokedCode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CodeUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``code_use``: the one use of a code."""
+    """A row of ``code_use``: the one use of a code, or the newest showing of a bound one."""
 
     code_id: bytes
     record_id: int
@@ -191,6 +191,8 @@ class CodeUse(msgspec.Struct, frozen=True, kw_only=True):
     terminal_id: int
     request_key: str
     used_at: datetime
+    rise: int
+    """0 for what is used once; a bound code's ``step * 256 + sequence``, which must rise."""
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,6 +245,53 @@ class ResolvedScan(msgspec.Struct, frozen=True, kw_only=True):
     sex: str
     birth_date: date | None
     insurance: InsuranceView
+
+
+class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A phone's new key, 33 bytes, and its proof; ``phone_id`` renews that phone."""
+
+    challenge: bytes
+    holder_key: bytes
+    proof: bytes
+    phone_id: str | None
+    label: str | None
+    request_key: str
+
+    def __repr__(self) -> str:
+        return "EnrolRequest(…)"
+
+
+class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a phone gets: 124 bytes to show its codes with."""
+
+    record_id: int
+    phone_id: int
+    credential: bytes
+    code_id: bytes
+    issued_at: datetime
+    expires_at: datetime
+
+
+class Phone(msgspec.Struct, frozen=True, kw_only=True):
+    """A phone as its owner sees it."""
+
+    record_id: int
+    phone_id: int
+    label: str | None
+    enrolled_at: datetime
+    renewed_at: datetime
+    expires_at: datetime
+    state: PhoneState
+
+
+class IssuedPrinted(msgspec.Struct, frozen=True, kw_only=True):
+    """A printed code, told once."""
+
+    row: PrintedRow
+    text: str
+
+    def __repr__(self) -> str:
+        return "IssuedPrinted(…)"
 
 
 class IssuedOnce(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,7 +35,8 @@ where code_list.made_at is null
     select 1 from revoked_code
     where revoked_code.scope = places.scope
       and (places.code_class = 0 or revoked_code.code_class = places.code_class)
-      and revoked_code.expires_at > $1 and revoked_code.revoked_at > code_list.made_at - $4::interval
+      and revoked_code.expires_at > $1
+      and revoked_code.revoked_at > code_list.made_at - $4::interval
   ))
 limit $6
 """
@@ -111,9 +112,6 @@ on conflict (scope, code_class, sequence, base) do nothing
 """
 DELETE_OLD_DELTAS = """
 delete from code_list_delta where scope = $1 and code_class = $2 and sequence < $3
-"""
-DELETE_OLD_REVOKED = """
-delete from revoked_code where expires_at < $1
 """
 INSERT_SHOWN = """
 insert into shown_code (
@@ -239,11 +237,6 @@ async def keep_delta(
 ) -> None:
     """Keep a joined delta; the first one made stays."""
     await execute(conn, INSERT_DELTA, place.scope.value, place.code_class, sequence, base, content)
-
-
-async def delete_old_revoked(conn: Connection, before: datetime) -> int:
-    """Revocations of codes that have expired since."""
-    return await execute(conn, DELETE_OLD_REVOKED, before)
 
 
 async def insert_shown(conn: Connection, row: ShownCode) -> bool:

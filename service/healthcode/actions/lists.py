@@ -154,12 +154,6 @@ async def observe_lists(ctx: Context) -> None:
             gauge.labels(head.scope.name.lower(), str(head.code_class), value).set(figure)
 
 
-async def forget_revoked(ctx: Context) -> int:
-    """Delete revocations of codes whose own life is over."""
-    async with connection(ctx.pool) as conn:
-        return await store_lists.delete_old_revoked(conn, ctx.clock.now() - EXPIRED_FOR)
-
-
 def _signed(
     ctx: Context, full: RevocationList, old: RevocationList | None
 ) -> tuple[CodeList, ListStep | None]:

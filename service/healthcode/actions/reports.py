@@ -26,7 +26,7 @@ from service.kernel.problems import MalformedRequest, RequestInProgress
 
 SHOWN_KEPT = rules_lists.BACK_MAX + timedelta(days=2)
 """Longer than any report may look back."""
-OWN_REQUEST = "reported"
+NO_REQUEST = ""
 """Stands where an online use keeps its request's key: no request repeats a report."""
 
 
@@ -119,22 +119,25 @@ async def _keep_one(conn: Connection, ctx: Context, terminal: Terminal, one: Jud
         shown_at=one.shown_at,
         reported=True,
     )
-    if await showings.note(conn, ctx, showing):
-        return True
-    return one.shown is Shown.ONE_TIME and await _used_online(conn, ctx, showing)
+    doubled = await showings.note(conn, ctx, showing)
+    return await _spend(conn, ctx, one, showing) or doubled
 
 
-async def _used_online(conn: Connection, ctx: Context, showing: ShownCode) -> bool:
-    """Whether a one-time code was used online at another terminal; from now on it is used."""
+async def _spend(conn: Connection, ctx: Context, one: JudgedShowing, showing: ShownCode) -> bool:
+    """Spend the showing online too; True if a one-time code was used at another terminal before.
+
+    Of bound codes every showing that was read online is kept, and was compared with.
+    """
     use = CodeUse(
         code_id=showing.code_id,
         record_id=showing.record_id,
         scan_id=showing.scan_id,
         terminal_id=showing.terminal_id,
-        request_key=OWN_REQUEST,
+        request_key=NO_REQUEST,
         used_at=showing.shown_at,
+        rise=showing.rise,
     )
-    if await store.insert_use(conn, use):
+    if await store.spend_use(conn, use) or one.shown is not Shown.ONE_TIME:
         return False
     first = await store.find_use(conn, showing.code_id)
     if first is None or first.terminal_id == showing.terminal_id:
