@@ -9,7 +9,9 @@ from pathlib import Path
 from crypto.healthcode import text as code_text
 from crypto.sm3 import sm3
 from tests.unit.crypto.health_code_holder_vectors import nonce_document
+from tests.unit.crypto.health_code_list_vectors import revocation_cases
 from tests.unit.crypto.health_code_more_vectors import bound_cases, printed_cases
+from tests.unit.crypto.health_code_offer_vectors import context_cases, offer_cases, reader_cases
 from tests.unit.crypto.health_code_once_vectors import (
     once_accepted,
     once_issue,
@@ -17,6 +19,7 @@ from tests.unit.crypto.health_code_once_vectors import (
     once_refused,
 )
 from tests.unit.crypto.health_code_parts import context_of, document, offer
+from tests.unit.crypto.health_code_trust_vectors import trust_cases
 
 FOLDER = Path("openapi/examples/health-code")
 
@@ -76,6 +79,11 @@ def all_documents() -> dict[str, dict[str, object]]:
         ),
         "bound.json": document(**bound_cases()),
         "printed.json": document(**printed_cases()),
+        "trust.json": document(**trust_cases()),
+        "revocation.json": document(**revocation_cases()),
+        "offer.json": document(**offer_cases()),
+        "context.json": document(**context_cases()),
+        "reader.json": document(**reader_cases()),
         "nonce.json": nonce_document(),
     }
 
