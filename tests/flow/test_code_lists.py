@@ -138,12 +138,12 @@ async def test_a_reader_behind_by_more_than_a_day_gets_the_full_list(rig: Rig) -
         await revoke(rig.ctx, secrets.token_bytes(16))
     await make_lists(rig.ctx)
     old = await rig.full()
-    for _ in range(4):
+    for _ in range(5):
         rig.clock.advance(timedelta(hours=7))
         assert await make_lists(rig.ctx) == 2
     assert isinstance(rig.open(await fetch_list(rig.client, old.sequence)), RevocationList)
     async with rig.ctx.pool.acquire() as conn:
-        assert await conn.fetchval("select count(*) from code_list_step where scope = 1") == 3
+        assert await conn.fetchval("select count(*) from code_list_step where scope = 1") == 4
 
 
 async def test_a_list_is_made_every_five_minutes_and_for_a_revocation_after_two(rig: Rig) -> None:
