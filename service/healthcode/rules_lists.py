@@ -15,7 +15,7 @@ from service.healthcode.problems import ShownLogForked, ShownLogGap
 from service.kernel.problems import InvariantBroken, Problem
 
 INSTITUTION_SIZE = 18
-FIRST_NUMBER = 1
+FIRST_NUMBER = 0
 AHEAD_MAX = timedelta(minutes=5)
 """How far a reader's clock may run ahead of ours."""
 BACK_MAX = timedelta(days=30)

@@ -54,10 +54,13 @@ class ShownEntryBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ShownCodesBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A piece of a reader's log. ``previous`` is the head before the entry numbered ``first``."""
+    """A piece of a reader's log. Entries count from 0.
+
+    ``previous`` is the head before the entry numbered ``first``; before entry 0, 32 zero bytes.
+    """
 
     log: Hex16
-    first: Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
+    first: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
     previous: Hex32
     entries: Annotated[list[ShownEntryBody], msgspec.Meta(min_length=1, max_length=ENTRIES_MAX)]
 

@@ -64,7 +64,7 @@ create table shown_log (
   institution_id bigint not null,
   terminal_id bigint not null,
   log_id bytea not null,
-  next_number bigint not null check (next_number > 0),
+  next_number bigint not null check (next_number >= 0),
   head bytea not null,
   taken_at timestamptz not null,
   constraint shown_log_pk primary key (institution_id, terminal_id, log_id)

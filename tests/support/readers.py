@@ -101,7 +101,7 @@ class CutOffReader:
         self.terminal = terminal
         self.log = secrets.token_hex(16)
         self.head = FIRST_HEAD
-        self.first = 1
+        self.first = 0
         self.entries: list[dict[str, Any]] = []
 
     def accept(
