@@ -1,6 +1,6 @@
 """Due work of health codes: revocation lists. Expired rows and the trust list go with the sweep."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from service.healthcode.actions import lists
@@ -9,10 +9,20 @@ from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
 
 
+LOOK_EVERY = timedelta(seconds=5)
+"""A list is due at most every two minutes; the loop turns twice a second."""
+
+
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
     """One loop. It needs no lease: putting a list in its place is one compare-and-set."""
 
-    async def list_due(_now: datetime, _limit: int) -> list[DueList]:
+    looked_at: datetime | None = None
+
+    async def list_due(now: datetime, _limit: int) -> list[DueList]:
+        nonlocal looked_at
+        if looked_at is not None and now - looked_at < LOOK_EVERY:
+            return []
+        looked_at = now
         return await lists.list_due(ctx)
 
     async def claim(_due: DueList, _now: datetime, _until: datetime) -> bool:

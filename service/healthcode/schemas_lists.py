@@ -1,13 +1,13 @@
 """What travels between readers and the platform: till certificates and reported showings."""
 
 from datetime import datetime
+from enum import Enum
 from typing import Annotated
 
 import msgspec
 
+from crypto.healthcode.layout import Purpose
 from crypto.healthcode.shown_log import OFFER_MAX, TEXT_MAX
-from service.healthcode import rules
-from service.healthcode.model import ScanPurpose
 from service.healthcode.model_lists import (
     ReportedShowing,
     ShownReport,
@@ -21,6 +21,17 @@ NUMBER_MAX = 1 << 62
 Hex16 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Hex33 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{66}\Z")]
+
+
+class ShownPurpose(Enum):
+    """Every purpose of the format: a reader logs more than terminals scan for online."""
+
+    IDENTIFY = "identify"
+    REGISTER = "register"
+    PAY = "pay"
+    OPEN_ARCHIVE = "open_archive"
+    COLLECT = "collect"
+    CONSENT = "consent"
 
 
 class TillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -49,7 +60,7 @@ class ShownEntryBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
     scanned_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    purpose: ScanPurpose
+    purpose: ShownPurpose
     offer: Annotated[str, msgspec.Meta(min_length=1, max_length=OFFER_MAX)] | None = None
 
 
@@ -74,7 +85,7 @@ class ShownCodesBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
                 ReportedShowing(
                     text=entry.text,
                     scanned_at=entry.scanned_at,
-                    purpose=rules.PURPOSES[entry.purpose],
+                    purpose=Purpose[entry.purpose.name],
                     offer=entry.offer,
                 )
                 for entry in self.entries
@@ -93,7 +104,8 @@ class RefusedEntry(msgspec.Struct, kw_only=True):
 
 
 class ShownCodesAnswer(msgspec.Struct, kw_only=True):
-    """The log stands behind these entries now: ``head`` is the next call's ``previous``."""
+    """The log stands behind these entries now: ``head`` is the next call's ``previous``, and its
+    ``first`` is this call's plus ``taken``."""
 
     taken: int
     head: str

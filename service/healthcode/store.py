@@ -48,13 +48,13 @@ where used_at < $1
 INSERT_SCAN = """
 insert into scan (
   record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
-  reported
+  bound_bill_id, bound_amount_fen, reported
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 GET_SCAN = """
 select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
-  reported
+  bound_bill_id, bound_amount_fen, reported
 from scan
 where record_id = $1 and scan_id = $2
 """

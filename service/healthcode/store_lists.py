@@ -21,7 +21,7 @@ LIST_DUE = """
 with places as (
   select scope, code_class from code_list
   union
-  select scope, code_class from revoked_code where expires_at > $1
+  select scope, code_class from revoked_code where revoked_at > $7 and expires_at > $1
   union
   select scope, 0 from unnest($5::smallint[]) as usual (scope)
 )
@@ -153,9 +153,13 @@ async def list_due(
     made_before: datetime,
     hurried_before: datetime,
     overlap: timedelta,
+    new_after: datetime,
     limit: int,
 ) -> list[DueList]:
-    """Lists never made, made before ``made_before``, or before ``hurried_before`` and overtaken."""
+    """Lists never made, made before ``made_before``, or before ``hurried_before`` and overtaken.
+
+    A class is looked for among what was revoked after ``new_after``; later its list is there.
+    """
     return await list_rows(
         conn,
         DueList,
@@ -166,6 +170,7 @@ async def list_due(
         overlap,
         [scope.value for scope in RevokedScope],
         limit,
+        new_after,
     )
 
 

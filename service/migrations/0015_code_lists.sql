@@ -41,6 +41,8 @@ create table code_list_delta (
   constraint code_list_delta_pk primary key (scope, code_class, sequence, base)
 )
 -- ;;
+create index revoked_code_new on revoked_code (revoked_at)
+-- ;;
 -- The first place that took one showing of a code (step * 256 + sequence; 0 for what is used once):
 -- bound codes read online, and whatever cut-off readers reported. A second place is a copied code.
 -- distribution: blind key (code_id)

@@ -12,15 +12,20 @@ from crypto.healthcode.context import Offer
 from crypto.healthcode.holder import Holder
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.offer import make_offer
+from crypto.healthcode.refusal import Refusal
+from crypto.healthcode.revocation import open_revocation_chain
+from crypto.healthcode.revocation_set import RevocationSet
+from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm2 import PrivateKey
 from service.account import actions as account
 from service.casework import actions as casework
 from service.casework.model import WorkItem
 from service.healthcode import actions as healthcode
-from service.healthcode import cards
+from service.healthcode import cards, rules
 from service.kernel.database import connection
+from tests.support.bound_phone import BoundPhone
 from tests.support.identity_rig import IdentityRig, Phone, an_identity_rig
-from tests.support.readers import CutOffReader, a_holder, a_printed_text
+from tests.support.readers import CutOffReader, a_holder, a_printed_text, fetch_list, make_lists
 
 
 @pytest.fixture
@@ -333,7 +338,7 @@ BODY = {"log": "00" * 16, "first": 0, "previous": "00" * 32, "entries": [ENTRY]}
         {**BODY, "entries": [{**ENTRY, "scanned_at": "0001-01-01T00:00:00Z"}]},
         {**BODY, "entries": [{**ENTRY, "scanned_at": "9999-12-31T23:59:59Z"}]},
         {**BODY, "entries": [{**ENTRY, "scanned_at": 1782792000}]},
-        {**BODY, "entries": [{**ENTRY, "purpose": "collect"}]},
+        {**BODY, "entries": [{**ENTRY, "purpose": "archive"}]},
         {**BODY, "entries": [{**ENTRY, "offer": "A" * 1025}]},
         {**BODY, "entries": [{**ENTRY, "level": "present"}]},
         {**BODY, "extra": 1},
@@ -357,3 +362,45 @@ async def test_a_report_needs_a_key_and_a_terminal(rig: IdentityRig) -> None:
     assert answer.json()["code"] == "idempotency-key-missing"
     unsigned = await rig.client.post("/v1/terminal/shown-codes", json=BODY)
     assert unsigned.status_code == 401
+
+
+async def test_a_phones_showing_read_online_and_later_reported_elsewhere(rig: IdentityRig) -> None:
+    phone = BoundPhone(await rig.resident(31), rig.clock)
+    await phone.enrol()
+    copied, at = phone.show(), rig.clock.now()
+    assert (await rig.scan(copied)).status_code == 200
+    rig.clock.advance(timedelta(minutes=5))
+    assert (await rig.scan(phone.show())).status_code == 200
+    reader = CutOffReader(rig.desk)
+    reader.accept(copied, at)
+    assert (await reader.deliver())["work_items"] == 1
+    (item,) = await items(rig)
+    assert item.evidence["first_terminal"] == rig.kiosk.caller_id
+    rig.clock.advance(timedelta(minutes=5))
+    assert (await rig.scan(phone.show())).status_code == 200
+
+
+async def test_a_phones_showing_reported_first_is_not_taken_online(rig: IdentityRig) -> None:
+    phone = BoundPhone(await rig.resident(33), rig.clock)
+    await phone.enrol()
+    copied = phone.show()
+    reader = CutOffReader(rig.desk)
+    reader.accept(copied, rig.clock.now())
+    assert (await reader.deliver())["work_items"] == 0
+    await rig.refused(copied, "code-already-used", 410)
+    assert (await rig.scan(phone.show(seq=1))).status_code == 200
+    assert await items(rig) == []
+
+
+async def test_a_lost_phone_reaches_the_list_that_readers_fetch(rig: IdentityRig) -> None:
+    phone = BoundPhone(await rig.resident(35), rig.clock)
+    await phone.enrol()
+    text = phone.show()
+    gone = await phone.owner.ask("DELETE", f"/v1/me/phones/{phone.phone_id}")
+    assert gone.status_code in (200, 204)
+    await make_lists(rig.ctx)
+    trust = rules.trust_of(rig.ctx.ring.snapshot)
+    blob = await fetch_list(rig.client)
+    listed = open_revocation_chain([blob], trust, rig.clock.now())
+    verdict = CodeVerifier(trust).verify(text, Reader(), rig.clock.now(), RevocationSet([listed]))
+    assert verdict.refusal is Refusal.REVOKED

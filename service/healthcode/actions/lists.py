@@ -41,6 +41,8 @@ EXPIRED_FOR = timedelta(minutes=1)
 """Readers accept a code half a minute past its life."""
 STEPS_KEPT = timedelta(hours=24)
 STEPS_MAX = STEPS_KEPT // LIST_AT_MOST_EVERY + 1
+CLASSES_NEW_FOR = timedelta(days=2)
+"""The list of the province covers a class that was missed."""
 DUE_MAX = 64
 
 
@@ -80,6 +82,7 @@ async def list_due(ctx: Context) -> list[DueList]:
             made_before=now - LIST_EVERY,
             hurried_before=now - LIST_AT_MOST_EVERY,
             overlap=OVERLAP,
+            new_after=now - CLASSES_NEW_FOR,
             limit=DUE_MAX,
         )
 
@@ -94,18 +97,7 @@ async def make_list(ctx: Context, due: DueList) -> bool:
             return False
         revoked = await store_lists.list_revoked(conn, due.place, live_after)
         near = await store_lists.list_neighbours(conn, due.place, revoked, live_after)
-    innocent = set(near) - set(revoked)
-    full = make_full(
-        scope=ListScope(due.scope),
-        code_class=due.code_class,
-        sequence=rules_lists.next_sequence(due.sequence, now),
-        made_at=now,
-        next_at=now + LIST_EVERY,
-        code_ids=revoked,
-        innocent=innocent,
-    )
-    old = None if held is None else _open(ctx, held)
-    row, step = await asyncio.to_thread(_signed, ctx, full, old)
+    row, step = await asyncio.to_thread(_make, ctx, due, held, (revoked, near))
     async with transaction(ctx.pool) as conn:
         if not await store_lists.put_list(conn, row, due.sequence):
             return False
@@ -154,10 +146,25 @@ async def observe_lists(ctx: Context) -> None:
             gauge.labels(head.scope.name.lower(), str(head.code_class), value).set(figure)
 
 
-def _signed(
-    ctx: Context, full: RevocationList, old: RevocationList | None
+def _make(
+    ctx: Context, due: DueList, held: CodeList | None, ids: tuple[list[bytes], list[bytes]]
 ) -> tuple[CodeList, ListStep | None]:
-    """The rows of a new list and of the step to it from the old one, where a step leads there."""
+    """The rows of a new list and of the step to it from the held one, where a step leads there.
+
+    ``ids``: what is revoked, and what lives close to it.
+    """
+    now = ctx.clock.now()
+    revoked, near = ids
+    full = make_full(
+        scope=ListScope(due.scope),
+        code_class=due.code_class,
+        sequence=rules_lists.next_sequence(due.sequence, now),
+        made_at=now,
+        next_at=now + LIST_EVERY,
+        code_ids=revoked,
+        innocent=set(near) - set(revoked),
+    )
+    old = None if held is None else _open(ctx, held)
     row = CodeList(
         scope=rules_lists.scope_of(full),
         code_class=full.code_class,

@@ -200,9 +200,9 @@ def _forged(plain: str) -> list[Case]:
     negated = (curve.N - int.from_bytes(raw[-32:], "big")).to_bytes(32, "big")
     stranger = sign(private_key("stranger"), "x", b"YM1 till\0" + cert)
     bare = sign(VOUCHER, "bare", cert)
-    other = body[:42] + bytes((body[42] ^ 1,)) + body[43:]
+    other = body[:41] + bytes((body[41] ^ 1,)) + body[42:]
     offers = {
-        "amount": (_letters(other[:-64] + body[-64:] + signature), "OFFER_SIGNATURE"),
+        "amount": (_letters(other + signature), "OFFER_SIGNATURE"),
         "stranger": (_resigned("stranger", body, "stranger"), "OFFER_SIGNATURE"),
         "negated-s": (_letters(raw[:-32] + negated), "OFFER_SIGNATURE"),
         "bare": (_letters(body + sign(TILL_KEY, "bare", body)), "OFFER_SIGNATURE"),

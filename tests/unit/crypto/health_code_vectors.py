@@ -19,6 +19,7 @@ from tests.unit.crypto.health_code_once_vectors import (
     once_refused,
 )
 from tests.unit.crypto.health_code_parts import context_of, document, offer
+from tests.unit.crypto.health_code_rule_vectors import bound_rules, printed_rules
 from tests.unit.crypto.health_code_trust_vectors import trust_cases
 
 FOLDER = Path("openapi/examples/health-code")
@@ -66,6 +67,12 @@ def texts() -> list[dict[str, object]]:
     ]
 
 
+def with_rules(
+    sections: dict[str, list[dict[str, object]]], rules: list[dict[str, object]]
+) -> dict[str, list[dict[str, object]]]:
+    return sections | {"verify": sections["verify"] + rules}
+
+
 def all_documents() -> dict[str, dict[str, object]]:
     """File name to document."""
     contexts: list[dict[str, object]] = [
@@ -77,8 +84,8 @@ def all_documents() -> dict[str, dict[str, object]]:
         "one-time.json": document(
             issue=once_issue(), verify=once_accepted() + once_malformed() + once_refused()
         ),
-        "bound.json": document(**bound_cases()),
-        "printed.json": document(**printed_cases()),
+        "bound.json": document(**with_rules(bound_cases(), bound_rules())),
+        "printed.json": document(**with_rules(printed_cases(), printed_rules())),
         "trust.json": document(**trust_cases()),
         "revocation.json": document(**revocation_cases()),
         "offer.json": document(**offer_cases()),
