@@ -8,7 +8,6 @@ from service.healthcode.model_lists import DueList
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
 
-
 LOOK_EVERY = timedelta(seconds=5)
 """A list is due at most every two minutes; the loop turns twice a second."""
 

@@ -41,6 +41,11 @@ create table code_list_delta (
   constraint code_list_delta_pk primary key (scope, code_class, sequence, base)
 )
 -- ;;
+-- Live codes that a list's 48 bits could hit although they are not revoked.
+create index holder_credential_prefix on holder_credential (substring(code_id from 1 for 6))
+-- ;;
+create index printed_code_prefix on printed_code (substring(code_id from 1 for 6))
+-- ;;
 create index revoked_code_new on revoked_code (revoked_at)
 -- ;;
 -- The first place that took one showing of a code (step * 256 + sequence; 0 for what is used once):
