@@ -122,7 +122,6 @@ def asked(given: enrolment.Challenge, key: PrivateKey) -> EnrolRequest:
         proof=enrol_proof(key, given.challenge, given.account),
         phone_id=None,
         label=None,
-        request_key="",
     )
 
 
