@@ -48,11 +48,11 @@ async def challenge(ctx: Context, resident: Resident) -> enrolment.Challenge:
 async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enrolled:
     """A credential for a phone's new key: of a new phone, or the next one of ``phone_id``.
 
-    The former credential of that phone is retired in the same transaction. The same request again
-    gives the same credential. Raises the problems of ``enrolment.prove``, ``RegistrationNeeded``,
-    ``NotFound`` (somebody else's phone), ``PhoneRevoked``, ``PhoneLimitReached``,
-    ``PhoneCredentialsUsedUp``, ``HolderKeySeen``, ``CodeFrozen``, ``CodeNoSuchCard``,
-    ``StateConflict``.
+    The former credential of that phone is retired in the same transaction. The same request again,
+    known by its proof, gives the same credential; no answer is kept for that. Raises the problems
+    of ``enrolment.prove``, ``RegistrationNeeded``, ``NotFound`` (somebody else's phone),
+    ``PhoneRevoked``, ``PhoneLimitReached``, ``PhoneCredentialsUsedUp``, ``HolderKeySeen``,
+    ``CodeFrozen``, ``CodeNoSuchCard``, ``StateConflict``.
     """
     key = enrolment.prove(ctx, resident.account_id, request)
     record_id = await account.own_record(ctx, resident.account_id)
@@ -279,7 +279,8 @@ def _retired_mac(ctx: Context, former: HolderCredential | None) -> bytes | None:
 
 
 def _request_hash(request: EnrolRequest) -> bytes:
-    return sm3(request.request_key.encode() + b"\0" + request.proof)
+    """A proof is a random signature: no other request has this one."""
+    return sm3(request.proof)
 
 
 def _told(row: HolderCredential) -> Enrolled:

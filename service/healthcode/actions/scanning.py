@@ -35,7 +35,7 @@ from service.person import actions as person
 from service.person.model import RecordView
 
 USES_KEPT = timedelta(days=1)
-"""Far longer than any code that is taken once can live."""
+"""Far longer than any showing of a code is taken."""
 
 
 async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -> ResolvedScan:
