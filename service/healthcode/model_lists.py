@@ -76,8 +76,8 @@ class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def etag(self) -> str:
-        """Names these very bytes; without quotes."""
-        return f"{self.place.scope.value}-{self.place.code_class}-{self.sequence}-{self.base}"
+        """Weak: names the list that these bytes lead to, by delta or whole."""
+        return f'W/"{self.place.scope.value}-{self.place.code_class}-{self.sequence}"'
 
 
 class ShownCode(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,7 +46,7 @@ async def trust_list(
     Pin the roots by another way than this file. 304 when the entity tag still holds.
     """
     published = await actions.published_trust(ctx)
-    return _cached(published.content, published.etag, "application/json", if_none_match)
+    return _cached(published.content, f'"{published.etag}"', "application/json", if_none_match)
 
 
 @get("/v1/lists/revoked/{listed:str}/{code_class:int}", tags=["reader"])
@@ -60,7 +60,8 @@ async def revoked_codes(
 ) -> Response[bytes]:
     """Revoked codes: the delta from list ``since`` where there is one, else the full list.
 
-    Which of the two it is stands in the signed bytes. 304 when the entity tag still holds.
+    Which of the two it is stands in the signed bytes. The entity tag names the list that they lead
+    to: 304 as long as no newer one is there.
     """
     place = ListPlace(RevokedScope[listed.name], code_class)
     answer = await actions.find_answer(ctx, delta_joiner, place, since)
@@ -121,11 +122,10 @@ async def take_shown_codes(
 def _cached(
     content: bytes, etag: str, media_type: str, if_none_match: str | None
 ) -> Response[bytes]:
-    """The content, or 304 when the caller holds these very bytes."""
-    quoted = f'"{etag}"'
-    headers = {"ETag": quoted, "Cache-Control": CACHE}
+    """The content, or 304 when the caller holds what the tag names."""
+    headers = {"ETag": etag, "Cache-Control": CACHE}
     held = {one.strip().removeprefix("W/") for one in (if_none_match or "")[:1000].split(",")}
-    if quoted in held or held == {"*"}:
+    if etag.removeprefix("W/") in held or held == {"*"}:
         return Response(b"", status_code=304, headers=headers, media_type=media_type)
     return Response(content, headers=headers, media_type=media_type)
 

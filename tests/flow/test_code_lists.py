@@ -253,8 +253,13 @@ async def test_an_entity_tag_spares_the_second_fetch(rig: Rig) -> None:
     again = await rig.client.get(url, headers=held)
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
-    await rig.next_list()
+    newest = await rig.next_list()
     assert (await rig.client.get(url, headers=held)).status_code == 200
+    by_delta = await rig.client.get(f"{url}?since={newest.sequence - 5}", headers=held)
+    assert by_delta.status_code == 200
+    held = {"if-none-match": by_delta.headers["etag"]}
+    no_newer = await rig.client.get(f"{url}?since={newest.sequence}", headers=held)
+    assert (no_newer.status_code, no_newer.content) == (304, b"")
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,7 @@ async def find_answer(
 ) -> ListAnswer:
     """What brings a reader at sequence ``since`` (0: with nothing) to the newest list.
 
-    A delta where one exists and is smaller, else the full list; a reader that already holds the
-    newest gets it again in full, under the same entity tag. Raises ``CodeListNotMade``.
+    A delta where one exists and is smaller, else the full list. Raises ``CodeListNotMade``.
     """
     async with connection(ctx.pool) as conn:
         held = await store_lists.find_list(conn, place)
