@@ -107,7 +107,7 @@ async def list_own_bills(
     resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> BillsAnswer:
     """The resident's bills: to pay, being paid, and paid in the last 90 days."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     found = await actions.list_own(ctx, record_id)
     names = await _names(ctx, found)
     return BillsAnswer(
@@ -121,7 +121,7 @@ async def read_own_bill(
 ) -> BillDetail:
     """One of the resident's bills, with its lines, in any state."""
     record_id, local_id = ctx.public_ids.parse(bill_id)
-    await account.check_own(ctx, resident.account_id, record_id)
+    await account.check_own(ctx, resident, record_id)
     found = await actions.read(ctx, record_id, local_id)
     return BillDetail.of(ctx, found, (await _names(ctx, [found]))[found.institution_id])
 

@@ -46,7 +46,7 @@ SHOWN = {
 async def _own(ctx: Context, resident: Resident, text: str) -> tuple[int, int]:
     """(record, row) of the resident's own thing. Raises ``NotFound``, ``RegistrationNeeded``."""
     record_id, local_id = ctx.public_ids.parse(text)
-    await account.check_own(ctx, resident.account_id, record_id)
+    await account.check_own(ctx, resident, record_id)
     return record_id, local_id
 
 
