@@ -3,9 +3,7 @@
 from enum import Enum
 from typing import Annotated
 
-import msgspec
-from litestar import Request, Response, Router, get, post
-from litestar.datastructures import State
+from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
@@ -21,8 +19,7 @@ from service.healthcode.schemas_lists import (
     TillRequest,
 )
 from service.kernel.context import Context
-from service.kernel.http_problems import MEDIA_TYPE
-from service.kernel.idempotency import Answer, answer_once
+from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Terminal
 
 CACHE = "public, max-age=60"
@@ -92,31 +89,27 @@ async def certify_till(
 async def take_shown_codes(
     terminal: NamedDependency[Terminal],
     data: JSONBody[ShownCodesBody],
-    request: Request[None, None, State],
+    request: AnyRequest,
     ctx: NamedDependency[Context],
-    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """What this reader accepted without a network, in the order of its chained log.
 
     The answer is a ``ShownCodesAnswer``. Nothing that is reported opens bills or pays.
     """
 
-    async def run() -> Answer:
-        taken = await actions.take_report(ctx, terminal, data.report())
-        return Answer(200, msgspec.json.encode(ShownCodesAnswer.of(taken)))
+    async def run() -> ShownCodesAnswer:
+        return ShownCodesAnswer.of(await actions.take_report(ctx, terminal, data.report()))
 
-    answer = await answer_once(
-        ctx.pool,
-        ctx.sealer,
-        ctx.clock,
+    return await respond_once(
+        ctx,
+        request,
         caller=terminal.caller,
         operation="shown-codes",
         key=idempotency_key,
-        given=await request.body(),
         run=run,
+        status=200,
     )
-    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
-    return Response(answer.body, status_code=answer.status, media_type=media_type)
 
 
 def _cached(

@@ -55,7 +55,7 @@ async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enro
     ``CodeFrozen``, ``CodeNoSuchCard``, ``StateConflict``.
     """
     key = enrolment.prove(ctx, resident.account_id, request)
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     try:
         return await _enrol(ctx, resident, record_id, request, key)
     except (HolderKeySeen, PhoneLimitReached, PhoneCredentialsUsedUp, StateConflict):
@@ -67,7 +67,7 @@ async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enro
 
 async def list_phones(ctx: Context, resident: Resident) -> list[Phone]:
     """The resident's phones, newest first, at most 50. Raises ``RowTampered``."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         rows = await store_phones.list_phones(conn, record_id, PHONES_LISTED)
         key = await ctx.sealer.record_key(conn, record_id)
@@ -94,7 +94,7 @@ async def list_phones(ctx: Context, resident: Resident) -> list[Phone]:
 async def revoke_phone(ctx: Context, resident: Resident, phone_public_id: str) -> None:
     """No code of this phone counts from now on; a repeat changes nothing. Raises ``NotFound``."""
     record_id, phone_id = ctx.public_ids.parse(phone_public_id)
-    if record_id != await account.own_record(ctx, resident.account_id):
+    if record_id != account.own_record(resident):
         raise NotFound
     async with transaction(ctx.pool) as conn:
         row = await store_phones.lock_phone(conn, record_id, phone_id)
@@ -109,7 +109,7 @@ async def revoke_phone(ctx: Context, resident: Resident, phone_public_id: str) -
 
 async def revoke_all(ctx: Context, resident: Resident) -> None:
     """Every phone and every code of the resident is void, printed ones too."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     with suppress(NotFound):  # without a card, nothing was ever issued
         await void_codes(ctx, record_id, resident)
 

@@ -24,7 +24,7 @@ async def issue_printed(ctx: Context, resident: Resident, life_days: int) -> Iss
     Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``, ``PrintedLimitReached``,
     ``StateConflict``.
     """
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         owner = await person.person_of(conn, ctx, record_id)
         card = await cards.find_or_make(conn, ctx, record_id)
@@ -44,7 +44,7 @@ async def issue_printed(ctx: Context, resident: Resident, life_days: int) -> Iss
 
 async def list_printed(ctx: Context, resident: Resident) -> list[PrintedRow]:
     """The resident's printed codes, newest first, at most 50. Raises ``RowTampered``."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         rows = await store_printed.list_printed(conn, record_id, PRINTED_LISTED)
     for row in rows:
@@ -55,7 +55,7 @@ async def list_printed(ctx: Context, resident: Resident) -> list[PrintedRow]:
 async def revoke_printed(ctx: Context, resident: Resident, printed_public_id: str) -> None:
     """The code identifies nobody from now on; a repeat changes nothing. Raises ``NotFound``."""
     record_id, printed_code_id = ctx.public_ids.parse(printed_public_id)
-    if record_id != await account.own_record(ctx, resident.account_id):
+    if record_id != account.own_record(resident):
         raise NotFound
     async with transaction(ctx.pool) as conn:
         row = await store_printed.lock_one_printed(conn, record_id, printed_code_id)
