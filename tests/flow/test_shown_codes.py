@@ -39,7 +39,7 @@ async def rig(postgres: object, migrated: str) -> AsyncIterator[IdentityRig]:
 
 async def record_of(rig: IdentityRig, phone: Phone) -> int:
     resident = await account.authenticate(rig.ctx, phone.token)
-    record_id = await account.own_record(rig.ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(rig.ctx.pool) as conn:
         await cards.find_or_make(conn, rig.ctx, record_id)
     return record_id
