@@ -2,13 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from crypto.healthcode.revocation import RevocationList
 from crypto.healthcode.shown_log import FIRST_HEAD, next_head, shown_entry
-from crypto.healthcode.trust import TrustList
-from crypto.keyring import KeyRing
-from service.healthcode import rules
 from service.healthcode.model import RevokedScope
 from service.healthcode.model_lists import ListStep, ReportedShowing, ShownLog, ShownReport
 from service.healthcode.problems import ShownLogForked, ShownLogGap
@@ -20,12 +16,6 @@ AHEAD_MAX = timedelta(minutes=5)
 """How far a reader's clock may run ahead of ours."""
 BACK_MAX = timedelta(days=30)
 """How long a reader may stay without a network."""
-
-
-@lru_cache(maxsize=4)
-def own_trust(ring: KeyRing) -> TrustList:
-    """The platform's own trust list over a ring; deriving its public halves costs signatures."""
-    return rules.trust_of(ring)
 
 
 def next_sequence(last: int, now: datetime) -> int:

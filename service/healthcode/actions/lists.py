@@ -20,7 +20,7 @@ from crypto.healthcode.revocation import (
 )
 from crypto.keyring import KeyKind
 from crypto.sm2 import PrivateKey
-from service.healthcode import rules_lists, store_lists
+from service.healthcode import reading, rules_lists, store_lists
 from service.healthcode.model_lists import CodeList, DueList, ListAnswer, ListPlace, ListStep
 from service.healthcode.problems import CodeListNotMade
 from service.kernel.context import Context
@@ -212,7 +212,7 @@ def _join(ctx: Context, held: CodeList, steps: list[ListStep], base: int) -> byt
 def _open(ctx: Context, held: CodeList) -> RevocationList | None:
     """The stored list; None, with an alarm, when it is not what a key of ours signed."""
     try:
-        trust = rules_lists.own_trust(ctx.ring.snapshot)
+        trust = reading.own_trust(ctx.ring.snapshot)
         listed = open_revocation_list(held.content, trust, ctx.clock.now())
     except CryptoError as fault:
         ctx.metrics.alarms.labels("code-list-unreadable").inc()

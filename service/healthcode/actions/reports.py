@@ -9,7 +9,7 @@ from crypto.errors import BadEncoding
 from crypto.keyring import KeyKind
 from service.audit.actions import append
 from service.audit.model import AuditEntry
-from service.healthcode import cards, rules_lists, showings, store, store_lists
+from service.healthcode import cards, reading, rules_lists, showings, store, store_lists
 from service.healthcode.judging import Judge, JudgedShowing
 from service.healthcode.model import CodeUse, Scan, Shown
 from service.healthcode.model_lists import (
@@ -68,7 +68,7 @@ def _judge_all(
     now = ctx.clock.now()
     ring = ctx.ring.snapshot
     roots = [key.material for key in ring.all_accepted(KeyKind.INDEX_ROOT, now)]
-    judge = Judge(rules_lists.own_trust(ring), roots, now)
+    judge = Judge(reading.own_trust(ring), roots, now)
     return [
         judge.judge(report.first + at, entry)
         for at, entry in enumerate(report.entries)
