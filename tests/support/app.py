@@ -10,6 +10,7 @@ from integrations.ports.partners import Partners, PartnerUnknown
 from service.kernel.clock import Clock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
+from service.kernel.live_ring import LiveRing
 from tests.support.clock import FakeClock
 
 
@@ -36,7 +37,7 @@ async def a_context(
     clock: Clock | None = None,
     partners: Partners | None = None,
     policy: Policy | None = None,
-    ring: KeyRing | None = None,
+    ring: KeyRing | LiveRing | None = None,
 ) -> AsyncIterator[Context]:
     """A context with a fake clock, a fresh ring and whatever the test brings."""
     clock = clock or FakeClock()

@@ -15,6 +15,7 @@ from service.app import create_app
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts, NewInstitution
 from service.kernel.context import Context
+from service.kernel.live_ring import LiveRing
 from service.web.routes import PageSettings
 from tests.support.app import a_client, a_context
 from tests.support.callers import ApplicationCaller, TerminalCaller
@@ -159,11 +160,11 @@ class IdentityRig:
 
 
 @asynccontextmanager
-async def an_identity_rig(dsn: str) -> AsyncIterator[IdentityRig]:
+async def an_identity_rig(dsn: str, ring: LiveRing | None = None) -> AsyncIterator[IdentityRig]:
     """A fresh hospital over a database that may hold others."""
     partners = FakePartners()
     async with (
-        a_context(dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY) as ctx,
+        a_context(dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY, ring=ring) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
     ):
         rig = IdentityRig(ctx, client, partners)
