@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crypto.healthcode import text as code_text
 from crypto.sm3 import sm3
+from tests.unit.crypto.health_code_holder_vectors import nonce_document
 from tests.unit.crypto.health_code_more_vectors import bound_cases, printed_cases
 from tests.unit.crypto.health_code_once_vectors import (
     once_accepted,
@@ -75,6 +76,7 @@ def all_documents() -> dict[str, dict[str, object]]:
         ),
         "bound.json": document(**bound_cases()),
         "printed.json": document(**printed_cases()),
+        "nonce.json": nonce_document(),
     }
 
 
