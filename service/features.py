@@ -16,6 +16,7 @@ from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
+from service.keys.reminder import remind
 from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
 from service.payment import routes as payment_routes
@@ -30,8 +31,9 @@ SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     institution.forget_nonces,
     healthcode.forget_uses,
     payment.forget_notices,
+    remind,
 )
-"""What may be forgotten once in a while, by any worker."""
+"""What is forgotten, or asked of people, once in a while by any worker."""
 
 
 def routers() -> Sequence[Router]:
