@@ -128,13 +128,13 @@ def _instant(text: str) -> datetime:
 def _on_ring(name: str) -> Verb:
     def run(arguments: argparse.Namespace, settings: Settings) -> int:
         from service.kernel.clock import SystemClock
+        from service.kernel.live_ring import KeystoreFile
         from service.keys import root_verbs, verbs
         from service.keys.keystore_editing import KeystoreEditor
-        from service.wiring import keystore_of
 
         desk = verbs.Desk(
             arguments=arguments,
-            editor=KeystoreEditor(keystore_of(settings)),
+            editor=KeystoreEditor(KeystoreFile(settings.keystore, settings.master_key_file)),
             now=SystemClock().now(),
             passphrase=_passphrases(arguments),
             needed=_needed(settings),
@@ -159,14 +159,14 @@ def _on_root(name: str) -> Verb:
 
 def _root_desk(arguments: argparse.Namespace, settings: Settings) -> "RootDesk":
     from service.kernel.clock import SystemClock
+    from service.kernel.live_ring import KeystoreFile
     from service.keys.root_verbs import RootDesk
-    from service.wiring import keystore_of
 
     return RootDesk(
         arguments=arguments,
         now=SystemClock().now(),
         passphrase=_passphrases(arguments),
-        keystore=keystore_of(settings),
+        keystore=KeystoreFile(settings.keystore, settings.master_key_file),
         trust_list=settings.trust_list,
         trust_roots=settings.trust_roots,
     )

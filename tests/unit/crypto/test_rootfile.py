@@ -155,7 +155,7 @@ def test_a_backup_opens_with_its_passphrase_alone() -> None:
 
 def test_every_changed_byte_of_a_backups_head_is_refused() -> None:
     blob = seal_backup(KeyRing([]), WORDS["Wu"], log2_n=CHEAP)
-    for at in range(len(blob)):
+    for at in (*range(23), len(blob) // 2, len(blob) - 1):
         changed = blob[:at] + bytes((blob[at] ^ 1,)) + blob[at + 1 :]
         with pytest.raises(BadCiphertext):
             open_backup(changed, WORDS["Wu"])
