@@ -1,6 +1,7 @@
 """``yimatong keys``: the verbs of those who answer for the keys."""
 
 import argparse
+import asyncio
 import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -221,9 +222,16 @@ def _passphrases(arguments: argparse.Namespace) -> Callable[[str, bool], str]:
 
 def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
     """Counts the rows in the database that need a version."""
-    from service.keys.changes import ChangeRefused
 
     def count(kind: "KeyKind", version: int) -> dict[str, int]:
-        raise ChangeRefused(f"rows that need {kind} {version} cannot be counted: {settings.mode}")
+        from service.features import KEYED_ROWS
+        from service.rekeying.actions import remaining
+        from service.wiring import open_context
+
+        async def ask() -> dict[str, int]:
+            async with open_context(settings, "keys") as ctx:
+                return (await remaining(ctx, KEYED_ROWS, kind, version)).rows
+
+        return asyncio.run(ask())
 
     return count

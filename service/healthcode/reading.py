@@ -16,6 +16,8 @@ from service.healthcode.problems import CodeIndexUnreadable, CodeMalformed, Code
 from service.kernel.context import Context
 from service.kernel.problems import InvariantBroken
 
+_USED = "insurance credential"
+
 
 @lru_cache(maxsize=4)
 def _verifier(ring: KeyRing) -> CodeVerifier:
@@ -28,6 +30,11 @@ class ReadCode(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     code_id: bytes
+    found_as: tuple[bytes, ...] = ()
+    """Every id a use may stand under, where that is not ``code_id`` alone: another owner's
+    credential is known by a blind key, which a rotation changes."""
+    spent_as: tuple[bytes, ...] = ()
+    """The ids to spend it under, so that processes with different keys find each other's use."""
     index: Index | None
     """None for another owner's credential: then the owner says whose it is."""
     shown: Shown
@@ -40,7 +47,9 @@ def read_text(ctx: Context, request: ScanRequest) -> ReadCode:
     if recognised.kind is CodeKind.INSURANCE_CREDENTIAL:
         return ReadCode(
             text=recognised.text,
-            code_id=ctx.sealer.blind("insurance credential", recognised.text),
+            code_id=ctx.sealer.blind(_USED, recognised.text),
+            found_as=ctx.sealer.blind_all(_USED, recognised.text),
+            spent_as=ctx.sealer.blind_in_use(_USED, recognised.text),
             index=None,
             shown=Shown.INSURANCE_CREDENTIAL,
             level=ScanLevel.PRESENT,

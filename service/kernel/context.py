@@ -15,6 +15,7 @@ from service.kernel.live_ring import LiveRing
 from service.kernel.metrics import Metrics
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
+from service.kernel.short_memory import ShortMemory
 
 
 class PublicIds:
@@ -73,6 +74,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     ring: LiveRing
     sealer: Sealer
     public_ids: PublicIds
+    memory: ShortMemory
     metrics: Metrics
     partners: Partners
     policy: Policy
@@ -90,6 +92,7 @@ def make_context(
         ring=live,
         sealer=Sealer(live, clock),
         public_ids=PublicIds(live, clock),
+        memory=ShortMemory(clock),
         metrics=Metrics(),
         partners=partners,
         policy=policy,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from crypto.keyring import ISSUER_KINDS, Key, KeyKind, KeyRing
 from service.kernel.live_ring import days_left
 from service.keys import schedule
-from service.keys.schedule import ACTIVATION, FIXED, FIXED_LIFE, LEAD, OVERLAP, PERIODS
+from service.keys.schedule import ACTIVATION, FIXED, FIXED_LIFE, OVERLAP, PERIODS
 
 PUBLIC_ID_VERSIONS = 26
 _A_SECOND = timedelta(seconds=1)
@@ -59,7 +59,7 @@ def _with_period(key: Key) -> Key:
 
 def default_start(kind: KeyKind, now: datetime) -> datetime:
     """When a version made now may sign first, unless somebody says otherwise."""
-    return now + (LEAD if schedule.is_listed(kind) else ACTIVATION)
+    return now + (PERIODS[kind].lead if kind in PERIODS else ACTIVATION)
 
 
 def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyRing:

@@ -19,7 +19,8 @@ ACTIVATION = timedelta(seconds=60)
 OVERLAP = timedelta(seconds=60)
 """A version still protects for so long after its successor began: clocks differ."""
 LEAD = 14 * DAY
-"""Between making a listed key and its first signature: the root signs, readers fetch the list."""
+"""Between making a key that others must learn of and its first signature: the root signs a trust
+list and readers fetch it; hospitals' systems ask for the keys that sign our answers."""
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,8 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     """``rotate --due`` makes the next version when less than this is left."""
     warn_before: timedelta
     """A person is called when less than this is left: the scheduled rotation did not happen."""
+    lead: timedelta
+    """From making a version to its first use, when nobody says otherwise."""
     accepted_after: timedelta | None
     """From the last use until nothing made with the key can still count; None: until destroyed."""
     why: str
@@ -38,12 +41,17 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _period(
-    life: timedelta, accepted_after: timedelta | None, why: str, *, listed: bool = False
+    life: timedelta,
+    accepted_after: timedelta | None,
+    why: str,
+    *,
+    lead: timedelta = ACTIVATION,
 ) -> Period:
     return Period(
         life=life,
         renew_before=30 * DAY,
-        warn_before=(LEAD if listed else 7 * DAY),
+        warn_before=max(lead, 7 * DAY),
+        lead=lead,
         accepted_after=accepted_after,
         why=why,
     )
@@ -51,18 +59,14 @@ def _period(
 
 PERIODS: Mapping[KeyKind, Period] = {
     KeyKind.ISSUER_BOUND: _period(
-        90 * DAY, 4 * DAY, "a phone's credential lives 72 hours", listed=True
+        90 * DAY, 4 * DAY, "a phone's credential lives 72 hours", lead=LEAD
     ),
-    KeyKind.ISSUER_ONCE: _period(90 * DAY, DAY, "a one-time code lives two minutes", listed=True),
-    KeyKind.ISSUER_PRINTED: _period(
-        YEAR, 1828 * DAY, "a printed code lives 1,827 days", listed=True
-    ),
+    KeyKind.ISSUER_ONCE: _period(90 * DAY, DAY, "a one-time code lives two minutes", lead=LEAD),
+    KeyKind.ISSUER_PRINTED: _period(YEAR, 1828 * DAY, "a printed code lives 1,827 days", lead=LEAD),
     KeyKind.CODE_LIST: _period(
-        YEAR, 30 * DAY, "a revocation list is replaced every few minutes", listed=True
+        YEAR, 30 * DAY, "a revocation list is replaced every few minutes", lead=LEAD
     ),
-    KeyKind.TILL: _period(
-        YEAR, 400 * DAY, "a till's certificate lives at most a year", listed=True
-    ),
+    KeyKind.TILL: _period(YEAR, 400 * DAY, "a till's certificate lives at most a year", lead=LEAD),
     KeyKind.INDEX_ROOT: _period(
         YEAR, 1828 * DAY, "the index of a printed code is read for 1,827 days"
     ),
@@ -71,7 +75,9 @@ PERIODS: Mapping[KeyKind, Period] = {
     KeyKind.ROW_MAC: _period(YEAR, None, "rows carry its MAC"),
     KeyKind.PUBLIC_ID: _period(2 * YEAR, None, "callers keep the ids; 26 versions there are"),
     KeyKind.TOKEN: _period(90 * DAY, None, "a session ends within a day; then it may be destroyed"),
-    KeyKind.TRANSPORT: _period(YEAR, 30 * DAY, "an answer's signature is checked at once"),
+    KeyKind.TRANSPORT: _period(
+        YEAR, 30 * DAY, "an answer's signature is checked at once", lead=LEAD
+    ),
     KeyKind.AUDIT: _period(YEAR, None, "checkpoints are checked for as long as they are kept"),
     KeyKind.RECEIPT: _period(YEAR, None, "receipts are checked for as long as they are kept"),
     KeyKind.CERTIFICATE_AUTHORITY: _period(

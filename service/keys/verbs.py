@@ -108,6 +108,8 @@ def rotate(desk: Desk) -> list[str]:
             "before that the root must sign a new trust list, or readers without a network refuse "
             "the new key: keys export-public"
         )
+    if any(kind is KeyKind.TRANSPORT for kind, _ in wanted):
+        lines.append("hospitals' systems must ask for platform-keys before that")
     return [*lines, "the last backup lacks the new keys: keys backup"]
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-import msgspec
+from msgspec.structs import replace
 
 from crypto.healthcode.index import Index
 from service.audit.actions import append
@@ -43,7 +43,7 @@ async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -
     of this feature, and those of ``credential.resolve_insurance`` for an e-credential.
     """
     read = read_text(ctx, request)
-    if (again := await _scan_of_use(ctx, terminal, request, read.code_id)) is not None:
+    if (again := await _scan_of_use(ctx, terminal, request, read)) is not None:
         return await _resolved(ctx, again, None)
     insurance = None
     if read.index is None:
@@ -107,13 +107,19 @@ async def forget_uses(ctx: Context) -> int:
         return await store.delete_old_uses(conn, ctx.clock.now() - USES_KEPT)
 
 
+class _SpentBefore(Exception):
+    """Somebody else spent the code meanwhile; nothing was kept of this scan."""
+
+
 async def _scan_of_use(
-    ctx: Context, terminal: Terminal, request: ScanRequest, code_id: bytes
+    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode
 ) -> Scan | None:
     """The scan this very request made before. Raises ``CodeAlreadyUsed`` for any other use."""
     async with connection(ctx.pool) as conn:
-        use = await store.find_use(conn, code_id)
-        if use is None:
+        for code_id in read.found_as or (read.code_id,):
+            if (use := await store.find_use(conn, code_id)) is not None:
+                break
+        else:
             return None
         if not rules.is_same_request(use, terminal, request.request_key):
             raise CodeAlreadyUsed
@@ -140,7 +146,7 @@ async def _spend(
         scanned_at=now,
         row_mac=b"",
     )
-    scan = msgspec.structs.replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
+    scan = replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
     use = CodeUse(
         code_id=read.code_id,
         record_id=record_id,
@@ -149,19 +155,25 @@ async def _spend(
         request_key=request.request_key,
         used_at=now,
     )
-    async with transaction(ctx.pool) as conn:
-        spent = await store.insert_use(conn, use)
-        if spent:
+    try:
+        async with transaction(ctx.pool) as conn:
+            await _insert_use(conn, read, use)
             await _check_owner(conn, ctx, record_id, read.index)
             await store.insert_scan(conn, scan)
             await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
             await append(conn, ctx, _scanned(scan))
-    if spent:
-        return scan
-    again = await _scan_of_use(ctx, terminal, request, read.code_id)
-    if again is None:
-        raise InvariantBroken("a code was spent and was not")
-    return again
+    except _SpentBefore:
+        again = await _scan_of_use(ctx, terminal, request, read)
+        if again is None:
+            raise InvariantBroken("a code was spent and was not") from None
+        return again
+    return scan
+
+
+async def _insert_use(conn: Connection, read: ReadCode, use: CodeUse) -> None:
+    for code_id in read.spent_as or (read.code_id,):
+        if not await store.insert_use(conn, replace(use, code_id=code_id)):
+            raise _SpentBefore
 
 
 async def _check_owner(conn: Connection, ctx: Context, record_id: int, index: Index | None) -> None:
