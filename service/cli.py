@@ -176,6 +176,8 @@ def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from service.keys_cli import add_verbs
+
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
     parser.add_argument("--version", action="version", version="yimatong 0.1.0")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -205,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--trust", required=True, help="a trust file")
     check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
     check.set_defaults(verb=code_verify)
+    add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")

@@ -24,6 +24,7 @@ from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
 from service.kernel.rekeying import KeyedRows
+from service.keys.reminder import remind
 from service.ledger import store_rekeying as ledger_rekeying
 from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
@@ -45,8 +46,9 @@ SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     healthcode.forget_uses,
     healthcode.forget_codes,
     payment.forget_notices,
+    remind,
 )
-"""What may be forgotten once in a while, by any worker."""
+"""What is forgotten, or asked of people, once in a while by any worker."""
 
 KEYED_ROWS: Sequence[KeyedRows] = (
     *kernel_rekeying.KEYED_ROWS,

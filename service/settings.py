@@ -42,6 +42,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keystore: Path
     master_key_file: Path
     partners_file: Path
+    trust_list: Path
+    """The trust file that readers fetch; signed elsewhere, by the offline root."""
+    trust_roots: Path
+    """The roots this service pins, one compressed public key in hexadecimal a line."""
     host: str
     port: int
     public_url: str
@@ -156,6 +160,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         keystore=read("KEYSTORE", Path, state_dir / "keys" / "keystore"),
         master_key_file=read("MASTER_KEY_FILE", Path, state_dir / "keys" / "master"),
         partners_file=read("PARTNERS_FILE", Path, state_dir / "partners.json"),
+        trust_list=read("TRUST_LIST", Path, state_dir / "keys" / "trust-list.json"),
+        trust_roots=read("TRUST_ROOTS", Path, state_dir / "keys" / "trust-roots"),
         host=read("HOST", str, "127.0.0.1"),
         port=port,
         public_url=read("PUBLIC_URL", _url("http", "https"), f"http://127.0.0.1:{port}"),
