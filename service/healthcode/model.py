@@ -207,9 +207,13 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     purpose: int
     scanned_at: datetime
     row_mac: bytes
+    bound_bill_id: bytes | None = None
+    """The 16 bytes by which the till's offer named the bill; None for an unbound code."""
+    bound_amount_fen: int | None = None
 
-    def mac_parts(self) -> list[int | str | datetime]:
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
         """The columns that the row's MAC covers."""
+        bound = [self.bound_bill_id, self.bound_amount_fen]
         return [
             self.record_id,
             self.scan_id,
@@ -219,15 +223,20 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
             self.level.value,
             self.purpose,
             self.scanned_at,
+            *(bound if self.bound_bill_id is not None else []),
         ]
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A text as a terminal read it; ``request_key`` is the terminal's own key of this request."""
+    """A text as a terminal read it; ``request_key`` is the terminal's own key of this request.
+
+    ``offer`` is the text that the terminal showed: then the code must be bound to it.
+    """
 
     text: str
     purpose: ScanPurpose
     request_key: str
+    offer: str | None = None
 
     def __repr__(self) -> str:
         return "ScanRequest(…)"

@@ -260,3 +260,35 @@ class PrintedLimitReached(Problem):
     code = "printed-limit-reached"
     status = 409
     title = "As many printed codes as allowed are out already; revoke one first"
+
+
+class OfferInvalid(Problem):
+    """The offer's text or signature does not hold; ``reason`` names the check."""
+
+    code = "offer-invalid"
+    status = 422
+    title = "The offer does not hold"
+
+
+class OfferNotOpen(Problem):
+    """The offer's time is over or has not come; ``reason`` says which."""
+
+    code = "offer-not-open"
+    status = 410
+    title = "The offer is not open; make a fresh one"
+
+
+class OfferElsewhere(Problem):
+    """The offer is another terminal's, or for another purpose than the scan."""
+
+    code = "offer-elsewhere"
+    status = 422
+    title = "The offer is not this terminal's for this purpose"
+
+
+class TillNotTrusted(Problem):
+    """The certificate inside the offer does not hold; ``reason`` names the check."""
+
+    code = "till-not-trusted"
+    status = 422
+    title = "The till's certificate does not hold"

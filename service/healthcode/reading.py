@@ -5,8 +5,10 @@ from functools import lru_cache
 
 import msgspec
 
+from crypto.healthcode.context import Offer
 from crypto.healthcode.index import Index, find_index
-from crypto.healthcode.layout import BoundCode, Code, Kind, PrintedCode
+from crypto.healthcode.layout import BoundCode, Code, Head, Kind, PrintedCode
+from crypto.healthcode.trust import TrustList
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.keyring import KeyKind, KeyRing
 from crypto.sm3 import sm3
@@ -14,7 +16,12 @@ from service.credential import actions as credential
 from service.credential.model import CodeKind
 from service.healthcode import rules
 from service.healthcode.model import ScanLevel, ScanRequest, Shown
-from service.healthcode.problems import CodeIndexUnreadable, CodeMalformed
+from service.healthcode.offers import read_offer
+from service.healthcode.problems import (
+    CodeIndexUnreadable,
+    CodeMalformed,
+    CodePurposeMismatch,
+)
 from service.kernel.context import Context
 from service.kernel.principals import Terminal
 from service.kernel.problems import InvariantBroken
@@ -24,9 +31,15 @@ _USED = "insurance credential"
 
 
 @lru_cache(maxsize=4)
+def _trust(ring: KeyRing) -> TrustList:
+    """The ring's own keys as a trust list; a rotated ring is another ring."""
+    return rules.trust_of(ring)
+
+
+@lru_cache(maxsize=4)
 def _verifier(ring: KeyRing) -> CodeVerifier:
-    """Verifies against the ring's own issuer keys; a rotated ring is another ring."""
-    return CodeVerifier(rules.trust_of(ring))
+    """Verifies against the ring's own issuer keys."""
+    return CodeVerifier(_trust(ring))
 
 
 class CheckedByRows:
@@ -34,6 +47,11 @@ class CheckedByRows:
 
     def __init__(self, now: datetime) -> None:
         self.made_at = now
+        self.newest_made_at = now
+
+    def covering(self, _head: Head) -> "CheckedByRows":
+        """Itself: rows know codes of every kind and class."""
+        return self
 
     def holds(self, _code_id: bytes) -> bool:
         """Never: check 10 is the row's."""
@@ -58,13 +76,21 @@ class ReadCode(msgspec.Struct, frozen=True, kw_only=True):
     """None for another owner's credential: then the owner says whose it is."""
     shown: Shown
     level: ScanLevel
+    offer: Offer | None = None
+    """What the code was approved for."""
 
 
 def read_text(ctx: Context, terminal: Terminal, request: ScanRequest) -> ReadCode:
     """Recognise a text and judge it. Raises the problems of checks 1 to 9 of the format."""
     recognised = credential.recognise(request.text)
     if recognised.kind is CodeKind.INSURANCE_CREDENTIAL:
+<<<<<<< HEAD
         code_id = ctx.sealer.blind(_USED, recognised.text)
+=======
+        if request.offer is not None:
+            raise CodePurposeMismatch("another owner's code is bound to no offer")
+        code_id = ctx.sealer.blind("insurance credential", recognised.text)
+>>>>>>> issuer
         return ReadCode(
             text=recognised.text,
             code_id=code_id,
@@ -84,8 +110,20 @@ def read_text(ctx: Context, terminal: Terminal, request: ScanRequest) -> ReadCod
 def _read_ours(ctx: Context, terminal: Terminal, text: str, request: ScanRequest) -> ReadCode:
     """Checks 1 to 9 of the format, then the index; nothing is written before all of them hold."""
     now = ctx.clock.now()
+<<<<<<< HEAD
     reader = Reader(wanted=rules.PURPOSES[request.purpose])
     verdict = _verifier(ctx.ring.snapshot).verify(text, reader, now, CheckedByRows(now))
+=======
+    wanted, offer = rules.PURPOSES[request.purpose], None
+    if request.offer is not None:
+        offer = read_offer(request.offer, terminal, wanted, _trust(ctx.ring), now)
+    reader = Reader(
+        wanted=wanted,
+        context=offer.context() if offer is not None else None,
+        context_required=offer is not None,
+    )
+    verdict = _verifier(ctx.ring).verify(text, reader, now, CheckedByRows(now))
+>>>>>>> issuer
     if verdict.refusal is not None:
         raise rules.problem_of(verdict.refusal, verdict.off_by_s)
     code = verdict.code
@@ -103,6 +141,7 @@ def _read_ours(ctx: Context, terminal: Terminal, text: str, request: ScanRequest
         index=index,
         shown=_SHOWN[code.head.kind],
         level=ScanLevel[verdict.level.name],
+        offer=offer,
     )
 
 

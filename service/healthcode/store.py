@@ -47,12 +47,14 @@ where used_at < $1
 """
 INSERT_SCAN = """
 insert into scan (
-  record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+  record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
+  bound_bill_id, bound_amount_fen
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 GET_SCAN = """
-select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
+  bound_bill_id, bound_amount_fen
 from scan
 where record_id = $1 and scan_id = $2
 """

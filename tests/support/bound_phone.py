@@ -21,6 +21,7 @@ class BoundPhone:
         self.clock = clock
         self.key = PrivateKey.generate()
         self.credential = b""
+        self.code_id = ""
         self.phone_id: str | None = None
         self.renew_after: datetime | None = None
         self.next: dict[str, str] | None = None
@@ -65,7 +66,8 @@ class BoundPhone:
         """Keep what an answer gave."""
         given = answer.json()
         self.key, self.credential = key, bytes.fromhex(given["credential"])
-        self.phone_id, self.next = given["phone_id"], given["next"]
+        self.code_id, self.phone_id = given["code_id"], given["phone_id"]
+        self.next = given["next"]
         self.renew_after = datetime.fromisoformat(given["renew_after"])
 
     async def enrol(self, **changes: Any) -> dict[str, Any]:

@@ -153,6 +153,8 @@ async def _spend(
         purpose=rules.PURPOSES[request.purpose].value,
         scanned_at=now,
         row_mac=b"",
+        bound_bill_id=read.offer.bill_id if read.offer is not None else None,
+        bound_amount_fen=read.offer.amount_fen if read.offer is not None else None,
     )
     scan = replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
     use = CodeUse(
