@@ -84,13 +84,9 @@ def read_text(ctx: Context, terminal: Terminal, request: ScanRequest) -> ReadCod
     """Recognise a text and judge it. Raises the problems of checks 1 to 9 of the format."""
     recognised = credential.recognise(request.text)
     if recognised.kind is CodeKind.INSURANCE_CREDENTIAL:
-<<<<<<< HEAD
-        code_id = ctx.sealer.blind(_USED, recognised.text)
-=======
         if request.offer is not None:
             raise CodePurposeMismatch("another owner's code is bound to no offer")
-        code_id = ctx.sealer.blind("insurance credential", recognised.text)
->>>>>>> issuer
+        code_id = ctx.sealer.blind(_USED, recognised.text)
         return ReadCode(
             text=recognised.text,
             code_id=code_id,
@@ -110,20 +106,15 @@ def read_text(ctx: Context, terminal: Terminal, request: ScanRequest) -> ReadCod
 def _read_ours(ctx: Context, terminal: Terminal, text: str, request: ScanRequest) -> ReadCode:
     """Checks 1 to 9 of the format, then the index; nothing is written before all of them hold."""
     now = ctx.clock.now()
-<<<<<<< HEAD
-    reader = Reader(wanted=rules.PURPOSES[request.purpose])
-    verdict = _verifier(ctx.ring.snapshot).verify(text, reader, now, CheckedByRows(now))
-=======
     wanted, offer = rules.PURPOSES[request.purpose], None
     if request.offer is not None:
-        offer = read_offer(request.offer, terminal, wanted, _trust(ctx.ring), now)
+        offer = read_offer(request.offer, terminal, wanted, _trust(ctx.ring.snapshot), now)
     reader = Reader(
         wanted=wanted,
         context=offer.context() if offer is not None else None,
         context_required=offer is not None,
     )
-    verdict = _verifier(ctx.ring).verify(text, reader, now, CheckedByRows(now))
->>>>>>> issuer
+    verdict = _verifier(ctx.ring.snapshot).verify(text, reader, now, CheckedByRows(now))
     if verdict.refusal is not None:
         raise rules.problem_of(verdict.refusal, verdict.off_by_s)
     code = verdict.code
