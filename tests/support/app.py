@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from crypto.keyring import KeyRing
+from crypto.signer import SM2Signer
 from integrations.ports.partners import Partners, PartnerUnknown
 from service.kernel.clock import Clock
 from service.kernel.context import Context, Policy, make_context
@@ -38,6 +39,7 @@ async def a_context(
     partners: Partners | None = None,
     policy: Policy | None = None,
     ring: KeyRing | LiveRing | None = None,
+    signer: SM2Signer | None = None,
 ) -> AsyncIterator[Context]:
     """A context with a fake clock, a fresh ring and whatever the test brings."""
     clock = clock or FakeClock()
@@ -49,6 +51,7 @@ async def a_context(
             ring=ring or KeyRing.generate_for_development(clock.now()),
             partners=partners or NoPartners(),  # type: ignore[arg-type]
             policy=policy or Policy(),
+            signer=signer,
         )
     finally:
         await pool.close()

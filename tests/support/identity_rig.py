@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from crypto.selftest import run_self_test
+from crypto.signer import SM2Signer
 from crypto.sm2 import PrivateKey
 from crypto.sm2_backend import installed_backend
 from service.app import create_app
@@ -161,11 +162,15 @@ class IdentityRig:
 
 
 @asynccontextmanager
-async def an_identity_rig(dsn: str, ring: LiveRing | None = None) -> AsyncIterator[IdentityRig]:
+async def an_identity_rig(
+    dsn: str, ring: LiveRing | None = None, signer: SM2Signer | None = None
+) -> AsyncIterator[IdentityRig]:
     """A fresh hospital over a database that may hold others."""
     partners = FakePartners()
     async with (
-        a_context(dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY, ring=ring) as ctx,
+        a_context(
+            dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY, ring=ring, signer=signer
+        ) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
     ):
         rig = IdentityRig(ctx, client, partners)

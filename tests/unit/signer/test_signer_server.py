@@ -38,6 +38,10 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode
+
+
 def ring_signer(*kinds: KeyKind) -> RingSigner:
     return RingSigner(RING, lambda: NOW, kinds or ISSUER_KINDS)
 
@@ -101,7 +105,7 @@ def test_key_names_are_read_strictly() -> None:
 
 async def test_the_socket_is_private_from_its_first_moment(folder: Path) -> None:
     async with a_server(folder / "s"):
-        mode = os.stat(folder / "s").st_mode
+        mode = mode_of(folder / "s")
         assert stat.S_ISSOCK(mode)
         assert stat.S_IMODE(mode) == 0o600
 
