@@ -1,5 +1,6 @@
 """Vectors of revocation lists: coding, making, deltas, taking, and verdicts by signed lists."""
 
+from array import array
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -196,6 +197,13 @@ def _opened() -> list[Case]:
             "LIST_WRONG_BASE",
             _blob(replace(old, code_class=2), "class 2"),
             step,
+        ),
+        _open(
+            "base-position",
+            "removes a position behind the base's last",
+            "LIST_WRONG_BASE",
+            full,
+            _blob(replace(make_delta(old, new), removed=array("Q", [3, 10])), "position"),
         ),
         *_badly_signed(old, full),
         *_malformed(full, step),

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ ISSUERS = {kind: load_issuer(RING, kind, NOW) for kind in Kind}
 INDEX = Index(record_id=b"record01", card=2, epoch=9)
 ROOT = PrivateKey.generate()
 ANY = Reader()
+DOCUMENTS = cache(all_documents)
 
 
 def s(seconds: float) -> datetime:
@@ -118,7 +120,7 @@ def once(**changes: object) -> str:
 )
 def test_the_published_vectors_hold_and_are_reproducible(name: str) -> None:
     path = FOLDER / f"{name}.json"
-    assert path.read_text(encoding="utf-8") == written(all_documents()[f"{name}.json"])
+    assert path.read_text(encoding="utf-8") == written(DOCUMENTS()[f"{name}.json"])
     verdicts = list(judge_file(path))
     assert [verdict.id for verdict in verdicts if not verdict.passed] == []
     assert len({verdict.id for verdict in verdicts}) == len(verdicts) > 5
