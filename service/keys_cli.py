@@ -225,13 +225,18 @@ def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
 
     def count(kind: "KeyKind", version: int) -> dict[str, int]:
         from service.features import KEYED_ROWS
+        from service.kernel.database import UNAVAILABLE
+        from service.keys.changes import ChangeRefused
         from service.rekeying.actions import remaining
-        from service.wiring import open_context
+        from service.wiring import DatabaseAddressMissing, open_without_partners
 
         async def ask() -> dict[str, int]:
-            async with open_context(settings, "keys") as ctx:
+            async with open_without_partners(settings, "keys") as ctx:
                 return (await remaining(ctx, KEYED_ROWS, kind, version)).rows
 
-        return asyncio.run(ask())
+        try:
+            return asyncio.run(ask())
+        except (*UNAVAILABLE, DatabaseAddressMissing) as fault:
+            raise ChangeRefused(f"the rows could not be counted: {type(fault).__name__}") from None
 
     return count

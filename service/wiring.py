@@ -156,6 +156,20 @@ async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
         await signer.close()
 
 
+@asynccontextmanager
+async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[Context]:
+    """Ring and database alone, for a command that asks no partner and ends soon."""
+    ring, clock = LiveRing.following(keystore_of(settings)), SystemClock()
+    nobody = registry.OpenPartners(insurance={}, payments={}, logins={}, real_name=None)
+    pool = await open_pool(database_url(settings), size=2, application=role)
+    try:
+        yield make_context(
+            pool=pool, clock=clock, ring=ring, partners=nobody, policy=policy_of(settings)
+        )
+    finally:
+        await pool.close()
+
+
 def read_partners(path: Path) -> registry.PartnerSettings:
     """The partners' file. Raises ``registry.PartnersFault`` with the place of the fault."""
     return registry.read_partners(path)

@@ -52,6 +52,7 @@ class Sealer:
         self._ring = ring
         self._clock = clock
         self._open: OrderedDict[int, RecordKey] = OrderedDict()
+        self._opened_by = ring.snapshot
 
     async def new_record_key(self, conn: Connection, record_id: int, now: datetime) -> RecordKey:
         """Make and store the data key of a new record."""
@@ -63,6 +64,9 @@ class Sealer:
 
     async def record_key(self, conn: Connection, record_id: int) -> RecordKey:
         """The data key of a record. Raises ``NotFound`` when it was destroyed or never was."""
+        if self._opened_by is not self._ring.snapshot:
+            self._open.clear()  # what a destroyed key opened must not stay open
+            self._opened_by = self._ring.snapshot
         if found := self._open.get(record_id):
             self._open.move_to_end(record_id)
             return found

@@ -95,6 +95,9 @@ FIXED: Mapping[KeyKind, str] = {
 }
 """Kinds that are never rotated, and why."""
 
+IN_ROWS = frozenset({KeyKind.COLUMN, KeyKind.BLIND_INDEX, KeyKind.ROW_MAC})
+"""Kinds whose use is stored in rows, which are re-keyed in the background after a rotation."""
+
 FIXED_LIFE = 36_500 * DAY
 
 

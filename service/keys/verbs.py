@@ -14,7 +14,7 @@ from crypto.sm2 import PrivateKey
 from service.keys import changes
 from service.keys.changes import ChangeRefused
 from service.keys.keystore_editing import Entry, KeystoreEditor, write_private
-from service.keys.schedule import FIXED, PERIODS, is_listed
+from service.keys.schedule import FIXED, IN_ROWS, PERIODS, is_listed
 
 Needed = Callable[[KeyKind, int], dict[str, int]]
 """Rows that need a version, by table."""
@@ -66,7 +66,7 @@ def _row_of(desk: Desk, ring: KeyRing, key: Key) -> dict[str, object]:
     }
     if key.kind in SIGNING_KINDS:
         row["public"] = PrivateKey.from_bytes(key.material).public.compressed().hex()
-    if desk.arguments.rows:
+    if desk.arguments.rows and key.kind in IN_ROWS:
         row["rows"] = sum(desk.needed(key.kind, key.version).values())
     return row
 
@@ -190,7 +190,7 @@ def _check_needed(desk: Desk, ring: KeyRing, kind: KeyKind, version: int) -> Non
         raise ChangeRefused("sessions may still hold tokens of it for a day")
     if kind in (KeyKind.PUBLIC_ID, KeyKind.AUDIT, KeyKind.RECEIPT):
         raise ChangeRefused(f"others hold what {kind} {version} made: {PERIODS[kind].why}")
-    if rows := desk.needed(kind, version):
+    if kind in IN_ROWS and (rows := desk.needed(kind, version)):
         told = ", ".join(f"{table} {count}" for table, count in sorted(rows.items()))
         raise ChangeRefused(f"rows need {kind} {version}: {told}")
 
