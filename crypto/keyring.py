@@ -1,9 +1,10 @@
 """The key ring: which key of which kind is used when. Pure: no I/O, no clock of its own.
 
 A ring never changes; rotation gives a new ring. A kind's versions count from 1. A key protects
-(signs, encrypts, indexes) inside [use_from, use_until) and is accepted (verifies, decrypts) inside
-[use_from, accept_until). The keys that the trust list names (issuers, revocation list, tills) carry
-the two-byte key id that stands in codes and lists, and can be cut off or closed in an emergency.
+(signs, encrypts, indexes) inside [use_from, use_until) and is accepted (verifies, decrypts) from
+five minutes before use_from until accept_until. The keys that the trust list names (issuers,
+revocation list, tills) carry the two-byte key id that stands in codes and lists, and can be cut
+off or closed in an emergency.
 """
 
 import secrets
@@ -17,6 +18,8 @@ from crypto.errors import BadKey
 
 VERSION_MAX = 255
 PROVINCE_MAX = 99
+ACCEPTED_EARLY = timedelta(minutes=5)
+"""A host whose clock is ahead signs with a new key first; the others must not refuse it."""
 RandomBytes = Callable[[int], bytes]
 
 
@@ -114,7 +117,9 @@ class Key:
 
     def is_accepted(self, now: datetime) -> bool:
         """May open or verify something at ``now``."""
-        return self.use_from <= now and (self.accept_until is None or now < self.accept_until)
+        return self.use_from - ACCEPTED_EARLY <= now and (
+            self.accept_until is None or now < self.accept_until
+        )
 
 
 class KeyView(Protocol):

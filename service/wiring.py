@@ -17,6 +17,7 @@ from service.kernel.database import open_pool
 from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport
 from service.kernel.logs import get_logger
 from service.settings import Mode, Settings
+from service.signer.client import SocketSigner
 from service.web.routes import PageSettings
 
 _log = get_logger("wiring")
@@ -129,13 +130,46 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         )
         pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
         try:
-            ctx = make_context(
-                pool=pool, clock=clock, ring=ring, partners=partners, policy=policy_of(settings)
-            )
-            async with following(ctx):
-                yield ctx
+            async with _signer(settings) as signer:
+                ctx = make_context(
+                    pool=pool,
+                    clock=clock,
+                    ring=ring,
+                    partners=partners,
+                    policy=policy_of(settings),
+                    signer=signer,
+                )
+                async with following(ctx):
+                    yield ctx
         finally:
             await pool.close()
+
+
+@asynccontextmanager
+async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
+    """The signer process, where there is one. It may be down now and come later."""
+    if settings.signer_socket is None:
+        yield None
+        return
+    signer = SocketSigner(settings.signer_socket)
+    try:
+        yield signer
+    finally:
+        await signer.close()
+
+
+@asynccontextmanager
+async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[Context]:
+    """Ring and database alone, for a command that asks no partner and ends soon."""
+    ring, clock = LiveRing.following(keystore_of(settings)), SystemClock()
+    nobody = registry.OpenPartners(insurance={}, payments={}, logins={}, real_name=None)
+    pool = await open_pool(database_url(settings), size=2, application=role)
+    try:
+        yield make_context(
+            pool=pool, clock=clock, ring=ring, partners=nobody, policy=policy_of(settings)
+        )
+    finally:
+        await pool.close()
 
 
 def read_partners(path: Path) -> registry.PartnerSettings:

@@ -81,7 +81,7 @@ async def sweep(ctx: Context, stop: asyncio.Event) -> None:
     """Forget what protects nothing any more, and look at what must not run out unseen."""
     while not stop.is_set():
         try:
-            for sweeping in (*features.SWEEPS, *features.WATCHES):
+            for sweeping in features.SWEEPS:
                 await sweeping(ctx)
             async with connection(ctx.pool) as conn:
                 await idempotency.delete_old(conn, ctx.clock.now())

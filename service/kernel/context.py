@@ -8,6 +8,7 @@ import msgspec
 from crypto import publicid
 from crypto.errors import BadEncoding
 from crypto.keyring import KeyRing
+from crypto.signer import RingSigner, SM2Signer
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
@@ -79,6 +80,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: IdSource
     ring: LiveRing
+    signer: SM2Signer
+    """Where issuer keys sign; asked through ``healthcode.issuing`` alone."""
     sealer: Sealer
     public_ids: PublicIds
     memory: ShortMemory
@@ -88,15 +91,25 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_context(
-    *, pool: Pool, clock: Clock, ring: KeyRing | LiveRing, partners: Partners, policy: Policy
+    *,
+    pool: Pool,
+    clock: Clock,
+    ring: KeyRing | LiveRing,
+    partners: Partners,
+    policy: Policy,
+    signer: SM2Signer | None = None,
 ) -> Context:
-    """Bundle the outside world; tests pass their own clock, ring and partners."""
+    """Bundle the outside world; tests pass their own clock, ring and partners.
+
+    Without a signer the ring's own keys sign, in this process.
+    """
     live = LiveRing(ring) if isinstance(ring, KeyRing) else ring
     return Context(
         pool=pool,
         clock=clock,
         ids=RandomIds(),
         ring=live,
+        signer=signer or RingSigner(live, clock.now),
         sealer=Sealer(live, clock),
         public_ids=PublicIds(live, clock),
         memory=ShortMemory(clock),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from crypto.healthcode.issue import CredentialRequest, issue_credential
+from crypto.healthcode.issue import CredentialRequest, prepare_credential
 from crypto.healthcode.layout import SIZES, Kind, code_id, parse
 from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3
@@ -52,7 +52,7 @@ async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enro
     known by its proof, gives the same credential; no answer is kept for that. Raises the problems
     of ``enrolment.prove``, ``RegistrationNeeded``, ``NotFound`` (somebody else's phone),
     ``PhoneRevoked``, ``PhoneLimitReached``, ``PhoneCredentialsUsedUp``, ``HolderKeySeen``,
-    ``CodeFrozen``, ``CodeNoSuchCard``, ``StateConflict``.
+    ``CodeFrozen``, ``CodeNoSuchCard``, ``StateConflict``, ``SignerUnavailable``.
     """
     key = enrolment.prove(ctx, resident.account_id, request)
     record_id = account.own_record(resident)
@@ -143,7 +143,7 @@ async def _enrol(
         slot = rules.slot_of_renewed(was, standing.expiries, now)
     else:
         slot = rules.free_slot(standing.slots)
-    signed = issue_credential(
+    prepared = prepare_credential(
         issuing.issuer(ctx, Kind.BOUND, now),
         CredentialRequest(
             index=issuing.index_of(card),
@@ -153,6 +153,7 @@ async def _enrol(
         ),
         now,
     )
+    signed = await issuing.sign_credential(ctx, prepared)
     phone_id = phone_id or ctx.ids.new()
     credential = _credential_row(ctx, record_id, phone_id, signed)
     label = was.label if was is not None else None

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-import msgspec
+from msgspec.structs import replace
 
 from service.audit.actions import append
 from service.audit.model import AuditEntry
@@ -114,6 +114,10 @@ async def forget_uses(ctx: Context) -> int:
         return await store.delete_old_uses(conn, ctx.clock.now() - USES_KEPT)
 
 
+class _SpentBefore(Exception):
+    """Somebody else spent the code meanwhile; nothing was kept of this scan."""
+
+
 async def _scan_of_use(
     ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode
 ) -> Scan | None:
@@ -122,8 +126,10 @@ async def _scan_of_use(
     For any other use raises ``CodeAlreadyUsed``, or what check 10 says of the code before it.
     """
     async with connection(ctx.pool) as conn:
-        use = await store.find_use(conn, read.use_id)
-        if use is None:
+        for code_id in read.found_as or (read.use_id,):
+            if (use := await store.find_use(conn, code_id)) is not None:
+                break
+        else:
             return None
         if not rules.is_same_request(use, terminal, request.request_key, read.rise):
             if read.index is not None:
@@ -157,7 +163,7 @@ async def _spend(
         bound_bill_id=read.offer.bill_id if read.offer is not None else None,
         bound_amount_fen=read.offer.amount_fen if read.offer is not None else None,
     )
-    scan = msgspec.structs.replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
+    scan = replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
     use = CodeUse(
         code_id=read.use_id,
         record_id=record_id,
@@ -167,21 +173,27 @@ async def _spend(
         used_at=now,
         rise=read.rise,
     )
-    async with transaction(ctx.pool) as conn:
-        spent = await store.spend_use(conn, use)
-        if spent:
+    try:
+        async with transaction(ctx.pool) as conn:
+            await _insert_use(conn, read, use)
             await _check_owner(conn, ctx, read, frozen=owner.frozen)
             await store.insert_scan(conn, scan)
             if read.shown is Shown.BOUND:
                 await showings.note(conn, ctx, _showing(scan, read))
             await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
             await append(conn, ctx, _scanned(scan))
-    if spent:
-        return scan
-    again = await _scan_of_use(ctx, terminal, request, read)
-    if again is None:
-        raise InvariantBroken("a code was spent and was not")
-    return again
+    except _SpentBefore:
+        again = await _scan_of_use(ctx, terminal, request, read)
+        if again is None:
+            raise InvariantBroken("a code was spent and was not") from None
+        return again
+    return scan
+
+
+async def _insert_use(conn: Connection, read: ReadCode, use: CodeUse) -> None:
+    for code_id in read.spent_as or (read.use_id,):
+        if not await store.spend_use(conn, replace(use, code_id=code_id)):
+            raise _SpentBefore
 
 
 async def _owner(ctx: Context, record_id: int) -> RecordView:
