@@ -1,7 +1,8 @@
 """The trust list: whose signatures count, for what, and when. Signed by an offline root.
 
     body       version 1 | sequence 4 | made 4 | next 4 | count 2 | entries
-    entry      key id 2 | public key 33 | kinds 1 (bit kind-1) | class count 1 | classes |
+    entry      key id 2 | public key 33 | uses 1 (bit use-1) | longest life 4 (0: the kind's own) |
+               class count 1 | classes |
                signs from 4 | signs until 4 | verify until 4 | cut-off 4 (0: none)
     list       body | root's SM2 signature 64 over "YM1 trust list" NUL body
 
@@ -11,11 +12,12 @@ Entries rise strictly by key id, classes by value; no classes means every class.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Protocol
 
 from crypto.errors import BadEncoding, BadKey, BadSignature
-from crypto.healthcode.layout import Kind
-from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.healthcode.layout import LIFE_MAX, LIFE_UNIT_S, Head, Kind
+from crypto.keyring import LISTED_KINDS, Key, KeyKind, KeyRing
 from crypto.sm2 import PrivateKey, PublicKey
 
 PREFIX = b"YM1 trust list\0"
@@ -23,6 +25,19 @@ ENTRIES_MAX = 1000
 LIST_MAX = 1 << 20
 _SECONDS_MAX = 0xFFFFFFFF
 _ALMOST_A_SECOND = timedelta(microseconds=999_999)
+
+
+class Use(IntEnum):
+    """What a trusted key may sign. 1 to 3 are the kinds of codes; 4 is reserved with kind 4."""
+
+    BOUND = 1
+    ONCE = 2
+    PRINTED = 3
+    REVOCATION_LIST = 5
+    TILL = 6
+
+
+_USES_ALLOWED = sum(1 << use - 1 for use in Use)
 
 
 class Signer(Protocol):
@@ -38,23 +53,39 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedKey:
-    """One issuer key. Empty ``classes`` means every class. All times are UTC instants."""
+    """A key that the root vouches for, for these uses.
+
+    Empty ``classes`` means every class. All times are UTC instants. ``life_max_s`` is the longest
+    life, in seconds, of a code that the key may sign; None leaves the kind's own bound.
+    """
 
     key_id: int
     public: PublicKey
-    kinds: frozenset[Kind]
+    uses: frozenset[Use]
     classes: frozenset[int]
     sign_from: datetime
     sign_until: datetime
     verify_until: datetime
     cut_off: datetime | None = None
+    life_max_s: int | None = None
 
     def covers(self, kind: Kind, code_class: int) -> bool:
         """True if the key may sign codes of that kind and class."""
-        return kind in self.kinds and (not self.classes or code_class in self.classes)
+        return self.covers_use(Use(kind), code_class)
+
+    def covers_use(self, use: Use, code_class: int) -> bool:
+        """True if the key may sign for that use and class."""
+        return use in self.uses and (not self.classes or code_class in self.classes)
+
+    def covers_head(self, head: Head) -> bool:
+        """True if the key may sign a code with this head: kind, class and life."""
+        life_s = head.life * LIFE_UNIT_S[head.kind]
+        return self.covers(head.kind, head.code_class) and (
+            self.life_max_s is None or life_s <= self.life_max_s
+        )
 
     def stands_for(self, issued: int, now: datetime) -> bool:
-        """True if a code issued at that second still counts at ``now``."""
+        """True if what was signed at that second still counts at ``now``."""
         cut_off = 0 if self.cut_off is None else int(self.cut_off.timestamp())
         return (
             self.sign_from.timestamp() <= issued < self.sign_until.timestamp()
@@ -85,38 +116,43 @@ class TrustList:
         return cls(sequence=sequence, made_at=made_at, next_at=next_at, keys=by_id)
 
 
-_ISSUES = {
-    KeyKind.ISSUER_BOUND: Kind.BOUND,
-    KeyKind.ISSUER_ONCE: Kind.ONCE,
-    KeyKind.ISSUER_PRINTED: Kind.PRINTED,
+_USES = {
+    KeyKind.ISSUER_BOUND: Use.BOUND,
+    KeyKind.ISSUER_ONCE: Use.ONCE,
+    KeyKind.ISSUER_PRINTED: Use.PRINTED,
+    KeyKind.CODE_LIST: Use.REVOCATION_LIST,
+    KeyKind.TILL: Use.TILL,
 }
+_LIFE_MAX_S = {Use(kind): LIFE_MAX[kind] * LIFE_UNIT_S[kind] for kind in Kind}
 
 
-def trusted_key(key: Key, *, cut_off: datetime | None = None) -> TrustedKey:
-    """What the list says of an issuer key of the ring; ``BadKey`` for any other key.
+def trusted_key(key: Key) -> TrustedKey:
+    """What the list says of a listed key of the ring; ``BadKey`` for any other key.
 
-    Codes count whole seconds, so the signing window is widened to whole seconds.
+    Codes count whole seconds, so the signing window is widened to whole seconds, and a cut-off
+    takes the whole of its second with it.
     """
-    kind = _ISSUES.get(key.kind)
-    if kind is None or key.code_key_id is None or key.accept_until is None:
-        raise BadKey("not an issuer key")
+    use = _USES.get(key.kind)
+    if use is None or key.code_key_id is None or key.accept_until is None:
+        raise BadKey("not a key for the trust list")
     return TrustedKey(
         key_id=key.code_key_id,
         public=PrivateKey.from_bytes(key.material).public,
-        kinds=frozenset({kind}),
+        uses=frozenset({use}),
         classes=frozenset(),
         sign_from=key.use_from.replace(microsecond=0),
         sign_until=(key.use_until + _ALMOST_A_SECOND).replace(microsecond=0),
         verify_until=(key.accept_until + _ALMOST_A_SECOND).replace(microsecond=0),
-        cut_off=cut_off,
+        cut_off=key.cut_off and (key.cut_off + _ALMOST_A_SECOND).replace(microsecond=0),
+        life_max_s=_LIFE_MAX_S.get(use),
     )
 
 
 def trust_list_of(
     ring: KeyRing, *, sequence: int, made_at: datetime, next_at: datetime
 ) -> TrustList:
-    """The list of all issuer keys of a ring, ready to be signed by the offline root."""
-    keys = [trusted_key(key) for key in ring.keys if key.kind in _ISSUES]
+    """The list of all listed keys of a ring, ready to be signed by the offline root."""
+    keys = [trusted_key(key) for key in ring.keys if key.kind in LISTED_KINDS]
     return TrustList.of(sequence=sequence, made_at=made_at, next_at=next_at, keys=keys)
 
 
@@ -131,7 +167,9 @@ def _entry(key: TrustedKey) -> bytes:
     return (
         key.key_id.to_bytes(2, "big")
         + key.public.compressed()
-        + bytes((sum(1 << kind - 1 for kind in key.kinds), len(key.classes)))
+        + bytes((sum(1 << use - 1 for use in key.uses),))
+        + (key.life_max_s or 0).to_bytes(4, "big")
+        + bytes((len(key.classes),))
         + bytes(sorted(key.classes))
         + _seconds(key.sign_from)
         + _seconds(key.sign_until)
@@ -182,21 +220,23 @@ class _Cursor:
 def _read_entry(cursor: _Cursor) -> TrustedKey:
     key_id = cursor.whole(2)
     public = PublicKey.from_bytes(cursor.take(33), allow_compressed=True)
-    kinds = cursor.whole(1)
+    uses = cursor.whole(1)
+    life_max_s = cursor.whole(4)
     classes = cursor.take(cursor.whole(1))
-    if not 1 <= kinds <= 7 or list(classes) != sorted(set(classes)):
-        raise BadEncoding("kinds or classes of a trusted key are not in form")
+    if not uses or uses & ~_USES_ALLOWED or list(classes) != sorted(set(classes)):
+        raise BadEncoding("uses or classes of a trusted key are not in form")
     sign_from, sign_until, verify_until = cursor.instant(), cursor.instant(), cursor.instant()
     cut_off = cursor.whole(4)
     return TrustedKey(
         key_id=key_id,
         public=public,
-        kinds=frozenset(kind for kind in Kind if kinds >> kind - 1 & 1),
+        uses=frozenset(use for use in Use if uses >> use - 1 & 1),
         classes=frozenset(classes),
         sign_from=sign_from,
         sign_until=sign_until,
         verify_until=verify_until,
         cut_off=datetime.fromtimestamp(cut_off, UTC) if cut_off else None,
+        life_max_s=life_max_s or None,
     )
 
 

@@ -175,7 +175,7 @@ class CodeVerifier:
 def _check_key(key: TrustedKey | None, code: Code, now: datetime) -> Refusal | None:
     if key is None:
         return Refusal.KEY_UNKNOWN
-    if not key.covers(code.head.kind, code.head.code_class):
+    if not key.covers_head(code.head):
         return Refusal.KEY_NOT_FOR_KIND
     if not key.stands_for(code.head.issued, now):
         return Refusal.KEY_CLOSED

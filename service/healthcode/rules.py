@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
-from crypto.healthcode.layout import Kind, Purpose
+from crypto.healthcode.layout import Purpose
 from crypto.healthcode.refusal import Refusal
-from crypto.healthcode.trust import TrustedKey, TrustList
-from crypto.keyring import ISSUER_KINDS, KeyKind, KeyRing
-from crypto.sm2 import PrivateKey
+from crypto.healthcode.trust import TrustList, trust_list_of
+from crypto.keyring import LISTED_KINDS, KeyRing
 from service.healthcode import problems
 from service.healthcode.model import CodeCard, CodeState, CodeUse, Scan, ScanLevel, ScanPurpose
 from service.kernel.principals import Terminal
@@ -23,11 +22,6 @@ SETTLED_AFTER = timedelta(seconds=2)
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)
-_KINDS = {
-    KeyKind.ISSUER_BOUND: Kind.BOUND,
-    KeyKind.ISSUER_ONCE: Kind.ONCE,
-    KeyKind.ISSUER_PRINTED: Kind.PRINTED,
-}
 PURPOSES: Mapping[ScanPurpose, Purpose] = {
     ScanPurpose.IDENTIFY: Purpose.IDENTIFY,
     ScanPurpose.REGISTER: Purpose.REGISTER,
@@ -65,25 +59,10 @@ def problem_of(refusal: Refusal, off_by_s: int | None) -> Problem:
 
 
 def trust_of(ring: KeyRing) -> TrustList:
-    """The platform's own trust list: the ring's issuer keys with their windows."""
-    issuers = [key for key in ring.keys if key.kind in ISSUER_KINDS]
-    return TrustList.of(
-        sequence=1,
-        made_at=min(key.use_from for key in issuers),
-        next_at=_FAR,
-        keys=[
-            TrustedKey(
-                key_id=key.code_key_id or 0,
-                public=PrivateKey.from_bytes(key.material).public,
-                kinds=frozenset({_KINDS[key.kind]}),
-                classes=frozenset(),
-                sign_from=key.use_from,
-                sign_until=key.use_until,
-                verify_until=key.accept_until or _FAR,
-            )
-            for key in issuers
-        ],
-    )
+    """The platform's own trust list: the ring's listed keys with their windows and cut-offs."""
+    listed = [key for key in ring.keys if key.kind in LISTED_KINDS]
+    made_at = min(key.use_from for key in listed)
+    return trust_list_of(ring, sequence=1, made_at=made_at, next_at=_FAR)
 
 
 def check_card(card: CodeCard | None, epoch: int, *, person_frozen: bool) -> None:
