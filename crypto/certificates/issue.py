@@ -81,7 +81,7 @@ def issue_root(order: Order, signer: Signer) -> Certificate:
     """A self-signed certificate of the signer's own key."""
     if order.profile is not Profile.ROOT or order.public != signer.public:
         raise BadEncoding("a root certifies its own key")
-    return _issue(order, order.subject, signer)
+    return _issue(order, order.subject, key_identifier(signer.public), signer)
 
 
 def issue(order: Order, issuer: Certificate, signer: Signer) -> Certificate:
@@ -95,10 +95,11 @@ def issue(order: Order, issuer: Certificate, signer: Signer) -> Certificate:
         raise BadEncoding("the issuer may certify no authority")
     if not issuer.not_before <= order.not_before < order.not_after <= issuer.not_after:
         raise BadEncoding("a certificate lives inside its issuer's life")
-    return _issue(order, issuer.subject, signer)
+    issuer_id = issuer.subject_key_id or key_identifier(signer.public)
+    return _issue(order, issuer.subject, issuer_id, signer)
 
 
-def _issue(order: Order, issuer_name: x509.Name, signer: Signer) -> Certificate:
+def _issue(order: Order, issuer_name: x509.Name, issuer_id: bytes, signer: Signer) -> Certificate:
     if not SERIAL_LENGTH <= len(order.serial) <= 19 or not 0 < order.serial[0] < 0x80:
         raise BadEncoding("a serial number has 16 to 19 bytes and is positive")
     body = der.write(
@@ -110,18 +111,18 @@ def _issue(order: Order, issuer_name: x509.Name, signer: Signer) -> Certificate:
         + der.write(der.SEQUENCE, write_time(order.not_before) + write_time(order.not_after))
         + order.subject.public_bytes()
         + write_public_der(order.public)
-        + der.write(0xA3, write_extensions(_extensions(order, signer.public))),
+        + der.write(0xA3, write_extensions(_extensions(order, issuer_id))),
     )
     return read_certificate(sign_frame(body, signer))
 
 
-def _extensions(order: Order, issuer_key: PublicKey) -> list[tuple[x509.ExtensionType, bool]]:
+def _extensions(order: Order, issuer_id: bytes) -> list[tuple[x509.ExtensionType, bool]]:
     length = order.profile.path_length
     found: list[tuple[x509.ExtensionType, bool]] = [
         (x509.BasicConstraints(ca=length is not None, path_length=length), True),
         (order.profile.usage(), True),
         (x509.SubjectKeyIdentifier(key_identifier(order.public)), False),
-        (x509.AuthorityKeyIdentifier(key_identifier(issuer_key), None, None), False),
+        (x509.AuthorityKeyIdentifier(issuer_id, None, None), False),
     ]
     if length is None:
         found.append((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False))

@@ -92,9 +92,10 @@ def issue_crl(order: CrlOrder, issuer: Certificate, signer: Signer) -> Crl:
     """A full list by ``issuer``, whose key ``signer`` is. ``BadEncoding`` otherwise."""
     if issuer.public != signer.public or order.number < 0 or order.made_at >= order.next_at:
         raise BadEncoding("not an order for a revocation list")
+    issuer_id = issuer.subject_key_id or key_identifier(signer.public)
     lines = b"".join(_line(revoked) for revoked in order.revoked)
     extensions: list[tuple[x509.ExtensionType, bool]] = [
-        (x509.AuthorityKeyIdentifier(key_identifier(signer.public), None, None), False),
+        (x509.AuthorityKeyIdentifier(issuer_id, None, None), False),
         (x509.CRLNumber(order.number), False),
     ]
     body = der.write(
