@@ -15,6 +15,7 @@ from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
 from service.kernel.logs import get_logger
+from service.kernel.outside_roots import OutsideRoots
 from service.settings import Mode, Settings
 from service.web.routes import PageSettings
 
@@ -68,6 +69,8 @@ def policy_of(settings: Settings) -> Policy:
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
+        certificate_life=settings.certificate_life,
+        certificates_required=settings.require_certificates,
     )
 
 
@@ -109,7 +112,12 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
         try:
             yield make_context(
-                pool=pool, clock=clock, ring=ring, partners=partners, policy=policy_of(settings)
+                pool=pool,
+                clock=clock,
+                ring=ring,
+                partners=partners,
+                policy=policy_of(settings),
+                outside_roots=OutsideRoots(settings.certificate_roots),
             )
         finally:
             await pool.close()

@@ -18,7 +18,7 @@ from crypto.certificates.revocation import Crl
 
 DEPTH_MAX = 4
 """Certificates of a path, the root included."""
-INTERMEDIATES_MAX = 8
+INTERMEDIATES_MAX = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from service.kernel.clock import Clock
 from service.kernel.database import Pool
 from service.kernel.ids import IdSource, RandomIds
 from service.kernel.metrics import Metrics
+from service.kernel.outside_roots import OutsideRoots
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
 
@@ -61,6 +62,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Where providers reach us: scheme and host, no path."""
     cashier_url: str | None = None
     """The twin's cashier page; None outside the sandbox."""
+    certificate_life: timedelta = timedelta(days=365)
+    """Of the certificates that our own authority issues."""
+    certificates_required: bool = False
+    """Whether hospitals' applications that have only a bare key are turned away."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,10 +80,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     partners: Partners
     policy: Policy
+    outside_roots: OutsideRoots
 
 
 def make_context(
-    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
+    *,
+    pool: Pool,
+    clock: Clock,
+    ring: KeyRing,
+    partners: Partners,
+    policy: Policy,
+    outside_roots: OutsideRoots | None = None,
 ) -> Context:
     """Bundle the outside world; tests pass their own clock, ring and partners."""
     return Context(
@@ -91,4 +103,5 @@ def make_context(
         metrics=Metrics(),
         partners=partners,
         policy=policy,
+        outside_roots=outside_roots or OutsideRoots(),
     )
