@@ -175,6 +175,13 @@ def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
+def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Certificates of hospitals' applications; has verbs of its own."""
+    from service.certificates_cli import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
     parser.add_argument("--version", action="version", version="yimatong 0.1.0")
@@ -205,6 +212,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--trust", required=True, help="a trust file")
     check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
     check.set_defaults(verb=code_verify)
+    held = add("certificates", certificates, "certificates of hospitals' applications")
+    words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
+    held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")
