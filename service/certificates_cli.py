@@ -217,7 +217,7 @@ async def revoke(ctx: Context, arguments: argparse.Namespace) -> str:
         count = await certificates.revoke_all(ctx, *ids, reason)
         return f"revoked {count} certificates, and the bare key\n"
     held = await certificates.revoke(ctx, *ctx.public_ids.parse(arguments.certificate), reason)
-    return f"revoked {held.serial.hex()}\n"
+    return f"revoked {held.serial_no.hex()}\n"
 
 
 async def list_held(ctx: Context, arguments: argparse.Namespace) -> str:
@@ -236,7 +236,7 @@ async def list_held(ctx: Context, arguments: argparse.Namespace) -> str:
                 one.state_at(now).value,
                 one.not_after.isoformat(),
                 one.issuer,
-                one.serial.hex(),
+                one.serial_no.hex(),
             ]
         )
         for one in held

@@ -161,7 +161,7 @@ async def _sign_list(ctx: Context, by: Authority, row: AuthorityRow, now: dateti
     async with connection(ctx.pool) as conn:
         lines = await store_certificates.list_revoked(conn, by.version, now - CRL_LIFE)
         revoked = [
-            Revoked(int.from_bytes(line.serial), line.revoked_at, Reason(line.reason.value))
+            Revoked(int.from_bytes(line.serial_no), line.revoked_at, Reason(line.reason.value))
             for line in lines
         ]
         order = CrlOrder(number=number, made_at=now, next_at=now + CRL_LIFE, revoked=revoked)

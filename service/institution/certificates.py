@@ -124,7 +124,7 @@ async def add(ctx: Context, holder: Holder, wish: Wish) -> HeldCertificate:
             raise CertificateKeyTaken("the certificate is registered already")
         if holder.holder_kind is HolderKind.APPLICATION:
             await _bound_bare_key(ctx, conn, holder, now + BARE_KEY_OVERLAP)
-    _log.info("certificate.added", serial=row.serial.hex(), outside=outside is not None)
+    _log.info("certificate.added", serial=row.serial_no.hex(), outside=outside is not None)
     return row
 
 
@@ -162,7 +162,7 @@ def _row(
         holder_id=holder.holder_id,
         authority_version=version,
         issuer=made.issuer.rfc4514_string(),
-        serial=made.serial.to_bytes(size),
+        serial_no=made.serial.to_bytes(size),
         public_key=made.public.to_bytes(),
         chain=chain,
         not_before=made.not_before,
@@ -268,7 +268,7 @@ async def revoke(
             raise StateConflict
         if revoked.authority_version is not None:
             await store_certificates.stale_crl(conn, revoked.authority_version)
-    _log.warning("certificate.revoked", serial=revoked.serial.hex(), reason=reason.value)
+    _log.warning("certificate.revoked", serial=revoked.serial_no.hex(), reason=reason.value)
     return revoked
 
 

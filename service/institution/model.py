@@ -154,7 +154,7 @@ class HeldCertificate(msgspec.Struct, frozen=True, kw_only=True):
     holder_id: int
     authority_version: int | None
     issuer: str
-    serial: bytes
+    serial_no: bytes
     public_key: bytes
     chain: str
     not_before: datetime
@@ -174,7 +174,7 @@ class HeldCertificate(msgspec.Struct, frozen=True, kw_only=True):
             self.holder_id,
             self.authority_version,
             self.issuer,
-            self.serial,
+            self.serial_no,
             self.public_key,
             self.chain,
             self.not_before,
@@ -206,7 +206,7 @@ class AuthorityRow(msgspec.Struct, frozen=True, kw_only=True):
 class RevokedLine(msgspec.Struct, frozen=True):
     """What the revocation list says of one certificate."""
 
-    serial: bytes
+    serial_no: bytes
     revoked_at: datetime
     reason: RevocationReason
 

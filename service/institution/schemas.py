@@ -60,7 +60,7 @@ class CertificateAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
         return cls(
             certificate_id=ctx.public_ids.text(held.institution_id, held.certificate_id),
             issuer=held.issuer,
-            serial=held.serial.hex(),
+            serial=held.serial_no.hex(),
             not_before=held.not_before,
             not_after=held.not_after,
             state=held.state_at(ctx.clock.now()),

@@ -12,20 +12,20 @@ from service.kernel.database import Connection, execute, find_row, insert_new, l
 
 INSERT_CERTIFICATE = """
 insert into certificate (
-  institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial,
+  institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
   public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-on conflict (issuer, serial) do nothing
+on conflict (issuer, serial_no) do nothing
 """
 GET_CERTIFICATE = """
-select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial,
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
   public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
 from certificate
 where institution_id = $1 and certificate_id = $2
 """
 LIST_OF_HOLDER = """
-select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial,
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
   public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
 from certificate
 where institution_id = $1 and holder_id = $2
@@ -33,7 +33,7 @@ order by created_at desc, certificate_id
 limit $3
 """
 LIST_ENDING = """
-select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial,
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
   public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
 from certificate
 where not_after >= $1 and not_after <= $2
@@ -78,10 +78,10 @@ set crl_fresh_until = null, crl_number = crl_number + 1
 where key_version = $1
 """
 LIST_REVOKED = """
-select serial, revoked_at, reason
+select serial_no, revoked_at, reason
 from certificate
 where authority_version = $1 and state = 'REVOKED' and not_after >= $2
-order by serial
+order by serial_no
 """
 
 
@@ -96,7 +96,7 @@ async def insert_certificate(conn: Connection, row: HeldCertificate) -> bool:
         row.holder_id,
         row.authority_version,
         row.issuer,
-        row.serial,
+        row.serial_no,
         row.public_key,
         row.chain,
         row.not_before,

@@ -12,7 +12,7 @@ create table certificate (
   holder_id bigint not null,
   authority_version smallint,
   issuer text not null,
-  serial bytea not null,
+  serial_no bytea not null,
   public_key bytea not null,
   chain text not null,
   not_before timestamptz not null,
@@ -29,13 +29,13 @@ create table certificate (
   )
 )
 -- ;;
-create unique index certificate_serial on certificate (issuer, serial)
+create unique index certificate_serial on certificate (issuer, serial_no)
 -- ;;
 create index certificate_holder on certificate (institution_id, holder_id)
 -- ;;
 create index certificate_key on certificate (public_key)
 -- ;;
-create index certificate_revoked on certificate (authority_version, serial) where state = 'REVOKED'
+create index certificate_revoked on certificate (authority_version, serial_no) where state = 'REVOKED'
 -- ;;
 -- Our authority's certificate and newest revocation list, one row a version of its key. Both are
 -- signed by that key and checked when they are read: no row MAC.

@@ -53,8 +53,9 @@ TARGET = "/v1/institution/certificates"
 class Rig(IdentityRig):
     """One hospital; its application may come by certificate."""
 
-    def __init__(self, ctx: Context, client: httpx.AsyncClient) -> None:
+    def __init__(self, ctx: Context, client: httpx.AsyncClient, dsn: str) -> None:
         self.ctx = ctx
+        self.dsn = dsn
         self.client = client
         self.hospital: Institution
 
@@ -85,7 +86,7 @@ async def rig(postgres: DatabaseServer, migrated: str, tmp_path: Path) -> AsyncI
     ):
         ctx = msgspec.structs.replace(bare, outside_roots=OutsideRoots(tmp_path))
         async with a_client(create_app(ctx, CIPHER, PAGES)) as client:
-            rig = Rig(ctx, client)
+            rig = Rig(ctx, client, dsn)
             rig.hospital = await rig.enrol("H99000100001")
             yield rig
 
@@ -181,7 +182,7 @@ async def test_the_list_is_signed_once_until_it_is_old_or_something_happens(rig:
     )
     third = await crl_of(rig)
     assert third.number > second.number
-    assert third.find(int.from_bytes(held.serial)) is not None
+    assert third.find(int.from_bytes(held.serial_no)) is not None
     assert not await works(his)
     answer = await rig.client.get("/v1/lists/certificates.crl?authority=9")
     assert answer.status_code == 404
@@ -201,6 +202,22 @@ async def test_a_revoked_or_expired_certificate_stops_the_caller(rig: Rig) -> No
     assert not await works(other)
     listed = await certificates.held_by(rig.ctx, held.institution_id, held.holder_id)
     assert listed[0].state_at(rig.clock.now()) == "EXPIRED"
+
+
+async def test_a_revocation_reaches_every_other_server_at_once(rig: Rig) -> None:
+    his, held = await rig.certified()
+    async with (
+        a_context(rig.dsn, clock=rig.clock, ring=rig.ctx.ring) as other,
+        a_client(create_app(other, CIPHER, PAGES)) as client,
+    ):
+        his.client = client
+        assert await works(his)
+        await certificates.revoke(
+            rig.ctx, held.institution_id, held.certificate_id, RevocationReason.KEY_COMPROMISE
+        )
+        assert not await works(his)
+        answer = await client.get("/v1/lists/certificates.crl")
+        assert read_crl(answer.content).find(int.from_bytes(held.serial_no)) is not None
 
 
 async def test_wrong_proofs_and_broken_requests_are_named(rig: Rig) -> None:
