@@ -32,6 +32,7 @@ GIVEN_MAX = 4
 BARE_KEY_OVERLAP = timedelta(days=7)
 """An application that moves from its bare key to certificates uses both for so long."""
 NAME_LENGTH = 64
+LISTED_MAX = 500
 
 _log = get_logger("certificates")
 
@@ -114,16 +115,14 @@ async def add(ctx: Context, holder: Holder, wish: Wish) -> HeldCertificate:
         await _check_holder(conn, holder)
         if await store_certificates.count_other_holders(conn, public_key, holder.holder_id):
             raise CertificateKeyTaken
-        held = await store_certificates.list_of_holder(
-            conn, holder.institution_id, holder.holder_id, caller_keys.HELD_MAX
-        )
         now = ctx.clock.now()
-        if sum(caller_keys.counts(ctx, one, now) for one in held) >= VALID_MAX:
+        held = await caller_keys.valid(ctx, conn, holder.institution_id, holder.holder_id)
+        if len(held) >= VALID_MAX:
             raise TooManyCertificates
         if not await store_certificates.insert_certificate(conn, row):
             raise CertificateKeyTaken("the certificate is registered already")
         if holder.holder_kind is HolderKind.APPLICATION:
-            await _bound_bare_key(ctx, conn, holder, now + BARE_KEY_OVERLAP)
+            await _bound_bare_key(ctx, conn, holder, public_key, now)
     _log.info("certificate.added", serial=row.serial_no.hex(), outside=outside is not None)
     return row
 
@@ -194,14 +193,18 @@ async def _check_holder(conn: Connection, holder: Holder) -> None:
 
 
 async def _bound_bare_key(
-    ctx: Context, conn: Connection, holder: Holder, until: datetime, *, even_if_ended: bool = False
+    ctx: Context, conn: Connection, holder: Holder, certified: bytes | None, now: datetime
 ) -> None:
-    """The bare key counts no longer than ``until``; a bound that stands already is kept."""
+    """The bare key ends in a week; at once when it is the key certified now, or for None.
+
+    An earlier end stands.
+    """
     row = await store.find_application(conn, holder.institution_id, holder.holder_id)
     if row is None:
         raise NotFound
     ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
-    if row.key_until is not None and not (even_if_ended and until < row.key_until):
+    until = now if certified in (None, row.public_key) else now + BARE_KEY_OVERLAP
+    if row.key_until is not None and row.key_until <= until:
         return
     ended = msgspec.structs.replace(row, key_until=until)
     mac = ctx.sealer.row_mac("application", ended.mac_parts())
@@ -213,9 +216,7 @@ async def _bound_bare_key(
 async def held_by(ctx: Context, institution_id: int, holder_id: int) -> list[HeldCertificate]:
     """A caller's certificates, newest first. Raises ``RowTampered``."""
     async with connection(ctx.pool) as conn:
-        held = await store_certificates.list_of_holder(
-            conn, institution_id, holder_id, caller_keys.HELD_MAX
-        )
+        held = await store_certificates.list_of_holder(conn, institution_id, holder_id, LISTED_MAX)
     for one in held:
         ctx.sealer.check_mac("certificate", one.mac_parts(), one.row_mac)
     return held
@@ -286,5 +287,5 @@ async def revoke_all(
     for one in active:
         await revoke(ctx, institution_id, one.certificate_id, reason)
     async with transaction(ctx.pool) as conn:
-        await _bound_bare_key(ctx, conn, holder, ctx.clock.now(), even_if_ended=True)
+        await _bound_bare_key(ctx, conn, holder, None, ctx.clock.now())
     return len(active)

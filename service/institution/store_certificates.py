@@ -32,6 +32,14 @@ where institution_id = $1 and holder_id = $2
 order by created_at desc, certificate_id
 limit $3
 """
+LIST_ACTIVE = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where institution_id = $1 and holder_id = $2 and state = 'ACTIVE' and not_before <= $3
+  and not_after >= $3
+order by created_at desc, certificate_id
+"""
 LIST_ENDING = """
 select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
   public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
@@ -121,6 +129,13 @@ async def list_of_holder(
 ) -> list[HeldCertificate]:
     """Newest first."""
     return await list_rows(conn, HeldCertificate, LIST_OF_HOLDER, institution_id, holder_id, limit)
+
+
+async def list_active(
+    conn: Connection, institution_id: int, holder_id: int, now: datetime
+) -> list[HeldCertificate]:
+    """Not revoked and inside their time, newest first."""
+    return await list_rows(conn, HeldCertificate, LIST_ACTIVE, institution_id, holder_id, now)
 
 
 async def list_ending(
