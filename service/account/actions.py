@@ -99,16 +99,22 @@ async def authenticate(ctx: Context, token: str) -> Resident:
     except NotFound:
         raise NotAuthenticated from None
     async with connection(ctx.pool) as conn:
-        session = await store.find_session(conn, account_id, claims.sid)
-        account = await store.find_account(conn, account_id)
-    if account_id != same or session is None or account is None:
+        found = await store.find_session(conn, account_id, claims.sid)
+    if account_id != same or found is None:
         raise NotAuthenticated
+    session, account, own = found
     ctx.sealer.check_mac("account", account.mac_parts(), account.row_mac)
     if session.ended_at is not None or session.expires_at <= now:
         raise NotAuthenticated
     if account.state is not AccountState.ACTIVE:
         raise NotAuthenticated
-    return Resident(account_id=account_id, session_id=session.session_id)
+    if own is not None:
+        ctx.sealer.check_mac("account_record", own.mac_parts(), own.row_mac)
+    return Resident(
+        account_id=account_id,
+        session_id=session.session_id,
+        record_id=own.record_id if own else None,
+    )
 
 
 async def log_out(ctx: Context, resident: Resident) -> None:
@@ -136,13 +142,11 @@ async def standing(ctx: Context, resident: Resident) -> Standing:
     return Standing(level=account.level, record_id=own.record_id if own else None)
 
 
-async def own_record(ctx: Context, account_id: int) -> int:
-    """The record an account is registered as. Raises ``RegistrationNeeded``, ``RowTampered``."""
-    async with connection(ctx.pool) as conn:
-        own = await _self(conn, ctx, account_id)
-    if own is None:
+def own_record(resident: Resident) -> int:
+    """The record a resident is registered as. Raises ``RegistrationNeeded``."""
+    if resident.record_id is None:
         raise RegistrationNeeded
-    return own.record_id
+    return resident.record_id
 
 
 async def find_subject(ctx: Context, account_id: int, provider: str) -> Masked | None:
@@ -155,12 +159,12 @@ async def find_subject(ctx: Context, account_id: int, provider: str) -> Masked |
     return Masked(ctx.sealer.open_local("account_login", login_hash, sealed).decode())
 
 
-async def check_own(ctx: Context, account_id: int, record_id: int) -> None:
+async def check_own(ctx: Context, resident: Resident, record_id: int) -> None:
     """Raises ``NotFound`` for a record of another person, ``RegistrationNeeded``.
 
     The person's other records count too: a hospital's desk may have registered one before.
     """
-    own = await own_record(ctx, account_id)
+    own = own_record(resident)
     if record_id != own and record_id not in await person.list_records(ctx, own):
         raise NotFound
 

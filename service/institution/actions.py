@@ -64,12 +64,16 @@ async def enrol_institution(ctx: Context, new: NewInstitution) -> Institution:
 
 async def get_institution(ctx: Context, institution_id: int) -> Institution:
     """Raises ``NotFound``; ``RowTampered`` when the row was changed from outside."""
-    async with connection(ctx.pool) as conn:
-        row = await store.find_institution(conn, institution_id)
-    if row is None:
-        raise NotFound
-    ctx.sealer.check_mac("institution", row.mac_parts(), row.row_mac)
-    return row
+
+    async def load() -> Institution:
+        async with connection(ctx.pool) as conn:
+            row = await store.find_institution(conn, institution_id)
+        if row is None:
+            raise NotFound
+        ctx.sealer.check_mac("institution", row.mac_parts(), row.row_mac)
+        return row
+
+    return await ctx.memory.get(("institution", institution_id), load)
 
 
 async def list_institutions(ctx: Context) -> list[Institution]:
@@ -275,17 +279,21 @@ def _private_key(material: bytes) -> PrivateKey:
 async def _prove_terminal(
     ctx: Context, institution_id: int, terminal_id: int, claimed: Claimed, text: bytes
 ) -> Proved:
-    async with connection(ctx.pool) as conn:
-        row = await store.find_terminal(conn, institution_id, terminal_id)
-    if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
-        raise NotAuthenticated(UNPROVED)
-    ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
-    key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+    async def load() -> tuple[Terminal, bytes]:
+        async with connection(ctx.pool) as conn:
+            row = await store.find_terminal(conn, institution_id, terminal_id)
+        if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
+            raise NotAuthenticated(UNPROVED)
+        ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
+        key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+        principal = Terminal(
+            institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
+        )
+        return principal, key
+
+    principal, key = await ctx.memory.get(("terminal", institution_id, terminal_id), load)
     if not rules.mac_holds(key, text, claimed.signature):
         raise NotAuthenticated(UNPROVED)
-    principal = Terminal(
-        institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
-    )
     return Proved(principal, lambda answer: ("terminal", hmac_sm3(key, answer)))
 
 

@@ -15,6 +15,7 @@ from service.kernel.metrics import Metrics
 from service.kernel.outside_roots import OutsideRoots
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
+from service.kernel.short_memory import ShortMemory
 
 
 class PublicIds:
@@ -77,6 +78,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     ring: KeyRing
     sealer: Sealer
     public_ids: PublicIds
+    memory: ShortMemory
     metrics: Metrics
     partners: Partners
     policy: Policy
@@ -100,6 +102,7 @@ def make_context(
         ring=ring,
         sealer=Sealer(ring, clock),
         public_ids=PublicIds(ring, clock),
+        memory=ShortMemory(clock),
         metrics=Metrics(),
         partners=partners,
         policy=policy,

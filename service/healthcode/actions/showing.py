@@ -24,7 +24,7 @@ async def issue_once(ctx: Context, resident: Resident, purpose: ScanPurpose) -> 
 
     Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``.
     """
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         card = await cards.find_or_make(conn, ctx, record_id)
         owner = await person.person_of(conn, ctx, record_id)
