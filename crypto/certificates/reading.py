@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtensionOID
 
 from crypto import der, pem
@@ -104,7 +105,11 @@ class Certificate:
 
 @contextmanager
 def refusing(what: str) -> Iterator[None]:
-    """Whatever the parser says of hostile bytes becomes MALFORMED."""
+    """Whatever the parser says of hostile bytes becomes MALFORMED.
+
+    Some it only warns of so far (an issuer's serial that is not positive, in a place we do not
+    use); where warnings are errors, as in tests, that is a refusal too.
+    """
     try:
         yield
     except CertificateRefused:
@@ -116,6 +121,7 @@ def refusing(what: str) -> Iterator[None]:
         x509.DuplicateExtension,
         x509.InvalidVersion,
         x509.UnsupportedGeneralNameType,
+        CryptographyDeprecationWarning,
     ):
         raise CertificateRefused(Refusal.MALFORMED, f"not a {what}") from None
 

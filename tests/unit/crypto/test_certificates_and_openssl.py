@@ -231,7 +231,7 @@ def test_we_accept_openssl_s_request_key_and_chain(openssl: Openssl) -> None:
         f"ca -gencrl -name root_ca -keyfile root.key -cert root.pem -sigopt {USER_ID} -out a"
     )
     openssl.write(
-        "index.txt", f"R\t360101000000Z\t260101000000Z\t{leaf.serial:X}\tunknown\t/CN=leaf\n"
+        "index.txt", f"R\t360101000000Z\t260101000000Z\t{leaf.serial:040X}\tunknown\t/CN=leaf\n"
     )
     openssl.run(
         f"ca -gencrl -name root_ca -keyfile middle.key -cert middle.pem -sigopt {USER_ID} -out b"
