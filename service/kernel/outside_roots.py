@@ -94,6 +94,9 @@ class OutsideRoots:
         self._verdicts.clear()
         if self._folder is None:
             return
+        if not self._folder.is_dir():
+            _log.error("outside-roots.folder-missing")
+            return
         found: dict[str, _File] = {}
         for path in sorted(self._folder.glob("*"))[:FILES_MAX]:
             if path.suffix not in _SUFFIXES:

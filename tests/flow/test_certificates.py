@@ -423,6 +423,11 @@ async def renewed_bare(rig: Rig, chain: str) -> httpx.Response:
     return await renewed(await rig.application(rig.hospital, "bill"), HOSPITAL.key, chain=chain)
 
 
+def swap(here: Path, there: Path) -> None:
+    """Move a folder."""
+    here.rename(there)
+
+
 async def test_a_broken_file_keeps_the_last_good_list_and_a_late_list_has_grace(
     rig: Rig, tmp_path: Path
 ) -> None:
@@ -433,6 +438,10 @@ async def test_a_broken_file_keeps_the_last_good_list_and_a_late_list_has_grace(
     (tmp_path / "notes.txt").write_text("not looked at")
     rig.clock.advance(timedelta(days=8))
     assert await works(his)
+    swap(tmp_path, tmp_path.with_name("away"))
+    rig.clock.advance(timedelta(seconds=3))
+    assert await works(his), "a folder that is not mounted takes no trust away"
+    swap(tmp_path.with_name("away"), tmp_path)
     refused(await renewed_bare(rig, chain), 422, "certificate-not-accepted", "CRL_EXPIRED")
     rig.clock.advance(timedelta(days=7))
     assert not await works(his)
