@@ -216,20 +216,25 @@ async def _identify(ctx: Context, provider: str, code: str) -> PlatformIdentity:
 
 
 async def _account_of(ctx: Context, provider: str, subject: str) -> Account:
-    kind = f"login {provider}"
+    kind = rules.login_kind(provider)
     for _ in range(2):
         async with connection(ctx.pool) as conn:
             account_id = await store.find_login(conn, ctx.sealer.blind_all(kind, subject))
             if account_id is not None:
                 return await _account(conn, ctx, account_id)
         try:
-            return await _new_account(ctx, provider, subject, ctx.sealer.blind(kind, subject))
+            return await _new_account(
+                ctx, provider, subject, ctx.sealer.blind_in_use(kind, subject)
+            )
         except _Beaten:
             continue
     raise InvariantBroken("a login was neither found nor new")
 
 
-async def _new_account(ctx: Context, provider: str, subject: str, login_hash: bytes) -> Account:
+async def _new_account(
+    ctx: Context, provider: str, subject: str, login_hashes: tuple[bytes, ...]
+) -> Account:
+    """An account with its login under every key version in use: one subject, one account."""
     now = ctx.clock.now()
     row = Account(
         account_id=ctx.ids.new(),
@@ -241,15 +246,16 @@ async def _new_account(ctx: Context, provider: str, subject: str, login_hash: by
     row = _with_mac(ctx, row)
     async with transaction(ctx.pool) as conn:
         await store.insert_account(conn, row)
-        if not await store.insert_login(
-            conn,
-            login_hash=login_hash,
-            provider=provider,
-            account_id=row.account_id,
-            subject_sealed=ctx.sealer.seal_local("account_login", login_hash, subject.encode()),
-            now=now,
-        ):
-            raise _Beaten
+        for login_hash in login_hashes:
+            if not await store.insert_login(
+                conn,
+                login_hash=login_hash,
+                provider=provider,
+                account_id=row.account_id,
+                subject_sealed=ctx.sealer.seal_local("account_login", login_hash, subject.encode()),
+                now=now,
+            ):
+                raise _Beaten
     return row
 
 
@@ -289,11 +295,11 @@ async def _check_real_name(ctx: Context, resident: Resident, facts: Facts) -> No
     day = business_day(ctx.clock.now())
     id_no = facts.id_no or ""
     counted = [
-        (ctx.sealer.blind("attempts of account", str(resident.account_id)), "account"),
-        (ctx.sealer.blind("attempts for number", id_no), "number"),
+        ("attempts of account", str(resident.account_id), rules.ACCOUNT_ATTEMPTS_A_DAY),
+        ("attempts for number", id_no, rules.NUMBER_ATTEMPTS_A_DAY),
     ]
-    await _count_attempt(ctx, counted[0][0], day, rules.ACCOUNT_ATTEMPTS_A_DAY)
-    await _count_attempt(ctx, counted[1][0], day, rules.NUMBER_ATTEMPTS_A_DAY)
+    for kind, text, limit in counted:
+        await _count_attempt(ctx, kind, text, day, limit)
     try:
         gateway = ctx.partners.real_name()
     except PartnerUnknown:
@@ -306,16 +312,23 @@ async def _check_real_name(ctx: Context, resident: Resident, facts: Facts) -> No
             raise NameAndNumberDoNotMatch
         case Rejected() | NotSent() | Unknown():
             async with connection(ctx.pool) as conn:
-                for subject_hash, _ in counted:
-                    await store.give_back_attempt(conn, subject_hash, day)
+                for kind, text, _limit in counted:
+                    for subject_hash in ctx.sealer.blind_in_use(kind, text):
+                        await store.give_back_attempt(conn, subject_hash, day)
             raise RealNameSourceUnavailable(retry_after_s=5)
         case _:
             assert_never(outcome)
 
 
-async def _count_attempt(ctx: Context, subject_hash: bytes, day: date, limit: int) -> None:
-    async with connection(ctx.pool) as conn:
-        if not await store.count_attempt(conn, subject_hash, day, limit):
+async def _count_attempt(ctx: Context, kind: str, text: str, day: date, limit: int) -> None:
+    """Count one more under every key version in use; a rotation forgets no attempt of the day."""
+    async with transaction(ctx.pool) as conn:
+        so_far = await store.most_attempts(conn, ctx.sealer.blind_all(kind, text), day)
+        counts = [
+            await store.count_attempt(conn, subject_hash, day, limit, so_far)
+            for subject_hash in ctx.sealer.blind_in_use(kind, text)
+        ]
+        if not all(counts):
             wait_s = rules.seconds_to_tomorrow(ctx.clock.now())
             raise RealNameAttemptsUsedUp(retry_after_s=wait_s)
 

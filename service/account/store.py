@@ -23,6 +23,7 @@ FIND_LOGIN = """
 select account_id
 from account_login
 where login_hash = any($1::bytea[])
+order by created_at, account_id
 limit 1
 """
 FIND_SUBJECT = """
@@ -77,10 +78,15 @@ where account_id = $1 and relation = 'SELF' and to_at is null
 """
 COUNT_ATTEMPT = """
 insert into real_name_attempt (subject_hash, day, attempts)
-values ($1, $2, 1)
+values ($1, $2, $4)
 on conflict (subject_hash, day) do update
 set attempts = real_name_attempt.attempts + 1
 where real_name_attempt.attempts < $3
+"""
+MOST_ATTEMPTS = """
+select max(attempts)
+from real_name_attempt
+where subject_hash = any($1::bytea[]) and day = $2
 """
 GIVE_BACK_ATTEMPT = """
 update real_name_attempt
@@ -201,9 +207,19 @@ async def find_self(conn: Connection, account_id: int) -> AccountRecord | None:
     return await find_row(conn, AccountRecord, GET_SELF, account_id)
 
 
-async def count_attempt(conn: Connection, subject_hash: bytes, day: date, limit: int) -> bool:
-    """Count one more; False when ``limit`` are counted already."""
-    return await execute(conn, COUNT_ATTEMPT, subject_hash, day, limit) == 1
+async def most_attempts(conn: Connection, subject_hashes: tuple[bytes, ...], day: date) -> int:
+    """What was counted so far for one subject, under whichever key version."""
+    found: int | None = await conn.fetchval(MOST_ATTEMPTS, list(subject_hashes), day)
+    return found or 0
+
+
+async def count_attempt(
+    conn: Connection, subject_hash: bytes, day: date, limit: int, so_far: int
+) -> bool:
+    """Count one more; False when ``limit`` are counted already. A new row begins at ``so_far``."""
+    if so_far >= limit:
+        return False
+    return await execute(conn, COUNT_ATTEMPT, subject_hash, day, limit, so_far + 1) == 1
 
 
 async def give_back_attempt(conn: Connection, subject_hash: bytes, day: date) -> None:

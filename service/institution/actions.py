@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import msgspec
 
-from crypto.keyring import KeyKind
+from crypto.keyring import Key, KeyKind
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import hmac_sm3, sm3
 from service.institution import caller_keys, rules, store
@@ -268,6 +268,16 @@ def platform_key(ctx: Context) -> PublicKey:
     """Our public key, by which callers check the signatures of our answers."""
     key = ctx.ring.current(KeyKind.TRANSPORT, ctx.clock.now())
     return _private_key(key.material).public
+
+
+def platform_keys(ctx: Context) -> list[tuple[Key, PublicKey]]:
+    """Every key that may stand under an answer, the next one before its time too."""
+    now = ctx.clock.now()
+    return [
+        (key, _private_key(key.material).public)
+        for key in ctx.ring.keys
+        if key.kind is KeyKind.TRANSPORT and key.is_accepted(max(now, key.use_from))
+    ]
 
 
 @lru_cache(maxsize=8)

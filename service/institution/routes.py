@@ -1,4 +1,4 @@
-"""HTTP of institutions: a terminal's activation, applications' certificates, our public lists."""
+"""HTTP of institutions: terminals' activation, applications' certificates, our keys and lists."""
 
 import base64
 from typing import Annotated
@@ -18,6 +18,8 @@ from service.institution.schemas import (
     CertificateAnswer,
     CertificateRequest,
     CertificatesAnswer,
+    PlatformKey,
+    PlatformKeysAnswer,
     RevocationRequest,
 )
 from service.kernel.context import Context
@@ -156,10 +158,22 @@ def _cached(body: bytes, media_type: str, if_none_match: str | None) -> Response
     return Response(body, headers=headers, media_type=media_type)
 
 
+@get("/v1/institution/platform-keys", tags=["institution"])
+async def list_platform_keys(
+    application: NamedDependency[Application],  # noqa: ARG001  any application of ours may ask
+    ctx: NamedDependency[Context],
+) -> PlatformKeysAnswer:
+    """The keys by which to check our answers. A new one stands here two weeks before it signs."""
+    return PlatformKeysAnswer(
+        keys=[PlatformKey.of(key, public) for key, public in actions.platform_keys(ctx)]
+    )
+
+
 router = Router(
     path="/",
     route_handlers=[
         activate,
+        list_platform_keys,
         renew_certificate,
         list_certificates,
         revoke_certificate,

@@ -28,6 +28,7 @@ from service.institution import actions as institution
 from service.institution import certificates
 from service.institution.model import HeldCertificate, Institution, RevocationReason
 from service.kernel.context import Context
+from service.kernel.live_ring import LiveRing
 from service.kernel.outside_roots import OutsideRoots
 from service.kernel.problems import RowTampered
 from tests.support.app import a_client, a_context
@@ -325,10 +326,10 @@ async def test_rows_taken_away_or_changed_open_nothing(rig: Rig) -> None:
 
 async def test_a_new_version_of_our_key_issues_and_the_old_one_still_counts(rig: Rig) -> None:
     his, _ = await rig.certified()
-    ring = rig.ctx.ring.rotated(
+    ring = rig.ctx.ring.snapshot.rotated(
         KeyKind.CERTIFICATE_AUTHORITY, rig.clock.now(), life=100 * DAY, overlap=timedelta(0)
     )
-    turned = msgspec.structs.replace(rig.ctx, ring=ring)
+    turned = msgspec.structs.replace(rig.ctx, ring=LiveRing(ring))
     async with a_client(create_app(turned, CIPHER, PAGES)) as client:
         his.client = client
         answer = await renewed(his, PrivateKey.generate())
@@ -341,7 +342,8 @@ async def test_a_new_version_of_our_key_issues_and_the_old_one_still_counts(rig:
             for n in (1, 2)
         ]
         assert lists[0].issuer != lists[1].issuer
-    gone = msgspec.structs.replace(rig.ctx, ring=ring.without(KeyKind.CERTIFICATE_AUTHORITY, 1))
+    without_it = ring.without(KeyKind.CERTIFICATE_AUTHORITY, 1)
+    gone = msgspec.structs.replace(rig.ctx, ring=LiveRing(without_it))
     async with a_client(create_app(gone, CIPHER, PAGES)) as client:
         his.client = client
         assert not await works(his), "a destroyed key's certificates count no more"
