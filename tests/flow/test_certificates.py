@@ -21,7 +21,7 @@ from crypto.certificates import (
     read_chain,
     read_crl,
 )
-from crypto.keyring import KeyKind
+from crypto.keyring import KeyKind, KeyRing
 from crypto.sm2 import PrivateKey
 from service.app import create_app
 from service.institution import actions as institution
@@ -36,6 +36,7 @@ from tests.support.callers import ApplicationCaller
 from tests.support.clock import FakeClock
 from tests.support.database import DatabaseServer
 from tests.support.identity_rig import CIPHER, PAGES, IdentityRig
+from tests.support.rings import OVERLAP, RingInHand, rekey
 from tests.unit.crypto.certificate_parts import (
     DAY,
     HOSPITAL,
@@ -59,6 +60,7 @@ class Rig(IdentityRig):
         self.dsn = dsn
         self.client = client
         self.hospital: Institution
+        self.hand: RingInHand
 
     def caller(self, held: HeldCertificate, key: PrivateKey) -> ApplicationCaller:
         caller_id = self.ctx.public_ids.text(held.institution_id, held.holder_id)
@@ -81,13 +83,15 @@ class Rig(IdentityRig):
 @pytest.fixture
 async def rig(postgres: DatabaseServer, migrated: str, tmp_path: Path) -> AsyncIterator[Rig]:
     """A database of its own: there is one authority in each."""
+    hand = RingInHand(KeyRing.generate_for_development(NOW))
     async with (
         postgres.database(migrated) as dsn,
-        a_context(dsn, clock=FakeClock(NOW)) as bare,
+        a_context(dsn, clock=FakeClock(NOW), ring=hand.live()) as bare,
     ):
         ctx = msgspec.structs.replace(bare, outside_roots=OutsideRoots(tmp_path))
         async with a_client(create_app(ctx, CIPHER, PAGES)) as client:
             rig = Rig(ctx, client, dsn)
+            rig.hand = hand
             rig.hospital = await rig.enrol("H99000100001")
             yield rig
 
@@ -347,6 +351,23 @@ async def test_a_new_version_of_our_key_issues_and_the_old_one_still_counts(rig:
     async with a_client(create_app(gone, CIPHER, PAGES)) as client:
         his.client = client
         assert not await works(his), "a destroyed key's certificates count no more"
+
+
+async def test_certificates_and_ended_keys_outlive_the_row_key_they_were_sealed_under(
+    rig: Rig,
+) -> None:
+    his, _ = await rig.certified()
+    moving = await rig.application(rig.hospital, "bill")
+    assert (await renewed(moving, PrivateKey.generate())).status_code == 201
+    rig.hand.rotate(rig.clock.now(), KeyKind.ROW_MAC)
+    assert isinstance(rig.ctx.ring, LiveRing)
+    assert rig.ctx.ring.refresh()
+    rig.clock.advance(OVERLAP + timedelta(minutes=6))
+    await rekey(rig.ctx)
+    rig.hand.destroy(1, KeyKind.ROW_MAC)
+    assert rig.ctx.ring.refresh()
+    assert await works(his)
+    assert await works(moving)
 
 
 class Outside:
