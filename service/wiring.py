@@ -16,6 +16,7 @@ from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
 from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport
 from service.kernel.logs import get_logger
+from service.kernel.outside_roots import OutsideRoots
 from service.settings import Mode, Settings
 from service.signer.client import SocketSigner
 from service.web.routes import PageSettings
@@ -90,6 +91,8 @@ def policy_of(settings: Settings) -> Policy:
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
+        certificate_life=settings.certificate_life,
+        certificates_required=settings.require_certificates,
     )
 
 
@@ -138,6 +141,7 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
                     partners=partners,
                     policy=policy_of(settings),
                     signer=signer,
+                    outside_roots=OutsideRoots(settings.certificate_roots),
                 )
                 async with following(ctx):
                     yield ctx
