@@ -119,8 +119,10 @@ class CodeVerifier:
     ) -> Verdict:
         """The verdict on a scanned text. Never raises for hostile text.
 
-        ``now`` is an aware instant. Without ``revocations`` the list counts as too old.
+        ``now`` is an aware instant, judged in whole seconds. Without ``revocations`` the list
+        counts as too old.
         """
+        now = now.replace(microsecond=0)
         try:
             code = parse(code_text.decode(text))
         except CodeRefused as refused:
