@@ -54,7 +54,9 @@ function readList(bytes, trust, now) {
 
 function applied(before, delta) {
   const wrong = "LIST_WRONG_BASE";
-  demand(before && before.sequence === delta.base && before.width === delta.width, wrong);
+  const alike = (field) => before[field] === delta[field];
+  demand(before && before.sequence === delta.base, wrong);
+  demand(alike("scope") && alike("class") && alike("width"), wrong);
   demand(before.made <= delta.made, wrong);
   demand(delta.removed.every((position) => position < before.entries.length), wrong);
   // An entry that this delta itself removes is "there already" as well.

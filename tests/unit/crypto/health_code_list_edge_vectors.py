@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from crypto.healthcode.layout import code_id, parse
-from crypto.healthcode.revocation import LIST_MAX, RevocationDelta, make_delta
+from crypto.healthcode.revocation import LIST_MAX, ListScope, RevocationDelta, make_delta
 from crypto.healthcode.rice import COUNT_MAX
 from crypto.healthcode.trust import LIST_MAX as TRUST_MAX
 from crypto.healthcode.trust import Use
@@ -80,6 +80,13 @@ def open_lists_edges() -> list[Case]:
             list_taken(replace(NEW, made_at=OLD.made_at)),
             FULL,
             list_blob(at_once, "at once"),
+        ),
+        open_case(
+            "base-scope",
+            "a delta of another scope",
+            "LIST_WRONG_BASE",
+            list_blob(replace(OLD, scope=ListScope.PRINTED), "scope"),
+            STEP_BLOB,
         ),
         _wrong("delta-back", "made before its base", replace(DELTA, made_at=OLD.made_at - SECOND)),
         _wrong("added-held", "adds an entry of its base", replace(upon, added=first)),
