@@ -103,8 +103,14 @@ export class Holder {
 
   /** `{text, bytes, lastRise}` for this moment, verified before it is given out. */
   show(now_ms, purpose = "identify", offer = null) {
-    if (offer !== null && offer.purpose !== purpose) throw new HolderRefused("OTHER_PURPOSE");
-    const rise = this.nextRise(now_ms);
+    checkPurpose(purpose, offer);
+    return this.showAt(this.nextRise(now_ms), purpose, offer);
+  }
+
+  /** The same for a rise that `nextRise` gave and that is stored already. */
+  showAt(rise, purpose = "identify", offer = null) {
+    checkPurpose(purpose, offer);
+    if (rise <= this.lastRise) throw new HolderRefused("CLOCK_BEHIND");
     this.lastRise = rise;
     const context = offer === null ? NO_CONTEXT : contextOf(offer);
     const step = Math.floor(rise / 256);
@@ -112,4 +118,8 @@ export class Holder {
     const bytes = joined(shown, signed(this.key, this.publicKey, holderMessage(shown, context), this.draw()));
     return { text: encode(bytes), bytes, lastRise: rise };
   }
+}
+
+function checkPurpose(purpose, offer) {
+  if (offer !== null && offer.purpose !== purpose) throw new HolderRefused("OTHER_PURPOSE");
 }

@@ -1,9 +1,8 @@
 // What a page or mini-program uses.
 
-export { fromHex, toHex } from "./bytes.js";
-export { decode, encode } from "./text.js";
-export { clockOffset_s, enrolment, Holder, HolderRefused } from "./holder.js";
-export { PURPOSES, STEP_S } from "./layout.js";
+export { Holder, HolderRefused } from "./holder.js";
+export { Phone } from "./phone.js";
+export { BrowserStore, MemoryStore } from "./store.js";
 export { symbolOf } from "./symbol.js";
 
 /** Whether this platform can hold a key: without its randomness none is made. */
