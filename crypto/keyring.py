@@ -2,7 +2,8 @@
 
 A ring never changes; rotation gives a new ring. A kind's versions count from 1. A key protects
 (signs, encrypts, indexes) inside [use_from, use_until) and is accepted (verifies, decrypts) inside
-[use_from, accept_until). Issuer keys carry the two-byte key id that stands in the codes.
+[use_from, accept_until). The keys that the trust list names (issuers, revocation list, tills) carry
+the two-byte key id that stands in codes and lists, and can be cut off or closed in an emergency.
 """
 
 import secrets
@@ -35,6 +36,8 @@ class KeyKind(StrEnum):
     TRANSPORT = "transport"
     AUDIT = "audit"
     RECEIPT = "receipt"
+    TILL = "till"
+    CERTIFICATE_AUTHORITY = "certificate_authority"
 
 
 SIGNING_KINDS = frozenset(
@@ -47,11 +50,15 @@ SIGNING_KINDS = frozenset(
         KeyKind.TRANSPORT,
         KeyKind.AUDIT,
         KeyKind.RECEIPT,
+        KeyKind.TILL,
+        KeyKind.CERTIFICATE_AUTHORITY,
     }
 )
 """Kinds whose material is an SM2 private key of 32 bytes."""
 
 ISSUER_KINDS = (KeyKind.ISSUER_BOUND, KeyKind.ISSUER_ONCE, KeyKind.ISSUER_PRINTED)
+LISTED_KINDS = (*ISSUER_KINDS, KeyKind.CODE_LIST, KeyKind.TILL)
+"""Kinds whose public keys stand in the trust list; each key carries a code key id."""
 _SM4_KINDS = frozenset({KeyKind.COLUMN})
 _N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
 
@@ -63,7 +70,10 @@ def material_size(kind: KeyKind) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One version of one kind. The material never shows in a repr."""
+    """One version of one kind. The material never shows in a repr.
+
+    ``cut_off``: whatever the key signed before that instant is void.
+    """
 
     kind: KeyKind
     version: int
@@ -72,6 +82,7 @@ class Key:
     use_until: datetime
     accept_until: datetime | None
     code_key_id: int | None = None
+    cut_off: datetime | None = None
 
     def __post_init__(self) -> None:
         """``BadKey`` unless sizes, windows and the key id fit the kind."""
@@ -82,12 +93,17 @@ class Key:
         if self.kind in SIGNING_KINDS and not 0 < int.from_bytes(self.material, "big") < _N - 1:
             raise BadKey("a private key is in [1, n-2]")
         times = [self.use_from, self.use_until, self.accept_until or self.use_until]
-        if any(time.tzinfo is None for time in times):
+        if any(time.tzinfo is None for time in (*times, self.cut_off or self.use_from)):
             raise BadKey("key windows need a time zone")
         if not self.use_from < self.use_until <= times[2]:
             raise BadKey("key windows must be in order")
-        if (self.code_key_id is not None) != (self.kind in ISSUER_KINDS):
-            raise BadKey("issuer keys, and only they, carry a code key id")
+        self._check_listing()
+
+    def _check_listing(self) -> None:
+        if (self.code_key_id is not None) != (self.kind in LISTED_KINDS):
+            raise BadKey("keys of the trust list, and only they, carry a code key id")
+        if self.cut_off is not None and self.kind not in LISTED_KINDS:
+            raise BadKey("only keys of the trust list can be cut off")
         if self.code_key_id is not None and not 0 <= self.code_key_id <= 0xFFFF:
             raise BadKey("a code key id has two bytes")
 
@@ -140,11 +156,11 @@ class KeyRing:
         return tuple(key for key in reversed(self._of(kind)) if key.is_accepted(now))
 
     def by_code_key_id(self, code_key_id: int) -> Key:
-        """The issuer key with this id, whatever its windows; ``BadKey`` if unknown."""
+        """The listed key with this id, whatever its windows; ``BadKey`` if unknown."""
         for key in self._keys.values():
             if key.code_key_id == code_key_id:
                 return key
-        raise BadKey("no issuer key with that id")
+        raise BadKey("no listed key with that id")
 
     def with_key(self, key: Key) -> "KeyRing":
         """A ring with one key more."""
@@ -152,9 +168,48 @@ class KeyRing:
 
     def without(self, kind: KeyKind, version: int) -> "KeyRing":
         """A ring in which that version is destroyed; ``BadKey`` if it was not there."""
-        if (kind, version) not in self._keys:
-            raise BadKey(f"no key of kind {kind} with that version")
+        self._one(kind, version)
         return KeyRing(k for at, k in self._keys.items() if at != (kind, version))
+
+    def cut_off_before(self, kind: KeyKind, version: int, at: datetime) -> "KeyRing":
+        """A ring in which everything that this version signed before ``at`` is void.
+
+        The rule after an issuer key's theft and after a restore from backup. ``BadKey`` for a key
+        that is not there or not listed, and for an earlier instant than the present cut-off: what
+        was void stays void.
+        """
+        key = self._one(kind, version)
+        if key.cut_off is not None and at < key.cut_off:
+            raise BadKey("a cut-off never moves back")
+        return self._with_changed(replace(key, cut_off=at))
+
+    def closed_after(self, kind: KeyKind, version: int, at: datetime) -> "KeyRing":
+        """A ring in which this version protects nothing from ``at`` on: its window ends there.
+
+        For a listed key this is the emergency rule "refuse what was issued after T". How long
+        the key is accepted after its last use stays as long as it was. ``BadKey`` for a key that
+        is not there and for an ``at`` outside its window: a window is never opened again, and a
+        key that should never have been used is destroyed (``without``).
+        """
+        key = self._one(kind, version)
+        if not key.use_from < at <= key.use_until:
+            raise BadKey("a key is closed inside its window")
+        accept_until = key.accept_until
+        if accept_until is not None:
+            accept_until = at + (accept_until - key.use_until)
+        return self._with_changed(replace(key, use_until=at, accept_until=accept_until))
+
+    def _one(self, kind: KeyKind, version: int) -> Key:
+        key = self._keys.get((kind, version))
+        if key is None:
+            raise BadKey(f"no key of kind {kind} with that version")
+        return key
+
+    def _with_changed(self, changed: Key) -> "KeyRing":
+        return KeyRing(
+            changed if at == (changed.kind, changed.version) else key
+            for at, key in self._keys.items()
+        )
 
     def rotated(
         self,
@@ -212,7 +267,7 @@ class KeyRing:
         ]
         counter = max(used) + 1
         if counter > 0xFF:
-            raise BadKey("the province has no issuer key id left")
+            raise BadKey("the province has no code key id left")
         return province << 8 | counter
 
     @classmethod
@@ -250,8 +305,8 @@ class KeyRing:
         keys = []
         for kind in KeyKind:
             code_key_id = None
-            if kind in ISSUER_KINDS:
-                code_key_id = province << 8 | (ISSUER_KINDS.index(kind) + 1)
+            if kind in LISTED_KINDS:
+                code_key_id = province << 8 | (LISTED_KINDS.index(kind) + 1)
             keys.append(
                 Key(
                     kind=kind,

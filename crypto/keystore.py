@@ -1,6 +1,6 @@
 """The key ring on disk, sealed under a master key. The only module here that touches files.
 
-    "YMKS" | version 1 | salt 16 | nonce 12 | SM4-GCM ciphertext | tag 16
+    "YMKS" | version 2 | salt 16 | nonce 12 | SM4-GCM ciphertext | tag 16
 
 The sealing key is HMAC-SM3(master, "YM keystore" NUL, version, salt), first 16 bytes; everything
 before the nonce is authenticated. Inside stands strict JSON. Wrong master key, damage and an
@@ -21,10 +21,20 @@ from crypto.sm4 import NONCE_SIZE, TAG_SIZE, gcm_decrypt, gcm_encrypt
 
 MASTER_KEY_SIZE = 32
 FILE_MAX = 1 << 20
-_HEAD = b"YMKS\x01"
+_HEAD = b"YMKS\x02"
+_EARLIER = b"YMKS\x01"
 _SALT_SIZE = 16
 _BODY = len(_HEAD) + _SALT_SIZE
-_FIELDS = {"kind", "version", "material", "use_from", "use_until", "accept_until", "code_key_id"}
+_FIELDS = {
+    "kind",
+    "version",
+    "material",
+    "use_from",
+    "use_until",
+    "accept_until",
+    "code_key_id",
+    "cut_off",
+}
 
 
 def _sealing_key(master: bytes, salt: bytes) -> bytes:
@@ -42,6 +52,7 @@ def _row(key: Key) -> dict[str, object]:
         "use_until": key.use_until.astimezone(UTC).isoformat(),
         "accept_until": key.accept_until and key.accept_until.astimezone(UTC).isoformat(),
         "code_key_id": key.code_key_id,
+        "cut_off": key.cut_off and key.cut_off.astimezone(UTC).isoformat(),
     }
 
 
@@ -51,18 +62,22 @@ def _whole(value: object) -> int:
     return value
 
 
+def _instant_or_none(value: Any) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
 def _key(row: Any) -> Key:
     if not isinstance(row, dict) or set(row) != _FIELDS:
         raise TypeError
-    until = row["accept_until"]
     return Key(
         kind=KeyKind(row["kind"]),
         version=_whole(row["version"]),
         material=bytes.fromhex(row["material"]),
         use_from=datetime.fromisoformat(row["use_from"]),
         use_until=datetime.fromisoformat(row["use_until"]),
-        accept_until=None if until is None else datetime.fromisoformat(until),
+        accept_until=_instant_or_none(row["accept_until"]),
         code_key_id=None if row["code_key_id"] is None else _whole(row["code_key_id"]),
+        cut_off=_instant_or_none(row["cut_off"]),
     )
 
 
@@ -77,6 +92,8 @@ def seal_ring(ring: KeyRing, master: bytes) -> bytes:
 
 def open_ring(blob: bytes, master: bytes) -> KeyRing:
     """The ring; ``BadCiphertext`` unless the file is whole, ours and under this master key."""
+    if blob.startswith(_EARLIER):
+        raise BadCiphertext("a keystore of an earlier development version: remove the state folder")
     smallest = _BODY + NONCE_SIZE + TAG_SIZE
     if not smallest <= len(blob) <= FILE_MAX or not blob.startswith(_HEAD):
         raise BadCiphertext("not a keystore file")

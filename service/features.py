@@ -11,6 +11,7 @@ from service.bill import routes as bill_routes
 from service.credential import routes as credential_routes
 from service.healthcode import actions as healthcode
 from service.healthcode import routes as healthcode_routes
+from service.healthcode import routes_phones as healthcode_phone_routes
 from service.institution import actions as institution
 from service.institution import routes as institution_routes
 from service.kernel.claims import ClaimSource
@@ -29,6 +30,7 @@ Handler = Callable[[Context, Event], Awaitable[None]]
 SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     institution.forget_nonces,
     healthcode.forget_uses,
+    healthcode.forget_codes,
     payment.forget_notices,
 )
 """What may be forgotten once in a while, by any worker."""
@@ -43,6 +45,7 @@ def routers() -> Sequence[Router]:
         bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
+        healthcode_phone_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
     ]

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta
     retry_after: timedelta
     code_life_s: int
+    credential_life_min: int
     sm2_backend: str | None
     """A name of ``crypto.sm2_backend.REGISTRY``; None takes the best that works."""
     allow_software_signing: bool
@@ -172,6 +173,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
+        credential_life_min=read("CREDENTIAL_LIFE_MIN", _whole(60, 4320), 2880),
         sm2_backend=read("SM2_BACKEND", str, None),
         allow_software_signing=read("ALLOW_SOFTWARE_SIGNING", _flag, False),
     )

@@ -65,6 +65,7 @@ def policy_of(settings: Settings) -> Policy:
         lease=settings.lease,
         retry_after=settings.retry_after,
         code_life_s=settings.code_life_s,
+        credential_life_min=settings.credential_life_min,
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,

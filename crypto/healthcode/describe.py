@@ -46,7 +46,12 @@ def describe_verdict(verdict: Verdict) -> Document:
     """A verdict with the code it is about."""
     out: Document = {"valid": verdict.holds, "error": verdict.refusal and verdict.refusal.value}
     if verdict.holds and verdict.level is not None:
-        out |= {"level": verdict.level.value, "marks": [mark.value for mark in verdict.marks]}
+        as_of = verdict.not_revoked_as_of
+        out |= {
+            "level": verdict.level.value,
+            "marks": [mark.value for mark in verdict.marks],
+            "not_revoked_as_of": as_of and as_of.isoformat().replace("+00:00", "Z"),
+        }
     if verdict.off_by_s is not None:
         out["off_by_s"] = verdict.off_by_s
     return out | ({} if verdict.code is None else describe_code(verdict.code))

@@ -1,7 +1,8 @@
 """The trust list: whose signatures count, for what, and when. Signed by an offline root.
 
     body       version 1 | sequence 4 | made 4 | next 4 | count 2 | entries
-    entry      key id 2 | public key 33 | kinds 1 (bit kind-1) | class count 1 | classes |
+    entry      key id 2 | public key 33 | uses 1 (bit use-1) | longest life 4 (0: the kind's own) |
+               class count 1 | classes |
                signs from 4 | signs until 4 | verify until 4 | cut-off 4 (0: none)
     list       body | root's SM2 signature 64 over "YM1 trust list" NUL body
 
@@ -11,18 +12,35 @@ Entries rise strictly by key id, classes by value; no classes means every class.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Protocol
 
-from crypto.errors import BadEncoding, BadKey, BadSignature
-from crypto.healthcode.layout import Kind
-from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.errors import BadEncoding, BadKey
+from crypto.healthcode.fields import Fields, seconds
+from crypto.healthcode.layout import LIFE_MAX, LIFE_UNIT_S, Head, Kind
+from crypto.healthcode.refusal import ListRefusal, ListRefused, Refusal
+from crypto.keyring import LISTED_KINDS, Key, KeyKind, KeyRing
 from crypto.sm2 import PrivateKey, PublicKey
 
 PREFIX = b"YM1 trust list\0"
 ENTRIES_MAX = 1000
 LIST_MAX = 1 << 20
-_SECONDS_MAX = 0xFFFFFFFF
+TRUST_LIST_GRACE = timedelta(days=7)
+CLOCK_TOLERANCE = timedelta(seconds=30)
 _ALMOST_A_SECOND = timedelta(microseconds=999_999)
+
+
+class Use(IntEnum):
+    """What a trusted key may sign. 1 to 3 are the kinds of codes; 4 is reserved with kind 4."""
+
+    BOUND = 1
+    ONCE = 2
+    PRINTED = 3
+    REVOCATION_LIST = 5
+    TILL = 6
+
+
+_USES_ALLOWED = sum(1 << use - 1 for use in Use)
 
 
 class Signer(Protocol):
@@ -38,23 +56,39 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedKey:
-    """One issuer key. Empty ``classes`` means every class. All times are UTC instants."""
+    """A key that the root vouches for, for these uses.
+
+    Empty ``classes`` means every class. All times are UTC instants. ``life_max_s`` is the longest
+    life, in seconds, of a code that the key may sign; None leaves the kind's own bound.
+    """
 
     key_id: int
     public: PublicKey
-    kinds: frozenset[Kind]
+    uses: frozenset[Use]
     classes: frozenset[int]
     sign_from: datetime
     sign_until: datetime
     verify_until: datetime
     cut_off: datetime | None = None
+    life_max_s: int | None = None
 
     def covers(self, kind: Kind, code_class: int) -> bool:
         """True if the key may sign codes of that kind and class."""
-        return kind in self.kinds and (not self.classes or code_class in self.classes)
+        return self.covers_use(Use(kind), code_class)
+
+    def covers_use(self, use: Use, code_class: int) -> bool:
+        """True if the key may sign for that use and class."""
+        return use in self.uses and (not self.classes or code_class in self.classes)
+
+    def covers_head(self, head: Head) -> bool:
+        """True if the key may sign a code with this head: kind, class and life."""
+        life_s = head.life * LIFE_UNIT_S[head.kind]
+        return self.covers(head.kind, head.code_class) and (
+            self.life_max_s is None or life_s <= self.life_max_s
+        )
 
     def stands_for(self, issued: int, now: datetime) -> bool:
-        """True if a code issued at that second still counts at ``now``."""
+        """True if what was signed at that second still counts at ``now``."""
         cut_off = 0 if self.cut_off is None else int(self.cut_off.timestamp())
         return (
             self.sign_from.timestamp() <= issued < self.sign_until.timestamp()
@@ -84,59 +118,66 @@ class TrustList:
             by_id[key.key_id] = key
         return cls(sequence=sequence, made_at=made_at, next_at=next_at, keys=by_id)
 
+    def staleness(self, now: datetime) -> Refusal | None:
+        """Why nothing may be judged by this list at ``now``: CLOCK_UNSURE (before it was made),
+        TRUST_LIST_EXPIRED (a week past its next date), or None."""
+        if now < self.made_at:
+            return Refusal.CLOCK_UNSURE
+        return Refusal.TRUST_LIST_EXPIRED if now >= self.next_at + TRUST_LIST_GRACE else None
 
-_ISSUES = {
-    KeyKind.ISSUER_BOUND: Kind.BOUND,
-    KeyKind.ISSUER_ONCE: Kind.ONCE,
-    KeyKind.ISSUER_PRINTED: Kind.PRINTED,
+
+_USES = {
+    KeyKind.ISSUER_BOUND: Use.BOUND,
+    KeyKind.ISSUER_ONCE: Use.ONCE,
+    KeyKind.ISSUER_PRINTED: Use.PRINTED,
+    KeyKind.CODE_LIST: Use.REVOCATION_LIST,
+    KeyKind.TILL: Use.TILL,
 }
+_LIFE_MAX_S = {Use(kind): LIFE_MAX[kind] * LIFE_UNIT_S[kind] for kind in Kind}
 
 
-def trusted_key(key: Key, *, cut_off: datetime | None = None) -> TrustedKey:
-    """What the list says of an issuer key of the ring; ``BadKey`` for any other key.
+def trusted_key(key: Key) -> TrustedKey:
+    """What the list says of a listed key of the ring; ``BadKey`` for any other key.
 
-    Codes count whole seconds, so the signing window is widened to whole seconds.
+    Codes count whole seconds, so the signing window is widened to whole seconds, and a cut-off
+    takes the whole of its second with it.
     """
-    kind = _ISSUES.get(key.kind)
-    if kind is None or key.code_key_id is None or key.accept_until is None:
-        raise BadKey("not an issuer key")
+    use = _USES.get(key.kind)
+    if use is None or key.code_key_id is None or key.accept_until is None:
+        raise BadKey("not a key for the trust list")
     return TrustedKey(
         key_id=key.code_key_id,
         public=PrivateKey.from_bytes(key.material).public,
-        kinds=frozenset({kind}),
+        uses=frozenset({use}),
         classes=frozenset(),
         sign_from=key.use_from.replace(microsecond=0),
         sign_until=(key.use_until + _ALMOST_A_SECOND).replace(microsecond=0),
         verify_until=(key.accept_until + _ALMOST_A_SECOND).replace(microsecond=0),
-        cut_off=cut_off,
+        cut_off=key.cut_off and (key.cut_off + _ALMOST_A_SECOND).replace(microsecond=0),
+        life_max_s=_LIFE_MAX_S.get(use),
     )
 
 
 def trust_list_of(
     ring: KeyRing, *, sequence: int, made_at: datetime, next_at: datetime
 ) -> TrustList:
-    """The list of all issuer keys of a ring, ready to be signed by the offline root."""
-    keys = [trusted_key(key) for key in ring.keys if key.kind in _ISSUES]
+    """The list of all listed keys of a ring, ready to be signed by the offline root."""
+    keys = [trusted_key(key) for key in ring.keys if key.kind in LISTED_KINDS]
     return TrustList.of(sequence=sequence, made_at=made_at, next_at=next_at, keys=keys)
-
-
-def _seconds(instant: datetime | None) -> bytes:
-    seconds = 0 if instant is None else int(instant.timestamp())
-    if not 0 <= seconds <= _SECONDS_MAX:
-        raise BadEncoding("an instant is outside 1970 to 2106")
-    return seconds.to_bytes(4, "big")
 
 
 def _entry(key: TrustedKey) -> bytes:
     return (
         key.key_id.to_bytes(2, "big")
         + key.public.compressed()
-        + bytes((sum(1 << kind - 1 for kind in key.kinds), len(key.classes)))
+        + bytes((sum(1 << use - 1 for use in key.uses),))
+        + (key.life_max_s or 0).to_bytes(4, "big")
+        + bytes((len(key.classes),))
         + bytes(sorted(key.classes))
-        + _seconds(key.sign_from)
-        + _seconds(key.sign_until)
-        + _seconds(key.verify_until)
-        + _seconds(key.cut_off)
+        + seconds(key.sign_from)
+        + seconds(key.sign_until)
+        + seconds(key.verify_until)
+        + seconds(key.cut_off)
     )
 
 
@@ -147,78 +188,64 @@ def sign_trust_list(trust: TrustList, root: Signer) -> bytes:
     body = (
         b"\1"
         + trust.sequence.to_bytes(4, "big")
-        + _seconds(trust.made_at)
-        + _seconds(trust.next_at)
+        + seconds(trust.made_at)
+        + seconds(trust.next_at)
         + len(trust.keys).to_bytes(2, "big")
         + b"".join(_entry(trust.keys[key_id]) for key_id in sorted(trust.keys))
     )
     return body + root.sign(PREFIX + body)
 
 
-class _Cursor:
-    """Reads fixed fields; ``BadEncoding`` at the end of the bytes."""
-
-    def __init__(self, blob: bytes) -> None:
-        self._blob = blob
-        self._at = 0
-
-    def take(self, size: int) -> bytes:
-        piece = self._blob[self._at : self._at + size]
-        if len(piece) != size:
-            raise BadEncoding("the trust list is cut short")
-        self._at += size
-        return piece
-
-    def whole(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
-
-    def instant(self) -> datetime:
-        return datetime.fromtimestamp(self.whole(4), UTC)
-
-    def is_done(self) -> bool:
-        return self._at == len(self._blob)
-
-
-def _read_entry(cursor: _Cursor) -> TrustedKey:
-    key_id = cursor.whole(2)
-    public = PublicKey.from_bytes(cursor.take(33), allow_compressed=True)
-    kinds = cursor.whole(1)
-    classes = cursor.take(cursor.whole(1))
-    if not 1 <= kinds <= 7 or list(classes) != sorted(set(classes)):
-        raise BadEncoding("kinds or classes of a trusted key are not in form")
-    sign_from, sign_until, verify_until = cursor.instant(), cursor.instant(), cursor.instant()
-    cut_off = cursor.whole(4)
+def _read_entry(fields: Fields) -> TrustedKey:
+    key_id = fields.whole(2)
+    public = PublicKey.from_bytes(fields.take(33), allow_compressed=True)
+    uses = fields.whole(1)
+    life_max_s = fields.whole(4)
+    classes = fields.take(fields.whole(1))
+    if not uses or uses & ~_USES_ALLOWED or list(classes) != sorted(set(classes)):
+        raise BadEncoding("uses or classes of a trusted key are not in form")
+    sign_from, sign_until, verify_until = fields.instant(), fields.instant(), fields.instant()
+    cut_off = fields.whole(4)
     return TrustedKey(
         key_id=key_id,
         public=public,
-        kinds=frozenset(kind for kind in Kind if kinds >> kind - 1 & 1),
+        uses=frozenset(use for use in Use if uses >> use - 1 & 1),
         classes=frozenset(classes),
         sign_from=sign_from,
         sign_until=sign_until,
         verify_until=verify_until,
         cut_off=datetime.fromtimestamp(cut_off, UTC) if cut_off else None,
+        life_max_s=life_max_s or None,
     )
 
 
 def open_trust_list(blob: bytes, roots: Sequence[PublicKey], newest_sequence: int = 0) -> TrustList:
     """The list, if one of the pinned roots signed it and it is not older than the newest seen.
 
-    ``BadSignature`` for a foreign or older list, ``BadEncoding`` or ``BadKey`` for a broken one.
+    ``ListRefused`` names what is wrong.
     """
     if not 79 <= len(blob) <= LIST_MAX:
-        raise BadEncoding("not a trust list")
+        raise ListRefused(ListRefusal.LIST_MALFORMED)
     body, signature = blob[:-64], blob[-64:]
+    if body[0] != 1:
+        raise ListRefused(ListRefusal.LIST_UNSUPPORTED)
     if not any(root.verify(PREFIX + body, signature) for root in roots):
-        raise BadSignature("no pinned root signed the trust list")
-    cursor = _Cursor(body)
-    if cursor.whole(1) != 1:
-        raise BadEncoding("the trust list's version is not known")
-    sequence = cursor.whole(4)
-    if sequence < newest_sequence:
-        raise BadSignature("a newer trust list was seen")
-    made_at, next_at = cursor.instant(), cursor.instant()
-    keys = [_read_entry(cursor) for _ in range(cursor.whole(2))]
+        raise ListRefused(ListRefusal.LIST_SIGNATURE)
+    try:
+        listed = _read_body(body)
+    except (BadEncoding, BadKey):
+        raise ListRefused(ListRefusal.LIST_MALFORMED) from None
+    if listed.sequence < newest_sequence:
+        raise ListRefused(ListRefusal.LIST_ROLLED_BACK)
+    return listed
+
+
+def _read_body(body: bytes) -> TrustList:
+    fields = Fields(body)
+    fields.take(1)
+    sequence, made_at, next_at = fields.whole(4), fields.instant(), fields.instant()
+    keys = [_read_entry(fields) for _ in range(fields.whole(2))]
     ids = [key.key_id for key in keys]
-    if not cursor.is_done() or ids != sorted(set(ids)):
+    if not fields.is_done() or ids != sorted(set(ids)):
         raise BadEncoding("the trust list is not in form")
     return TrustList.of(sequence=sequence, made_at=made_at, next_at=next_at, keys=keys)

@@ -17,6 +17,7 @@ from crypto.healthcode.layout import (
     STEP_S,
     BoundCode,
     Code,
+    Head,
     Kind,
     OnceCode,
     Purpose,
@@ -27,18 +28,17 @@ from crypto.healthcode.layout import (
     purpose_byte,
 )
 from crypto.healthcode.refusal import CodeRefused, Level, Mark, Refusal
-from crypto.healthcode.trust import TrustedKey, TrustList
+from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustedKey, TrustList
 from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3
 
 TOLERANCE_S = 30
-TRUST_LIST_GRACE = timedelta(days=7)
 LIST_FRESH = timedelta(minutes=10)
 LIST_USEFUL = timedelta(hours=24)
 
 
-class RevocationView(Protocol):
-    """The revoked code ids a reader holds."""
+class CodeList(Protocol):
+    """One list of revoked code ids; ``RevocationList`` is one."""
 
     @property
     def made_at(self) -> datetime:
@@ -46,6 +46,17 @@ class RevocationView(Protocol):
 
     def holds(self, code_id: bytes) -> bool:
         """True if the 16-byte code id is revoked."""
+
+
+class RevocationView(Protocol):
+    """The revocation lists a reader holds; ``RevocationSet`` is one."""
+
+    @property
+    def newest_made_at(self) -> datetime | None:
+        """When the newest of them was made."""
+
+    def covering(self, head: Head) -> CodeList | None:
+        """The list to ask about a code with this head, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +84,8 @@ class Verdict:
     """The outcome. ``refusal`` None means the code holds.
 
     ``code`` is there as soon as the form is right, even if refused. ``off_by_s`` says by how much
-    a time check failed. ``level`` and ``marks`` belong to an accepted code.
+    a time check failed. ``level`` and ``marks`` belong to an accepted code. So does
+    ``not_revoked_as_of``: when the revocation list was made that was asked, None if none was.
     """
 
     refusal: Refusal | None
@@ -82,6 +94,7 @@ class Verdict:
     level: Level | None = None
     marks: tuple[Mark, ...] = ()
     off_by_s: int | None = None
+    not_revoked_as_of: datetime | None = None
 
     @property
     def holds(self) -> bool:
@@ -114,6 +127,8 @@ class CodeVerifier:
             return Verdict(refusal=refused.refusal)
         except BadEncoding:
             return Verdict(refusal=Refusal.CODE_MALFORMED)
+        if revocations is not None and _is_clock_behind(revocations, now):
+            return Verdict(refusal=Refusal.CLOCK_UNSURE, code=code)
         verdict = self._check_time_and_use(code, reader, now)
         if not verdict.holds:
             return verdict
@@ -124,10 +139,9 @@ class CodeVerifier:
 
     def _check_time_and_use(self, code: Code, reader: Reader, now: datetime) -> Verdict:
         """Checks 3 to 7: all that needs no signature."""
-        if now < self._trust.made_at:
-            return Verdict(refusal=Refusal.CLOCK_UNSURE, code=code)
-        if now >= self._trust.next_at + TRUST_LIST_GRACE:
-            return Verdict(refusal=Refusal.TRUST_LIST_EXPIRED, code=code)
+        refusal = self._trust.staleness(now)
+        if refusal is not None:
+            return Verdict(refusal=refusal, code=code)
         refusal = _check_key(self._trust.keys.get(code.head.key_id), code, now)
         if refusal is not None:
             return Verdict(refusal=refusal, code=code)
@@ -172,10 +186,16 @@ class CodeVerifier:
             self._remembered.popitem(last=False)
 
 
+def _is_clock_behind(revocations: RevocationView, now: datetime) -> bool:
+    """Check 3 for the revocation lists, which are made all day and reach readers in seconds."""
+    newest = revocations.newest_made_at
+    return newest is not None and now + CLOCK_TOLERANCE < newest
+
+
 def _check_key(key: TrustedKey | None, code: Code, now: datetime) -> Refusal | None:
     if key is None:
         return Refusal.KEY_UNKNOWN
-    if not key.covers(code.head.kind, code.head.code_class):
+    if not key.covers_head(code.head):
         return Refusal.KEY_NOT_FOR_KIND
     if not key.stands_for(code.head.issued, now):
         return Refusal.KEY_CLOSED
@@ -222,11 +242,13 @@ def _check_revocation(
     """Check 10. One-time codes never enter the list: their life is shorter than its making."""
     if code.head.kind is Kind.ONCE:
         return verdict
-    if revocations is None:
+    listed = None if revocations is None else revocations.covering(code.head)
+    if listed is None:
         return _marked(verdict, lowers=True)
-    if revocations.holds(code_id(code)):
+    if listed.holds(code_id(code)):
         return Verdict(refusal=Refusal.REVOKED, code=code, code_id=verdict.code_id)
-    age = now - revocations.made_at
+    verdict = replace(verdict, not_revoked_as_of=listed.made_at)
+    age = now - listed.made_at
     if age <= LIST_FRESH:
         return verdict
     return _marked(verdict, lowers=age > LIST_USEFUL)

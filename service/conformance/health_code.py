@@ -23,9 +23,11 @@ from crypto.healthcode.issue import (
     issue_printed,
     show_bound,
 )
-from crypto.healthcode.layout import Kind, Purpose, code_id, parse
-from crypto.healthcode.trust import open_trust_list
-from crypto.healthcode.verify import CodeVerifier, Reader
+from crypto.healthcode.layout import Head, Kind, Purpose, code_id, parse
+from crypto.healthcode.revocation import open_revocation_chain
+from crypto.healthcode.revocation_set import RevocationSet
+from crypto.healthcode.trust import TrustList, open_trust_list
+from crypto.healthcode.verify import CodeVerifier, Reader, RevocationView
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm2_purepy import sign_with_nonce
 from service.conformance import holder
@@ -44,11 +46,15 @@ def _expected(case: Case, got: Mapping[str, object]) -> Judgement:
 
 
 class _ListedRevocations:
-    """A revocation list as it stands in a case."""
+    """A revocation list as it stands in a case: covers whatever is asked."""
 
     def __init__(self, listed: Mapping[str, Any]) -> None:
-        self.made_at = datetime.fromisoformat(listed["made_at"])
+        self.made_at = self.newest_made_at = datetime.fromisoformat(listed["made_at"])
         self._ids = {bytes.fromhex(code) for code in listed["code_ids"]}
+
+    def covering(self, _head: Head) -> "_ListedRevocations":
+        """This very list."""
+        return self
 
     def holds(self, code_id: bytes) -> bool:
         """True if the case lists the id."""
@@ -105,9 +111,8 @@ def _verify(case: Case, document: Mapping[str, Any]) -> Judgement:
         context=_bytes_or_none(wants.get("context")),
         context_required=wants.get("context_required", False),
     )
-    revoked = case.get("revocations")
-    revocations = None if revoked is None else _ListedRevocations(revoked)
     now = datetime.fromisoformat(case["now"])
+    revocations = _revocations(case, trust)
     verdict = CodeVerifier(trust).verify(case["text"], reader, now, revocations)
     got = describe_verdict(verdict)
     if verdict.holds and verdict.code is not None and "index_root" in case:
@@ -116,6 +121,16 @@ def _verify(case: Case, document: Mapping[str, Any]) -> Judgement:
         if index is not None:
             got["index"] = _index_document(index)
     return _expected(case, got)
+
+
+def _revocations(case: Case, trust: TrustList) -> RevocationView | None:
+    """Signed ``lists``, taken at ``now`` or ``lists_taken_at``, or plain ``revocations``."""
+    if "lists" in case:
+        taken = datetime.fromisoformat(case.get("lists_taken_at", case["now"]))
+        blobs = [bytes.fromhex(blob) for blob in case["lists"]]
+        return RevocationSet(open_revocation_chain([blob], trust, taken) for blob in blobs)
+    revoked = case.get("revocations")
+    return None if revoked is None else _ListedRevocations(revoked)
 
 
 def _index_document(index: Index) -> dict[str, object]:

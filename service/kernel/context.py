@@ -54,6 +54,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions to a provider about one order."""
     lease: timedelta = timedelta(seconds=30)
     code_life_s: int = 60
+    credential_life_min: int = 2880
+    """Of a phone's credential, which is renewed when older than half."""
     test_provinces: frozenset[str] = frozenset()
     """First pairs of ID numbers accepted beside the real provinces; ``99`` in the sandbox."""
     session_life: timedelta = timedelta(hours=12)

@@ -12,7 +12,7 @@ from crypto.healthcode.index import Index, find_index
 from crypto.healthcode.issue import OnceRequest, issue_once, load_issuer
 from crypto.healthcode.layout import Kind, Purpose, parse
 from crypto.healthcode.refusal import CodeRefused, Refusal
-from crypto.healthcode.trust import TrustedKey, TrustList
+from crypto.healthcode.trust import TrustedKey, TrustList, Use
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.keyring import KeyRing
 
@@ -28,7 +28,7 @@ def verifier() -> CodeVerifier:
     key = TrustedKey(
         key_id=ISSUER.key_id,
         public=ISSUER.signer.public,
-        kinds=frozenset(Kind),
+        uses=frozenset(map(Use, Kind)),
         classes=frozenset(),
         sign_from=NOW - 3650 * DAY,
         sign_until=NOW + 3650 * DAY,

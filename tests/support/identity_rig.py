@@ -129,11 +129,12 @@ class IdentityRig:
         purpose: str = "identify",
         terminal: TerminalCaller | None = None,
         key: str | None = None,
+        offer: str | None = None,
     ) -> httpx.Response:
         return await (terminal or self.kiosk).send(
             "POST",
             "/v1/terminal/scans",
-            {"text": text, "purpose": purpose},
+            {"text": text, "purpose": purpose} | ({"offer": offer} if offer is not None else {}),
             key=key or secrets.token_hex(8),
         )
 

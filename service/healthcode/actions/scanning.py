@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import msgspec
 
-from crypto.healthcode.index import Index
 from service.audit.actions import append
 from service.audit.model import AuditEntry
 from service.credential import actions as credential
@@ -42,11 +41,12 @@ async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -
     audit entry appended in one transaction, and the insurer is asked after it. Raises the problems
     of this feature, and those of ``credential.resolve_insurance`` for an e-credential.
     """
-    read = read_text(ctx, request)
-    if (again := await _scan_of_use(ctx, terminal, request, read.code_id)) is not None:
-        return await _resolved(ctx, again, None)
+    read = read_text(ctx, terminal, request)
     insurance = None
     if read.index is None:
+        # Its owner is asked whose it is: not again for the same request.
+        if (again := await _scan_of_use(ctx, terminal, request, read)) is not None:
+            return await _resolved(ctx, again, None)
         found = await credential.resolve_insurance(
             ctx, terminal.institution_id, read.text, request.purpose.value
         )
@@ -108,14 +108,22 @@ async def forget_uses(ctx: Context) -> int:
 
 
 async def _scan_of_use(
-    ctx: Context, terminal: Terminal, request: ScanRequest, code_id: bytes
+    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode
 ) -> Scan | None:
-    """The scan this very request made before. Raises ``CodeAlreadyUsed`` for any other use."""
+    """The scan this very request made before.
+
+    For any other use raises ``CodeAlreadyUsed``, or what check 10 says of the code before it.
+    """
     async with connection(ctx.pool) as conn:
-        use = await store.find_use(conn, code_id)
+        use = await store.find_use(conn, read.use_id)
         if use is None:
             return None
-        if not rules.is_same_request(use, terminal, request.request_key):
+        if not rules.is_same_request(use, terminal, request.request_key, read.rise):
+            if read.index is not None:
+                _, state = await cards.find_with_issued(
+                    conn, ctx, read.index, read.shown, read.code_id
+                )
+                rules.check_issued(read.shown, state)
             raise CodeAlreadyUsed
         scan = await store.find_scan(conn, use.record_id, use.scan_id)
     if scan is None:
@@ -139,44 +147,49 @@ async def _spend(
         purpose=rules.PURPOSES[request.purpose].value,
         scanned_at=now,
         row_mac=b"",
+        bound_bill_id=read.offer.bill_id if read.offer is not None else None,
+        bound_amount_fen=read.offer.amount_fen if read.offer is not None else None,
     )
     scan = msgspec.structs.replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
     use = CodeUse(
-        code_id=read.code_id,
+        code_id=read.use_id,
         record_id=record_id,
         scan_id=scan.scan_id,
         terminal_id=terminal.terminal_id,
         request_key=request.request_key,
         used_at=now,
+        rise=read.rise,
     )
     async with transaction(ctx.pool) as conn:
-        spent = await store.insert_use(conn, use)
+        spent = await store.spend_use(conn, use)
         if spent:
-            await _check_owner(conn, ctx, record_id, read.index)
+            await _check_owner(conn, ctx, record_id, read)
             await store.insert_scan(conn, scan)
             await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
             await append(conn, ctx, _scanned(scan))
     if spent:
         return scan
-    again = await _scan_of_use(ctx, terminal, request, read.code_id)
+    again = await _scan_of_use(ctx, terminal, request, read)
     if again is None:
         raise InvariantBroken("a code was spent and was not")
     return again
 
 
-async def _check_owner(conn: Connection, ctx: Context, record_id: int, index: Index | None) -> None:
-    """Check 13. Another owner's credential has no card here: then only the person counts."""
+async def _check_owner(conn: Connection, ctx: Context, record_id: int, read: ReadCode) -> None:
+    """Checks 10 and 13. Another owner's credential has no card: then only the person counts."""
+    card = None
+    if read.index is not None:
+        card, state = await cards.find_with_issued(conn, ctx, read.index, read.shown, read.code_id)
+        rules.check_issued(read.shown, state)
     try:
         owner = await person.person_of(conn, ctx, record_id)
     except NotFound:
         raise CodeNoSuchCard from None
     frozen = owner.frozen_at is not None
-    if index is None:
-        if frozen:
-            raise CodeFrozen
-        return
-    card = await cards.find(conn, ctx, record_id, index.card)
-    rules.check_card(card, index.epoch, person_frozen=frozen)
+    if read.index is not None:
+        rules.check_card(card, read.index.epoch, person_frozen=frozen)
+    elif frozen:
+        raise CodeFrozen
 
 
 def _scanned(scan: Scan) -> AuditEntry:

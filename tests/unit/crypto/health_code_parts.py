@@ -10,7 +10,7 @@ from crypto.healthcode import text as code_text
 from crypto.healthcode.context import Offer
 from crypto.healthcode.index import Index
 from crypto.healthcode.layout import Kind, Purpose
-from crypto.healthcode.trust import TrustedKey, TrustList, sign_trust_list
+from crypto.healthcode.trust import TrustedKey, TrustList, Use, sign_trust_list
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from service.conformance.health_code import FORM, FixedNonceSigner
@@ -67,7 +67,7 @@ def trusted(key_id: int, *kinds: Kind, **changes: object) -> TrustedKey:
     fields: dict[str, object] = {
         "key_id": key_id,
         "public": ISSUER.public,
-        "kinds": frozenset(kinds),
+        "uses": frozenset(map(Use, kinds)),
         "classes": frozenset(),
         "sign_from": NOW - timedelta(days=30),
         "sign_until": NOW + timedelta(days=60),

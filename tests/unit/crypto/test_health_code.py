@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crypto.errors import BadEncoding, BadKey, BadSignature, CryptoError
+from crypto.errors import BadEncoding, BadKey, CryptoError
 from crypto.healthcode import text as code_text
 from crypto.healthcode.context import Offer
 from crypto.healthcode.describe import describe_verdict, inspect_text
@@ -27,16 +27,18 @@ from crypto.healthcode.issue import (
 from crypto.healthcode.layout import (
     SIZES,
     BoundCode,
+    Head,
     Kind,
     Purpose,
     code_id,
     enrol_message,
     parse,
 )
-from crypto.healthcode.refusal import CodeRefused, Level, Mark, Refusal
+from crypto.healthcode.refusal import CodeRefused, Level, ListRefused, Mark, Refusal
 from crypto.healthcode.trust import (
     TrustedKey,
     TrustList,
+    Use,
     open_trust_list,
     sign_trust_list,
     trust_list_of,
@@ -67,7 +69,7 @@ def trusted(issuer: Issuer) -> TrustedKey:
     return TrustedKey(
         key_id=issuer.key_id,
         public=issuer.signer.public,
-        kinds=frozenset({issuer.kind}),
+        uses=frozenset({Use(issuer.kind)}),
         classes=frozenset(),
         sign_from=NOW - DAY,
         sign_until=NOW + 90 * DAY,
@@ -84,8 +86,11 @@ class Listed:
     """A revocation list held in memory."""
 
     def __init__(self, *code_ids: bytes, made_at: datetime = NOW) -> None:
-        self.made_at = made_at
+        self.made_at = self.newest_made_at = made_at
         self._code_ids = code_ids
+
+    def covering(self, _head: Head) -> "Listed":
+        return self
 
     def holds(self, code_id: bytes) -> bool:
         return code_id in self._code_ids
@@ -306,15 +311,15 @@ def test_enrolment_messages_have_fixed_fields() -> None:
 def test_a_signed_trust_list_comes_back_whole() -> None:
     keys = [
         replace(TRUST.keys[ISSUERS[Kind.ONCE].key_id], classes=frozenset({0, 7, 255})),
-        replace(TRUST.keys[ISSUERS[Kind.BOUND].key_id], kinds=frozenset(Kind), cut_off=NOW),
+        replace(TRUST.keys[ISSUERS[Kind.BOUND].key_id], uses=frozenset(Use), cut_off=NOW),
     ]
     listed = TrustList.of(sequence=3, made_at=NOW, next_at=NOW + DAY, keys=keys)
     blob = sign_trust_list(listed, ROOT)
     other = PrivateKey.generate().public
     assert open_trust_list(blob, [other, ROOT.public], newest_sequence=3) == listed
-    with pytest.raises(BadSignature):
+    with pytest.raises(ListRefused):
         open_trust_list(blob, [other])
-    with pytest.raises(BadSignature):
+    with pytest.raises(ListRefused):
         open_trust_list(blob, [ROOT.public], newest_sequence=4)
 
 
@@ -331,17 +336,19 @@ def test_broken_trust_lists_are_refused_even_when_signed() -> None:
         body[:15] + body[15 : 15 + size] * 3,
         body[:50] + b"\0" + body[51:],
         body[:50] + b"\x08" + body[51:],
+        body[:50] + b"\x40" + body[51:],
+        body[:50] + b"\x80" + body[51:],
         body[:17] + b"\5" + body[18:],
     ]
     for broken in bodies:
         signed = broken + ROOT.sign(b"YM1 trust list\0" + broken)
-        with pytest.raises((BadEncoding, BadKey)):
+        with pytest.raises(ListRefused):
             open_trust_list(signed, [ROOT.public])
     for at in range(0, len(blob), 11):
         flipped = blob[:at] + bytes((blob[at] ^ 1,)) + blob[at + 1 :]
-        with pytest.raises(CryptoError):
+        with pytest.raises(ListRefused):
             open_trust_list(flipped, [ROOT.public])
-    with pytest.raises(BadEncoding):
+    with pytest.raises(ListRefused):
         open_trust_list(b"", [ROOT.public])
 
 
@@ -362,7 +369,7 @@ def test_a_ring_rotated_under_load_never_fails_a_code() -> None:
     overlap = timedelta(seconds=20)
     ring = RING.rotated(KeyKind.ISSUER_ONCE, turn, life=30 * DAY, overlap=overlap)
     listed = trust_list_of(ring, sequence=4, made_at=NOW - DAY, next_at=NOW + DAY)
-    assert len(listed.keys) == 4
+    assert len(listed.keys) == 6
     verifier = CodeVerifier(
         read_trust_file(write_trust_file(sign_trust_list(listed, ROOT), [ROOT.public]))
     )
@@ -376,9 +383,32 @@ def test_a_ring_rotated_under_load_never_fails_a_code() -> None:
             assert verifier.verify(issued.text, ANY, at).refusal is None
 
 
-def test_only_issuer_keys_are_listed() -> None:
+def test_only_keys_with_a_code_key_id_are_listed() -> None:
+    uses = {use for key in RING.keys if key.code_key_id for use in trusted_key(key).uses}
+    assert uses == set(Use)
     with pytest.raises(BadKey):
         trusted_key(RING.current(KeyKind.TOKEN, NOW))
+
+
+def test_emergency_rules_of_the_ring_reach_the_verifier() -> None:
+    def refusal(ring: KeyRing) -> Refusal | None:
+        listed = trust_list_of(ring, sequence=1, made_at=NOW - DAY, next_at=NOW + DAY)
+        return CodeVerifier(listed).verify(once(), ANY, s(2)).refusal
+
+    half = timedelta(microseconds=500_000)
+    assert refusal(RING) is None
+    assert refusal(RING.cut_off_before(KeyKind.ISSUER_ONCE, 1, NOW)) is None
+    assert refusal(RING.cut_off_before(KeyKind.ISSUER_ONCE, 1, NOW + half)) is Refusal.KEY_CLOSED
+    assert refusal(RING.closed_after(KeyKind.ISSUER_ONCE, 1, NOW + half)) is None
+    assert refusal(RING.closed_after(KeyKind.ISSUER_ONCE, 1, NOW)) is Refusal.KEY_CLOSED
+
+
+def test_a_listed_life_is_never_longer_than_the_key_may_sign() -> None:
+    key = replace(trusted(ISSUERS[Kind.ONCE]), life_max_s=60)
+    listed = TrustList.of(sequence=1, made_at=NOW, next_at=NOW + DAY, keys=[key])
+    verifier = CodeVerifier(open_trust_list(sign_trust_list(listed, ROOT), [ROOT.public]))
+    assert verifier.verify(once(), ANY, NOW).holds
+    assert verifier.verify(once(life_s=61), ANY, NOW).refusal is Refusal.KEY_NOT_FOR_KIND
 
 
 @pytest.mark.parametrize(

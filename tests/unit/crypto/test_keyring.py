@@ -59,9 +59,9 @@ def test_code_key_ids_carry_the_province_and_are_never_reused() -> None:
             KeyKind.ISSUER_ONCE, NOW + turn * DAY, life=90 * DAY, overlap=timedelta(hours=1)
         )
     ids = [key.code_key_id for key in ring.keys if key.code_key_id is not None]
-    assert len(set(ids)) == len(ids) == 8
+    assert len(set(ids)) == len(ids) == 10
     assert {key_id >> 8 for key_id in ids} == {99}
-    assert ring.by_code_key_id(99 << 8 | 8).version == 6
+    assert ring.by_code_key_id(99 << 8 | 10).version == 6
     with pytest.raises(BadKey):
         ring.by_code_key_id(1)
 
@@ -206,8 +206,53 @@ def test_a_key_kind_keeps_its_spelling() -> None:
         [
             *("issuer_bound", "issuer_once", "issuer_printed", "code_list", "index_root"),
             *("column", "blind_index", "row_mac", "public_id", "institution_pseudonym"),
-            *("token", "transport", "audit", "receipt"),
+            *("token", "transport", "audit", "receipt", "till", "certificate_authority"),
         ]
     )
     assert isinstance(RING.keys[0], Key)
     assert issubclass(BadKey, CryptoError)
+
+
+def test_a_cut_off_voids_the_past_and_never_moves_back() -> None:
+    ring = RING.cut_off_before(KeyKind.ISSUER_ONCE, 1, NOW + DAY)
+    assert ring.accepted(KeyKind.ISSUER_ONCE, 1, NOW + DAY).cut_off == NOW + DAY
+    assert RING.accepted(KeyKind.ISSUER_ONCE, 1, NOW + DAY).cut_off is None
+    later = ring.cut_off_before(KeyKind.ISSUER_ONCE, 1, NOW + 2 * DAY)
+    assert later.accepted(KeyKind.ISSUER_ONCE, 1, NOW + DAY).cut_off == NOW + 2 * DAY
+    rotated = later.rotated(KeyKind.ISSUER_ONCE, NOW + 3 * DAY, life=90 * DAY, overlap=DAY)
+    assert rotated.accepted(KeyKind.ISSUER_ONCE, 1, NOW + 4 * DAY).cut_off == NOW + 2 * DAY
+    assert rotated.current(KeyKind.ISSUER_ONCE, NOW + 4 * DAY).cut_off is None
+    with pytest.raises(BadKey):
+        later.cut_off_before(KeyKind.ISSUER_ONCE, 1, NOW + DAY)
+    with pytest.raises(BadKey):
+        RING.cut_off_before(KeyKind.TOKEN, 1, NOW)
+    with pytest.raises(BadKey):
+        RING.cut_off_before(KeyKind.TILL, 2, NOW)
+    with pytest.raises(BadKey):
+        RING.cut_off_before(KeyKind.TILL, 1, datetime(2026, 1, 1))  # noqa: DTZ001  naive
+
+
+def test_a_closed_key_protects_nothing_more_and_stays_accepted_as_long_as_before() -> None:
+    closed = RING.closed_after(KeyKind.ISSUER_BOUND, 1, NOW + DAY)
+    with pytest.raises(BadKey):
+        closed.current(KeyKind.ISSUER_BOUND, NOW + DAY)
+    assert closed.current(KeyKind.ISSUER_BOUND, NOW + DAY / 2).version == 1
+    assert closed.accepted(KeyKind.ISSUER_BOUND, 1, NOW + (1 + 1827) * DAY).version == 1
+    with pytest.raises(BadKey):
+        closed.accepted(KeyKind.ISSUER_BOUND, 1, NOW + (1 + 1828) * DAY)
+    assert closed.closed_after(KeyKind.ISSUER_BOUND, 1, NOW + DAY).keys == closed.keys
+    assert RING.closed_after(KeyKind.COLUMN, 1, NOW + DAY).accepted(
+        KeyKind.COLUMN, 1, NOW + 9999 * DAY
+    )
+    for at in (NOW, NOW + 2 * DAY):
+        with pytest.raises(BadKey):
+            closed.closed_after(KeyKind.ISSUER_BOUND, 1, at)
+
+
+def test_a_keystore_keeps_emergency_rules_and_names_an_earlier_version() -> None:
+    master = keystore.new_master_key()
+    ring = RING.cut_off_before(KeyKind.TILL, 1, NOW + DAY)
+    blob = keystore.seal_ring(ring, master)
+    assert keystore.open_ring(blob, master).keys == ring.keys
+    with pytest.raises(BadCiphertext, match="earlier development version"):
+        keystore.open_ring(b"YMKS\1" + blob[5:], master)
