@@ -4,7 +4,7 @@ import { correction, generate, mode } from "lean-qr";
 
 const MARGIN = 4;
 
-/** `{svg, modules}`; a RangeError for a text outside QR's alphanumeric set. */
+/** `{svg, modules}`, black with a margin of four modules, to be put on white; a RangeError for a text outside QR's alphanumeric set. */
 export function symbolOf(text) {
   if (!/^[0-9A-Z $%*+\-./:]+$/.test(text)) throw new RangeError("not an alphanumeric text");
   const symbol = generate(mode.alphaNumeric(text), {
@@ -22,6 +22,6 @@ export function symbolOf(text) {
     }
   }
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${width}" `
-    + `shape-rendering="crispEdges"><path fill="#fff" d="M0 0h${width}v${width}H0z"/><path d="${path}"/></svg>`;
+    + `shape-rendering="crispEdges"><path d="${path}"/></svg>`;
   return { svg, modules: symbol.size };
 }

@@ -13,6 +13,7 @@ export class Session {
     this.config = null;
     this.acts = new Acts();
     this.onEnd = () => {};
+    this.onLogin = async () => {};
   }
 
   async readConfig() {
@@ -26,6 +27,7 @@ export class Session {
     this.token = answer.access_token;
     localStorage.setItem(TOKEN, this.token);
     this.me = null;
+    await this.onLogin();
   }
 
   /** A login code from the twin, for a made-up person who lives on this device. */
@@ -78,6 +80,19 @@ export class Session {
 
   newCode(purpose) {
     return this.call("POST", "/codes", { body: { purpose, symbol: true } });
+  }
+
+  async listPhones() {
+    return (await this.call("GET", "/phones")).phones;
+  }
+
+  stopPhone(phoneId) {
+    return this.call("DELETE", `/phones/${encodeURIComponent(phoneId)}`);
+  }
+
+  /** A lost phone: every phone and every code of this person is void, printed ones too. */
+  stopAllPhones() {
+    return this.call("DELETE", "/phones");
   }
 
   async listBills() {
