@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import zxingcpp
+from PIL import Image
 
 from crypto.healthcode.holder import Holder
 from crypto.healthcode.issue import CredentialRequest, Issuer, issue_credential
@@ -94,6 +98,20 @@ def test_a_phone_enrolled_in_javascript_is_issued_here_and_its_codes_hold(node: 
         verdict = reader.verify(code["text"], Reader(), s(seconds))
         assert verdict.refusal is None
         assert code["modules"] == 57
+
+
+def test_the_symbol_drawn_on_the_phone_is_read(node: str) -> None:
+    key, at = HOLDER.to_bytes().hex(), [z(s(seconds)) for seconds in (0, 1, 2)]
+    for code in ask(node, "show", key=key, credential=credential().hex(), at=at, purpose="pay"):
+        width = code["modules"] + 8
+        pixels = np.full((width, width), 255, np.uint8)
+        runs = re.findall(r"M(\d+) (\d+)h(\d+)v1H\1z", code["svg"])
+        for x, y, size in (map(int, run) for run in runs):
+            pixels[y, x : x + size] = 0
+        picture = Image.fromarray(pixels).resize((width * 4, width * 4), Image.Resampling.NEAREST)
+        [found] = zxingcpp.read_barcodes(picture)
+        assert found.text == code["text"]
+        assert code["svg"].count("M") == len(runs) > 500
 
 
 def test_codes_of_the_reference_holder_hold_in_javascript(node: str) -> None:

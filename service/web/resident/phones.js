@@ -52,8 +52,13 @@ export function phonesView(app) {
     const sure = button("button.button.is-main", t("phones.lost.sure"), stopAll);
     body.replaceChildren(h("div.notice", {}, h("p.notice-what", {}, t("phones.lost.what")),
       h("p", {}, t("phones.lost.more"))), sure, button("button.button.is-quiet", t("phones.back"), draw));
-    sure.focus();
+    sure.focus({ preventScroll: true });
+    fold.scrollIntoView({ block: "start" });
   };
-  fold.addEventListener("toggle", () => { if (fold.open) draw(); });
+  fold.addEventListener("toggle", async () => {
+    if (!fold.open) return;
+    await draw();
+    fold.scrollIntoView({ block: "start" });
+  });
   return fold;
 }
