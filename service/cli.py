@@ -60,6 +60,32 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def signer(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Issuer keys in a process of their own."""
+    import uvloop
+
+    from crypto.errors import CryptoError
+    from crypto.keyring import ISSUER_KINDS, KeyKind
+    from service.kernel.live_ring import KeystoreUnreadable
+    from service.kernel.logs import set_up_logs
+    from service.signer.server import SocketTaken, run_signer
+    from service.wiring import CipherBroken, install_ciphers, keystore_of
+
+    path = arguments.socket or settings.signer_socket
+    if path is None:
+        complain("yimatong signer: --socket or YIMATONG_SIGNER_SOCKET says where to listen")
+        return 2
+    set_up_logs("signer")
+    try:
+        install_ciphers(settings)
+        kinds = [KeyKind(kind) for kind in arguments.kind or ISSUER_KINDS]
+        uvloop.run(until_stopped(lambda stop: run_signer(keystore_of(settings), path, kinds, stop)))
+    except (SocketTaken, KeystoreUnreadable, CipherBroken, CryptoError, ValueError) as fault:
+        complain(f"yimatong signer: {fault}")
+        return 2
+    return 0
+
+
 def sandbox(_arguments: argparse.Namespace, settings: Settings) -> int:
     """The partners' twins."""
     from service.sandbox.twins import run_sandbox
@@ -176,6 +202,8 @@ def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from service.keys_cli import add_verbs
+
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
     parser.add_argument("--version", action="version", version="yimatong 0.1.0")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -188,6 +216,11 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run, "everything on one machine: database, twins, service, worker")
     add("serve", serve, "the API and the pages")
     add("worker", worker, "the background worker")
+    signing = add("signer", signer, "issuer keys in a process of their own")
+    signing.add_argument("--socket", type=Path, default=None, help="where to listen")
+    signing.add_argument(
+        "--kind", action="append", help="a kind of key to serve, repeatable; default: the issuers'"
+    )
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")
     add("config-check", config_check, "check settings and ciphers")
@@ -205,6 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--trust", required=True, help="a trust file")
     check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
     check.set_defaults(verb=code_verify)
+    add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")

@@ -15,6 +15,8 @@ import msgspec
 
 T = TypeVar("T")
 PREFIX = "YIMATONG_"
+SOCKET_PATH_MAX = 107
+"""What the system takes as the path of a socket."""
 
 
 class Mode(StrEnum):
@@ -42,6 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keystore: Path
     master_key_file: Path
     partners_file: Path
+    trust_list: Path
+    """The trust file that readers fetch; signed elsewhere, by the offline root."""
+    trust_roots: Path
+    """The roots this service pins, one compressed public key in hexadecimal a line."""
     host: str
     port: int
     public_url: str
@@ -60,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     credential_life_min: int
     sm2_backend: str | None
     """A name of ``crypto.sm2_backend.REGISTRY``; None takes the best that works."""
+    signer_socket: Path | None
+    """Where a signer process listens; None: issuer keys sign in this process."""
     allow_software_signing: bool
     """Pure-Python signing is not constant-time; only for hosts without SM2 in libcrypto."""
 
@@ -128,6 +136,12 @@ def _database(text: str) -> str:
     return text
 
 
+def _socket(text: str) -> Path | None:
+    if len(text.encode()) > SOCKET_PATH_MAX:
+        raise ValueError(f"a path of at most {SOCKET_PATH_MAX} bytes")
+    return Path(text)
+
+
 def _flag(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("0 or 1")
@@ -156,6 +170,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         keystore=read("KEYSTORE", Path, state_dir / "keys" / "keystore"),
         master_key_file=read("MASTER_KEY_FILE", Path, state_dir / "keys" / "master"),
         partners_file=read("PARTNERS_FILE", Path, state_dir / "partners.json"),
+        trust_list=read("TRUST_LIST", Path, state_dir / "keys" / "trust-list.json"),
+        trust_roots=read("TRUST_ROOTS", Path, state_dir / "keys" / "trust-roots"),
         host=read("HOST", str, "127.0.0.1"),
         port=port,
         public_url=read("PUBLIC_URL", _url("http", "https"), f"http://127.0.0.1:{port}"),
@@ -175,6 +191,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
         credential_life_min=read("CREDENTIAL_LIFE_MIN", _whole(60, 4320), 2880),
         sm2_backend=read("SM2_BACKEND", str, None),
+        signer_socket=read("SIGNER_SOCKET", _socket, None),
         allow_software_signing=read("ALLOW_SOFTWARE_SIGNING", _flag, False),
     )
     reader.refuse_unknown()

@@ -159,6 +159,8 @@ def apply_delta(full: RevocationList, delta: RevocationDelta) -> RevocationList:
     and the result is the one its maker had."""
     if _place(full) != _place(delta) or full.sequence != delta.base:
         raise ListRefused(ListRefusal.LIST_WRONG_BASE)
+    if delta.removed and delta.removed[-1] >= len(full.entries):
+        raise ListRefused(ListRefusal.LIST_WRONG_BASE)
     removed = set(delta.removed)
     kept = [entry for at, entry in enumerate(full.entries) if at not in removed]
     result = RevocationList(
@@ -170,7 +172,8 @@ def apply_delta(full: RevocationList, delta: RevocationDelta) -> RevocationList:
         width=delta.width,
         entries=array("Q", sorted([*kept, *delta.added])),
     )
-    if result.digest() != delta.digest:
+    is_double = len(set(result.entries)) != len(result.entries)
+    if is_double or result.digest() != delta.digest:
         raise ListRefused(ListRefusal.LIST_WRONG_BASE)
     return result
 

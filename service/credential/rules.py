@@ -16,6 +16,8 @@ from service.person.names import check_name, compatible
 
 OUR_PREFIX = "YM1:"
 TEXT_MAX = 512
+NUMBER_KIND = "insurance person"
+"""What the blind keys of the bureau's person numbers are made for."""
 FRESH = timedelta(hours=1)
 """A link that was confirmed so recently is not asked again at every scan."""
 PREFERRED_TYPES = ("310", "390")

@@ -261,7 +261,6 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
     proof: bytes
     phone_id: str | None
     label: str | None
-    request_key: str
 
     def __repr__(self) -> str:
         return "EnrolRequest(…)"

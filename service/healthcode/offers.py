@@ -7,6 +7,7 @@ from crypto.healthcode.layout import Purpose
 from crypto.healthcode.offer import open_offer
 from crypto.healthcode.refusal import OfferRefusal, OfferRefused
 from crypto.healthcode.trust import TrustList
+from integrations.ports.money import FEN_MAX
 from service.healthcode.problems import (
     ClockUnsure,
     OfferElsewhere,
@@ -43,6 +44,8 @@ def read_offer(
     except OfferRefused as refused:
         kind = _REFUSALS.get(refused.refusal, TillNotTrusted)
         raise kind(reason=refused.refusal.value) from None
+    if offer.amount_fen > FEN_MAX:
+        raise OfferInvalid(reason="AMOUNT")
     if offer.terminal != terminal.terminal_id.to_bytes(8) or offer.purpose is not purpose:
         raise OfferElsewhere
     return offer

@@ -27,6 +27,7 @@ from service.kernel.principals import Terminal
 from service.kernel.problems import InvariantBroken
 
 _SHOWN = {Kind.BOUND: Shown.BOUND, Kind.ONCE: Shown.ONE_TIME, Kind.PRINTED: Shown.PRINTED}
+_USED = "insurance credential"
 
 
 @lru_cache(maxsize=4)
@@ -66,6 +67,11 @@ class ReadCode(msgspec.Struct, frozen=True, kw_only=True):
     """Of what is spent: the code, or for a printed one this terminal's one request."""
     rise: int
     """0 for what is used once; a bound code's showing, which must rise."""
+    found_as: tuple[bytes, ...] = ()
+    """Every id a use may stand under, where that is not ``use_id`` alone: another owner's
+    credential is known by a blind key, which a rotation changes."""
+    spent_as: tuple[bytes, ...] = ()
+    """The ids to spend it under, so that processes with different keys find each other's use."""
     index: Index | None
     """None for another owner's credential: then the owner says whose it is."""
     shown: Shown
@@ -80,12 +86,14 @@ def read_text(ctx: Context, terminal: Terminal, request: ScanRequest) -> ReadCod
     if recognised.kind is CodeKind.INSURANCE_CREDENTIAL:
         if request.offer is not None:
             raise CodePurposeMismatch("another owner's code is bound to no offer")
-        code_id = ctx.sealer.blind("insurance credential", recognised.text)
+        code_id = ctx.sealer.blind(_USED, recognised.text)
         return ReadCode(
             text=recognised.text,
             code_id=code_id,
             use_id=code_id,
             rise=0,
+            found_as=ctx.sealer.blind_all(_USED, recognised.text),
+            spent_as=ctx.sealer.blind_in_use(_USED, recognised.text),
             index=None,
             shown=Shown.INSURANCE_CREDENTIAL,
             level=ScanLevel.PRESENT,
@@ -100,13 +108,13 @@ def _read_ours(ctx: Context, terminal: Terminal, text: str, request: ScanRequest
     now = ctx.clock.now()
     wanted, offer = rules.PURPOSES[request.purpose], None
     if request.offer is not None:
-        offer = read_offer(request.offer, terminal, wanted, _trust(ctx.ring), now)
+        offer = read_offer(request.offer, terminal, wanted, _trust(ctx.ring.snapshot), now)
     reader = Reader(
         wanted=wanted,
         context=offer.context() if offer is not None else None,
         context_required=offer is not None,
     )
-    verdict = _verifier(ctx.ring).verify(text, reader, now, CheckedByRows(now))
+    verdict = _verifier(ctx.ring.snapshot).verify(text, reader, now, CheckedByRows(now))
     if verdict.refusal is not None:
         raise rules.problem_of(verdict.refusal, verdict.off_by_s)
     code = verdict.code

@@ -1,13 +1,8 @@
 """HTTP of a resident's own phones and printed codes."""
 
-from typing import Annotated
-
-import msgspec
-from litestar import Request, Response, Router, delete, get, post
-from litestar.datastructures import State
+from litestar import Router, delete, get, post
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, JSONBody
 
 from service.healthcode import actions
 from service.healthcode.model import EnrolRequest
@@ -25,8 +20,6 @@ from service.healthcode.schemas_phones import (
 )
 from service.healthcode.symbols import Correction, SymbolDrawer
 from service.kernel.context import Context
-from service.kernel.http_problems import MEDIA_TYPE
-from service.kernel.idempotency import Answer, answer_once
 from service.kernel.limits import RateLimit
 from service.kernel.principals import Resident
 
@@ -44,57 +37,29 @@ async def challenge(
     return ChallengeAnswer.of(given, ctx.clock.now())
 
 
-@post(
-    "/v1/me/phones",
-    status_code=201,
-    tags=["resident"],
-    responses={
-        201: ResponseSpec(
-            data_container=PhoneAnswer, generate_examples=False, description="A credential."
-        )
-    },
-)
+@post("/v1/me/phones", status_code=201, tags=["resident"])
 async def enrol(
     resident: NamedDependency[Resident],
     data: JSONBody[PhoneRequest],
-    request: Request[None, None, State],
     ctx: NamedDependency[Context],
     code_limit: NamedDependency[RateLimit],
-    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
-) -> Response[bytes]:
+) -> PhoneAnswer:
     """Enrol this phone's new key, or renew the phone of ``phone_id`` with it.
 
-    The answer is a ``PhoneAnswer``. Renew once ``renew_after`` has passed; the phone's former
-    credential is superseded then.
+    Renew once ``renew_after`` has passed; the phone's former credential is superseded then. A key
+    is enrolled once, so a repeat needs no Idempotency-Key: it gives the same credential.
     """
     code_limit.take(resident.caller, ctx.clock.now())
-
-    async def run() -> Answer:
-        given = EnrolRequest(
-            challenge=bytes.fromhex(data.challenge),
-            holder_key=bytes.fromhex(data.holder_key),
-            proof=bytes.fromhex(data.proof),
-            phone_id=data.phone_id,
-            label=data.label,
-            request_key=idempotency_key or "",
-        )
-        enrolled = await actions.enrol(ctx, resident, given)
-        following = await actions.challenge(ctx, resident)
-        answer = PhoneAnswer.of(ctx, enrolled, following, ctx.clock.now())
-        return Answer(201, msgspec.json.encode(answer))
-
-    answer = await answer_once(
-        ctx.pool,
-        ctx.sealer,
-        ctx.clock,
-        caller=resident.caller,
-        operation="phone",
-        key=idempotency_key,
-        given=await request.body(),
-        run=run,
+    given = EnrolRequest(
+        challenge=bytes.fromhex(data.challenge),
+        holder_key=bytes.fromhex(data.holder_key),
+        proof=bytes.fromhex(data.proof),
+        phone_id=data.phone_id,
+        label=data.label,
     )
-    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
-    return Response(answer.body, status_code=answer.status, media_type=media_type)
+    enrolled = await actions.enrol(ctx, resident, given)
+    following = await actions.challenge(ctx, resident)
+    return PhoneAnswer.of(ctx, enrolled, following, ctx.clock.now())
 
 
 @get("/v1/me/phones", tags=["resident"])

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from integrations.ports.money import FenField
 from service.credential.schemas import InsuranceAnswer
 from service.healthcode import rules
 from service.healthcode.model import IssuedOnce, ListedScan, ResolvedScan, Scan, ScanPurpose
@@ -53,7 +54,7 @@ class BoundTo(msgspec.Struct, kw_only=True):
     """What the person approved by showing the code: as the offer said it."""
 
     bill_id: str
-    amount_fen: int
+    amount_fen: FenField
 
     @classmethod
     def of(cls, scan: Scan) -> "BoundTo | None":

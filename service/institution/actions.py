@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import msgspec
 
-from crypto.keyring import KeyKind
+from crypto.keyring import Key, KeyKind
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import hmac_sm3, sm3
 from service.institution import rules, store
@@ -64,12 +64,16 @@ async def enrol_institution(ctx: Context, new: NewInstitution) -> Institution:
 
 async def get_institution(ctx: Context, institution_id: int) -> Institution:
     """Raises ``NotFound``; ``RowTampered`` when the row was changed from outside."""
-    async with connection(ctx.pool) as conn:
-        row = await store.find_institution(conn, institution_id)
-    if row is None:
-        raise NotFound
-    ctx.sealer.check_mac("institution", row.mac_parts(), row.row_mac)
-    return row
+
+    async def load() -> Institution:
+        async with connection(ctx.pool) as conn:
+            row = await store.find_institution(conn, institution_id)
+        if row is None:
+            raise NotFound
+        ctx.sealer.check_mac("institution", row.mac_parts(), row.row_mac)
+        return row
+
+    return await ctx.memory.get(("institution", institution_id), load)
 
 
 async def list_institutions(ctx: Context) -> list[Institution]:
@@ -255,6 +259,16 @@ def platform_key(ctx: Context) -> PublicKey:
     return _private_key(key.material).public
 
 
+def platform_keys(ctx: Context) -> list[tuple[Key, PublicKey]]:
+    """Every key that may stand under an answer, the next one before its time too."""
+    now = ctx.clock.now()
+    return [
+        (key, _private_key(key.material).public)
+        for key in ctx.ring.keys
+        if key.kind is KeyKind.TRANSPORT and key.is_accepted(max(now, key.use_from))
+    ]
+
+
 @lru_cache(maxsize=8)
 def _private_key(material: bytes) -> PrivateKey:
     """The handle of a signing key; importing it costs as much as a signature."""
@@ -264,17 +278,21 @@ def _private_key(material: bytes) -> PrivateKey:
 async def _prove_terminal(
     ctx: Context, institution_id: int, terminal_id: int, claimed: Claimed, text: bytes
 ) -> Proved:
-    async with connection(ctx.pool) as conn:
-        row = await store.find_terminal(conn, institution_id, terminal_id)
-    if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
-        raise NotAuthenticated(UNPROVED)
-    ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
-    key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+    async def load() -> tuple[Terminal, bytes]:
+        async with connection(ctx.pool) as conn:
+            row = await store.find_terminal(conn, institution_id, terminal_id)
+        if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
+            raise NotAuthenticated(UNPROVED)
+        ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
+        key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+        principal = Terminal(
+            institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
+        )
+        return principal, key
+
+    principal, key = await ctx.memory.get(("terminal", institution_id, terminal_id), load)
     if not rules.mac_holds(key, text, claimed.signature):
         raise NotAuthenticated(UNPROVED)
-    principal = Terminal(
-        institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
-    )
     return Proved(principal, lambda answer: ("terminal", hmac_sm3(key, answer)))
 
 

@@ -1,15 +1,21 @@
-"""HTTP of institutions: a terminal's activation."""
+"""HTTP of institutions: a terminal's activation, and the keys that sign our answers."""
 
 import base64
 
-from litestar import Router, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from service.institution import actions
-from service.institution.schemas import ActivationAnswer, ActivationRequest
+from service.institution.schemas import (
+    ActivationAnswer,
+    ActivationRequest,
+    PlatformKey,
+    PlatformKeysAnswer,
+)
 from service.kernel.context import Context
 from service.kernel.limits import RateLimit
+from service.kernel.principals import Application
 
 
 @post("/v1/terminal-activation", status_code=200, tags=["terminal"])
@@ -31,4 +37,15 @@ async def activate(
     )
 
 
-router = Router(path="/", route_handlers=[activate])
+@get("/v1/institution/platform-keys", tags=["institution"])
+async def list_platform_keys(
+    application: NamedDependency[Application],  # noqa: ARG001  any application of ours may ask
+    ctx: NamedDependency[Context],
+) -> PlatformKeysAnswer:
+    """The keys by which to check our answers. A new one stands here two weeks before it signs."""
+    return PlatformKeysAnswer(
+        keys=[PlatformKey.of(key, public) for key, public in actions.platform_keys(ctx)]
+    )
+
+
+router = Router(path="/", route_handlers=[activate, list_platform_keys])

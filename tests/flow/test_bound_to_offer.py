@@ -133,6 +133,8 @@ async def test_an_offer_is_this_terminals_open_and_vouched_for(
     changed = offer[:5] + ("1" if offer[5] == "0" else "0") + offer[6:]
     await rig.refused(text, "offer-invalid", 422, purpose="pay", offer=changed)
     await rig.refused(text, "offer-invalid", 422, purpose="pay", offer="YMO1:")
+    till.asked = replace(till.asked, amount_fen=10**11 + 1)
+    await rig.refused(text, "offer-invalid", 422, purpose="pay", offer=till.offer())
     rig.clock.advance(timedelta(seconds=330))
     late = await rig.refused(text, "offer-not-open", 410, purpose="pay", offer=offer)
     assert late["reason"] == "OFFER_EXPIRED"

@@ -1,5 +1,6 @@
 """A phone is enrolled, shows its own codes, renews, and is revoked; all over HTTP."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -147,20 +148,33 @@ async def test_renewing_retires_the_former_credential(rig: IdentityRig) -> None:
     assert await revoked_ids(rig, phone.owner) == set()
 
 
-async def test_a_repeated_enrolment_is_answered_alike(rig: IdentityRig) -> None:
+async def test_a_repeated_enrolment_gives_the_same_credential(rig: IdentityRig) -> None:
     phone = BoundPhone(await rig.resident(17), rig.clock)
-    challenge, holder, key = await phone.challenge(), PrivateKey.generate(), secrets.token_hex(8)
-    body = phone.body(challenge, holder)
-    first = await phone.ask("POST", "/v1/me/phones", body, key)
-    assert first.status_code == 201
-    assert (await phone.ask("POST", "/v1/me/phones", body, key)).content == first.content
-    async with connection(rig.ctx.pool) as conn:
-        await conn.execute("delete from idempotency")
-    again = (await phone.ask("POST", "/v1/me/phones", body, key)).json()
+    holder = PrivateKey.generate()
+    body = phone.body(await phone.challenge(), holder)
     told = ("phone_id", "credential", "code_id", "issued_at", "expires_at", "renew_after")
-    assert [again[name] for name in told] == [first.json()[name] for name in told]
+    given = set()
+    for _ in range(2):
+        for answer in await asyncio.gather(*(phone.ask("/v1/me/phones", body) for _ in range(3))):
+            assert answer.status_code == 201, answer.text
+            given.add(tuple(answer.json()[name] for name in told))
+        rig.clock.advance(timedelta(seconds=7))
+    assert len(given) == 1
     listed = (await phone.owner.ask("GET", "/v1/me/phones")).json()["phones"]
     assert len(listed) == 1
+
+
+async def test_a_repeated_renewal_too_even_at_the_bound(rig: IdentityRig) -> None:
+    phone = await a_phone(rig, 51)
+    await phone.enrol()
+    await phone.enrol()
+    holder = PrivateKey.generate()
+    assert phone.next is not None
+    body = phone.body(phone.next, holder)
+    first, again = [await phone.ask("/v1/me/phones", body) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["credential"] == again.json()["credential"]
+    await enrol_refused(phone, "phone-credentials-used-up", 429)
 
 
 async def test_a_key_seen_before_is_refused_whoever_brings_it(rig: IdentityRig) -> None:
@@ -168,7 +182,7 @@ async def test_a_key_seen_before_is_refused_whoever_brings_it(rig: IdentityRig) 
     other = BoundPhone(await rig.resident(21), rig.clock)
     for one in (phone, other):
         body = one.body(await one.challenge(), phone.key)
-        answer = await one.ask("POST", "/v1/me/phones", body, secrets.token_hex(8))
+        answer = await one.ask("/v1/me/phones", body)
         assert (answer.status_code, answer.json()["code"]) == (409, "holder-key-seen")
 
 

@@ -40,7 +40,7 @@ async def own_record(rig: IdentityRig, serial: int) -> int:
     phone = await rig.resident(serial)
     resident = await account.authenticate(rig.ctx, phone.token)
     await phone.code()
-    return await account.own_record(rig.ctx, resident.account_id)
+    return account.own_record(resident)
 
 
 @pytest.mark.parametrize(

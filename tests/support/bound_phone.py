@@ -1,6 +1,5 @@
 """A phone that signs its own codes, as a client of the published calls."""
 
-import secrets
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +26,12 @@ class BoundPhone:
         self.next: dict[str, str] | None = None
         self.requests = 0
 
-    async def ask(self, method: str, path: str, body: object, key: str) -> httpx.Response:
+    async def ask(self, path: str, body: object) -> httpx.Response:
         self.requests += 1
-        headers = {"authorization": f"Bearer {self.owner.token}", "idempotency-key": key}
-        return await self.owner.client.request(method, path, json=body, headers=headers)
+        return await self.owner.ask("POST", path, body)
 
     async def challenge(self) -> dict[str, str]:
-        answer = await self.ask("POST", "/v1/me/phones/challenge", {}, "")
+        answer = await self.ask("/v1/me/phones/challenge", {})
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -52,12 +50,12 @@ class BoundPhone:
             body["phone_id"] = self.phone_id
         return body | changes
 
-    async def try_enrol(self, *, key: str | None = None, **changes: Any) -> httpx.Response:
+    async def try_enrol(self, **changes: Any) -> httpx.Response:
         """Enrol or renew with a new key; the answer may be a problem."""
         fresh = PrivateKey.generate()
         challenge = self.next or await self.challenge()
         body = self.body(challenge, fresh, **changes)
-        answer = await self.ask("POST", "/v1/me/phones", body, key or secrets.token_hex(8))
+        answer = await self.ask("/v1/me/phones", body)
         if answer.status_code == 201:
             self.take(answer, fresh)
         return answer

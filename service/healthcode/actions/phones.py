@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from crypto.healthcode.issue import CredentialRequest, issue_credential
+from crypto.healthcode.issue import CredentialRequest, prepare_credential
 from crypto.healthcode.layout import SIZES, Kind, code_id, parse
 from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3
@@ -48,14 +48,14 @@ async def challenge(ctx: Context, resident: Resident) -> enrolment.Challenge:
 async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enrolled:
     """A credential for a phone's new key: of a new phone, or the next one of ``phone_id``.
 
-    The former credential of that phone is retired in the same transaction. The same request again
-    gives the same credential. Raises the problems of ``enrolment.prove``, ``RegistrationNeeded``,
-    ``NotFound`` (somebody else's phone), ``PhoneRevoked``, ``PhoneLimitReached``,
-    ``PhoneCredentialsUsedUp``, ``HolderKeySeen``, ``CodeFrozen``, ``CodeNoSuchCard``,
-    ``StateConflict``.
+    The former credential of that phone is retired in the same transaction. The same request again,
+    known by its proof, gives the same credential; no answer is kept for that. Raises the problems
+    of ``enrolment.prove``, ``RegistrationNeeded``, ``NotFound`` (somebody else's phone),
+    ``PhoneRevoked``, ``PhoneLimitReached``, ``PhoneCredentialsUsedUp``, ``HolderKeySeen``,
+    ``CodeFrozen``, ``CodeNoSuchCard``, ``StateConflict``, ``SignerUnavailable``.
     """
     key = enrolment.prove(ctx, resident.account_id, request)
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     try:
         return await _enrol(ctx, resident, record_id, request, key)
     except (HolderKeySeen, PhoneLimitReached, PhoneCredentialsUsedUp, StateConflict):
@@ -67,7 +67,7 @@ async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enro
 
 async def list_phones(ctx: Context, resident: Resident) -> list[Phone]:
     """The resident's phones, newest first, at most 50. Raises ``RowTampered``."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         rows = await store_phones.list_phones(conn, record_id, PHONES_LISTED)
         key = await ctx.sealer.record_key(conn, record_id)
@@ -94,7 +94,7 @@ async def list_phones(ctx: Context, resident: Resident) -> list[Phone]:
 async def revoke_phone(ctx: Context, resident: Resident, phone_public_id: str) -> None:
     """No code of this phone counts from now on; a repeat changes nothing. Raises ``NotFound``."""
     record_id, phone_id = ctx.public_ids.parse(phone_public_id)
-    if record_id != await account.own_record(ctx, resident.account_id):
+    if record_id != account.own_record(resident):
         raise NotFound
     async with transaction(ctx.pool) as conn:
         row = await store_phones.lock_phone(conn, record_id, phone_id)
@@ -109,7 +109,7 @@ async def revoke_phone(ctx: Context, resident: Resident, phone_public_id: str) -
 
 async def revoke_all(ctx: Context, resident: Resident) -> None:
     """Every phone and every code of the resident is void, printed ones too."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     with suppress(NotFound):  # without a card, nothing was ever issued
         await void_codes(ctx, record_id, resident)
 
@@ -143,7 +143,7 @@ async def _enrol(
         slot = rules.slot_of_renewed(was, standing.expiries, now)
     else:
         slot = rules.free_slot(standing.slots)
-    signed = issue_credential(
+    prepared = prepare_credential(
         issuing.issuer(ctx, Kind.BOUND, now),
         CredentialRequest(
             index=issuing.index_of(card),
@@ -153,6 +153,7 @@ async def _enrol(
         ),
         now,
     )
+    signed = await issuing.sign_credential(ctx, prepared)
     phone_id = phone_id or ctx.ids.new()
     credential = _credential_row(ctx, record_id, phone_id, signed)
     label = was.label if was is not None else None
@@ -279,7 +280,8 @@ def _retired_mac(ctx: Context, former: HolderCredential | None) -> bytes | None:
 
 
 def _request_hash(request: EnrolRequest) -> bytes:
-    return sm3(request.request_key.encode() + b"\0" + request.proof)
+    """A proof is a random signature: no other request has this one."""
+    return sm3(request.proof)
 
 
 def _told(row: HolderCredential) -> Enrolled:

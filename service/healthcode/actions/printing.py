@@ -2,8 +2,7 @@
 
 import msgspec
 
-from crypto.healthcode.issue import PrintedRequest
-from crypto.healthcode.issue import issue_printed as sign_printed
+from crypto.healthcode.issue import PrintedRequest, prepare_printed
 from crypto.healthcode.layout import Kind
 from service.account import actions as account
 from service.healthcode import cards, issuing, notes, revoking, rules, store_printed
@@ -22,14 +21,14 @@ async def issue_printed(ctx: Context, resident: Resident, life_days: int) -> Iss
     """A code to print; its text is told now and kept nowhere. ``life_days`` is 1 to 1,827.
 
     Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``, ``PrintedLimitReached``,
-    ``StateConflict``.
+    ``StateConflict``, ``SignerUnavailable``.
     """
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         owner = await person.person_of(conn, ctx, record_id)
         card = await cards.find_or_make(conn, ctx, record_id)
     rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
-    issued = _sign(ctx, card, life_days)
+    issued = await _sign(ctx, card, life_days)
     async with transaction(ctx.pool) as conn:
         # Held, so that codes are counted exactly and no epoch is raised in between.
         if (await cards.lock(conn, ctx, record_id)) != card:
@@ -44,7 +43,7 @@ async def issue_printed(ctx: Context, resident: Resident, life_days: int) -> Iss
 
 async def list_printed(ctx: Context, resident: Resident) -> list[PrintedRow]:
     """The resident's printed codes, newest first, at most 50. Raises ``RowTampered``."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         rows = await store_printed.list_printed(conn, record_id, PRINTED_LISTED)
     for row in rows:
@@ -55,7 +54,7 @@ async def list_printed(ctx: Context, resident: Resident) -> list[PrintedRow]:
 async def revoke_printed(ctx: Context, resident: Resident, printed_public_id: str) -> None:
     """The code identifies nobody from now on; a repeat changes nothing. Raises ``NotFound``."""
     record_id, printed_code_id = ctx.public_ids.parse(printed_public_id)
-    if record_id != await account.own_record(ctx, resident.account_id):
+    if record_id != account.own_record(resident):
         raise NotFound
     async with transaction(ctx.pool) as conn:
         row = await store_printed.lock_one_printed(conn, record_id, printed_code_id)
@@ -67,15 +66,16 @@ async def revoke_printed(ctx: Context, resident: Resident, printed_public_id: st
         await _note(conn, ctx, resident, row, "printed.revoked")
 
 
-def _sign(ctx: Context, card: CodeCard, life_days: int) -> IssuedPrinted:
+async def _sign(ctx: Context, card: CodeCard, life_days: int) -> IssuedPrinted:
     now = ctx.clock.now()
-    issued = sign_printed(
+    prepared = prepare_printed(
         issuing.issuer(ctx, Kind.PRINTED, now),
         PrintedRequest(
             index=issuing.index_of(card), code_class=issuing.CODE_CLASS, life_days=life_days
         ),
         now,
     )
+    issued = await issuing.sign_code(ctx, prepared)
     head = issued.code.head
     row = PrintedRow(
         record_id=card.record_id,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-import msgspec
+from msgspec.structs import replace
 
 from service.audit.actions import append
 from service.audit.model import AuditEntry
@@ -29,9 +29,10 @@ from service.kernel.database import Connection, connection, transaction
 from service.kernel.principals import Terminal
 from service.kernel.problems import InvariantBroken, NotFound
 from service.person import actions as person
+from service.person.model import RecordView
 
 USES_KEPT = timedelta(days=1)
-"""Far longer than any code that is taken once can live."""
+"""Far longer than any showing of a code is taken."""
 
 
 async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -> ResolvedScan:
@@ -46,15 +47,16 @@ async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -
     if read.index is None:
         # Its owner is asked whose it is: not again for the same request.
         if (again := await _scan_of_use(ctx, terminal, request, read)) is not None:
-            return await _resolved(ctx, again, None)
+            return await _resolved(ctx, again, await _owner(ctx, again.record_id), None)
         found = await credential.resolve_insurance(
             ctx, terminal.institution_id, read.text, request.purpose.value
         )
         record_id, insurance = found.record_id, found.insurance
     else:
         record_id = int.from_bytes(read.index.record_id)
-    scan = await _spend(ctx, terminal, request, read, record_id)
-    return await _resolved(ctx, scan, insurance)
+    owner = await _owner(ctx, record_id)
+    scan = await _spend(ctx, terminal, request, read, owner)
+    return await _resolved(ctx, scan, owner, insurance)
 
 
 async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Scan:
@@ -107,6 +109,10 @@ async def forget_uses(ctx: Context) -> int:
         return await store.delete_old_uses(conn, ctx.clock.now() - USES_KEPT)
 
 
+class _SpentBefore(Exception):
+    """Somebody else spent the code meanwhile; nothing was kept of this scan."""
+
+
 async def _scan_of_use(
     ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode
 ) -> Scan | None:
@@ -115,8 +121,10 @@ async def _scan_of_use(
     For any other use raises ``CodeAlreadyUsed``, or what check 10 says of the code before it.
     """
     async with connection(ctx.pool) as conn:
-        use = await store.find_use(conn, read.use_id)
-        if use is None:
+        for code_id in read.found_as or (read.use_id,):
+            if (use := await store.find_use(conn, code_id)) is not None:
+                break
+        else:
             return None
         if not rules.is_same_request(use, terminal, request.request_key, read.rise):
             if read.index is not None:
@@ -133,10 +141,10 @@ async def _scan_of_use(
 
 
 async def _spend(
-    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode, record_id: int
+    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode, owner: RecordView
 ) -> Scan:
     """Spend the code and write the scan, or nothing at all."""
-    now = ctx.clock.now()
+    now, record_id = ctx.clock.now(), owner.record_id
     scan = Scan(
         record_id=record_id,
         scan_id=ctx.ids.new(),
@@ -150,7 +158,7 @@ async def _spend(
         bound_bill_id=read.offer.bill_id if read.offer is not None else None,
         bound_amount_fen=read.offer.amount_fen if read.offer is not None else None,
     )
-    scan = msgspec.structs.replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
+    scan = replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
     use = CodeUse(
         code_id=read.use_id,
         record_id=record_id,
@@ -160,33 +168,40 @@ async def _spend(
         used_at=now,
         rise=read.rise,
     )
-    async with transaction(ctx.pool) as conn:
-        spent = await store.spend_use(conn, use)
-        if spent:
-            await _check_owner(conn, ctx, record_id, read)
+    try:
+        async with transaction(ctx.pool) as conn:
+            await _insert_use(conn, read, use)
+            await _check_owner(conn, ctx, read, frozen=owner.frozen)
             await store.insert_scan(conn, scan)
             await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
             await append(conn, ctx, _scanned(scan))
-    if spent:
-        return scan
-    again = await _scan_of_use(ctx, terminal, request, read)
-    if again is None:
-        raise InvariantBroken("a code was spent and was not")
-    return again
+    except _SpentBefore:
+        again = await _scan_of_use(ctx, terminal, request, read)
+        if again is None:
+            raise InvariantBroken("a code was spent and was not") from None
+        return again
+    return scan
 
 
-async def _check_owner(conn: Connection, ctx: Context, record_id: int, read: ReadCode) -> None:
+async def _insert_use(conn: Connection, read: ReadCode, use: CodeUse) -> None:
+    for code_id in read.spent_as or (read.use_id,):
+        if not await store.spend_use(conn, replace(use, code_id=code_id)):
+            raise _SpentBefore
+
+
+async def _owner(ctx: Context, record_id: int) -> RecordView:
+    """The person behind a code. Raises ``CodeNoSuchCard``."""
+    try:
+        return await person.read(ctx, record_id)
+    except NotFound:
+        raise CodeNoSuchCard from None
+
+
+async def _check_owner(conn: Connection, ctx: Context, read: ReadCode, *, frozen: bool) -> None:
     """Checks 10 and 13. Another owner's credential has no card: then only the person counts."""
-    card = None
     if read.index is not None:
         card, state = await cards.find_with_issued(conn, ctx, read.index, read.shown, read.code_id)
         rules.check_issued(read.shown, state)
-    try:
-        owner = await person.person_of(conn, ctx, record_id)
-    except NotFound:
-        raise CodeNoSuchCard from None
-    frozen = owner.frozen_at is not None
-    if read.index is not None:
         rules.check_card(card, read.index.epoch, person_frozen=frozen)
     elif frozen:
         raise CodeFrozen
@@ -208,9 +223,10 @@ def _scanned(scan: Scan) -> AuditEntry:
     )
 
 
-async def _resolved(ctx: Context, scan: Scan, insurance: InsuranceView | None) -> ResolvedScan:
+async def _resolved(
+    ctx: Context, scan: Scan, view: RecordView, insurance: InsuranceView | None
+) -> ResolvedScan:
     """What is told of a scan. Asks the insurer: no transaction is open here."""
-    view = await person.read(ctx, scan.record_id)
     if insurance is None:
         insurance = await credential.insurance_of(ctx, scan.record_id, scan.institution_id)
     return ResolvedScan(

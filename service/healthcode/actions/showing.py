@@ -1,7 +1,6 @@
 """Show: one-time codes for clients that cannot sign."""
 
-from crypto.healthcode.issue import OnceRequest
-from crypto.healthcode.issue import issue_once as sign_once
+from crypto.healthcode.issue import OnceRequest, prepare_once
 from crypto.healthcode.layout import Kind
 from service.account import actions as account
 from service.healthcode import cards, issuing, rules
@@ -15,15 +14,15 @@ from service.person import actions as person
 async def issue_once(ctx: Context, resident: Resident, purpose: ScanPurpose) -> IssuedOnce:
     """A one-time code for the resident's own record; nothing of it is stored.
 
-    Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``.
+    Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``, ``SignerUnavailable``.
     """
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         card = await cards.find_or_make(conn, ctx, record_id)
         owner = await person.person_of(conn, ctx, record_id)
     rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
     now = ctx.clock.now()
-    issued = sign_once(
+    prepared = prepare_once(
         issuing.issuer(ctx, Kind.ONCE, now),
         OnceRequest(
             index=issuing.index_of(card),
@@ -33,6 +32,7 @@ async def issue_once(ctx: Context, resident: Resident, purpose: ScanPurpose) -> 
         ),
         now,
     )
+    issued = await issuing.sign_code(ctx, prepared)
     return IssuedOnce(
         text=issued.text,
         issued_at=issued.code.head.issued_at,

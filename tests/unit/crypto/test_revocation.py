@@ -159,6 +159,34 @@ def test_a_delta_upon_a_wrong_base_is_noticed(base: dict[str, object]) -> None:
     assert caught.value.refusal is ListRefusal.LIST_WRONG_BASE
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"removed": array("Q", [50])},
+        {"removed": array("Q")},
+        {"added": array("Q")},
+        {"digest": bytes(32)},
+    ],
+)
+def test_a_delta_that_does_not_lead_there_is_noticed(changes: dict[str, object]) -> None:
+    revoked = ids(50, 9)
+    old, new = full(revoked), full(revoked[1:] + ids(1, 10), 3)
+    with pytest.raises(ListRefused):
+        apply_delta(old, replace(make_delta(old, new), **changes))  # type: ignore[arg-type]
+
+
+def test_a_delta_never_makes_a_double_entry() -> None:
+    old = full(ids(3, 9))
+    double = array("Q", sorted([*old.entries, old.entries[0]]))
+    delta = replace(
+        make_delta(old, replace(old, sequence=2)),
+        added=old.entries[:1],
+        digest=replace(old, sequence=2, entries=double).digest(),
+    )
+    with pytest.raises(ListRefused):
+        apply_delta(old, delta)
+
+
 def test_a_chain_begins_with_a_full_list_and_ends_no_earlier_than_seen() -> None:
     old, new = full(ids(5, 1)), full(ids(6, 1), 2)
     delta = signed(make_delta(old, new))
