@@ -74,7 +74,7 @@ def verifier() -> CodeVerifier:
 
 
 def test_its_own_tests_over_the_published_vectors_pass(node: str) -> None:
-    files = ["test/vectors.test.js", "test/holder.test.js", "test/phone.test.js"]
+    files = ["test/vectors.test.js", "test/holder.test.js", "test/phone.test.js", "test/offers.test.js"]
     answer = run(node, "--test", *files)
     assert answer.returncode == 0, answer.stdout[-3000:]
 

@@ -58,5 +58,17 @@ export function holds(publicKey, digest, signature) {
   }
 }
 
+/** Whether 33 bytes are `02|03 x` of a point of the curve. */
+export function isPoint(publicKey) {
+  if (publicKey.length !== 33 || (publicKey[0] !== 2 && publicKey[0] !== 3)) return false;
+  try {
+    // Decompressing finds out; hashing a message needs the point.
+    sm2.getHash("", toHex(publicKey));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** ASCII and one zero byte: what every signature and label begins with. */
 export const prefixOf = (words) => joined(ascii(words), 0);
