@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from crypto.healthcode import text as code_text
 from crypto.healthcode.layout import BoundCode, Purpose, parse
 from crypto.healthcode.verify import CodeVerifier, Reader
+from crypto.sm2 import PrivateKey
 from service.web.assets import HOLDER, load_assets
 from tests.e2e.conftest import free_port, wait_until_served
 from tests.support.page_backend import StandIn
@@ -191,6 +192,42 @@ def test_at_half_its_life_a_credential_is_renewed_with_one_request(
     assert renewed.holder_key != former.holder_key
     assert desk_of(system).requests == ["POST /v1/me/phones"]
     assert page.evaluate(RECORD)["phoneId"] == phone_id
+
+
+def test_a_tills_offer_is_confirmed_and_the_code_pays_there_only(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = enrolled(phone, system)
+    offer, text = desk_of(system).offer(12_345)
+    page.goto(f"{system.base_url}/#/offer/{text}")
+    expect(page.locator(".offer")).to_contain_text("青禾市第一人民医院 收费处")
+    expect(page.locator(".offer-amount")).to_have_text("¥123.45")
+    keep_picture(page, "offer.png")
+    # The trust list is kept: another offer needs no network.
+    phone.set_offline(True)
+    offer, text = desk_of(system).offer(6_789)
+    page.goto(f"{system.base_url}/#/offer/{text}")
+    expect(page.locator(".offer-amount")).to_have_text("¥67.89")
+    page.get_by_role("button", name="同意并出码").click()
+    expect(page.locator(".code-picture img")).to_be_visible()
+    keep_picture(page, "offer-code.png")
+    shown = symbol_on(page)
+    verifier, now = CodeVerifier(desk_of(system).trust_list()), datetime.now(UTC)
+    due = Reader(wanted=Purpose.PAY, context=offer.context(), context_required=True)
+    assert verifier.verify(shown, due, now).holds
+    other = Reader(wanted=Purpose.PAY, context=bytes(31) + b"\1", context_required=True)
+    assert verifier.verify(shown, other, now).refusal == "CONTEXT_MISMATCH"
+
+
+def test_an_offer_that_nobody_vouches_for_is_not_shown(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = enrolled(phone, system)
+    _, text = desk_of(system).offer(100, till_key=PrivateKey.generate())
+    page.goto(f"{system.base_url}/#/offer/{text}")
+    expect(page.get_by_role("alert")).to_contain_text("不能证明对方是谁")
+    assert page.locator(".offer").count() == 0
+    assert page.get_by_role("button", name="同意并出码").count() == 0
 
 
 def test_logging_out_leaves_no_key_behind(phone: BrowserContext, system: StandIn) -> None:

@@ -7,13 +7,16 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
+from crypto.healthcode.context import Offer
 from crypto.healthcode.index import Index
 from crypto.healthcode.issue import CredentialRequest, Issuer, issue_credential
-from crypto.healthcode.layout import Kind, code_id, enrol_message, parse
-from crypto.healthcode.trust import TrustedKey, TrustList, Use
+from crypto.healthcode.layout import Kind, Purpose, code_id, enrol_message, parse
+from crypto.healthcode.offer import Till, make_offer, make_till_certificate
+from crypto.healthcode.trust import TrustedKey, TrustList, Use, sign_trust_list
+from crypto.healthcode.trustfile import write_trust_file
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import sm3
 from service.kernel.clock import Clock
@@ -21,7 +24,7 @@ from service.kernel.problems import IdempotencyKeyMissing, MalformedRequest, Not
 from tests.support.page_world import Json, World, wire_time
 
 LIFE_MIN = 2880
-KEY_ID = 0x6301
+KEY_ID, VOUCHER_ID = 0x6301, 0x6306
 _NO_MOMENT = bytes(70)
 
 
@@ -36,6 +39,14 @@ class PhoneDesk:
             signer=PrivateKey.generate(),
             index_root=secrets.token_bytes(32),
         )
+        self.root, self.voucher = PrivateKey.generate(), PrivateKey.generate()
+        self.till_key = PrivateKey.generate()
+        self.till = Till(
+            institution=b"H99000100001".ljust(18, b"\0"),
+            terminal=b"TERM0001",
+            public=self.till_key.public,
+            name="青禾市第一人民医院 收费处",
+        )
         self.phones: dict[str, Json] = {}
         self.requests: list[str] = []
         self.refuses = False
@@ -43,17 +54,55 @@ class PhoneDesk:
     def trust_list(self) -> TrustList:
         """What a reader holds."""
         now = self.clock.now()
-        key = TrustedKey(
-            key_id=KEY_ID,
-            public=self.issuer.signer.public,
-            uses=frozenset({Use.BOUND}),
+        keys = [
+            self._trusted(KEY_ID, self.issuer.signer.public, Use.BOUND),
+            self._trusted(VOUCHER_ID, self.voucher.public, Use.TILL),
+        ]
+        made = now - timedelta(hours=1)
+        return TrustList.of(sequence=1, made_at=made, next_at=now + timedelta(days=9), keys=keys)
+
+    def _trusted(self, key_id: int, public: PublicKey, use: Use) -> TrustedKey:
+        now = self.clock.now()
+        return TrustedKey(
+            key_id=key_id,
+            public=public,
+            uses=frozenset({use}),
             classes=frozenset(),
             sign_from=now - timedelta(days=1),
             sign_until=now + timedelta(days=30),
             verify_until=now + timedelta(days=40),
         )
-        made = now - timedelta(hours=1)
-        return TrustList.of(sequence=1, made_at=made, next_at=now + timedelta(days=9), keys=[key])
+
+    def trust_file(self) -> str:
+        """What ``/v1/lists/trust`` gives."""
+        return write_trust_file(sign_trust_list(self.trust_list(), self.root), [self.root.public])
+
+    def offer(self, amount_fen: int, *, till_key: PrivateKey | None = None) -> tuple[Offer, str]:
+        """An offer to pay, and its text; ``till_key`` may be a thief's."""
+        now = self.clock.now()
+        key = till_key or self.till_key
+        till = Till(
+            institution=self.till.institution,
+            terminal=self.till.terminal,
+            public=key.public,
+            name=self.till.name,
+        )
+        certificate = make_till_certificate(
+            till,
+            key_id=VOUCHER_ID,
+            signer=self.voucher if till_key is None else till_key,
+            issued_at=now - timedelta(hours=1),
+            valid_until=now + timedelta(days=1),
+        )
+        offer = Offer(
+            purpose=Purpose.PAY,
+            institution=till.institution,
+            terminal=till.terminal,
+            challenge=secrets.token_bytes(16),
+            bill_id=secrets.token_bytes(16),
+            amount_fen=amount_fen,
+        )
+        return offer, make_offer(offer, certificate, key, now)
 
     def challenge(self, subject: str) -> Json:
         """Anybody's, for 96 hours; the stand-in remembers none."""
@@ -151,4 +200,8 @@ def phone_handlers(world: World, desk: PhoneDesk) -> list[Any]:
     def revoke_all(request: Request[Any, Any, Any]) -> None:
         desk.revoke(whose(request))
 
-    return [challenge, enrol, listed, revoke, revoke_all]
+    @get("/v1/lists/trust", sync_to_thread=False)
+    def trust() -> Response[bytes]:
+        return Response(desk.trust_file().encode(), media_type="application/json")
+
+    return [challenge, enrol, listed, revoke, revoke_all, trust]

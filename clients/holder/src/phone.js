@@ -5,7 +5,9 @@ import { toHex, fromHex } from "./bytes.js";
 import { platformBytes } from "./hedged.js";
 import { clockOffset_s, enrolment, Holder, HolderRefused } from "./holder.js";
 import { STEP_S } from "./layout.js";
+import { openOffer } from "./offer.js";
 import { symbolOf } from "./symbol.js";
+import { readTrustFile } from "./trust.js";
 
 const CLOCK_SLACK_S = 5;
 
@@ -130,6 +132,27 @@ export class Phone {
     const { record } = this;
     if (!record?.credential || Math.abs(ahead_ms / 1_000 - record.clockOffset_s) <= CLOCK_SLACK_S) return;
     await this.keep({ clockOffset_s: ahead_ms / 1_000 });
+  }
+
+  /** The trust list: fetched, and kept for when there is no network. The roots of the first one are
+   *  pinned; a list that they do not sign, or an older one, changes nothing. */
+  async trust(fetchFile) {
+    const kept = this.record?.trust ?? null;
+    const roots = kept?.roots.map((root) => fromHex(root, 33)) ?? null;
+    try {
+      const content = await fetchFile();
+      const list = readTrustFile(content, roots, kept?.sequence ?? 0);
+      await this.keep({ trust: { content, roots: content.roots, sequence: list.sequence } });
+      return list;
+    } catch (fault) {
+      if (kept === null) throw fault;
+      return readTrustFile(kept.content, roots, kept.sequence);
+    }
+  }
+
+  /** An offer's text opened at the server's time: `{name, offer, issued_s, expires_s}`. */
+  async openOffer(text, fetchFile) {
+    return openOffer(text, await this.trust(fetchFile), Math.floor(this.server_s()));
   }
 
   /** `{text, svg, left_s, whole_s}`: a code of this moment, never one shown before. Raises

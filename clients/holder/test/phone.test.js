@@ -175,6 +175,26 @@ test("a credential for another key is not taken", async () => {
   assert.equal(phone.canShow, false);
 });
 
+test("an offer is opened with the kept trust list too, and never with a foreign or older one", async () => {
+  const { root, trust_lists: lists, offer: [{ text, now, expect }] } = vectors("offer");
+  const { system, phone, store } = rig();
+  system.now_s = Date.parse(now) / 1_000;
+  await phone.keepFresh();
+  const file = { form: "yimatong-trust/1", roots: [root], trust_list: lists.current };
+  await assert.rejects(phone.openOffer(text, async () => { throw new Error("no network"); }), /no network/);
+  assert.equal((await phone.openOffer(text, async () => file)).name, expect.name);
+  for (const fetchFile of [
+    async () => { throw new Error("no network"); },
+    async () => ({ ...file, roots: [toHex(TEMPLATE.slice(11, 44))] }),
+    async () => ({ ...file, trust_list: "00" }),
+  ]) {
+    const { offer } = await phone.openOffer(text, fetchFile);
+    const { text: shown } = await phone.show("pay", offer);
+    assert.match(shown, /^YM1:/);
+  }
+  assert.deepEqual(store.record.trust.roots, [root]);
+});
+
 test("forgetting leaves nothing", async () => {
   const { phone, store } = rig();
   await phone.keepFresh();

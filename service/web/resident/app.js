@@ -9,6 +9,7 @@ import { Session } from "./session.js";
 import { loginScreen, registrationScreen } from "./entering.js";
 import { codeScreen, noCode } from "./code.js";
 import { billScreen, billsScreen } from "./bills.js";
+import { offerScreen } from "./offer.js";
 import { receiptScreen, settlementScreen } from "./paying.js";
 import { openPhone } from "./phone.js";
 import { openOffline } from "./offline.js";
@@ -17,8 +18,10 @@ const main = document.getElementById("main");
 const tabs = document.getElementById("tabs");
 const SCREENS = {
   code: codeScreen, bills: billsScreen, bill: billScreen,
-  settlement: settlementScreen, receipt: receiptScreen,
+  settlement: settlementScreen, receipt: receiptScreen, offer: offerScreen,
 };
+
+const ALONE = new Set(["code", "offer"]);
 
 let screen = null;
 let turn = 0;
@@ -49,7 +52,7 @@ const phoneOpened = openPhone(app.session).then((phone) => { app.phone = phone; 
 
 /** A phone that holds a valid credential shows codes with no network and no login. */
 function showsAlone() {
-  if (!app.phone?.canShow || app.wantsLogin || placeNow().name !== "code") return false;
+  if (!app.phone?.canShow || app.wantsLogin || !ALONE.has(placeNow().name)) return false;
   app.session.me ??= app.phone.record.me ?? null;
   return app.session.me !== null;
 }
@@ -57,7 +60,7 @@ function showsAlone() {
 async function chooseScreen() {
   const { session } = app;
   await phoneOpened;
-  if (showsAlone()) return codeScreen(app);
+  if (showsAlone()) return SCREENS[placeNow().name](app, placeNow().id);
   if (!session.token) {
     await session.readConfig();
     await loginFromAddress();

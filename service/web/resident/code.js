@@ -61,9 +61,10 @@ function textView() {
 }
 
 /** Shows codes one after the other while the page is seen: this phone's own, else the system's. */
-class CodeShow {
-  constructor(app, purpose) {
+export class CodeShow {
+  constructor(app, purpose, offer = null) {
     this.app = app;
+    this.offer = offer;
     this.session = app.session;
     this.purpose = purpose;
     this.isOwn = false;
@@ -99,11 +100,13 @@ class CodeShow {
     const { phone } = this.app;
     if (phone?.canShow) {
       try {
-        return { ...await phone.show(this.purpose), early_s: 0, isOwn: true };
+        return { ...await phone.show(this.purpose, this.offer), early_s: 0, isOwn: true };
       } catch (refused) {
         if (refused.reason === "SEQ_SPENT" && this.countdown !== null) return null;
       }
     }
+    // Only this phone binds a code to an offer.
+    if (this.offer !== null) throw new Fault("offline-no-code");
     const code = await this.session.newCode(this.purpose);
     const left_s = (Date.parse(code.expires_at) - Date.parse(code.server_time)) / 1_000;
     const early_s = Math.min(EARLY_S, code.life_s / 4);
@@ -158,6 +161,16 @@ class CodeShow {
     if (!this.isOwn) return t("code.online");
     const { expires_s, clockOffset_s } = this.app.phone.record;
     return t("code.own", { time: shortTimeText((expires_s - clockOffset_s) * 1_000) });
+  }
+
+  /** The code with what stands below it, for a card. */
+  parts() {
+    const refresh = button("button.button.is-quiet", t("code.refresh"), () => this.renew());
+    return [
+      h("div.code-frame", {}, this.ring.element, this.picture),
+      h("div.row.code-foot", {}, this.left, refresh),
+      this.source,
+    ];
   }
 
   expire() {
@@ -247,9 +260,7 @@ export function codeScreen(app) {
     h("div.code-card", {},
       person,
       purposeSwitch(shown.purpose, (purpose) => shown.choose(purpose)),
-      h("div.code-frame", {}, shown.ring.element, shown.picture),
-      h("div.row.code-foot", {}, shown.left, button("button.button.is-quiet", t("code.refresh"), () => shown.renew())),
-      shown.source),
+      shown.parts()),
     shown.notices,
     ended,
     owedLink(session),
