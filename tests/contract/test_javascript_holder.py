@@ -74,7 +74,8 @@ def verifier() -> CodeVerifier:
 
 
 def test_its_own_tests_over_the_published_vectors_pass(node: str) -> None:
-    files = ["test/vectors.test.js", "test/holder.test.js", "test/phone.test.js", "test/offers.test.js"]
+    files = [f"test/{path.name}" for path in sorted((CLIENT / "test").glob("*.test.js"))]
+    assert len(files) >= 4
     answer = run(node, "--test", *files)
     assert answer.returncode == 0, answer.stdout[-3000:]
 

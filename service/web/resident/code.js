@@ -62,9 +62,11 @@ function textView() {
 
 /** Shows codes one after the other while the page is seen: this phone's own, else the system's. */
 export class CodeShow {
-  constructor(app, purpose, offer = null) {
+  /** With `opened` (an opened offer) every code is bound to it, until it ends. */
+  constructor(app, purpose, opened = null) {
     this.app = app;
-    this.offer = offer;
+    this.offer = opened?.offer ?? null;
+    this.ends_s = opened?.expires_s ?? Infinity;
     this.session = app.session;
     this.purpose = purpose;
     this.isOwn = false;
@@ -98,6 +100,7 @@ export class CodeShow {
   /** `{text, svg, left_s, whole_s, early_s}`; null when the present one must do for this step. */
   async next() {
     const { phone } = this.app;
+    if (phone && phone.server_s() >= this.ends_s) throw new Fault("problem", { code: "offer-expired" });
     if (phone?.canShow) {
       try {
         return { ...await phone.show(this.purpose, this.offer), early_s: 0, isOwn: true };

@@ -31,9 +31,9 @@ function factsView({ name, offer }) {
 
 /** Shows the bound code while the offer lives. */
 function boundView(app, opened) {
-  const shown = new CodeShow(app, opened.offer.purpose, opened.offer);
+  const shown = new CodeShow(app, opened.offer.purpose, opened);
   const left_ms = () => (opened.expires_s - app.phone.server_s()) * 1_000;
-  pause(Math.max(0, left_ms())).then(() => shown.leave()).then(() => shown.expire());
+  pause(Math.max(0, left_ms())).then(() => { shown.leave(); shown.expire(); });
   return { shown, element: h("div.code-card", {}, shown.parts(), shown.notices) };
 }
 

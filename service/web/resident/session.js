@@ -48,7 +48,9 @@ export class Session {
   async call(method, path, { body, key, once } = {}) {
     const headers = { Authorization: `Bearer ${this.token}` };
     try {
-      return await exchange({ method, path: `/v1/me${path}`, body, key, once, headers });
+      // A phone that knows it has no network gains nothing by waiting for one.
+      const isOnce = once === true || !navigator.onLine;
+      return await exchange({ method, path: `/v1/me${path}`, body, key, once: isOnce, headers });
     } catch (fault) {
       if (fault instanceof Fault && fault.status === 401) {
         this.end();

@@ -110,8 +110,7 @@ export async function exchange(request, dress = null) {
       return await sendOnce(request, dress);
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
-      // A device that knows it has no network gains nothing by waiting.
-      const spent = attempt >= WAITS_MS.length || request.once === true || !navigator.onLine;
+      const spent = attempt >= WAITS_MS.length || request.once === true;
       if (!repeatable || !fault.retryable || spent) throw fault;
       await pause(Math.max(WAITS_MS[attempt], Math.min(fault.wait_s, 10) * 1_000));
     }
