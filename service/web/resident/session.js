@@ -17,7 +17,7 @@ export class Session {
   }
 
   async readConfig() {
-    this.config ??= await exchange({ method: "GET", path: "/v1/page-config" });
+    this.config ??= await exchange({ method: "GET", path: "/v1/page-config", once: !navigator.onLine });
     return this.config;
   }
 
