@@ -13,6 +13,7 @@ from service.healthcode import enrolment, problems, rules
 from service.healthcode.model import EnrolRequest, IssuedState, PhoneRow, PhoneState, Shown
 from service.kernel.context import Context
 from service.kernel.ids import RandomIds
+from service.kernel.live_ring import LiveRing
 from service.kernel.problems import NotFound, Problem
 from service.kernel.sealing import Sealer
 from tests.support.clock import FakeClock
@@ -111,7 +112,9 @@ class Issuer:
         self.ring = ring
         self.ctx = cast(
             "Context",
-            SimpleNamespace(clock=self.clock, ids=RandomIds(), sealer=Sealer(ring, self.clock)),
+            SimpleNamespace(
+                clock=self.clock, ids=RandomIds(), sealer=Sealer(LiveRing(ring), self.clock)
+            ),
         )
 
 
