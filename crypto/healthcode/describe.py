@@ -52,6 +52,8 @@ def describe_verdict(verdict: Verdict) -> Document:
     if refusal is None and level is not None:
         out["level"] = str(level)
         out["marks"] = [str(mark) for mark in verdict.marks]
+        as_of = verdict.not_revoked_as_of
+        out["not_revoked_as_of"] = as_of and _instant(int(as_of.timestamp()))
     if verdict.off_by_s is not None:
         out["off_by_s"] = verdict.off_by_s
     if verdict.code is not None:

@@ -5,7 +5,7 @@ The names are part of the format (docs/health-code-format.md, "Order of checks")
 
 from enum import StrEnum
 
-from crypto.errors import BadEncoding
+from crypto.errors import BadEncoding, CryptoError
 
 
 class Refusal(StrEnum):
@@ -34,6 +34,41 @@ class Refusal(StrEnum):
     NO_SUCH_CARD = "NO_SUCH_CARD"
 
 
+class ListRefusal(StrEnum):
+    """Why a trust list or a revocation list is not taken, in the order of the checks."""
+
+    LIST_MALFORMED = "LIST_MALFORMED"
+    LIST_UNSUPPORTED = "LIST_UNSUPPORTED"
+    CLOCK_UNSURE = "CLOCK_UNSURE"
+    TRUST_LIST_EXPIRED = "TRUST_LIST_EXPIRED"
+    KEY_UNKNOWN = "KEY_UNKNOWN"
+    KEY_NOT_FOR_USE = "KEY_NOT_FOR_USE"
+    KEY_CLOSED = "KEY_CLOSED"
+    LIST_SIGNATURE = "LIST_SIGNATURE"
+    LIST_ROLLED_BACK = "LIST_ROLLED_BACK"
+    LIST_WRONG_BASE = "LIST_WRONG_BASE"
+
+
+class OfferRefusal(StrEnum):
+    """Why an offer or a till certificate is not taken, in the order of the checks."""
+
+    OFFER_MALFORMED = "OFFER_MALFORMED"
+    OFFER_UNSUPPORTED = "OFFER_UNSUPPORTED"
+    TILL_MALFORMED = "TILL_MALFORMED"
+    CLOCK_UNSURE = "CLOCK_UNSURE"
+    TRUST_LIST_EXPIRED = "TRUST_LIST_EXPIRED"
+    TILL_UNKNOWN = "TILL_UNKNOWN"
+    KEY_NOT_FOR_USE = "KEY_NOT_FOR_USE"
+    KEY_CLOSED = "KEY_CLOSED"
+    TILL_NOT_YET_VALID = "TILL_NOT_YET_VALID"
+    TILL_EXPIRED = "TILL_EXPIRED"
+    OFFER_NOT_YET_VALID = "OFFER_NOT_YET_VALID"
+    OFFER_EXPIRED = "OFFER_EXPIRED"
+    TILL_SIGNATURE = "TILL_SIGNATURE"
+    TILL_KEY = "TILL_KEY"
+    OFFER_SIGNATURE = "OFFER_SIGNATURE"
+
+
 class Mark(StrEnum):
     """What a reader must be told beside an accepted code."""
 
@@ -54,4 +89,20 @@ class CodeRefused(BadEncoding):
 
     def __init__(self, refusal: Refusal, message: str) -> None:
         super().__init__(message)
+        self.refusal = refusal
+
+
+class ListRefused(CryptoError):
+    """A list that a reader does not take; the one it holds stays in force."""
+
+    def __init__(self, refusal: ListRefusal) -> None:
+        super().__init__(f"the list is not taken: {refusal.value}")
+        self.refusal = refusal
+
+
+class OfferRefused(CryptoError):
+    """An offer that a phone does not show, or a till certificate that nobody takes."""
+
+    def __init__(self, refusal: OfferRefusal) -> None:
+        super().__init__(f"the offer is not taken: {refusal.value}")
         self.refusal = refusal

@@ -21,7 +21,12 @@ def encode(raw: bytes) -> str:
     """The one text of ``raw`` (1 to 204 bytes)."""
     if not 1 <= len(raw) <= BYTES_MAX:
         raise BadEncoding("a code has 1 to 204 bytes")
-    out = [PREFIX]
+    return PREFIX + encode_letters(raw)
+
+
+def encode_letters(raw: bytes) -> str:
+    """The letters of any bytes, without a prefix."""
+    out: list[str] = []
     for at in range(0, len(raw) - 1, 2):
         high, low = divmod(raw[at] << 8 | raw[at + 1], 1681)
         out += (_PAIRS[low], ALPHABET[high])
@@ -34,8 +39,13 @@ def decode(text: str) -> bytes:
     """The bytes of a text; ``BadEncoding`` unless ``encode`` gives back this very text."""
     if len(text) > TEXT_MAX or not text.startswith(PREFIX):
         raise BadEncoding("not a health-code text")
+    return decode_letters(text[len(PREFIX) :])
+
+
+def decode_letters(letters: str) -> bytes:
+    """The bytes of letters without a prefix; ``BadEncoding`` as ``decode``. Bound them before."""
     try:
-        values = text[len(PREFIX) :].encode("ascii").translate(_VALUES)
+        values = letters.encode("ascii").translate(_VALUES)
     except UnicodeEncodeError:
         raise BadEncoding("a letter outside the alphabet") from None
     count, rest = divmod(len(values), 3)

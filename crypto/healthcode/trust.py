@@ -15,15 +15,18 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 
-from crypto.errors import BadEncoding, BadKey, BadSignature
+from crypto.errors import BadEncoding, BadKey
+from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.layout import LIFE_MAX, LIFE_UNIT_S, Head, Kind
+from crypto.healthcode.refusal import ListRefusal, ListRefused, Refusal
 from crypto.keyring import LISTED_KINDS, Key, KeyKind, KeyRing
 from crypto.sm2 import PrivateKey, PublicKey
 
 PREFIX = b"YM1 trust list\0"
 ENTRIES_MAX = 1000
 LIST_MAX = 1 << 20
-_SECONDS_MAX = 0xFFFFFFFF
+TRUST_LIST_GRACE = timedelta(days=7)
+CLOCK_TOLERANCE = timedelta(seconds=30)
 _ALMOST_A_SECOND = timedelta(microseconds=999_999)
 
 
@@ -115,6 +118,13 @@ class TrustList:
             by_id[key.key_id] = key
         return cls(sequence=sequence, made_at=made_at, next_at=next_at, keys=by_id)
 
+    def staleness(self, now: datetime) -> Refusal | None:
+        """Why nothing may be judged by this list at ``now``: CLOCK_UNSURE (before it was made),
+        TRUST_LIST_EXPIRED (a week past its next date), or None."""
+        if now < self.made_at:
+            return Refusal.CLOCK_UNSURE
+        return Refusal.TRUST_LIST_EXPIRED if now >= self.next_at + TRUST_LIST_GRACE else None
+
 
 _USES = {
     KeyKind.ISSUER_BOUND: Use.BOUND,
@@ -156,13 +166,6 @@ def trust_list_of(
     return TrustList.of(sequence=sequence, made_at=made_at, next_at=next_at, keys=keys)
 
 
-def _seconds(instant: datetime | None) -> bytes:
-    seconds = 0 if instant is None else int(instant.timestamp())
-    if not 0 <= seconds <= _SECONDS_MAX:
-        raise BadEncoding("an instant is outside 1970 to 2106")
-    return seconds.to_bytes(4, "big")
-
-
 def _entry(key: TrustedKey) -> bytes:
     return (
         key.key_id.to_bytes(2, "big")
@@ -171,10 +174,10 @@ def _entry(key: TrustedKey) -> bytes:
         + (key.life_max_s or 0).to_bytes(4, "big")
         + bytes((len(key.classes),))
         + bytes(sorted(key.classes))
-        + _seconds(key.sign_from)
-        + _seconds(key.sign_until)
-        + _seconds(key.verify_until)
-        + _seconds(key.cut_off)
+        + seconds(key.sign_from)
+        + seconds(key.sign_until)
+        + seconds(key.verify_until)
+        + seconds(key.cut_off)
     )
 
 
@@ -185,48 +188,24 @@ def sign_trust_list(trust: TrustList, root: Signer) -> bytes:
     body = (
         b"\1"
         + trust.sequence.to_bytes(4, "big")
-        + _seconds(trust.made_at)
-        + _seconds(trust.next_at)
+        + seconds(trust.made_at)
+        + seconds(trust.next_at)
         + len(trust.keys).to_bytes(2, "big")
         + b"".join(_entry(trust.keys[key_id]) for key_id in sorted(trust.keys))
     )
     return body + root.sign(PREFIX + body)
 
 
-class _Cursor:
-    """Reads fixed fields; ``BadEncoding`` at the end of the bytes."""
-
-    def __init__(self, blob: bytes) -> None:
-        self._blob = blob
-        self._at = 0
-
-    def take(self, size: int) -> bytes:
-        piece = self._blob[self._at : self._at + size]
-        if len(piece) != size:
-            raise BadEncoding("the trust list is cut short")
-        self._at += size
-        return piece
-
-    def whole(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
-
-    def instant(self) -> datetime:
-        return datetime.fromtimestamp(self.whole(4), UTC)
-
-    def is_done(self) -> bool:
-        return self._at == len(self._blob)
-
-
-def _read_entry(cursor: _Cursor) -> TrustedKey:
-    key_id = cursor.whole(2)
-    public = PublicKey.from_bytes(cursor.take(33), allow_compressed=True)
-    uses = cursor.whole(1)
-    life_max_s = cursor.whole(4)
-    classes = cursor.take(cursor.whole(1))
+def _read_entry(fields: Fields) -> TrustedKey:
+    key_id = fields.whole(2)
+    public = PublicKey.from_bytes(fields.take(33), allow_compressed=True)
+    uses = fields.whole(1)
+    life_max_s = fields.whole(4)
+    classes = fields.take(fields.whole(1))
     if not uses or uses & ~_USES_ALLOWED or list(classes) != sorted(set(classes)):
         raise BadEncoding("uses or classes of a trusted key are not in form")
-    sign_from, sign_until, verify_until = cursor.instant(), cursor.instant(), cursor.instant()
-    cut_off = cursor.whole(4)
+    sign_from, sign_until, verify_until = fields.instant(), fields.instant(), fields.instant()
+    cut_off = fields.whole(4)
     return TrustedKey(
         key_id=key_id,
         public=public,
@@ -243,22 +222,30 @@ def _read_entry(cursor: _Cursor) -> TrustedKey:
 def open_trust_list(blob: bytes, roots: Sequence[PublicKey], newest_sequence: int = 0) -> TrustList:
     """The list, if one of the pinned roots signed it and it is not older than the newest seen.
 
-    ``BadSignature`` for a foreign or older list, ``BadEncoding`` or ``BadKey`` for a broken one.
+    ``ListRefused`` names what is wrong.
     """
     if not 79 <= len(blob) <= LIST_MAX:
-        raise BadEncoding("not a trust list")
+        raise ListRefused(ListRefusal.LIST_MALFORMED)
     body, signature = blob[:-64], blob[-64:]
+    if body[0] != 1:
+        raise ListRefused(ListRefusal.LIST_UNSUPPORTED)
     if not any(root.verify(PREFIX + body, signature) for root in roots):
-        raise BadSignature("no pinned root signed the trust list")
-    cursor = _Cursor(body)
-    if cursor.whole(1) != 1:
-        raise BadEncoding("the trust list's version is not known")
-    sequence = cursor.whole(4)
-    if sequence < newest_sequence:
-        raise BadSignature("a newer trust list was seen")
-    made_at, next_at = cursor.instant(), cursor.instant()
-    keys = [_read_entry(cursor) for _ in range(cursor.whole(2))]
+        raise ListRefused(ListRefusal.LIST_SIGNATURE)
+    try:
+        listed = _read_body(body)
+    except (BadEncoding, BadKey):
+        raise ListRefused(ListRefusal.LIST_MALFORMED) from None
+    if listed.sequence < newest_sequence:
+        raise ListRefused(ListRefusal.LIST_ROLLED_BACK)
+    return listed
+
+
+def _read_body(body: bytes) -> TrustList:
+    fields = Fields(body)
+    fields.take(1)
+    sequence, made_at, next_at = fields.whole(4), fields.instant(), fields.instant()
+    keys = [_read_entry(fields) for _ in range(fields.whole(2))]
     ids = [key.key_id for key in keys]
-    if not cursor.is_done() or ids != sorted(set(ids)):
+    if not fields.is_done() or ids != sorted(set(ids)):
         raise BadEncoding("the trust list is not in form")
     return TrustList.of(sequence=sequence, made_at=made_at, next_at=next_at, keys=keys)

@@ -18,6 +18,7 @@ from crypto.healthcode.layout import (
     STEP_S,
     BoundCode,
     Code,
+    Head,
     Kind,
     OnceCode,
     Purpose,
@@ -28,18 +29,17 @@ from crypto.healthcode.layout import (
     purpose_byte,
 )
 from crypto.healthcode.refusal import CodeRefused, Level, Mark, Refusal
-from crypto.healthcode.trust import TrustedKey, TrustList
+from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustedKey, TrustList
 from crypto.sm2 import PublicKey
 
 TOLERANCE_S = 30
-TRUST_LIST_GRACE = timedelta(days=7)
 LIST_FRESH = timedelta(minutes=10)
 LIST_USEFUL = timedelta(hours=24)
 _PURPOSES = frozenset(map(int, Purpose))
 
 
-class RevocationView(Protocol):
-    """The revoked code ids a reader holds."""
+class CodeList(Protocol):
+    """One list of revoked code ids; ``RevocationList`` is one."""
 
     @property
     def made_at(self) -> datetime:
@@ -47,6 +47,17 @@ class RevocationView(Protocol):
 
     def holds(self, code_id: bytes) -> bool:
         """True if the 16-byte code id is revoked."""
+
+
+class RevocationView(Protocol):
+    """The revocation lists a reader holds; ``RevocationSet`` is one."""
+
+    @property
+    def newest_made_at(self) -> datetime | None:
+        """When the newest of them was made."""
+
+    def covering(self, head: Head) -> CodeList | None:
+        """The list to ask about a code with this head, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +85,8 @@ class Verdict:
     """The outcome. ``refusal`` None means the code holds.
 
     ``code`` is there as soon as the form is right, even if refused. ``off_by_s`` says by how much
-    a time check failed. ``level`` and ``marks`` belong to an accepted code.
+    a time check failed. ``level`` and ``marks`` belong to an accepted code. So does
+    ``not_revoked_as_of``: when the revocation list was made that was asked, None if none was.
     """
 
     refusal: Refusal | None
@@ -83,6 +95,7 @@ class Verdict:
     level: Level | None = None
     marks: tuple[Mark, ...] = ()
     off_by_s: int | None = None
+    not_revoked_as_of: datetime | None = None
 
     @property
     def holds(self) -> bool:
@@ -116,6 +129,8 @@ class CodeVerifier:
             return Verdict(refusal=refused.refusal)
         except BadEncoding:
             return Verdict(refusal=Refusal.CODE_MALFORMED)
+        if revocations is not None and _is_clock_behind(revocations, now):
+            return Verdict(refusal=Refusal.CLOCK_UNSURE, code=code)
         refused_early = self._check_time_and_use(code, reader, now)
         if refused_early is not None:
             return refused_early
@@ -126,10 +141,9 @@ class CodeVerifier:
 
     def _check_time_and_use(self, code: Code, reader: Reader, now: datetime) -> Verdict | None:
         """Checks 3 to 7: all that needs no signature. None if the code passes."""
-        if now < self._trust.made_at:
-            return Verdict(refusal=Refusal.CLOCK_UNSURE, code=code)
-        if now >= self._trust.next_at + TRUST_LIST_GRACE:
-            return Verdict(refusal=Refusal.TRUST_LIST_EXPIRED, code=code)
+        refusal = self._trust.staleness(now)
+        if refusal is not None:
+            return Verdict(refusal=refusal, code=code)
         refusal = _check_key(self._trust.keys.get(code.head.key_id), code, now)
         if refusal is not None:
             return Verdict(refusal=refusal, code=code)
@@ -182,15 +196,32 @@ class CodeVerifier:
         kind = code.head.kind
         level = Level.IDENTIFIED if kind is Kind.PRINTED else Level.PRESENT
         name = code_id_in(raw)
+        as_of: datetime | None = None
         if kind is not Kind.ONCE:
-            if revocations is not None and revocations.holds(name):
-                return Verdict(refusal=Refusal.REVOKED, code=code, code_id=name)
-            age = None if revocations is None else now - revocations.made_at
+            listed = None if revocations is None else revocations.covering(code.head)
+            if listed is not None:
+                if listed.holds(name):
+                    return Verdict(refusal=Refusal.REVOKED, code=code, code_id=name)
+                as_of = listed.made_at
+            age = None if as_of is None else now - as_of
             if age is None or age > LIST_FRESH:
                 marks = (*marks, Mark.LIST_OLD)
             if age is None or age > LIST_USEFUL:
                 level = Level.IDENTIFIED
-        return Verdict(refusal=None, code=code, code_id=name, level=level, marks=marks)
+        return Verdict(
+            refusal=None,
+            code=code,
+            code_id=name,
+            level=level,
+            marks=marks,
+            not_revoked_as_of=as_of,
+        )
+
+
+def _is_clock_behind(revocations: RevocationView, now: datetime) -> bool:
+    """Check 3 for the revocation lists, which are made all day and reach readers in seconds."""
+    newest = revocations.newest_made_at
+    return newest is not None and now + CLOCK_TOLERANCE < newest
 
 
 def _check_key(key: TrustedKey | None, code: Code, now: datetime) -> Refusal | None:

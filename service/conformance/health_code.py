@@ -24,7 +24,7 @@ from crypto.healthcode.issue import (
     issue_printed,
     show_bound,
 )
-from crypto.healthcode.layout import Kind, Purpose, code_id, parse
+from crypto.healthcode.layout import Head, Kind, Purpose, code_id, parse
 from crypto.healthcode.trust import open_trust_list
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm2 import PrivateKey, PublicKey
@@ -44,11 +44,15 @@ def _expected(case: Case, got: Mapping[str, object]) -> Judgement:
 
 
 class _ListedRevocations:
-    """A revocation list as it stands in a case."""
+    """A revocation list as it stands in a case: covers whatever is asked."""
 
     def __init__(self, listed: Mapping[str, Any]) -> None:
-        self.made_at = datetime.fromisoformat(listed["made_at"])
+        self.made_at = self.newest_made_at = datetime.fromisoformat(listed["made_at"])
         self._ids = {bytes.fromhex(code) for code in listed["code_ids"]}
+
+    def covering(self, _head: Head) -> "_ListedRevocations":
+        """This very list."""
+        return self
 
     def holds(self, code_id: bytes) -> bool:
         """True if the case lists the id."""
