@@ -11,6 +11,7 @@ from typing import Any
 
 from service.settings import Settings, SettingsFault, read_settings
 
+PURPOSES = ("identify", "register", "pay", "open_archive", "collect", "consent")
 Verb = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -116,16 +117,22 @@ def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Verify texts from standard input against a trust file; offline."""
-    from crypto.errors import CryptoError
-    from service.codes import verify_lines
+    from crypto.healthcode.layout import Purpose
+    from service import verify_codes
 
     try:
-        for verdict in verify_lines(sys.stdin, Path(arguments.trust), arguments.at):
-            say(verdict)
-    except (OSError, CryptoError, ValueError) as fault:
+        wanted = verify_codes.Wanted(
+            trust=arguments.trust,
+            revoked=arguments.revoked,
+            at=verify_codes.read_time(arguments.at),
+            purpose=Purpose[arguments.purpose.upper()],
+            state=arguments.state,
+            jobs=arguments.jobs,
+        )
+        return verify_codes.verify_stream(wanted, sys.stdin.fileno(), sys.stdout.fileno())
+    except verify_codes.FAULTS as fault:
         complain(f"yimatong code verify: {fault}")
         return 2
-    return 0
 
 
 def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
@@ -175,6 +182,22 @@ def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
+def _add_code_verbs(code: Any) -> None:
+    look = code.add_parser("inspect", help="what a scanned text is; offline")
+    look.add_argument("text")
+    look.set_defaults(verb=code_inspect)
+    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
+    check.add_argument("--trust", required=True, help="a trust file")
+    check.add_argument(
+        "--revoked", action="append", default=[], metavar="FILE", help="a revocation list"
+    )
+    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
+    check.add_argument("--purpose", default="identify", choices=PURPOSES, help="what is wanted")
+    check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
+    check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
+    check.set_defaults(verb=code_verify)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
     parser.add_argument("--version", action="version", version="yimatong 0.1.0")
@@ -197,14 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     judge = add("conformance", conformance, "judge a file of cases")
     judge.add_argument("file")
     judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
-    code = verbs.add_parser("code", help="health codes").add_subparsers(required=True)
-    look = code.add_parser("inspect", help="what a scanned text is; offline")
-    look.add_argument("text")
-    look.set_defaults(verb=code_inspect)
-    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
-    check.add_argument("--trust", required=True, help="a trust file")
-    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
-    check.set_defaults(verb=code_verify)
+    _add_code_verbs(verbs.add_parser("code", help="health codes").add_subparsers(required=True))
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")

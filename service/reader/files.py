@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def read_bounded(path: Path, size_max: int) -> bytes:
-    """The file's bytes; ``ValueError`` if there are more than ``size_max``, ``OSError`` as it is."""
+    """The file's bytes; ``ValueError`` if there are more than ``size_max``, else ``OSError``."""
     with path.open("rb") as source:
         content = source.read(size_max + 1)
     if len(content) > size_max:

@@ -4,6 +4,8 @@ A bound code must rise from showing to showing, a one-time code comes once, a pr
 as it likes. Lives in memory; the shown log is what it is filled from after a restart.
 """
 
+from itertools import islice
+
 from crypto.healthcode.layout import BoundCode, Code, OnceCode
 
 TOLERANCE_S = 30
@@ -47,6 +49,8 @@ class SeenMap:
     def forget_expired(self, now: int) -> None:
         """Drop what no longer matters. Called by itself often enough that the cost is spread."""
         self._seen = {name: held for name, held in self._seen.items() if held[1] > now}
-        while len(self._seen) > self._codes_max:
-            del self._seen[next(iter(self._seen))]
+        if len(self._seen) > self._codes_max:
+            excess = len(self._seen) - self._codes_max * 7 // 8
+            for name in list(islice(self._seen, excess)):
+                del self._seen[name]
         self._sweep_at = max(1024, min(2 * len(self._seen), self._codes_max + 1))
