@@ -135,6 +135,31 @@ def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
         return 2
 
 
+def code_serve(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """A hospital's own verifying service; offline."""
+    import uvloop
+
+    from crypto.errors import CryptoError
+    from service.front_machine.serving import FrontSettings, serve_front
+    from service.kernel.logs import set_up_logs
+
+    set_up_logs("front-machine")
+    settings = FrontSettings(
+        folder=Path(arguments.state),
+        host=arguments.host,
+        port=arguments.port,
+        secret_file=arguments.secret_file,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+    )
+    try:
+        uvloop.run(until_stopped(lambda stop: serve_front(settings, stop)))
+    except (OSError, CryptoError, ValueError) as fault:
+        complain(f"yimatong code serve: {fault}")
+        return 2
+    return 0
+
+
 def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Write the OpenAPI document."""
     from service.openapi import document
@@ -196,6 +221,14 @@ def _add_code_verbs(code: Any) -> None:
     check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
     check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
     check.set_defaults(verb=code_verify)
+    front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
+    front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
+    front.add_argument("--host", default="127.0.0.1")
+    front.add_argument("--port", type=int, default=8090)
+    front.add_argument("--secret-file", type=Path, help="needed for other than loopback")
+    front.add_argument("--tls-cert", type=Path, help="PEM; with --tls-key")
+    front.add_argument("--tls-key", type=Path)
+    front.set_defaults(verb=code_serve)
 
 
 def _parser() -> argparse.ArgumentParser:
