@@ -7,7 +7,7 @@ number, phone, name), so equal texts of different kinds do not meet. Normalising
 from datetime import datetime
 
 from crypto.errors import BadEncoding
-from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.keyring import Key, KeyKind, KeyView
 from crypto.sm3 import hmac_sm3
 
 SIZE = 18
@@ -24,13 +24,13 @@ def blind_index(key: Key, kind: int, value: bytes) -> bytes:
     return head + hmac_sm3(key.material, _LABEL + head + value)[:16]
 
 
-def blind_index_to_store(ring: KeyRing, kind: int, value: bytes, now: datetime) -> bytes:
+def blind_index_to_store(ring: KeyView, kind: int, value: bytes, now: datetime) -> bytes:
     """The index under the current key: what a new row holds."""
     return blind_index(ring.current(KeyKind.BLIND_INDEX, now), kind, value)
 
 
 def blind_indexes_to_find(
-    ring: KeyRing, kind: int, value: bytes, now: datetime
+    ring: KeyView, kind: int, value: bytes, now: datetime
 ) -> tuple[bytes, ...]:
     """The indexes under every accepted key, newest first: what a look-up compares with."""
     keys = ring.all_accepted(KeyKind.BLIND_INDEX, now)

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from crypto.canonical import Value, encode_parts
 from crypto.errors import BadCiphertext, BadEncoding, CryptoError
-from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.keyring import Key, KeyKind, KeyView
 from crypto.sm3 import hmac_sm3
 from crypto.sm4 import KEY_SIZE, NONCE_SIZE, TAG_SIZE, gcm_decrypt, gcm_encrypt
 
@@ -52,7 +52,7 @@ def new_data_key() -> bytes:
 
 
 def wrap_data_key(
-    ring: KeyRing, data_key: bytes, aad_parts: Sequence[Value], now: datetime
+    ring: KeyView, data_key: bytes, aad_parts: Sequence[Value], now: datetime
 ) -> bytes:
     """The data key under the ring's current column key, bound to its record."""
     if len(data_key) != KEY_SIZE:
@@ -72,7 +72,7 @@ def wrapped_under(wrapped: bytes) -> int:
 
 
 def unwrap_data_key(
-    ring: KeyRing, wrapped: bytes, aad_parts: Sequence[Value], now: datetime
+    ring: KeyView, wrapped: bytes, aad_parts: Sequence[Value], now: datetime
 ) -> bytes:
     """The data key; ``BadCiphertext`` when anything differs, its key version included."""
     version = wrapped_under(wrapped)

@@ -1,9 +1,10 @@
 """The key ring: which key of which kind is used when. Pure: no I/O, no clock of its own.
 
 A ring never changes; rotation gives a new ring. A kind's versions count from 1. A key protects
-(signs, encrypts, indexes) inside [use_from, use_until) and is accepted (verifies, decrypts) inside
-[use_from, accept_until). The keys that the trust list names (issuers, revocation list, tills) carry
-the two-byte key id that stands in codes and lists, and can be cut off or closed in an emergency.
+(signs, encrypts, indexes) inside [use_from, use_until) and is accepted (verifies, decrypts) from
+five minutes before use_from until accept_until. The keys that the trust list names (issuers,
+revocation list, tills) carry the two-byte key id that stands in codes and lists, and can be cut
+off or closed in an emergency.
 """
 
 import secrets
@@ -11,11 +12,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from crypto.errors import BadKey
 
 VERSION_MAX = 255
 PROVINCE_MAX = 99
+ACCEPTED_EARLY = timedelta(minutes=5)
+"""A host whose clock is ahead signs with a new key first; the others must not refuse it."""
 RandomBytes = Callable[[int], bytes]
 
 
@@ -113,7 +117,29 @@ class Key:
 
     def is_accepted(self, now: datetime) -> bool:
         """May open or verify something at ``now``."""
-        return self.use_from <= now and (self.accept_until is None or now < self.accept_until)
+        return self.use_from - ACCEPTED_EARLY <= now and (
+            self.accept_until is None or now < self.accept_until
+        )
+
+
+class KeyView(Protocol):
+    """Looks keys up: a ring, or what stands for the newest of several."""
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Every key, by kind, then version."""
+
+    def current(self, kind: KeyKind, now: datetime) -> Key:
+        """The newest version that may protect something now; ``BadKey`` if there is none."""
+
+    def accepted(self, kind: KeyKind, version: int, now: datetime) -> Key:
+        """That very version if it may open or verify now; ``BadKey`` otherwise."""
+
+    def all_accepted(self, kind: KeyKind, now: datetime) -> tuple[Key, ...]:
+        """Every version that may open or verify now, newest first: for look-ups."""
+
+    def by_code_key_id(self, code_key_id: int) -> Key:
+        """The key with this id, whatever its windows; ``BadKey`` if unknown."""
 
 
 class KeyRing:

@@ -10,7 +10,7 @@ The letter says the key version: A is 1, B is 2, up to Z.
 from datetime import datetime
 
 from crypto.errors import BadEncoding, CryptoError
-from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.keyring import Key, KeyKind, KeyView
 from crypto.sm3 import hmac_sm3
 from crypto.sm4 import ecb_decrypt, ecb_encrypt
 
@@ -29,15 +29,16 @@ class PublicIds:
 
     __slots__ = ("_keys", "_kind", "_ring")
 
-    def __init__(self, ring: KeyRing, kind: str) -> None:
+    def __init__(self, ring: KeyView, kind: str) -> None:
         self._ring = ring
         self._kind = kind
-        self._keys: dict[int, bytes] = {}
+        self._keys: dict[tuple[int, bytes], bytes] = {}
 
     def _key(self, key: Key) -> bytes:
-        known = self._keys.get(key.version)
+        at = key.version, key.material
+        known = self._keys.get(at)
         if known is None:
-            known = self._keys[key.version] = _object_key(key, self._kind)
+            known = self._keys[at] = _object_key(key, self._kind)
         return known
 
     def encode(self, record_id: bytes, local_id: bytes, now: datetime) -> str:

@@ -7,7 +7,6 @@ table and writes ``bench.json``. Thresholds are not enforced: this is the baseli
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -18,7 +17,8 @@ import asyncpg
 import httpx
 import msgspec
 
-from loadtests import limits, meter, people, replay, sender, statements
+from loadtests import limits, meter, people, replay, rows, sender, statements
+from loadtests.rows import SECOND, Row
 from loadtests.settlements import run_locust
 from service.institution import actions as institution
 from service.sandbox.hospital import read_demo
@@ -26,10 +26,6 @@ from service.sandbox.journey import Journey
 from service.settings import read_settings
 from service.wiring import open_context
 from tests.support.running import RunningSystem, running_system
-
-SECOND = 1_000_000
-BUSY = 0.85
-"""A share of a core above which a role that has one process is what limits a row."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,19 +40,6 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FULL = Size(people=200, codes_each=28, terminals=32, settlements=1000, users=16, replay_s=60)
-
-
-class Row(msgspec.Struct, kw_only=True):
-    """One line of the table. ``ratio`` is the limit's cost over ours, at most 1."""
-
-    name: str
-    per_s: float
-    cpu_ms: float | None = None
-    """CPU milliseconds of the server's side for one; the client's are not in it."""
-    ratio: float | None = None
-    against: str = ""
-    limited_by: str = ""
-    facts: dict[str, Any] = {}
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -77,11 +60,13 @@ def run(size: Size, folder: Path) -> Report:
         )
         terminals = asyncio.run(_terminals(system, size.terminals))
         before = limits.cipher_cost()
-        health = _measured(system, lambda: sender.get_health(system.base_url, 2000))
+        health = rows.measured(system, lambda: sender.get_health(system.base_url, 2000))
         tokens = [person.token for person in known]
-        shown = _measured(system, lambda: sender.issue(system.base_url, tokens, size.codes_each))
+        shown = rows.measured(
+            system, lambda: sender.issue(system.base_url, tokens, size.codes_each)
+        )
         texts = [json.loads(body)["text"] for body in shown.sent.bodies]
-        scanned = _measured(system, lambda: sender.scan(system.base_url, texts, terminals))
+        scanned = rows.measured(system, lambda: sender.scan(system.base_url, texts, terminals))
         settled = _settle(system, people_file, size)
         cost = limits.mean(before, limits.cipher_cost())
         captured, own_record = asyncio.run(_capture(system))
@@ -94,14 +79,14 @@ def run(size: Size, folder: Path) -> Report:
             machine=asyncio.run(meter.machine(system, ready["cipher"]["sm2"])),
             rows=[
                 *_cipher_rows(cost),
-                _http_row("GET /healthz", health, 0.0, ""),
-                _http_row(
+                rows.http_row("GET /healthz", health, 0.0, ""),
+                rows.http_row(
                     "show: issue a code",
                     shown,
                     2 * cost.verify_us + cost.sign_us,
                     "token verify + code sign + verify after sign, keys held",
                 ),
-                _http_row(
+                rows.http_row(
                     "scan: resolve a code",
                     scanned,
                     cost.verify_us,
@@ -120,22 +105,6 @@ def run(size: Size, folder: Path) -> Report:
         )
 
 
-class Measured(msgspec.Struct, kw_only=True):
-    """What was sent and what it cost each role."""
-
-    sent: sender.Sent
-    cpu_s: dict[str, float]
-
-
-def _measured(system: RunningSystem, send: Any) -> Measured:
-    earlier, began = meter.usage(system), time.perf_counter()
-    sent = send()
-    cpu_s = meter.usage(system).since(earlier)
-    # The client's process starts before it sends; the others' share is of the whole window.
-    cpu_s[meter.OTHERS] *= sent.took_s / (time.perf_counter() - began)
-    return Measured(sent=sent, cpu_s=cpu_s)
-
-
 def _cipher_rows(cost: limits.CipherCost) -> list[Row]:
     named = {
         "SM2 sign": cost.sign_us,
@@ -147,44 +116,6 @@ def _cipher_rows(cost: limits.CipherCost) -> list[Row]:
         Row(name=name, per_s=SECOND / us, cpu_ms=us / 1000, limited_by="one core, bare operation")
         for name, us in named.items()
     ]
-
-
-def _http_row(name: str, measured: Measured, sm2_us: float, operations: str) -> Row:
-    sent = measured.sent
-    good = len(sent.bodies)
-    # PostgreSQL works for the request too, but the ratio is of the server's own process.
-    cpu_us = measured.cpu_s["serve"] / max(1, sum(sent.statuses.values())) * SECOND
-    return Row(
-        name=name,
-        per_s=good / sent.took_s,
-        cpu_ms=cpu_us / 1000,
-        ratio=sm2_us / cpu_us if sm2_us else None,
-        against=operations,
-        limited_by=_limit(measured.cpu_s, sent.took_s),
-        facts={
-            "statuses": {str(status): count for status, count in sent.statuses.items()},
-            "p50_ms": sent.percentile_ms(0.5),
-            "p99_ms": sent.percentile_ms(0.99),
-            "cores": _cores(measured.cpu_s, sent.took_s),
-        },
-    )
-
-
-def _cores(cpu_s: dict[str, float], took_s: float) -> dict[str, float]:
-    return {role: round(spent / took_s, 2) for role, spent in cpu_s.items()}
-
-
-def _limit(cpu_s: dict[str, float], took_s: float) -> str:
-    """Who is full: a role on its one core, or the machine, which the client shares."""
-    cores = _cores(cpu_s, took_s)
-    shares = ", ".join(f"{role} {share:.2f}" for role, share in cores.items() if share >= 0.05)
-    ours = {role: share for role, share in cores.items() if role != meter.OTHERS}
-    busiest = max(ours, key=lambda role: ours[role])
-    if cores[busiest] >= BUSY:
-        return f"{busiest}, one core full (cores: {shares})"
-    if sum(cores.values()) >= BUSY * (os.cpu_count() or 1):
-        return f"the machine is full, others included (cores: {shares})"
-    return f"no core is full: waits (cores: {shares})"
 
 
 class Settled(msgspec.Struct, kw_only=True):
@@ -246,7 +177,7 @@ def _settle_row(
         * 1000,
         ratio=per_s / replayed.per_s,
         against="pgbench of the same statements, as many clients",
-        limited_by=_limit(settled.cpu_s, settled.took_s),
+        limited_by=rows.limit(settled.cpu_s, settled.took_s),
         facts={
             "users": size.users,
             "posted": settled.posted,
@@ -255,7 +186,7 @@ def _settle_row(
             "statements": captured.statements,
             "commits": captured.commits,
             "idle_statements_per_s": round(captured.idle_per_s, 1),
-            "cores": _cores(settled.cpu_s, settled.took_s),
+            "cores": rows.cores(settled.cpu_s, settled.took_s),
         },
     )
 

@@ -48,7 +48,7 @@ class TerminalKey(msgspec.Struct, kw_only=True):
 
 def get_health(base_url: str, count: int) -> Sent:
     """``GET /healthz``: the floor under every request."""
-    request = _request("GET", base_url, "/healthz", [], b"")
+    request = http_request("GET", base_url, "/healthz", [], b"")
     return _elsewhere(_send_all, base_url, [request] * count)
 
 
@@ -56,10 +56,15 @@ def issue(base_url: str, tokens: list[str], each: int) -> Sent:
     """``each`` codes for the holder of every token, in turn."""
     body = msgspec.json.encode({"purpose": "pay", "symbol": False})
     requests = [
-        _request("POST", base_url, "/v1/me/codes", [f"authorization: Bearer {token}"], body)
+        http_request("POST", base_url, "/v1/me/codes", [f"authorization: Bearer {token}"], body)
         for token in tokens
     ]
     return _elsewhere(_send_all, base_url, requests * each)
+
+
+def send_all(base_url: str, requests: list[bytes]) -> Sent:
+    """Requests made before."""
+    return _elsewhere(_send_all, base_url, requests)
 
 
 def scan(base_url: str, texts: list[str], terminals: list[TerminalKey]) -> Sent:
@@ -76,7 +81,8 @@ def _run(work: Callable[..., Coroutine[Any, Any, Sent]], *args: Any) -> Sent:
     return asyncio.run(work(*args))
 
 
-def _request(method: str, base_url: str, target: str, headers: list[str], body: bytes) -> bytes:
+def http_request(method: str, base_url: str, target: str, headers: list[str], body: bytes) -> bytes:
+    """The bytes of one HTTP/1.1 request with a JSON body."""
     lines = [
         f"{method} {target} HTTP/1.1",
         f"host: {urlsplit(base_url).netloc}",
@@ -102,7 +108,7 @@ def _signed_scan(base_url: str, text: str, terminal: TerminalKey) -> bytes:
         ),
         f"idempotency-key: {key}",
     ]
-    return _request("POST", base_url, target, headers, body)
+    return http_request("POST", base_url, target, headers, body)
 
 
 async def _send_all(base_url: str, requests: list[bytes]) -> Sent:

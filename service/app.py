@@ -138,6 +138,6 @@ def create_app(ctx: Context, cipher: SelfTestReport, pages: PageSettings) -> App
     )
     return Entry(
         signed,
-        queue=BoundedQueue(running=256, waiting=512, patience_s=10.0),
+        queue=BoundedQueue(running=64, waiting=128, patience_s=5.0),
         metrics=ctx.metrics,
     )

@@ -61,6 +61,32 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def signer(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Issuer keys in a process of their own."""
+    import uvloop
+
+    from crypto.errors import CryptoError
+    from crypto.keyring import ISSUER_KINDS, KeyKind
+    from service.kernel.live_ring import KeystoreUnreadable
+    from service.kernel.logs import set_up_logs
+    from service.signer.server import SocketTaken, run_signer
+    from service.wiring import CipherBroken, install_ciphers, keystore_of
+
+    path = arguments.socket or settings.signer_socket
+    if path is None:
+        complain("yimatong signer: --socket or YIMATONG_SIGNER_SOCKET says where to listen")
+        return 2
+    set_up_logs("signer")
+    try:
+        install_ciphers(settings)
+        kinds = [KeyKind(kind) for kind in arguments.kind or ISSUER_KINDS]
+        uvloop.run(until_stopped(lambda stop: run_signer(keystore_of(settings), path, kinds, stop)))
+    except (SocketTaken, KeystoreUnreadable, CipherBroken, CryptoError, ValueError) as fault:
+        complain(f"yimatong signer: {fault}")
+        return 2
+    return 0
+
+
 def sandbox(_arguments: argparse.Namespace, settings: Settings) -> int:
     """The partners' twins."""
     from service.sandbox.twins import run_sandbox
@@ -207,6 +233,13 @@ def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
+def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Certificates of hospitals' applications; has verbs of its own."""
+    from service.certificates_cli import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
 def _add_code_verbs(code: Any) -> None:
     look = code.add_parser("inspect", help="what a scanned text is; offline")
     look.add_argument("text")
@@ -232,6 +265,8 @@ def _add_code_verbs(code: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from service.keys_cli import add_verbs
+
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
     parser.add_argument("--version", action="version", version="yimatong 0.1.0")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -244,6 +279,11 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run, "everything on one machine: database, twins, service, worker")
     add("serve", serve, "the API and the pages")
     add("worker", worker, "the background worker")
+    signing = add("signer", signer, "issuer keys in a process of their own")
+    signing.add_argument("--socket", type=Path, default=None, help="where to listen")
+    signing.add_argument(
+        "--kind", action="append", help="a kind of key to serve, repeatable; default: the issuers'"
+    )
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")
     add("config-check", config_check, "check settings and ciphers")
@@ -254,6 +294,10 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("file")
     judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
     _add_code_verbs(verbs.add_parser("code", help="health codes").add_subparsers(required=True))
+    held = add("certificates", certificates, "certificates of hospitals' applications")
+    words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
+    held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
+    add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")

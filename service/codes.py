@@ -2,13 +2,13 @@
 
 import msgspec
 
-from crypto.errors import CryptoError
 from crypto.healthcode.describe import describe_verdict, inspect_text
 from crypto.healthcode.verify import CodeVerifier, Reader
 from service.credential.actions import recognise
 from service.credential.model import CodeKind
 from service.healthcode.rules import trust_of
 from service.kernel.clock import SystemClock
+from service.kernel.live_ring import KeystoreUnreadable
 from service.settings import Settings
 from service.wiring import load_ring
 
@@ -26,7 +26,7 @@ def inspect(text: str, settings: Settings) -> str:
         seen |= inspect_text(recognised.text)
         try:
             ring = load_ring(settings)
-        except (OSError, CryptoError, ValueError):
+        except KeystoreUnreadable:
             seen["note"] = "no key ring here: not verified"
         else:
             verifier = CodeVerifier(trust_of(ring))

@@ -5,33 +5,65 @@ from typing import Any
 
 from litestar import Router
 
+from service.account import rekeying as account_rekeying
 from service.account import routes as account_routes
 from service.bill import jobs as bill_jobs
 from service.bill import routes as bill_routes
+from service.bill import store_rekeying as bill_rekeying
+from service.credential import rekeying as credential_rekeying
 from service.credential import routes as credential_routes
 from service.healthcode import actions as healthcode
+from service.healthcode import rekeying as healthcode_rekeying
 from service.healthcode import routes as healthcode_routes
+from service.healthcode import routes_phones as healthcode_phone_routes
 from service.institution import actions as institution
+from service.institution import rekeying as institution_rekeying
 from service.institution import routes as institution_routes
+from service.kernel import rekeying as kernel_rekeying
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
+from service.kernel.rekeying import KeyedRows
+from service.keys.reminder import remind
+from service.ledger import store_rekeying as ledger_rekeying
 from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
 from service.payment import routes as payment_routes
+from service.payment import store_rekeying as payment_rekeying
+from service.person import rekeying as person_rekeying
 from service.receipt import jobs as receipt_jobs
+from service.receipt import store_rekeying as receipt_rekeying
+from service.rekeying import jobs as rekeying_jobs
 from service.settlement import jobs as settlement_jobs
 from service.settlement import routes as settlement_routes
 from service.settlement import routes_terminal as settlement_terminal_routes
+from service.settlement import store_rekeying as settlement_rekeying
 
 Handler = Callable[[Context, Event], Awaitable[None]]
 
 SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     institution.forget_nonces,
     healthcode.forget_uses,
+    healthcode.forget_codes,
     payment.forget_notices,
+    remind,
 )
-"""What may be forgotten once in a while, by any worker."""
+"""What is forgotten, or asked of people, once in a while by any worker."""
+
+KEYED_ROWS: Sequence[KeyedRows] = (
+    *kernel_rekeying.KEYED_ROWS,
+    *institution_rekeying.KEYED_ROWS,
+    *person_rekeying.KEYED_ROWS,
+    *account_rekeying.KEYED_ROWS,
+    *credential_rekeying.KEYED_ROWS,
+    *healthcode_rekeying.KEYED_ROWS,
+    *ledger_rekeying.KEYED_ROWS,
+    *bill_rekeying.KEYED_ROWS,
+    *payment_rekeying.KEYED_ROWS,
+    *receipt_rekeying.KEYED_ROWS,
+    *settlement_rekeying.KEYED_ROWS,
+)
+"""Every table that holds something under a key of the ring, with how its rows are re-keyed."""
 
 
 def routers() -> Sequence[Router]:
@@ -43,6 +75,7 @@ def routers() -> Sequence[Router]:
         bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
+        healthcode_phone_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
     ]
@@ -55,4 +88,9 @@ def handlers() -> dict[str, Handler]:
 
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
     """All due work."""
-    return [*bill_jobs.sources(ctx), *payment_jobs.sources(ctx), *settlement_jobs.sources(ctx)]
+    return [
+        *bill_jobs.sources(ctx),
+        *payment_jobs.sources(ctx),
+        *settlement_jobs.sources(ctx),
+        rekeying_jobs.source(ctx, KEYED_ROWS),
+    ]

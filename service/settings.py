@@ -15,6 +15,8 @@ import msgspec
 
 T = TypeVar("T")
 PREFIX = "YIMATONG_"
+SOCKET_PATH_MAX = 107
+"""What the system takes as the path of a socket."""
 
 
 class Mode(StrEnum):
@@ -42,6 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keystore: Path
     master_key_file: Path
     partners_file: Path
+    trust_list: Path
+    """The trust file that readers fetch; signed elsewhere, by the offline root."""
+    trust_roots: Path
+    """The roots this service pins, one compressed public key in hexadecimal a line."""
     host: str
     port: int
     public_url: str
@@ -57,8 +63,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta
     retry_after: timedelta
     code_life_s: int
+    certificate_roots: Path | None
+    """A folder with outside authorities' roots and revocation lists; None: only our own counts."""
+    certificate_life: timedelta
+    require_certificates: bool
+    """Turn away hospitals' applications that have only a bare key."""
+    credential_life_min: int
     sm2_backend: str | None
     """A name of ``crypto.sm2_backend.REGISTRY``; None takes the best that works."""
+    signer_socket: Path | None
+    """Where a signer process listens; None: issuer keys sign in this process."""
     allow_software_signing: bool
     """Pure-Python signing is not constant-time; only for hosts without SM2 in libcrypto."""
 
@@ -111,6 +125,17 @@ def _seconds(low: int, high: int) -> Callable[[str], timedelta]:
     return lambda text: timedelta(seconds=whole(text))
 
 
+def _days(low: int, high: int) -> Callable[[str], timedelta]:
+    whole = _whole(low, high)
+    return lambda text: timedelta(days=whole(text))
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError("a folder that exists")
+    return Path(text)
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         parts = urlsplit(text)
@@ -125,6 +150,12 @@ def _database(text: str) -> str:
     if not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("an address that begins with postgresql://")
     return text
+
+
+def _socket(text: str) -> Path | None:
+    if len(text.encode()) > SOCKET_PATH_MAX:
+        raise ValueError(f"a path of at most {SOCKET_PATH_MAX} bytes")
+    return Path(text)
 
 
 def _flag(text: str) -> bool:
@@ -155,6 +186,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         keystore=read("KEYSTORE", Path, state_dir / "keys" / "keystore"),
         master_key_file=read("MASTER_KEY_FILE", Path, state_dir / "keys" / "master"),
         partners_file=read("PARTNERS_FILE", Path, state_dir / "partners.json"),
+        trust_list=read("TRUST_LIST", Path, state_dir / "keys" / "trust-list.json"),
+        trust_roots=read("TRUST_ROOTS", Path, state_dir / "keys" / "trust-roots"),
         host=read("HOST", str, "127.0.0.1"),
         port=port,
         public_url=read("PUBLIC_URL", _url("http", "https"), f"http://127.0.0.1:{port}"),
@@ -172,7 +205,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
+        certificate_roots=read("CERTIFICATE_ROOTS", _folder, None),
+        certificate_life=read("CERTIFICATE_LIFE_DAYS", _days(1, 1096), timedelta(days=365)),
+        require_certificates=read("REQUIRE_CERTIFICATES", _flag, False),
+        credential_life_min=read("CREDENTIAL_LIFE_MIN", _whole(60, 4320), 2880),
         sm2_backend=read("SM2_BACKEND", str, None),
+        signer_socket=read("SIGNER_SOCKET", _socket, None),
         allow_software_signing=read("ALLOW_SOFTWARE_SIGNING", _flag, False),
     )
     reader.refuse_unknown()

@@ -1,12 +1,12 @@
 """Opens what a process needs and closes it in reverse order. The one place where parts meet."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
-from crypto import keystore
 from crypto.keyring import KeyRing
 from crypto.selftest import SelfTestReport, run_self_test
 from crypto.sm2_backend import install_backend, select_backend
@@ -14,8 +14,11 @@ from integrations import registry
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
+from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport
 from service.kernel.logs import get_logger
+from service.kernel.outside_roots import OutsideRoots
 from service.settings import Mode, Settings
+from service.signer.client import SocketSigner
 from service.web.routes import PageSettings
 
 _log = get_logger("wiring")
@@ -33,9 +36,26 @@ class DatabaseAddressMissing(Exception):
 
 
 def load_ring(settings: Settings) -> KeyRing:
-    """The key ring of this installation. Raises ``OSError`` or ``crypto.errors.CryptoError``."""
-    master = bytes.fromhex(settings.master_key_file.read_text("ascii").strip())
-    return keystore.load(settings.keystore, master)
+    """The key ring of this installation as it is now. Raises ``KeystoreUnreadable``."""
+    return keystore_of(settings).load()
+
+
+def keystore_of(settings: Settings) -> KeystoreFile:
+    """The keystore of this installation and the file of its master key."""
+    return KeystoreFile(settings.keystore, settings.master_key_file)
+
+
+@asynccontextmanager
+async def following(ctx: Context) -> AsyncIterator[None]:
+    """Follow the keystore file while the body runs, and tell metrics and logs of it."""
+    stop = asyncio.Event()
+    report = RingReport(ctx.metrics, ctx.clock)
+    watching = asyncio.create_task(ctx.ring.follow(stop, report))
+    try:
+        yield
+    finally:
+        stop.set()
+        await watching
 
 
 def install_ciphers(settings: Settings) -> SelfTestReport:
@@ -65,9 +85,12 @@ def policy_of(settings: Settings) -> Policy:
         lease=settings.lease,
         retry_after=settings.retry_after,
         code_life_s=settings.code_life_s,
+        credential_life_min=settings.credential_life_min,
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
+        certificate_life=settings.certificate_life,
+        certificates_required=settings.require_certificates,
     )
 
 
@@ -97,7 +120,7 @@ def database_url(settings: Settings) -> str:
 @asynccontextmanager
 async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
     """Everything of one process, from settings."""
-    ring = load_ring(settings)
+    ring = LiveRing.following(keystore_of(settings))
     clock = SystemClock()
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=50)
     async with httpx.AsyncClient(
@@ -108,11 +131,47 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         )
         pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
         try:
-            yield make_context(
-                pool=pool, clock=clock, ring=ring, partners=partners, policy=policy_of(settings)
-            )
+            async with _signer(settings) as signer:
+                ctx = make_context(
+                    pool=pool,
+                    clock=clock,
+                    ring=ring,
+                    partners=partners,
+                    policy=policy_of(settings),
+                    signer=signer,
+                    outside_roots=OutsideRoots(settings.certificate_roots),
+                )
+                async with following(ctx):
+                    yield ctx
         finally:
             await pool.close()
+
+
+@asynccontextmanager
+async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
+    """The signer process, where there is one. It may be down now and come later."""
+    if settings.signer_socket is None:
+        yield None
+        return
+    signer = SocketSigner(settings.signer_socket)
+    try:
+        yield signer
+    finally:
+        await signer.close()
+
+
+@asynccontextmanager
+async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[Context]:
+    """Ring and database alone, for a command that asks no partner and ends soon."""
+    ring, clock = LiveRing.following(keystore_of(settings)), SystemClock()
+    nobody = registry.OpenPartners(insurance={}, payments={}, logins={}, real_name=None)
+    pool = await open_pool(database_url(settings), size=2, application=role)
+    try:
+        yield make_context(
+            pool=pool, clock=clock, ring=ring, partners=nobody, policy=policy_of(settings)
+        )
+    finally:
+        await pool.close()
 
 
 def read_partners(path: Path) -> registry.PartnerSettings:

@@ -18,7 +18,8 @@ from crypto.healthcode.context import Offer
 from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.refusal import OfferRefusal, OfferRefused
-from crypto.healthcode.trust import CLOCK_TOLERANCE, Signer, TrustList, Use
+from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustedKey, TrustList, Use
+from crypto.signing import Signer
 from crypto.sm2 import PublicKey
 
 TILL_PREFIX = b"YM1 till\0"
@@ -175,6 +176,13 @@ def open_till_certificate(blob: bytes, trust: TrustList, now: datetime) -> TillC
     """The certificate, if a key that the trust list names for tills signed it and it is in its
     time. ``OfferRefused`` names what is wrong."""
     certificate = _read_certificate(blob)
+    key = _vouching_key(certificate, trust, now)
+    _check_certificate_signature(key, blob)
+    return certificate
+
+
+def _vouching_key(certificate: TillCertificate, trust: TrustList, now: datetime) -> TrustedKey:
+    """The key that must have signed the certificate: all checks that need no signature."""
     stale = trust.staleness(now)
     if stale is not None:
         raise OfferRefused(OfferRefusal(stale.value))
@@ -189,16 +197,18 @@ def open_till_certificate(blob: bytes, trust: TrustList, now: datetime) -> TillC
         raise OfferRefused(OfferRefusal.TILL_NOT_YET_VALID)
     if now >= certificate.valid_until + CLOCK_TOLERANCE:
         raise OfferRefused(OfferRefusal.TILL_EXPIRED)
+    return key
+
+
+def _check_certificate_signature(key: TrustedKey, blob: bytes) -> None:
     if not key.public.verify(TILL_PREFIX + blob[:-_SIGNATURE], blob[-_SIGNATURE:]):
         raise OfferRefused(OfferRefusal.TILL_SIGNATURE)
-    return certificate
 
 
 def open_offer(text: str, trust: TrustList, now: datetime) -> SignedOffer:
     """The offer, if it is whole, in its time and signed by a till that the trust list vouches for.
 
-    Any whole second of ``now`` counts. ``OfferRefused`` names what is wrong; nothing else is
-    raised for hostile text.
+    ``OfferRefused`` names what is wrong; nothing else is raised for hostile text.
     """
     raw = _bytes_of(text)
     fields = Fields(raw)
@@ -210,11 +220,14 @@ def open_offer(text: str, trust: TrustList, now: datetime) -> SignedOffer:
     if not is_sound or not 1 <= life_s <= OFFER_LIFE_MAX_S:
         raise OfferRefused(OfferRefusal.OFFER_MALFORMED)
     expires_at = issued_at + timedelta(seconds=life_s)
-    till = open_till_certificate(raw[_OFFER_HEAD:-_SIGNATURE], trust, now).till
+    blob = raw[_OFFER_HEAD:-_SIGNATURE]
+    certificate = _read_certificate(blob)
+    till, key = certificate.till, _vouching_key(certificate, trust, now)
     if issued_at > now + CLOCK_TOLERANCE:
         raise OfferRefused(OfferRefusal.OFFER_NOT_YET_VALID)
     if now >= expires_at + CLOCK_TOLERANCE:
         raise OfferRefused(OfferRefusal.OFFER_EXPIRED)
+    _check_certificate_signature(key, blob)
     if not till.public.verify(OFFER_PREFIX + raw[:-_SIGNATURE], raw[-_SIGNATURE:]):
         raise OfferRefused(OfferRefusal.OFFER_SIGNATURE)
     return SignedOffer(

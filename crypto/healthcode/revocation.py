@@ -21,7 +21,8 @@ from crypto.errors import BadEncoding
 from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.refusal import ListRefusal, ListRefused
 from crypto.healthcode.rice import decode_section, encode_section
-from crypto.healthcode.trust import CLOCK_TOLERANCE, Signer, TrustList, Use
+from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustList, Use
+from crypto.signing import Signer
 from crypto.sm3 import sm3
 
 PREFIX = b"YM1 revoked\0"
@@ -159,6 +160,8 @@ def apply_delta(full: RevocationList, delta: RevocationDelta) -> RevocationList:
     and the result is the one its maker had."""
     if _place(full) != _place(delta) or full.sequence != delta.base:
         raise ListRefused(ListRefusal.LIST_WRONG_BASE)
+    if delta.removed and delta.removed[-1] >= len(full.entries):
+        raise ListRefused(ListRefusal.LIST_WRONG_BASE)
     removed = set(delta.removed)
     kept = [entry for at, entry in enumerate(full.entries) if at not in removed]
     result = RevocationList(
@@ -170,7 +173,8 @@ def apply_delta(full: RevocationList, delta: RevocationDelta) -> RevocationList:
         width=delta.width,
         entries=array("Q", sorted([*kept, *delta.added])),
     )
-    if result.digest() != delta.digest:
+    is_double = len(set(result.entries)) != len(result.entries)
+    if is_double or result.digest() != delta.digest:
         raise ListRefused(ListRefusal.LIST_WRONG_BASE)
     return result
 

@@ -28,8 +28,7 @@ def write_trust_file(trust_list: bytes, roots: Sequence[PublicKey]) -> str:
 
 
 def read_trust_file(text: str, newest_sequence: int = 0) -> TrustList:
-    """The opened list. ``BadEncoding`` or ``BadKey`` for another file, ``ListRefused`` for what
-    is wrong with its list."""
+    """The opened list. ``BadEncoding`` or ``BadKey`` for the file, ``ListRefused`` for the list."""
     if len(text) > 2 * LIST_MAX + 4096:
         raise BadEncoding("the trust file is too long")
     try:

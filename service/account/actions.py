@@ -99,16 +99,22 @@ async def authenticate(ctx: Context, token: str) -> Resident:
     except NotFound:
         raise NotAuthenticated from None
     async with connection(ctx.pool) as conn:
-        session = await store.find_session(conn, account_id, claims.sid)
-        account = await store.find_account(conn, account_id)
-    if account_id != same or session is None or account is None:
+        found = await store.find_session(conn, account_id, claims.sid)
+    if account_id != same or found is None:
         raise NotAuthenticated
+    session, account, own = found
     ctx.sealer.check_mac("account", account.mac_parts(), account.row_mac)
     if session.ended_at is not None or session.expires_at <= now:
         raise NotAuthenticated
     if account.state is not AccountState.ACTIVE:
         raise NotAuthenticated
-    return Resident(account_id=account_id, session_id=session.session_id)
+    if own is not None:
+        ctx.sealer.check_mac("account_record", own.mac_parts(), own.row_mac)
+    return Resident(
+        account_id=account_id,
+        session_id=session.session_id,
+        record_id=own.record_id if own else None,
+    )
 
 
 async def log_out(ctx: Context, resident: Resident) -> None:
@@ -136,13 +142,11 @@ async def standing(ctx: Context, resident: Resident) -> Standing:
     return Standing(level=account.level, record_id=own.record_id if own else None)
 
 
-async def own_record(ctx: Context, account_id: int) -> int:
-    """The record an account is registered as. Raises ``RegistrationNeeded``, ``RowTampered``."""
-    async with connection(ctx.pool) as conn:
-        own = await _self(conn, ctx, account_id)
-    if own is None:
+def own_record(resident: Resident) -> int:
+    """The record a resident is registered as. Raises ``RegistrationNeeded``."""
+    if resident.record_id is None:
         raise RegistrationNeeded
-    return own.record_id
+    return resident.record_id
 
 
 async def find_subject(ctx: Context, account_id: int, provider: str) -> Masked | None:
@@ -155,12 +159,12 @@ async def find_subject(ctx: Context, account_id: int, provider: str) -> Masked |
     return Masked(ctx.sealer.open_local("account_login", login_hash, sealed).decode())
 
 
-async def check_own(ctx: Context, account_id: int, record_id: int) -> None:
+async def check_own(ctx: Context, resident: Resident, record_id: int) -> None:
     """Raises ``NotFound`` for a record of another person, ``RegistrationNeeded``.
 
     The person's other records count too: a hospital's desk may have registered one before.
     """
-    own = await own_record(ctx, account_id)
+    own = own_record(resident)
     if record_id != own and record_id not in await person.list_records(ctx, own):
         raise NotFound
 
@@ -212,20 +216,25 @@ async def _identify(ctx: Context, provider: str, code: str) -> PlatformIdentity:
 
 
 async def _account_of(ctx: Context, provider: str, subject: str) -> Account:
-    kind = f"login {provider}"
+    kind = rules.login_kind(provider)
     for _ in range(2):
         async with connection(ctx.pool) as conn:
             account_id = await store.find_login(conn, ctx.sealer.blind_all(kind, subject))
             if account_id is not None:
                 return await _account(conn, ctx, account_id)
         try:
-            return await _new_account(ctx, provider, subject, ctx.sealer.blind(kind, subject))
+            return await _new_account(
+                ctx, provider, subject, ctx.sealer.blind_in_use(kind, subject)
+            )
         except _Beaten:
             continue
     raise InvariantBroken("a login was neither found nor new")
 
 
-async def _new_account(ctx: Context, provider: str, subject: str, login_hash: bytes) -> Account:
+async def _new_account(
+    ctx: Context, provider: str, subject: str, login_hashes: tuple[bytes, ...]
+) -> Account:
+    """An account with its login under every key version in use: one subject, one account."""
     now = ctx.clock.now()
     row = Account(
         account_id=ctx.ids.new(),
@@ -237,15 +246,16 @@ async def _new_account(ctx: Context, provider: str, subject: str, login_hash: by
     row = _with_mac(ctx, row)
     async with transaction(ctx.pool) as conn:
         await store.insert_account(conn, row)
-        if not await store.insert_login(
-            conn,
-            login_hash=login_hash,
-            provider=provider,
-            account_id=row.account_id,
-            subject_sealed=ctx.sealer.seal_local("account_login", login_hash, subject.encode()),
-            now=now,
-        ):
-            raise _Beaten
+        for login_hash in login_hashes:
+            if not await store.insert_login(
+                conn,
+                login_hash=login_hash,
+                provider=provider,
+                account_id=row.account_id,
+                subject_sealed=ctx.sealer.seal_local("account_login", login_hash, subject.encode()),
+                now=now,
+            ):
+                raise _Beaten
     return row
 
 
@@ -285,11 +295,11 @@ async def _check_real_name(ctx: Context, resident: Resident, facts: Facts) -> No
     day = business_day(ctx.clock.now())
     id_no = facts.id_no or ""
     counted = [
-        (ctx.sealer.blind("attempts of account", str(resident.account_id)), "account"),
-        (ctx.sealer.blind("attempts for number", id_no), "number"),
+        ("attempts of account", str(resident.account_id), rules.ACCOUNT_ATTEMPTS_A_DAY),
+        ("attempts for number", id_no, rules.NUMBER_ATTEMPTS_A_DAY),
     ]
-    await _count_attempt(ctx, counted[0][0], day, rules.ACCOUNT_ATTEMPTS_A_DAY)
-    await _count_attempt(ctx, counted[1][0], day, rules.NUMBER_ATTEMPTS_A_DAY)
+    for kind, text, limit in counted:
+        await _count_attempt(ctx, kind, text, day, limit)
     try:
         gateway = ctx.partners.real_name()
     except PartnerUnknown:
@@ -302,16 +312,23 @@ async def _check_real_name(ctx: Context, resident: Resident, facts: Facts) -> No
             raise NameAndNumberDoNotMatch
         case Rejected() | NotSent() | Unknown():
             async with connection(ctx.pool) as conn:
-                for subject_hash, _ in counted:
-                    await store.give_back_attempt(conn, subject_hash, day)
+                for kind, text, _limit in counted:
+                    for subject_hash in ctx.sealer.blind_in_use(kind, text):
+                        await store.give_back_attempt(conn, subject_hash, day)
             raise RealNameSourceUnavailable(retry_after_s=5)
         case _:
             assert_never(outcome)
 
 
-async def _count_attempt(ctx: Context, subject_hash: bytes, day: date, limit: int) -> None:
-    async with connection(ctx.pool) as conn:
-        if not await store.count_attempt(conn, subject_hash, day, limit):
+async def _count_attempt(ctx: Context, kind: str, text: str, day: date, limit: int) -> None:
+    """Count one more under every key version in use; a rotation forgets no attempt of the day."""
+    async with transaction(ctx.pool) as conn:
+        so_far = await store.most_attempts(conn, ctx.sealer.blind_all(kind, text), day)
+        counts = [
+            await store.count_attempt(conn, subject_hash, day, limit, so_far)
+            for subject_hash in ctx.sealer.blind_in_use(kind, text)
+        ]
+        if not all(counts):
             wait_s = rules.seconds_to_tomorrow(ctx.clock.now())
             raise RealNameAttemptsUsedUp(retry_after_s=wait_s)
 

@@ -13,6 +13,11 @@ ACCOUNT_ATTEMPTS_A_DAY = 5
 NUMBER_ATTEMPTS_A_DAY = 10
 
 
+def login_kind(provider: str) -> str:
+    """What the blind keys of a platform's subjects are made for."""
+    return f"login {provider}"
+
+
 def registration_of(real_name: RealName) -> Registration:
     """What the master index is given."""
     return Registration(

@@ -4,7 +4,14 @@ from datetime import date, datetime
 
 import msgspec
 
-from service.account.model import Account, AccountRecord, Session
+from service.account.model import (
+    Account,
+    AccountRecord,
+    AccountState,
+    Level,
+    Relation,
+    Session,
+)
 from service.kernel.database import Connection, execute, find_row, insert_new
 
 INSERT_LOGIN = """
@@ -16,6 +23,7 @@ FIND_LOGIN = """
 select account_id
 from account_login
 where login_hash = any($1::bytea[])
+order by created_at, account_id
 limit 1
 """
 FIND_SUBJECT = """
@@ -43,10 +51,15 @@ INSERT_SESSION = """
 insert into account_session (account_id, session_id, created_at, expires_at)
 values ($1, $2, $3, $4)
 """
-GET_SESSION = """
-select account_id, session_id, created_at, expires_at, ended_at
-from account_session
-where account_id = $1 and session_id = $2
+GET_STANDING = """
+select s.created_at as began_at, s.expires_at, s.ended_at,
+  a.account_id, a.level, a.state, a.created_at, a.row_mac,
+  r.record_id, r.relation, r.from_at, r.to_at, r.row_mac as record_mac
+from account_session s
+join account a on a.account_id = s.account_id
+left join account_record r
+  on r.account_id = s.account_id and r.relation = 'SELF' and r.to_at is null
+where s.account_id = $1 and s.session_id = $2
 """
 END_SESSION = """
 update account_session
@@ -65,10 +78,15 @@ where account_id = $1 and relation = 'SELF' and to_at is null
 """
 COUNT_ATTEMPT = """
 insert into real_name_attempt (subject_hash, day, attempts)
-values ($1, $2, 1)
+values ($1, $2, $4)
 on conflict (subject_hash, day) do update
 set attempts = real_name_attempt.attempts + 1
 where real_name_attempt.attempts < $3
+"""
+MOST_ATTEMPTS = """
+select max(attempts)
+from real_name_attempt
+where subject_hash = any($1::bytea[]) and day = $2
 """
 GIVE_BACK_ATTEMPT = """
 update real_name_attempt
@@ -140,9 +158,38 @@ async def insert_session(conn: Connection, row: Session) -> None:
     )
 
 
-async def find_session(conn: Connection, account_id: int, session_id: str) -> Session | None:
-    """By id."""
-    return await find_row(conn, Session, GET_SESSION, account_id, session_id)
+async def find_session(
+    conn: Connection, account_id: int, session_id: str
+) -> tuple[Session, Account, AccountRecord | None] | None:
+    """A session with its account and the account's own record, in one reading."""
+    row = await conn.fetchrow(GET_STANDING, account_id, session_id)
+    if row is None:
+        return None
+    session = Session(
+        account_id=account_id,
+        session_id=session_id,
+        created_at=row["began_at"],
+        expires_at=row["expires_at"],
+        ended_at=row["ended_at"],
+    )
+    account = Account(
+        account_id=account_id,
+        level=Level(row["level"]),
+        state=AccountState(row["state"]),
+        created_at=row["created_at"],
+        row_mac=row["row_mac"],
+    )
+    if row["record_id"] is None:
+        return session, account, None
+    own = AccountRecord(
+        account_id=account_id,
+        record_id=row["record_id"],
+        relation=Relation(row["relation"]),
+        from_at=row["from_at"],
+        to_at=row["to_at"],
+        row_mac=row["record_mac"],
+    )
+    return session, account, own
 
 
 async def end_session(conn: Connection, account_id: int, session_id: str, now: datetime) -> bool:
@@ -160,9 +207,19 @@ async def find_self(conn: Connection, account_id: int) -> AccountRecord | None:
     return await find_row(conn, AccountRecord, GET_SELF, account_id)
 
 
-async def count_attempt(conn: Connection, subject_hash: bytes, day: date, limit: int) -> bool:
-    """Count one more; False when ``limit`` are counted already."""
-    return await execute(conn, COUNT_ATTEMPT, subject_hash, day, limit) == 1
+async def most_attempts(conn: Connection, subject_hashes: tuple[bytes, ...], day: date) -> int:
+    """What was counted so far for one subject, under whichever key version."""
+    found: int | None = await conn.fetchval(MOST_ATTEMPTS, list(subject_hashes), day)
+    return found or 0
+
+
+async def count_attempt(
+    conn: Connection, subject_hash: bytes, day: date, limit: int, so_far: int
+) -> bool:
+    """Count one more; False when ``limit`` are counted already. A new row begins at ``so_far``."""
+    if so_far >= limit:
+        return False
+    return await execute(conn, COUNT_ATTEMPT, subject_hash, day, limit, so_far + 1) == 1
 
 
 async def give_back_attempt(conn: Connection, subject_hash: bytes, day: date) -> None:

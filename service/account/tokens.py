@@ -17,7 +17,7 @@ from jwt.algorithms import Algorithm
 from jwt.exceptions import InvalidKeyError, PyJWTError
 
 from crypto.errors import BadKey
-from crypto.keyring import Key, KeyKind, KeyRing
+from crypto.keyring import Key, KeyKind, KeyView
 from crypto.sm2 import PrivateKey, PublicKey
 from service.kernel.problems import NotAuthenticated
 
@@ -78,7 +78,7 @@ def _private_key(material: bytes) -> PrivateKey:
     return PrivateKey.from_bytes(material)
 
 
-def issue(ring: KeyRing, claims: Claims, now: datetime) -> str:
+def issue(ring: KeyView, claims: Claims, now: datetime) -> str:
     """The signed token, at most 1 KiB."""
     key = ring.current(KeyKind.TOKEN, now)
     return _signatures().encode(
@@ -89,7 +89,7 @@ def issue(ring: KeyRing, claims: Claims, now: datetime) -> str:
     )
 
 
-def read(ring: KeyRing, token: str, now: datetime) -> Claims:
+def read(ring: KeyView, token: str, now: datetime) -> Claims:
     """The claims of a token that holds now. Raises ``NotAuthenticated``."""
     if len(token) > TOKEN_MAX or not _is_canonical(token):
         raise NotAuthenticated
@@ -109,7 +109,7 @@ def read(ring: KeyRing, token: str, now: datetime) -> Claims:
     return claims
 
 
-def _key_of(ring: KeyRing, header: dict[str, Any], now: datetime) -> Key:
+def _key_of(ring: KeyView, header: dict[str, Any], now: datetime) -> Key:
     if set(header) != {"alg", "kid", "typ"} or header["typ"] != "JWT":
         raise NotAuthenticated
     named = _KEY_ID.fullmatch(header["kid"]) if isinstance(header["kid"], str) else None

@@ -1,13 +1,9 @@
 """HTTP of bills: hospitals push, amend and withdraw; residents and terminals read."""
 
-from typing import Annotated
-
-import msgspec
-from litestar import Request, Response, Router, delete, get, post, put
-from litestar.datastructures import State
+from litestar import Response, Router, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, JSONBody
 
 from service.account import actions as account
 from service.bill import actions
@@ -27,8 +23,7 @@ from service.bill.schemas import (
 from service.healthcode import actions as healthcode
 from service.institution import actions as institution
 from service.kernel.context import Context
-from service.kernel.http_problems import MEDIA_TYPE
-from service.kernel.idempotency import Answer, answer_once
+from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Application, Resident, Terminal
 from service.kernel.problems import MalformedRequest, NotAllowed
 
@@ -46,9 +41,9 @@ SCOPE = "bill"
 async def push_bill(
     application: NamedDependency[Application],
     data: JSONBody[BillRequest],
-    request: Request[None, None, State],
+    request: AnyRequest,
     ctx: NamedDependency[Context],
-    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Push a bill for a visit. The answer is a ``BillAnswer``.
 
@@ -56,22 +51,19 @@ async def push_bill(
     """
     _check_scope(application)
 
-    async def run() -> Answer:
+    async def run() -> BillAnswer:
         pushed = await actions.push(ctx, data.to_push(application))
-        return Answer(201, msgspec.json.encode(BillAnswer.of(ctx, pushed)))
+        return BillAnswer.of(ctx, pushed)
 
-    answer = await answer_once(
-        ctx.pool,
-        ctx.sealer,
-        ctx.clock,
+    return await respond_once(
+        ctx,
+        request,
         caller=application.caller,
         operation="push-bill",
         key=idempotency_key,
-        given=await request.body(),
         run=run,
+        status=201,
     )
-    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
-    return Response(answer.body, status_code=answer.status, media_type=media_type)
 
 
 @put("/v1/institution/bills/{bill_no:str}", tags=["institution"])
@@ -115,7 +107,7 @@ async def list_own_bills(
     resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> BillsAnswer:
     """The resident's bills: to pay, being paid, and paid in the last 90 days."""
-    record_id = await account.own_record(ctx, resident.account_id)
+    record_id = account.own_record(resident)
     found = await actions.list_own(ctx, record_id)
     names = await _names(ctx, found)
     return BillsAnswer(
@@ -129,7 +121,7 @@ async def read_own_bill(
 ) -> BillDetail:
     """One of the resident's bills, with its lines, in any state."""
     record_id, local_id = ctx.public_ids.parse(bill_id)
-    await account.check_own(ctx, resident.account_id, record_id)
+    await account.check_own(ctx, resident, record_id)
     found = await actions.read(ctx, record_id, local_id)
     return BillDetail.of(ctx, found, (await _names(ctx, [found]))[found.institution_id])
 

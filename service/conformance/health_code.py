@@ -10,7 +10,6 @@ from typing import Any
 
 from crypto.errors import CryptoError
 from crypto.healthcode import text as code_text
-from crypto.healthcode.context import Offer
 from crypto.healthcode.describe import describe_verdict, inspect_text
 from crypto.healthcode.index import Index, find_index
 from crypto.healthcode.issue import (
@@ -25,10 +24,13 @@ from crypto.healthcode.issue import (
     show_bound,
 )
 from crypto.healthcode.layout import Head, Kind, Purpose, code_id, parse
-from crypto.healthcode.trust import open_trust_list
-from crypto.healthcode.verify import CodeVerifier, Reader
+from crypto.healthcode.revocation import open_revocation_chain
+from crypto.healthcode.revocation_set import RevocationSet
+from crypto.healthcode.trust import TrustList, open_trust_list
+from crypto.healthcode.verify import CodeVerifier, Reader, RevocationView
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm2_purepy import sign_with_nonce
+from service.conformance import holder
 from service.conformance.verdict import Case, CaseJudge, Judgement
 
 FORM = "yimatong-health-code/1"
@@ -92,16 +94,7 @@ def _text(case: Case, _document: Mapping[str, Any]) -> Judgement:
 
 
 def _context(case: Case, _document: Mapping[str, Any]) -> Judgement:
-    offer = case["offer"]
-    context = Offer(
-        purpose=Purpose[offer["purpose"].upper()],
-        institution=bytes.fromhex(offer["institution"]),
-        terminal=bytes.fromhex(offer["terminal"]),
-        challenge=bytes.fromhex(offer["challenge"]),
-        bill_id=bytes.fromhex(offer["bill_id"]),
-        amount_fen=offer["amount_fen"],
-    ).context()
-    return _expected(case, {"context": context.hex()})
+    return _expected(case, {"context": holder.read_offer(case["offer"]).context().hex()})
 
 
 def _inspect(case: Case, _document: Mapping[str, Any]) -> Judgement:
@@ -118,9 +111,8 @@ def _verify(case: Case, document: Mapping[str, Any]) -> Judgement:
         context=_bytes_or_none(wants.get("context")),
         context_required=wants.get("context_required", False),
     )
-    revoked = case.get("revocations")
-    revocations = None if revoked is None else _ListedRevocations(revoked)
     now = datetime.fromisoformat(case["now"])
+    revocations = _revocations(case, trust)
     verdict = CodeVerifier(trust).verify(case["text"], reader, now, revocations)
     got = describe_verdict(verdict)
     if verdict.holds and verdict.code is not None and "index_root" in case:
@@ -129,6 +121,16 @@ def _verify(case: Case, document: Mapping[str, Any]) -> Judgement:
         if index is not None:
             got["index"] = _index_document(index)
     return _expected(case, got)
+
+
+def _revocations(case: Case, trust: TrustList) -> RevocationView | None:
+    """Signed ``lists``, taken at ``now`` or ``lists_taken_at``, or plain ``revocations``."""
+    if "lists" in case:
+        taken = datetime.fromisoformat(case.get("lists_taken_at", case["now"]))
+        blobs = [bytes.fromhex(blob) for blob in case["lists"]]
+        return RevocationSet(open_revocation_chain([blob], trust, taken) for blob in blobs)
+    revoked = case.get("revocations")
+    return None if revoked is None else _ListedRevocations(revoked)
 
 
 def _index_document(index: Index) -> dict[str, object]:
@@ -181,9 +183,9 @@ def _make_printed(
 def _make_bound(
     issuer: Issuer, index: Index, given: Mapping[str, Any], document: Mapping[str, Any]
 ) -> str:
-    holder = PrivateKey.from_bytes(bytes.fromhex(document["keys"][given["holder"]]))
+    phone = PrivateKey.from_bytes(bytes.fromhex(document["keys"][given["holder"]]))
     request = CredentialRequest(
-        index=index, code_class=given["class"], holder_key=holder.public, life_min=given["life"]
+        index=index, code_class=given["class"], holder_key=phone.public, life_min=given["life"]
     )
     now = datetime.fromisoformat(given["issued_at"])
     moment = Moment(
@@ -193,7 +195,7 @@ def _make_bound(
         context=_bytes_or_none(given.get("context")),
     )
     credential = issue_credential(issuer, request, now)
-    return show_bound(credential, FixedNonceSigner(holder, given["holder_k"]), moment).text
+    return show_bound(credential, FixedNonceSigner(phone, given["holder_k"]), moment).text
 
 
 _MAKERS = {Kind.ONCE: _make_once, Kind.PRINTED: _make_printed, Kind.BOUND: _make_bound}
@@ -204,4 +206,5 @@ JUDGES: dict[str, CaseJudge] = {
     "inspect": _inspect,
     "verify": _verify,
     "issue": _issue,
+    **holder.JUDGES,
 }

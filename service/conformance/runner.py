@@ -11,13 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.conformance import ciphers, health_code, identity, insurance, payments
+from service.conformance import (
+    ciphers,
+    code_lists,
+    code_offers,
+    health_code,
+    identity,
+    insurance,
+    payments,
+)
 from service.conformance.verdict import UNSUPPORTED, CaseJudge, MalformedFile, Verdict
 
 FILE_MAX = 1 << 26
 NOT_JUDGED = frozenset({"persons", "sandbox_policy", "uncertain_outcomes"})
 """Sections that hold material for others, or behaviour that only simulation shows."""
 
+_HEALTH_CODE = {**health_code.JUDGES, **code_lists.JUDGES, **code_offers.JUDGES}
 _IDENTITY = frozenset(
     {
         "citizen_id",
@@ -69,7 +78,7 @@ def _form_of(document: Mapping[str, Any]) -> _Form:
     names = set(document)
     if document.get("form") == health_code.FORM:
         aside = frozenset({"form", "note", "root", "trust_lists", "keys", "index_root"})
-        return _Form(health_code.JUDGES, document, aside)
+        return _Form(_HEALTH_CODE, document, aside)
     if isinstance(document.get("vectors"), list):
         shared = document.get("keys", {})
         return _Form(payments.JUDGES, shared, frozenset(names - {"vectors"}), by_kind=True)

@@ -199,14 +199,15 @@ async def _link(
         if not rules.names_the_same(view.name.reveal(), view.id_no.reveal(), answer):
             await _report_another_person(conn, ctx, view, institution)
             return rules.view_of(InsuranceStatus.NOT_LINKED, None)
-        number_hash = ctx.sealer.blind("insurance person", answer.person_no)
+        number_hash = ctx.sealer.blind(rules.NUMBER_KIND, answer.person_no)
+        known_as = ctx.sealer.blind_all(rules.NUMBER_KIND, answer.person_no)
         linked = await _linked(conn, ctx, view.record_id)
         confirmed: set[int] = set()
         for enrolment in rules.active_enrolments(answer):
             same = [
                 row
                 for row in linked
-                if row.number_hash == number_hash and row.insurance_type == enrolment.insurance_type
+                if row.number_hash in known_as and row.insurance_type == enrolment.insurance_type
             ]
             if same:
                 confirmed.add(same[0].credential_id)

@@ -16,6 +16,8 @@ from service.person.names import check_name, compatible
 from service.reader.repair import RAW_MAX, repair
 
 TEXT_MAX = RAW_MAX
+NUMBER_KIND = "insurance person"
+"""What the blind keys of the bureau's person numbers are made for."""
 FRESH = timedelta(hours=1)
 """A link that was confirmed so recently is not asked again at every scan."""
 PREFERRED_TYPES = ("310", "390")

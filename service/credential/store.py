@@ -26,7 +26,8 @@ on conflict (record_id, kind, number_hash, insurance_type) where state = 'LINKED
 UPDATE_CREDENTIAL = """
 update credential
 set region = $4, state = $5, checked_at = $6, ended_at = $7, row_mac = $8
-where record_id = $1 and credential_id = $2 and checked_at = $3 and state = 'LINKED'
+where record_id = $1 and credential_id = $2 and checked_at = $3 and number_hash = $9
+  and state = 'LINKED'
 """
 
 
@@ -41,7 +42,7 @@ async def insert_credential(conn: Connection, row: Credential) -> bool:
 
 
 async def update_credential(conn: Connection, row: Credential, was_checked_at: datetime) -> bool:
-    """Compare-and-set on the last check; False when somebody checked meanwhile."""
+    """Compare-and-set on the last check and the hash that the MAC covers; False when changed."""
     return (
         await execute(
             conn,
@@ -54,6 +55,7 @@ async def update_credential(conn: Connection, row: Credential, was_checked_at: d
             row.checked_at,
             row.ended_at,
             row.row_mac,
+            row.number_hash,
         )
         == 1
     )

@@ -2,12 +2,10 @@
 
 from typing import Annotated
 
-import msgspec
-from litestar import Request, Response, Router, get, post
-from litestar.datastructures import State
+from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.params import JSONBody, QueryParameter
 
 from service.healthcode import actions
 from service.healthcode.model import ScanRequest
@@ -22,8 +20,7 @@ from service.healthcode.schemas import (
 from service.healthcode.symbols import SymbolDrawer
 from service.kernel.clock import business_day
 from service.kernel.context import Context
-from service.kernel.http_problems import MEDIA_TYPE
-from service.kernel.idempotency import Answer, answer_once
+from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.limits import RateLimit
 from service.kernel.principals import Application, Resident, Terminal
 from service.kernel.problems import NotAllowed
@@ -60,33 +57,35 @@ async def issue_code(
 async def resolve_scan(
     terminal: NamedDependency[Terminal],
     data: JSONBody[ScanBody],
-    request: Request[None, None, State],
+    request: AnyRequest,
     ctx: NamedDependency[Context],
-    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Resolve any code to one person. The answer is a ``ScanAnswer``.
 
     The same Idempotency-Key gives the same scan; another key finds the code used.
     """
 
-    async def run() -> Answer:
-        given = ScanRequest(text=data.text, purpose=data.purpose, request_key=idempotency_key or "")
+    async def run() -> ScanAnswer:
+        given = ScanRequest(
+            text=data.text,
+            purpose=data.purpose,
+            request_key=idempotency_key or "",
+            offer=data.offer,
+        )
         resolved = await actions.resolve_scan(ctx, terminal, given)
         today = business_day(ctx.clock.now())
-        return Answer(200, msgspec.json.encode(ScanAnswer.of(ctx, resolved, terminal, today)))
+        return ScanAnswer.of(ctx, resolved, terminal, today)
 
-    answer = await answer_once(
-        ctx.pool,
-        ctx.sealer,
-        ctx.clock,
+    return await respond_once(
+        ctx,
+        request,
         caller=terminal.caller,
         operation="scan",
         key=idempotency_key,
-        given=await request.body(),
         run=run,
+        status=200,
     )
-    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
-    return Response(answer.body, status_code=answer.status, media_type=media_type)
 
 
 @get("/v1/institution/scans", tags=["institution"])

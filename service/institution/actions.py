@@ -1,15 +1,15 @@
 """Enrol institutions, applications and terminals; look them up; name their patients."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import msgspec
 
-from crypto.keyring import KeyKind
+from crypto.keyring import Key, KeyKind
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import hmac_sm3, sm3
-from service.institution import rules, store
+from service.institution import caller_keys, rules, store
 from service.institution.model import (
     Activated,
     CallerState,
@@ -64,12 +64,16 @@ async def enrol_institution(ctx: Context, new: NewInstitution) -> Institution:
 
 async def get_institution(ctx: Context, institution_id: int) -> Institution:
     """Raises ``NotFound``; ``RowTampered`` when the row was changed from outside."""
-    async with connection(ctx.pool) as conn:
-        row = await store.find_institution(conn, institution_id)
-    if row is None:
-        raise NotFound
-    ctx.sealer.check_mac("institution", row.mac_parts(), row.row_mac)
-    return row
+
+    async def load() -> Institution:
+        async with connection(ctx.pool) as conn:
+            row = await store.find_institution(conn, institution_id)
+        if row is None:
+            raise NotFound
+        ctx.sealer.check_mac("institution", row.mac_parts(), row.row_mac)
+        return row
+
+    return await ctx.memory.get(("institution", institution_id), load)
 
 
 async def list_institutions(ctx: Context) -> list[Institution]:
@@ -79,9 +83,18 @@ async def list_institutions(ctx: Context) -> list[Institution]:
 
 
 async def enrol_application(
-    ctx: Context, institution_id: int, *, name: str, public_key: bytes, scopes: frozenset[str]
+    ctx: Context,
+    institution_id: int,
+    *,
+    name: str,
+    public_key: bytes,
+    scopes: frozenset[str],
+    key_until: datetime | None = None,
 ) -> EnrolledApplication:
-    """Raises ``BadKey`` for a key that is not a point, ``NotFound``, ``ValueError`` (scopes)."""
+    """Enrol by a bare key, which counts until ``key_until``, or for good.
+
+    Raises ``BadKey`` for a key that is not a point, ``NotFound``, ``ValueError`` (scopes).
+    """
     if not scopes or not scopes <= SCOPES:
         raise ValueError(f"scopes are {sorted(SCOPES)}")
     row = EnrolledApplication(
@@ -93,6 +106,7 @@ async def enrol_application(
         state=CallerState.ACTIVE,
         created_at=ctx.clock.now(),
         row_mac=b"",
+        key_until=key_until,
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("application", row.mac_parts()))
     async with connection(ctx.pool) as conn:
@@ -231,10 +245,11 @@ async def _prove_application(
 ) -> Proved:
     async with connection(ctx.pool) as conn:
         row = await store.find_application(conn, institution_id, application_id)
-    if row is None or row.state is not CallerState.ACTIVE:
-        raise NotAuthenticated(UNPROVED)
-    ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
-    if not rules.signature_holds(row.public_key, text, claimed.signature):
+        if row is None or row.state is not CallerState.ACTIVE:
+            raise NotAuthenticated(UNPROVED)
+        ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
+        keys = await caller_keys.accepted_keys(ctx, conn, row)
+    if not any(rules.signature_holds(key, text, claimed.signature) for key in keys):
         raise NotAuthenticated(UNPROVED)
     principal = Application(
         institution_id=institution_id,
@@ -255,6 +270,16 @@ def platform_key(ctx: Context) -> PublicKey:
     return _private_key(key.material).public
 
 
+def platform_keys(ctx: Context) -> list[tuple[Key, PublicKey]]:
+    """Every key that may stand under an answer, the next one before its time too."""
+    now = ctx.clock.now()
+    return [
+        (key, _private_key(key.material).public)
+        for key in ctx.ring.keys
+        if key.kind is KeyKind.TRANSPORT and key.is_accepted(max(now, key.use_from))
+    ]
+
+
 @lru_cache(maxsize=8)
 def _private_key(material: bytes) -> PrivateKey:
     """The handle of a signing key; importing it costs as much as a signature."""
@@ -264,17 +289,21 @@ def _private_key(material: bytes) -> PrivateKey:
 async def _prove_terminal(
     ctx: Context, institution_id: int, terminal_id: int, claimed: Claimed, text: bytes
 ) -> Proved:
-    async with connection(ctx.pool) as conn:
-        row = await store.find_terminal(conn, institution_id, terminal_id)
-    if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
-        raise NotAuthenticated(UNPROVED)
-    ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
-    key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+    async def load() -> tuple[Terminal, bytes]:
+        async with connection(ctx.pool) as conn:
+            row = await store.find_terminal(conn, institution_id, terminal_id)
+        if row is None or row.state is not CallerState.ACTIVE or row.key_sealed is None:
+            raise NotAuthenticated(UNPROVED)
+        ctx.sealer.check_mac("terminal", row.mac_parts(), row.row_mac)
+        key = ctx.sealer.open_local("terminal", terminal_id.to_bytes(8), row.key_sealed)
+        principal = Terminal(
+            institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
+        )
+        return principal, key
+
+    principal, key = await ctx.memory.get(("terminal", institution_id, terminal_id), load)
     if not rules.mac_holds(key, text, claimed.signature):
         raise NotAuthenticated(UNPROVED)
-    principal = Terminal(
-        institution_id=institution_id, terminal_id=terminal_id, public_place=row.public_place
-    )
     return Proved(principal, lambda answer: ("terminal", hmac_sm3(key, answer)))
 
 

@@ -7,19 +7,23 @@ import msgspec
 from crypto import publicid
 from crypto.errors import BadEncoding
 from crypto.keyring import KeyRing
+from crypto.signer import RingSigner, SM2Signer
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
 from service.kernel.ids import IdSource, RandomIds
+from service.kernel.live_ring import LiveRing
 from service.kernel.metrics import Metrics
+from service.kernel.outside_roots import OutsideRoots
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
+from service.kernel.short_memory import ShortMemory
 
 
 class PublicIds:
     """Ids as callers see them: opaque, and carrying the shard they route to."""
 
-    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+    def __init__(self, ring: LiveRing, clock: Clock) -> None:
         self._ids = publicid.PublicIds(ring, "row")
         self._clock = clock
 
@@ -54,6 +58,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions to a provider about one order."""
     lease: timedelta = timedelta(seconds=30)
     code_life_s: int = 60
+    credential_life_min: int = 2880
+    """Of a phone's credential, which is renewed when older than half."""
     test_provinces: frozenset[str] = frozenset()
     """First pairs of ID numbers accepted beside the real provinces; ``99`` in the sandbox."""
     session_life: timedelta = timedelta(hours=12)
@@ -61,6 +67,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Where providers reach us: scheme and host, no path."""
     cashier_url: str | None = None
     """The twin's cashier page; None outside the sandbox."""
+    certificate_life: timedelta = timedelta(days=365)
+    """Of the certificates that our own authority issues."""
+    certificates_required: bool = False
+    """Whether hospitals' applications that have only a bare key are turned away."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,26 +79,44 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     pool: Pool
     clock: Clock
     ids: IdSource
-    ring: KeyRing
+    ring: LiveRing
+    signer: SM2Signer
+    """Where issuer keys sign; asked through ``healthcode.issuing`` alone."""
     sealer: Sealer
     public_ids: PublicIds
+    memory: ShortMemory
     metrics: Metrics
     partners: Partners
     policy: Policy
+    outside_roots: OutsideRoots
 
 
 def make_context(
-    *, pool: Pool, clock: Clock, ring: KeyRing, partners: Partners, policy: Policy
+    *,
+    pool: Pool,
+    clock: Clock,
+    ring: KeyRing | LiveRing,
+    partners: Partners,
+    policy: Policy,
+    signer: SM2Signer | None = None,
+    outside_roots: OutsideRoots | None = None,
 ) -> Context:
-    """Bundle the outside world; tests pass their own clock, ring and partners."""
+    """Bundle the outside world; tests pass their own clock, ring and partners.
+
+    Without a signer the ring's own keys sign, in this process.
+    """
+    live = LiveRing(ring) if isinstance(ring, KeyRing) else ring
     return Context(
         pool=pool,
         clock=clock,
         ids=RandomIds(),
-        ring=ring,
-        sealer=Sealer(ring, clock),
-        public_ids=PublicIds(ring, clock),
+        ring=live,
+        signer=signer or RingSigner(live, clock.now),
+        sealer=Sealer(live, clock),
+        public_ids=PublicIds(live, clock),
+        memory=ShortMemory(clock),
         metrics=Metrics(),
         partners=partners,
         policy=policy,
+        outside_roots=outside_roots or OutsideRoots(),
     )

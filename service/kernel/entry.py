@@ -7,6 +7,7 @@ signed back.
 import base64
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -19,7 +20,7 @@ from service.kernel.limits import BoundedQueue, RateLimit
 from service.kernel.logs import get_logger
 from service.kernel.metrics import Metrics
 from service.kernel.principals import Application, Terminal
-from service.kernel.problems import BodyTooLarge, NotAuthenticated
+from service.kernel.problems import BodyTooLarge, NotAuthenticated, Overloaded
 from service.kernel.signed_requests import (
     SCHEME_APPLICATION,
     SCHEME_TERMINAL,
@@ -38,6 +39,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+UNQUEUED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by those who watch the server: a full queue must not look like a dead server."""
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SIGNED_PREFIXES: Mapping[str, str] = {
     "/v1/institution/": SCHEME_APPLICATION,
@@ -45,6 +48,12 @@ SIGNED_PREFIXES: Mapping[str, str] = {
 }
 
 _log = get_logger("entry")
+_REFUSAL = Overloaded(retry_after_s=1)
+_OVERLOADED = msgspec.json.encode(_REFUSAL.body("\0")).replace(b"\\u0000", b"%s")
+_OVERLOADED_HEADERS = [
+    (b"content-type", MEDIA_TYPE.encode()),
+    *((name.lower().encode(), text.encode()) for name, text in problem_headers(_REFUSAL).items()),
+]
 
 
 class Proved(msgspec.Struct, frozen=True):
@@ -76,6 +85,7 @@ class Entry:
         self._app = app
         self._queue = queue
         self._metrics = metrics
+        self._shed_count = metrics.requests.labels("shed", str(Overloaded.status))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,6 +93,10 @@ class Entry:
             return
         request_id = secrets.token_hex(8)
         scope["state"] = {**(scope.get("state") or {}), "request_id": request_id}
+        waits = scope["path"] not in UNQUEUED
+        if waits and self._queue.is_full:
+            await self._shed(scope, send)
+            return
         started = perf_counter()
         status = 0
 
@@ -98,7 +112,7 @@ class Entry:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                async with self._queue.place():
+                async with self._queue.place() if waits else nullcontext():
                     await self._app(scope, receive, noting_send)
             except Exception as fault:
                 if status:
@@ -109,6 +123,19 @@ class Entry:
         operation = _operation(scope)
         self._metrics.requests.labels(operation, str(status)).inc()
         self._metrics.request_s.labels(operation).observe(perf_counter() - started)
+
+    async def _shed(self, scope: Scope, send: Send) -> None:
+        """Refuse before any work: what is refused must cost next to nothing."""
+        self._shed_count.inc()
+        request_id = scope["state"]["request_id"].encode()
+        body = _OVERLOADED % request_id
+        headers = [
+            *_OVERLOADED_HEADERS,
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", request_id),
+        ]
+        await send({"type": "http.response.start", "status": Overloaded.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def _operation(scope: Scope) -> str:

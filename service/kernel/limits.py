@@ -41,10 +41,15 @@ class BoundedQueue:
         self._waiting = waiting
         self._patience_s = patience_s
 
+    @property
+    def is_full(self) -> bool:
+        """True if another one would be refused at once."""
+        return self._line >= self._waiting and self._slots.locked()
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold a place. Raises ``Overloaded`` when the line is full or too slow."""
-        if self._line >= self._waiting and self._slots.locked():
+        if self.is_full:
             raise Overloaded(retry_after_s=1)
         self._line += 1
         try:

@@ -38,6 +38,12 @@ class Metrics:
             ["loop"],
             registry=self.registry,
         )
+        self.key_days_left = Gauge(
+            "yimatong_key_days_left",
+            "Days until no key of this kind may sign, seal or index",
+            ["kind"],
+            registry=self.registry,
+        )
 
     def text(self) -> bytes:
         """The Prometheus text format."""

@@ -35,6 +35,8 @@ class Resident(msgspec.Struct, frozen=True, kw_only=True):
 
     account_id: int
     session_id: str
+    record_id: int | None
+    """The resident's own record; None before registration."""
 
     @property
     def caller(self) -> str:

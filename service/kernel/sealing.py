@@ -7,20 +7,23 @@ columns, so that a change by SQL is refused and alarmed.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from crypto import blindindex, envelope
 from crypto.canonical import Value, encode_parts
 from crypto.errors import BadCiphertext, BadKey
-from crypto.keyring import KeyKind, KeyRing
+from crypto.keyring import Key, KeyKind
 from crypto.sm3 import hmac_sm3
 from service.kernel.clock import Clock
 from service.kernel.database import Connection, insert_new
+from service.kernel.live_ring import LiveRing
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 
 CACHED_KEYS = 4096
+CLOCKS_APART = timedelta(minutes=5)
+"""How far the clocks of two processes may differ: what one writes the other must read."""
 
 INSERT_DATA_KEY = """
 insert into data_key (record_id, wrapped, created_at)
@@ -45,10 +48,11 @@ class RecordKey(msgspec.Struct, frozen=True):
 class Sealer:
     """Everything that turns ring keys into sealed columns, MACs, blind keys and pseudonyms."""
 
-    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+    def __init__(self, ring: LiveRing, clock: Clock) -> None:
         self._ring = ring
         self._clock = clock
         self._open: OrderedDict[int, RecordKey] = OrderedDict()
+        self._opened_by = ring.snapshot
 
     async def new_record_key(self, conn: Connection, record_id: int, now: datetime) -> RecordKey:
         """Make and store the data key of a new record."""
@@ -60,6 +64,9 @@ class Sealer:
 
     async def record_key(self, conn: Connection, record_id: int) -> RecordKey:
         """The data key of a record. Raises ``NotFound`` when it was destroyed or never was."""
+        if self._opened_by is not self._ring.snapshot:
+            self._open.clear()  # what a destroyed key opened must not stay open
+            self._opened_by = self._ring.snapshot
         if found := self._open.get(record_id):
             self._open.move_to_end(record_id)
             return found
@@ -94,6 +101,19 @@ class Sealer:
         secret = self._unwrap(sealed[: envelope.WRAPPED_SIZE], place, table)
         return _opened(secret, sealed[envelope.WRAPPED_SIZE :], place, table)
 
+    def rewrap_local(self, table: str, row_key: bytes, sealed: bytes) -> bytes:
+        """The same envelope with its data key under the current key. Raises ``RowTampered``."""
+        place: list[Value] = [table, row_key]
+        secret = self._unwrap(sealed[: envelope.WRAPPED_SIZE], place, table)
+        wrapped = envelope.wrap_data_key(self._ring, secret, place, self._clock.now())
+        return wrapped + sealed[envelope.WRAPPED_SIZE :]
+
+    def rewrap_record_key(self, record_id: int, wrapped: bytes) -> bytes:
+        """A record's data key under the current key. Raises ``RowTampered``."""
+        place: list[Value] = ["data_key", record_id]
+        secret = self._unwrap(wrapped, place, "data_key")
+        return envelope.wrap_data_key(self._ring, secret, place, self._clock.now())
+
     def row_mac(self, table: str, parts: Sequence[Value]) -> bytes:
         """The keyed SM3 over the columns of a row, with the key's version byte in front."""
         key = self._ring.current(KeyKind.ROW_MAC, self._clock.now())
@@ -101,11 +121,8 @@ class Sealer:
 
     def check_mac(self, table: str, parts: Sequence[Value], mac: bytes) -> None:
         """Raises ``RowTampered`` when the row is not what this program wrote."""
-        try:
-            key = self._ring.accepted(KeyKind.ROW_MAC, mac[0] if mac else 0, self._clock.now())
-        except BadKey:
-            raise RowTampered(table) from None
-        if not envelope.is_row_mac(key.material, table, parts, mac[1:]):
+        key = self._accepted(KeyKind.ROW_MAC, mac[0] if mac else 0)
+        if key is None or not envelope.is_row_mac(key.material, table, parts, mac[1:]):
             raise RowTampered(table)
 
     def blind(self, kind: str, text: str) -> bytes:
@@ -114,13 +131,46 @@ class Sealer:
         return blindindex.blind_index_to_store(self._ring, 0, value, self._clock.now())
 
     def blind_all(self, kind: str, text: str) -> tuple[bytes, ...]:
-        """The blind keys under every accepted version, newest first, for look-ups."""
+        """The blind keys under every accepted version, newest first, for look-ups.
+
+        A version that another process's clock may have opened already counts as accepted.
+        """
+        now = self._clock.now()
         value = f"{kind}\0{text}".encode()
-        return blindindex.blind_indexes_to_find(self._ring, 0, value, self._clock.now())
+        keys = {
+            key.version: key
+            for at in (now, now + CLOCKS_APART)
+            for key in self._ring.all_accepted(KeyKind.BLIND_INDEX, at)
+        }
+        return tuple(
+            blindindex.blind_index(keys[version], 0, value) for version in sorted(keys)[::-1]
+        )
+
+    def blind_in_use(self, kind: str, text: str) -> tuple[bytes, ...]:
+        """The blind keys that some process may be storing now, oldest first, for what is once.
+
+        Around a rotation two processes may store under two versions; a claim or a unique row
+        holds against both only when it is taken under both, in this order.
+        """
+        now = self._clock.now()
+        value = f"{kind}\0{text}".encode()
+        return tuple(
+            blindindex.blind_index(key, 0, value)
+            for key in self._ring.keys
+            if key.kind is KeyKind.BLIND_INDEX
+            and key.use_from <= now + CLOCKS_APART
+            and now - CLOCKS_APART < key.use_until
+        )
 
     def blind_version(self) -> int:
         """The version that ``blind`` uses now."""
         return self._ring.current(KeyKind.BLIND_INDEX, self._clock.now()).version
+
+    def is_current(self, kind: KeyKind, version: int) -> bool:
+        """Whether nothing newer than this version of ``kind`` protects new rows."""
+        current = self._ring.current(kind, self._clock.now()).version
+        newer = version > current and self._accepted(kind, version) is not None
+        return version == current or newer
 
     def pseudonym(self, institution_id: int, record_id: int) -> bytes:
         """What one institution calls a record: 16 bytes that no other institution shares.
@@ -130,11 +180,23 @@ class Sealer:
         key = self._ring.accepted(KeyKind.INSTITUTION_PSEUDONYM, 1, self._clock.now())
         return hmac_sm3(key.material, encode_parts([institution_id, record_id]))[:16]
 
+    def _accepted(self, kind: KeyKind, version: int) -> Key | None:
+        now = self._clock.now()
+        for at in (now, now + CLOCKS_APART):
+            try:
+                return self._ring.accepted(kind, version, at)
+            except BadKey:
+                continue
+        return None
+
     def _unwrap(self, wrapped: bytes, place: Sequence[Value], table: str) -> bytes:
-        try:
-            return envelope.unwrap_data_key(self._ring, wrapped, place, self._clock.now())
-        except BadCiphertext:
-            raise RowTampered(table) from None
+        now = self._clock.now()
+        for at in (now, now + CLOCKS_APART):
+            try:
+                return envelope.unwrap_data_key(self._ring, wrapped, place, at)
+            except BadCiphertext:
+                continue
+        raise RowTampered(table)
 
 
 def _opened(secret: bytes, sealed: bytes, place: Sequence[Value], table: str) -> bytes:

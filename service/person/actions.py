@@ -133,26 +133,31 @@ async def _under_claim(
 ) -> Registered:
     """Run ``work`` in a transaction while holding the strongest key, so that two desks queue up.
 
-    The hold is given up by the transaction itself: whoever lost it meanwhile commits nothing.
+    Around a rotation the key is held under every version that some process may be storing, in one
+    order, so that desks with different versions queue up too. The hold is given up by the
+    transaction itself: whoever lost it meanwhile commits nothing.
     """
     if facts.id_no is None:
         return await retry_serialization(lambda: _in_transaction(ctx, work))
-    key = ctx.sealer.blind_all(*intake.number_kind(facts, facts.id_no))[-1]
+    keys = ctx.sealer.blind_in_use(*intake.number_kind(facts, facts.id_no))
     token = ctx.ids.token()
-    await _claim(ctx, key, token)
 
     async def held(conn: Connection) -> Registered:
         done = await work(conn)
-        if not await store.release_claim(conn, key, token):
-            raise RegistrationBusy(retry_after_s=1)
+        for key in keys:
+            if not await store.release_claim(conn, key, token):
+                raise RegistrationBusy(retry_after_s=1)
         return done
 
     try:
+        for key in keys:
+            await _claim(ctx, key, token)
         return await retry_serialization(lambda: _in_transaction(ctx, held))
     except BaseException:
         with suppress(*UNAVAILABLE):  # the hold ends by itself
             async with connection(ctx.pool) as conn:
-                await store.release_claim(conn, key, token)
+                for key in keys:
+                    await store.release_claim(conn, key, token)
         raise
 
 

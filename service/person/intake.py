@@ -13,7 +13,7 @@ from service.casework.actions import open_item
 from service.casework.model import NewItem
 from service.kernel.context import Context
 from service.kernel.database import Connection
-from service.kernel.problems import InvariantBroken, NotFound
+from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 from service.person import rules, store
 from service.person.model import (
     Decision,
@@ -36,10 +36,11 @@ Within = Callable[[Connection, Registered], Awaitable[None]]
 
 
 def number_kind(facts: Facts, id_no: str) -> tuple[str, str]:
-    return _blind_kind(rules.OWN_NUMBER), rules.number_key_text(facts.id_type, id_no)
+    return blind_kind(rules.OWN_NUMBER), rules.number_key_text(facts.id_type, id_no)
 
 
-def _blind_kind(kind: int) -> str:
+def blind_kind(kind: int) -> str:
+    """What the blind keys of one kind of match key are made for."""
     return f"match key {kind}"
 
 
@@ -64,7 +65,7 @@ async def take_in(
         checked_person(ctx, await store.lock_person(conn, person_id))
     record = await _store_record(conn, ctx, registration, facts)
     for kind, text in rules.match_key_texts(facts):
-        blind = ctx.sealer.blind(_blind_kind(kind), text)
+        blind = ctx.sealer.blind(blind_kind(kind), text)
         version = ctx.sealer.blind_version()
         await store.insert_key(conn, blind, kind, version, record.record_id, now)
     decision = await _append_decision(conn, ctx, record.record_id, verdict)
@@ -199,15 +200,31 @@ async def known(conn: Connection, ctx: Context, record_id: int) -> Known:
         raise NotFound
     ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
     link = await open_link(conn, ctx, record_id)
-    key = await ctx.sealer.record_key(conn, record_id)
-    plain = ctx.sealer.open(key, "record", "sealed", record_id, record.sealed)
     return Known(
         record_id=record_id,
         person_id=link.person_id,
         source=record.source,
         received_at=record.received_at,
-        facts=msgspec.json.decode(plain, type=SealedRecord).facts,
+        facts=await _opened(conn, ctx, record),
     )
+
+
+async def facts_of(conn: Connection, ctx: Context, record_id: int) -> Facts | None:
+    """What a record says, linked or not; None when it was forgotten. Raises ``RowTampered``."""
+    record = await store.find_record(conn, record_id)
+    if record is None:
+        raise RowTampered("match_key")
+    ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
+    try:
+        return await _opened(conn, ctx, record)
+    except NotFound:
+        return None
+
+
+async def _opened(conn: Connection, ctx: Context, record: Record) -> Facts:
+    key = await ctx.sealer.record_key(conn, record.record_id)
+    plain = ctx.sealer.open(key, "record", "sealed", record.record_id, record.sealed)
+    return msgspec.json.decode(plain, type=SealedRecord).facts
 
 
 async def open_link(conn: Connection, ctx: Context, record_id: int) -> Link:

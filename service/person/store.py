@@ -23,7 +23,8 @@ LIST_BY_KEY = """
 select record_id
 from match_key
 where blind_key = any($1::bytea[]) and kind = $2
-order by created_at, record_id
+group by record_id
+order by min(created_at), record_id
 limit $3
 """
 INSERT_KEY = """
@@ -138,7 +139,7 @@ async def release_claim(conn: Connection, blind_key: bytes, token: bytes) -> boo
 async def list_by_key(
     conn: Connection, blind_keys: Sequence[bytes], kind: int, limit: int
 ) -> list[int]:
-    """Records with one of these keys, oldest first."""
+    """Records with one of these keys, oldest first; once each, also under two versions."""
     rows = await conn.fetch(LIST_BY_KEY, list(blind_keys), kind, limit)
     return [row["record_id"] for row in rows]
 

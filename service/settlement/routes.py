@@ -1,18 +1,15 @@
 """HTTP of settlements for residents and hospitals; terminals have ``routes_terminal``."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from service.account import actions as account
 from service.kernel.context import Context
-from service.kernel.http_problems import MEDIA_TYPE
-from service.kernel.idempotency import Answer, answer_once
+from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Application, Resident
 from service.kernel.problems import NotAllowed
 from service.receipt import actions as receipt
@@ -33,8 +30,7 @@ SCOPE = "settlement"
 LOGIN_OF = {"wechatpay": "wechat"}
 """The login platform whose ids a provider knows its payers by."""
 
-IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
-AnyRequest = Request[Any, Any, Any]
+OPERATION = "settlement"
 STARTED = {
     202: ResponseSpec(
         data_container=SettlementAnswer, generate_examples=False, description="Under way."
@@ -47,38 +43,10 @@ SHOWN = {
 }
 
 
-async def once(
-    ctx: Context,
-    request: AnyRequest,
-    caller: str,
-    key: str | None,
-    run: Callable[[], Awaitable[msgspec.Struct]],
-    status: int,
-) -> Response[bytes]:
-    """One effect and one answer for the caller's key on this path."""
-
-    async def encoded() -> Answer:
-        return Answer(status, msgspec.json.encode(await run()))
-
-    path = request.url.path
-    answer = await answer_once(
-        ctx.pool,
-        ctx.sealer,
-        ctx.clock,
-        caller=caller,
-        operation="settlement",
-        key=key,
-        given=path.encode() + b"\n" + await request.body(),
-        run=encoded,
-    )
-    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
-    return Response(answer.body, status_code=answer.status, media_type=media_type)
-
-
 async def _own(ctx: Context, resident: Resident, text: str) -> tuple[int, int]:
     """(record, row) of the resident's own thing. Raises ``NotFound``, ``RegistrationNeeded``."""
     record_id, local_id = ctx.public_ids.parse(text)
-    await account.check_own(ctx, resident.account_id, record_id)
+    await account.check_own(ctx, resident, record_id)
     return record_id, local_id
 
 
@@ -115,7 +83,15 @@ async def start(
         row = await actions.start(ctx, command)
         return await _answer(ctx, record_id, row.settlement_id)
 
-    return await once(ctx, request, resident.caller, idempotency_key, run, 202)
+    return await respond_once(
+        ctx,
+        request,
+        caller=resident.caller,
+        operation=OPERATION,
+        key=idempotency_key,
+        run=run,
+        status=202,
+    )
 
 
 @get("/v1/me/settlements/{settlement_id:str}", tags=["resident"])
@@ -158,7 +134,15 @@ async def pay(
         )
         return await _answer(ctx, *key)
 
-    return await once(ctx, request, resident.caller, idempotency_key, run, 200)
+    return await respond_once(
+        ctx,
+        request,
+        caller=resident.caller,
+        operation=OPERATION,
+        key=idempotency_key,
+        run=run,
+        status=200,
+    )
 
 
 @post(
@@ -182,7 +166,15 @@ async def confirm(
         await actions.confirm(ctx, *key)
         return await _answer(ctx, *key)
 
-    return await once(ctx, request, resident.caller, idempotency_key, run, 200)
+    return await respond_once(
+        ctx,
+        request,
+        caller=resident.caller,
+        operation=OPERATION,
+        key=idempotency_key,
+        run=run,
+        status=200,
+    )
 
 
 @post("/v1/me/settlements/{settlement_id:str}/abandonment", status_code=200, tags=["resident"])
@@ -265,7 +257,15 @@ async def acknowledge(
         found = await actions.get_of_institution(ctx, application, settlement_id)
         return PostableAnswer.of(ctx, *found)
 
-    return await once(ctx, request, application.caller, idempotency_key, run, 200)
+    return await respond_once(
+        ctx,
+        request,
+        caller=application.caller,
+        operation=OPERATION,
+        key=idempotency_key,
+        run=run,
+        status=200,
+    )
 
 
 RESIDENT = [start, read, pay, confirm, abandon, read_receipt]

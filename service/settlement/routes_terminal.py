@@ -7,11 +7,12 @@ from litestar.params import FromPath, JSONBody
 
 from service.healthcode.symbols import SymbolDrawer
 from service.kernel.context import Context
+from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Terminal
 from service.receipt import actions as receipt
 from service.settlement import actions, paying, scans
 from service.settlement.model import Channel, StartPayment, StartSettlement
-from service.settlement.routes import SHOWN, STARTED, AnyRequest, IdempotencyKey, once
+from service.settlement.routes import OPERATION, SHOWN, STARTED
 from service.settlement.schemas import (
     Nothing,
     PaymentRequest,
@@ -48,7 +49,7 @@ async def start(
     """Begin to settle a bill of the scanned person at this institution."""
 
     async def run() -> SettlementAnswer:
-        scan = await scans.starting_scan(ctx, terminal, scan_id)
+        scan = await scans.starting_scan(ctx, terminal, scan_id, data.bill_id)
         record_id, bill_id = ctx.public_ids.parse(data.bill_id)
         await scans.check_scanned(ctx, scan, record_id)
         command = StartSettlement(
@@ -60,12 +61,21 @@ async def start(
             account_id=None,
             use_account=data.use_account,
             insured=data.insured,
+            approved_fen=scan.bound_amount_fen,
         )
         row = await actions.start(ctx, command)
         text = ctx.public_ids.text(row.record_id, row.settlement_id)
         return await _answer(ctx, terminal, scan_id, text, symbol_drawer)
 
-    return await once(ctx, request, terminal.caller, idempotency_key, run, 202)
+    return await respond_once(
+        ctx,
+        request,
+        caller=terminal.caller,
+        operation=OPERATION,
+        key=idempotency_key,
+        run=run,
+        status=202,
+    )
 
 
 @get(_ONE, tags=["terminal"])
@@ -107,7 +117,15 @@ async def pay(
         )
         return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
-    return await once(ctx, request, terminal.caller, idempotency_key, run, 200)
+    return await respond_once(
+        ctx,
+        request,
+        caller=terminal.caller,
+        operation=OPERATION,
+        key=idempotency_key,
+        run=run,
+        status=200,
+    )
 
 
 @post(_ONE + "/confirmation", status_code=200, tags=["terminal"], responses=SHOWN)
@@ -128,7 +146,15 @@ async def confirm(
         await actions.confirm(ctx, row.record_id, row.settlement_id)
         return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
-    return await once(ctx, request, terminal.caller, idempotency_key, run, 200)
+    return await respond_once(
+        ctx,
+        request,
+        caller=terminal.caller,
+        operation=OPERATION,
+        key=idempotency_key,
+        run=run,
+        status=200,
+    )
 
 
 @post(_ONE + "/abandonment", status_code=200, tags=["terminal"])

@@ -26,7 +26,7 @@ async def rig(fresh_database: str) -> AsyncIterator[IdentityRig]:
 
 async def record_of(rig: IdentityRig, phone: Phone) -> int:
     resident: Resident = await account.authenticate(rig.ctx, phone.token)
-    return await account.own_record(rig.ctx, resident.account_id)
+    return account.own_record(resident)
 
 
 async def test_from_login_to_scan(rig: IdentityRig) -> None:

@@ -53,7 +53,7 @@ async def test_a_resident_who_registers_later_is_the_same_person(rig: IdentityRi
     assert (await rig.scan(hand_out(rig, 505))).status_code == 200
     phone = await rig.resident(505, "测试乙")
     resident = await account.authenticate(rig.ctx, phone.token)
-    own = await account.own_record(rig.ctx, resident.account_id)
+    own = account.own_record(resident)
     assert len(await person.list_records(rig.ctx, own)) == 2
     by_code = (await rig.scan(await phone.code())).json()
     by_credential = (await rig.scan(hand_out(rig, 505))).json()
@@ -82,7 +82,7 @@ async def test_a_refused_or_unreachable_bureau_is_said_so(rig: IdentityRig) -> N
 async def test_a_frozen_person_is_frozen_by_every_credential(rig: IdentityRig) -> None:
     phone = await rig.resident(511, "测试乙")
     resident = await account.authenticate(rig.ctx, phone.token)
-    own = await account.own_record(rig.ctx, resident.account_id)
+    own = account.own_record(resident)
     view = await person.read(rig.ctx, own)
     await person.freeze(rig.ctx, view.person_id, "reported-lost")
     await rig.refused(hand_out(rig, 511), "code-frozen", 403)
@@ -124,7 +124,7 @@ async def test_an_answer_that_names_another_person_is_not_linked(rig: IdentityRi
     scan = (await rig.scan(await phone.code())).json()
     assert scan["insurance"] == {"status": "NOT_LINKED"}
     resident = await account.authenticate(rig.ctx, phone.token)
-    own = await account.own_record(rig.ctx, resident.account_id)
+    own = account.own_record(resident)
     assert await credential.insured_person(rig.ctx, own) is None
     async with rig.ctx.pool.acquire() as conn:
         reasons = await conn.fetch("select reason from work_item where record_id = $1", own)
@@ -137,7 +137,7 @@ async def test_enrolments_come_and_go_and_a_settlement_gets_the_first(rig: Ident
     rig.bureau.insure("测试甲", id_no, "P00525", "390", "310")
     assert (await rig.scan(await phone.code())).status_code == 200
     resident = await account.authenticate(rig.ctx, phone.token)
-    own = await account.own_record(rig.ctx, resident.account_id)
+    own = account.own_record(resident)
     insured = await credential.insured_person(rig.ctx, own)
     assert insured is not None
     assert (insured.insurance_type, insured.person_no) == ("310", "P00525")

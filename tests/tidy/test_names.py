@@ -21,7 +21,7 @@ INSTEAD = {
     "info": "name the thing (status, profile)",
     "process": "name the act (settle, post, drain)",
 }
-FIELD_TERMS = re.compile(r"(?:^|_)(?:data_keys?|base_url|base(?:32|41|64))(?=_|$)")
+FIELD_TERMS = re.compile(r"(?:^|_)(?:data_keys?|data_received|base_url|base(?:32|41|64))(?=_|$)")
 """Terms of the field or of a protocol in which such a word is exact."""
 FOREIGN = re.compile(r"integrations/\w+/wire\w*\.py|service/conformance/\w+\.py")
 """Modules that speak the words of a partner's wire or of the published cases."""

@@ -49,11 +49,15 @@ def bound(
     context: bytes = bytes(32),
     prefix: int = 1,
     signer: str = "holder",
+    key_id: int = BOUND,
+    code_class: int = 1,
+    version: int = 1,
+    kind: int = 1,
 ) -> bytes:
     """A bound code with these very fields, rightly signed twice."""
     key = HOLDER.public.compressed() if holder is None else holder
-    start = head(1, BOUND, life, issued)
-    like = parse(head(1, BOUND, 1440, issued) + bytes(183)).head
+    start = head(kind, key_id, life, issued, version=version, code_class=code_class)
+    like = parse(head(1, key_id, 1440, issued, code_class=code_class) + bytes(183)).head
     part = start + key + encrypt_index(index_key(INDEX_ROOT, like), start + key, INDEX)
     credential = part + sign(ISSUER, f"bound {label}", PREFIX[prefix] + part)
     shown = credential + step.to_bytes(4, "big") + bytes((seq, purpose))
@@ -213,10 +217,19 @@ def bound_cases() -> Sections:
     return {"issue": [{"id": "bound-issue", "given": given, "expect": expect}], "verify": cases}
 
 
-def printed(label: str, *, life: int = 365, issued: datetime = NOW, prefix: int = 3) -> bytes:
+def printed(
+    label: str,
+    *,
+    life: int = 365,
+    issued: datetime = NOW,
+    prefix: int = 3,
+    key_id: int = PRINTED,
+    version: int = 1,
+) -> bytes:
     """A printed code with these very fields, rightly signed."""
-    start = head(3, PRINTED, life, issued) + sm3(f"code nonce {label}".encode())[:8]
-    like = parse(head(3, PRINTED, 1, issued) + bytes(88)).head
+    nonce = sm3(f"code nonce {label}".encode())[:8]
+    start = head(3, key_id, life, issued, version=version) + nonce
+    like = parse(head(3, key_id, 1, issued) + bytes(88)).head
     part = start + encrypt_index(index_key(INDEX_ROOT, like), start, INDEX)
     return part + sign(ISSUER, f"printed {label}", PREFIX[prefix] + part)
 

@@ -19,14 +19,24 @@ NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 INDEX_ROOT = sm3(b"test index root")
 INDEX = Index(record_id=bytes.fromhex("1122334455667788"), card=1, epoch=3)
 INDEX_JSON = {"record_id": "1122334455667788", "card": 1, "epoch": 3}
-ONCE, ONE_CLASS, NARROW, CUT, PAST, PRINTED, BOUND = (
+BOUND, SHORT, ONCE, ONE_CLASS, NARROW, CUT, PAST, PRINTED = (
+    0x6301,
+    0x6311,
     0x6302,
     0x6312,
     0x6322,
     0x6332,
     0x6342,
     0x6303,
-    0x6301,
+)
+LIST, LIST_CLASS, LIST_CUT, LIST_PAST, TILL, TILL_CUT, TILL_PAST = (
+    0x6304,
+    0x6314,
+    0x6324,
+    0x6334,
+    0x6305,
+    0x6315,
+    0x6325,
 )
 PREFIX = {1: b"YM1 bound issuer\0", 2: b"YM1 once issuer\0", 3: b"YM1 printed issuer\0"}
 NOTE = {
@@ -35,7 +45,18 @@ NOTE = {
     "inspect": "what anybody reads off a code, expected key by key",
     "context": "the 32 bytes of an offer",
     "issue": "from the given fields, code nonce and signature nonce k exactly these bytes",
-    "verify": "the verdict at `now` under the named trust list (default: current), signed by root",
+    "verify": "the verdict at `now` under the named trust list (default: current), signed by root;"
+    " revoked is what `revocations` names or what the signed `lists` hold",
+    "trust": "a trust list against the pinned `roots` (default: root) and the newest sequence seen",
+    "rice": "numbers (decimal) and section stand for each other; null: the section is refused",
+    "make_list": "from the given fields and signature nonce k exactly these bytes",
+    "make_delta": "the same for what leads from the list `old` to the list `new`",
+    "open_lists": "a full list and the deltas behind it, taken at `now`",
+    "till_certificate": "from the given fields and signature nonce k exactly these bytes",
+    "make_offer": "the same for an offer's text",
+    "offer": "what a phone takes from an offer at `now`, or why it takes none",
+    "seen": "one reader's scans in their order, read to identify, no revocation list held",
+    "shown_log": "the head behind each entry",
     "keys": "public test keys: they sign these examples and nothing else",
 }
 
@@ -57,17 +78,18 @@ def z(instant: datetime) -> str:
 
 
 ISSUER, HOLDER, ROOT = private_key("issuer"), private_key("holder"), private_key("root")
+LISTER, VOUCHER, TILL_KEY = private_key("list"), private_key("till voucher"), private_key("till")
 
 
 def sign(key: PrivateKey, label: str, message: bytes) -> bytes:
     return FixedNonceSigner(key, nonce_hex(label)).sign(message)
 
 
-def trusted(key_id: int, *kinds: Kind, **changes: object) -> TrustedKey:
+def trusted(key_id: int, *uses: int, **changes: object) -> TrustedKey:
     fields: dict[str, object] = {
         "key_id": key_id,
         "public": ISSUER.public,
-        "uses": frozenset(map(Use, kinds)),
+        "uses": frozenset(map(Use, uses)),
         "classes": frozenset(),
         "sign_from": NOW - timedelta(days=30),
         "sign_until": NOW + timedelta(days=60),
@@ -76,6 +98,15 @@ def trusted(key_id: int, *kinds: Kind, **changes: object) -> TrustedKey:
     return TrustedKey(**(fields | changes))  # type: ignore[arg-type]
 
 
+def lister(key_id: int, **changes: object) -> TrustedKey:
+    return trusted(key_id, Use.REVOCATION_LIST, **({"public": LISTER.public} | changes))
+
+
+def voucher(key_id: int, **changes: object) -> TrustedKey:
+    return trusted(key_id, Use.TILL, **({"public": VOUCHER.public} | changes))
+
+
+OVER = {"sign_until": NOW + timedelta(seconds=1), "verify_until": NOW + timedelta(seconds=2)}
 KEYS = (
     trusted(BOUND, Kind.BOUND),
     trusted(ONCE, Kind.ONCE),
@@ -83,12 +114,15 @@ KEYS = (
     trusted(ONE_CLASS, Kind.ONCE, classes=frozenset({1, 2})),
     trusted(NARROW, Kind.ONCE, sign_from=NOW - timedelta(hours=2), sign_until=NOW),
     trusted(CUT, Kind.ONCE, cut_off=NOW),
-    trusted(
-        PAST,
-        Kind.ONCE,
-        sign_until=NOW + timedelta(seconds=1),
-        verify_until=NOW + timedelta(seconds=2),
-    ),
+    trusted(PAST, Kind.ONCE, **OVER),
+    trusted(SHORT, Kind.BOUND, life_max_s=86_400),
+    lister(LIST),
+    lister(LIST_CLASS, classes=frozenset({1, 2})),
+    lister(LIST_CUT, cut_off=NOW),
+    lister(LIST_PAST, **OVER),
+    voucher(TILL),
+    voucher(TILL_CUT, cut_off=NOW),
+    voucher(TILL_PAST, **OVER),
 )
 
 
@@ -113,6 +147,9 @@ def document(**sections: list[dict[str, object]]) -> dict[str, object]:
             "issuer": ISSUER.to_bytes().hex(),
             "holder": HOLDER.to_bytes().hex(),
             "root": ROOT.to_bytes().hex(),
+            "list": LISTER.to_bytes().hex(),
+            "till voucher": VOUCHER.to_bytes().hex(),
+            "till": TILL_KEY.to_bytes().hex(),
         },
         **sections,
     }

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from crypto.healthcode import text as code_text
 from crypto.sm3 import sm3
+from tests.unit.crypto.health_code_holder_vectors import nonce_document
+from tests.unit.crypto.health_code_list_vectors import revocation_cases
 from tests.unit.crypto.health_code_more_vectors import bound_cases, printed_cases
+from tests.unit.crypto.health_code_offer_vectors import context_cases, offer_cases, reader_cases
 from tests.unit.crypto.health_code_once_vectors import (
     once_accepted,
     once_issue,
@@ -16,6 +19,8 @@ from tests.unit.crypto.health_code_once_vectors import (
     once_refused,
 )
 from tests.unit.crypto.health_code_parts import context_of, document, offer
+from tests.unit.crypto.health_code_rule_vectors import bound_rules, printed_rules
+from tests.unit.crypto.health_code_trust_vectors import trust_cases
 
 FOLDER = Path("openapi/examples/health-code")
 
@@ -62,6 +67,12 @@ def texts() -> list[dict[str, object]]:
     ]
 
 
+def with_rules(
+    sections: dict[str, list[dict[str, object]]], rules: list[dict[str, object]]
+) -> dict[str, list[dict[str, object]]]:
+    return sections | {"verify": sections["verify"] + rules}
+
+
 def all_documents() -> dict[str, dict[str, object]]:
     """File name to document."""
     contexts: list[dict[str, object]] = [
@@ -73,8 +84,14 @@ def all_documents() -> dict[str, dict[str, object]]:
         "one-time.json": document(
             issue=once_issue(), verify=once_accepted() + once_malformed() + once_refused()
         ),
-        "bound.json": document(**bound_cases()),
-        "printed.json": document(**printed_cases()),
+        "bound.json": document(**with_rules(bound_cases(), bound_rules())),
+        "printed.json": document(**with_rules(printed_cases(), printed_rules())),
+        "trust.json": document(**trust_cases()),
+        "revocation.json": document(**revocation_cases()),
+        "offer.json": document(**offer_cases()),
+        "context.json": document(**context_cases()),
+        "reader.json": document(**reader_cases()),
+        "nonce.json": nonce_document(),
     }
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,15 @@ from crypto.healthcode.layout import (
     enrol_message,
     parse,
 )
-from crypto.healthcode.refusal import CodeRefused, Level, ListRefused, Mark, Refusal
+from crypto.healthcode.refusal import (
+    CodeRefused,
+    Level,
+    ListRefusal,
+    ListRefused,
+    Mark,
+    OfferRefusal,
+    Refusal,
+)
 from crypto.healthcode.trust import (
     TrustedKey,
     TrustList,
@@ -59,6 +68,7 @@ ISSUERS = {kind: load_issuer(RING, kind, NOW) for kind in Kind}
 INDEX = Index(record_id=b"record01", card=2, epoch=9)
 ROOT = PrivateKey.generate()
 ANY = Reader()
+DOCUMENTS = cache(all_documents)
 
 
 def s(seconds: float) -> datetime:
@@ -101,23 +111,38 @@ def once(**changes: object) -> str:
     return issue_once(ISSUERS[Kind.ONCE], request, NOW).text
 
 
-@pytest.mark.parametrize("name", ["text", "one-time", "bound", "printed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("text", "one-time", "bound", "printed", "nonce"),
+        *("trust", "revocation", "offer", "context", "reader"),
+    ],
+)
 def test_the_published_vectors_hold_and_are_reproducible(name: str) -> None:
     path = FOLDER / f"{name}.json"
-    assert path.read_text(encoding="utf-8") == written(all_documents()[f"{name}.json"])
+    assert path.read_text(encoding="utf-8") == written(DOCUMENTS()[f"{name}.json"])
     verdicts = list(judge_file(path))
     assert [verdict.id for verdict in verdicts if not verdict.passed] == []
     assert len({verdict.id for verdict in verdicts}) == len(verdicts) > 5
 
 
-def test_every_refusal_a_verifier_can_give_has_a_vector() -> None:
-    callers = {"ALREADY_SHOWN", "SUPERSEDED", "FROZEN", "NO_SUCH_CARD"}
-    found = {
+def errors_in(*sections: str) -> set[object]:
+    return {
         case["expect"]["error"]
         for path in Path(FOLDER).glob("*.json")
-        for case in json.loads(path.read_text(encoding="utf-8")).get("verify", [])
+        for section in sections
+        for case in json.loads(path.read_text(encoding="utf-8")).get(section, [])
     }
-    assert found - {None} == set(Refusal) - callers
+
+
+def test_every_reason_not_to_take_a_list_or_an_offer_has_a_vector() -> None:
+    assert errors_in("trust", "open_lists") == {None, *ListRefusal}
+    assert errors_in("offer") == {None, *OfferRefusal}
+
+
+def test_every_refusal_a_verifier_can_give_has_a_vector() -> None:
+    callers = {"ALREADY_SHOWN", "SUPERSEDED", "FROZEN", "NO_SUCH_CARD"}
+    assert errors_in("verify") - {None} == set(Refusal) - callers
 
 
 def test_a_wrong_vector_fails(tmp_path: Path) -> None:

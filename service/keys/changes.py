@@ -1,0 +1,186 @@
+"""Changes of a ring, one function a change. Pure: a ring and a time go in, a ring comes out.
+
+Each refuses what would leave the platform without a key, or lose what only that key opens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from crypto.keyring import ISSUER_KINDS, Key, KeyKind, KeyRing
+from service.kernel.live_ring import days_left
+from service.keys import schedule
+from service.keys.schedule import ACTIVATION, FIXED, FIXED_LIFE, OVERLAP, PERIODS
+
+PUBLIC_ID_VERSIONS = 26
+_A_SECOND = timedelta(seconds=1)
+
+
+class ChangeRefused(Exception):
+    """The change would do harm; the text says what and what to do instead."""
+
+
+class State(StrEnum):
+    """Where a version is in its life."""
+
+    WAITING = "waiting"
+    IN_USE = "in use"
+    SUPERSEDED = "superseded"
+    ACCEPTED = "accepted"
+    EXPIRED = "expired"
+
+
+def state_of(ring: KeyRing, key: Key, now: datetime) -> State:
+    """What a version may do now."""
+    if now < key.use_from:
+        return State.WAITING
+    if key.is_usable(now):
+        newest = ring.current(key.kind, now).version == key.version
+        return State.IN_USE if newest else State.SUPERSEDED
+    return State.ACCEPTED if key.is_accepted(now) else State.EXPIRED
+
+
+def new_ring(now: datetime, province: int) -> KeyRing:
+    """Version 1 of every kind, usable at once, each for the life of its kind."""
+    begin = now.replace(microsecond=0)
+    ring = KeyRing.generate(begin, life=FIXED_LIFE, province=province)
+    return KeyRing(_with_period(key) for key in ring.keys)
+
+
+def _with_period(key: Key) -> Key:
+    if key.kind in FIXED:
+        return key
+    period = PERIODS[key.kind]
+    until = key.use_from + period.life
+    after = period.accepted_after
+    return replace(key, use_until=until, accept_until=None if after is None else until + after)
+
+
+def default_start(kind: KeyKind, now: datetime) -> datetime:
+    """When a version made now may sign first, unless somebody says otherwise."""
+    return now + (PERIODS[kind].lead if kind in PERIODS else ACTIVATION)
+
+
+def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyRing:
+    """A new version in use from ``start`` for the life of its kind.
+
+    Older versions stop protecting a minute after ``start``, and are accepted from then for as long
+    as what they made may still count. Raises ``ChangeRefused`` for a kind that is never rotated,
+    a start sooner than every process would know the key, and versions used up.
+    """
+    if kind in FIXED:
+        raise ChangeRefused(f"{kind} is never rotated: {FIXED[kind]}")
+    if start < now + ACTIVATION:
+        raise ChangeRefused(
+            f"a new key signs at the earliest {ACTIVATION.seconds} s from now: "
+            "other processes must accept it first"
+        )
+    start = _whole_second(start)
+    period = PERIODS[kind]
+    newest = _newest(ring, kind)
+    if kind is KeyKind.PUBLIC_ID and newest.version >= PUBLIC_ID_VERSIONS:
+        raise ChangeRefused("the letter of a public id names 26 versions, and all are used")
+    end = start + OVERLAP
+    rotated = ring.rotated(kind, start, life=period.life, overlap=OVERLAP)
+    return KeyRing(
+        _with_period(key)
+        if key.kind is kind and key.version > newest.version
+        else _retired(key, end)
+        if key.kind is kind and key.use_until == end
+        else key
+        for key in rotated.keys
+    )
+
+
+def _retired(key: Key, end: datetime) -> Key:
+    """A version that ends early is accepted for the time its kind needs, never longer than was."""
+    after = PERIODS[key.kind].accepted_after
+    if after is None or key.accept_until is None:
+        return key
+    return replace(key, accept_until=min(key.accept_until, end + after))
+
+
+def due(ring: KeyRing, now: datetime) -> list[tuple[KeyKind, datetime]]:
+    """The kinds to rotate by schedule, each with the start of its new version.
+
+    A new version begins no later than the last one ends, so that no gap opens.
+    """
+    found = []
+    for kind, period in PERIODS.items():
+        left = timedelta(days=days_left(ring, kind, now))
+        if left < period.renew_before:
+            start = min(default_start(kind, now), now + left - OVERLAP)
+            found.append((kind, max(start, now + ACTIVATION)))
+    return found
+
+
+def short(ring: KeyRing, now: datetime) -> list[tuple[KeyKind, float]]:
+    """The kinds that a person must see to, with the days they have left."""
+    left = ((kind, days_left(ring, kind, now)) for kind in PERIODS)
+    return [(kind, days) for kind, days in left if timedelta(days=days) < PERIODS[kind].warn_before]
+
+
+def close(ring: KeyRing, kind: KeyKind, version: int, at: datetime, now: datetime) -> KeyRing:
+    """Nothing made with this version at or after ``at`` counts.
+
+    Raises ``ChangeRefused`` when another version is not in use from then on.
+    """
+    closed = ring.closed_after(kind, version, at)
+    _refuse_without_successor(closed, kind, max(at, now))
+    return closed
+
+
+def _refuse_without_successor(ring: KeyRing, kind: KeyKind, at: datetime) -> None:
+    if not any(key.kind is kind and key.is_usable(at) for key in ring.keys):
+        raise ChangeRefused(
+            f"no other version of {kind} is in use at {at.isoformat()}: rotate first"
+        )
+
+
+def cut_off(ring: KeyRing, kind: KeyKind, version: int, at: datetime) -> KeyRing:
+    """Everything signed with this version before ``at`` is void; only keys of the trust list."""
+    if not schedule.is_listed(kind):
+        raise ChangeRefused(f"{kind} is not in the trust list: close it, or destroy it")
+    return ring.cut_off_before(kind, version, _whole_second(at))
+
+
+def destroy(ring: KeyRing, kind: KeyKind, version: int) -> KeyRing:
+    """Without that version. Raises ``ChangeRefused`` for the newest of its kind.
+
+    The newest stays because numbers count on from it: a number given twice would let one key's
+    signature be judged by another. Rotate first.
+    """
+    if version == _newest(ring, kind).version:
+        raise ChangeRefused(f"version {version} is the newest of {kind}: rotate first")
+    return ring.without(kind, version)
+
+
+def after_restore(
+    ring: KeyRing, now: datetime, destroyed: Sequence[tuple[KeyKind, int]], *, epochs_kept: bool
+) -> KeyRing:
+    """A ring from a backup, made safe: what was destroyed since is destroyed again; and unless the
+    database kept its epochs, every code issued before ``now`` is void."""
+    for kind, version in destroyed:
+        if any((key.kind, key.version) == (kind, version) for key in ring.keys):
+            ring = ring.without(kind, version)
+    if epochs_kept:
+        return ring
+    at = _whole_second(now)
+    for key in ring.keys:
+        if key.kind in ISSUER_KINDS and key.use_from < at and (key.cut_off or at) <= at:
+            ring = ring.cut_off_before(key.kind, key.version, at)
+    return ring
+
+
+def _newest(ring: KeyRing, kind: KeyKind) -> Key:
+    versions = [key for key in ring.keys if key.kind is kind]
+    if not versions:
+        raise ChangeRefused(f"there is no key of kind {kind}")
+    return max(versions, key=lambda key: key.version)
+
+
+def _whole_second(at: datetime) -> datetime:
+    """At ``at`` or up to a second later: codes and lists count whole seconds."""
+    rounded = at.replace(microsecond=0)
+    return rounded if rounded == at else rounded + _A_SECOND

@@ -1,0 +1,207 @@
+"""Edits the keystore file: one editor at a time, at one stroke, with a line in the journal.
+
+The journal (``keystore.journal``, JSON lines) says what was done to which version and when. It
+holds no material; after a restore it tells which versions must not come back.
+"""
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from crypto import keystore
+from crypto.keyring import KeyKind, KeyRing
+from service.kernel.live_ring import KeystoreFile
+
+LOCK_WITHIN_S = 10.0
+JOURNAL_MAX = 8 << 20
+
+
+class KeystoreBusy(Exception):
+    """Somebody else is editing the keystore."""
+
+
+class KeystoreInTheWay(Exception):
+    """A keystore is there already and is never written over unasked."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing done to the keys."""
+
+    at: datetime
+    action: str
+    kind: str | None = None
+    version: int | None = None
+    word: str | None = None
+    """What the person who forced it wrote."""
+
+
+class KeystoreEditor:
+    """Reads, changes and replaces one keystore."""
+
+    def __init__(self, file: KeystoreFile, *, lock_within_s: float = LOCK_WITHIN_S) -> None:
+        self.file = file
+        self._lock_within_s = lock_within_s
+        self._lock_path = file.path.with_name(file.path.name + ".lock")
+        self.journal_path = file.path.with_name(file.path.name + ".journal")
+
+    def create(self, ring: KeyRing, entry: Entry) -> None:
+        """Write a first keystore, and a master key unless there is one. Raises
+        ``KeystoreInTheWay``."""
+        self.file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            if self.file.path.exists():
+                raise KeystoreInTheWay(f"{self.file.path} is there already")
+            if not self.file.master_file.exists():
+                write_private(self.file.master_file, keystore.new_master_key().hex().encode())
+            master = bytes.fromhex(self.file.master_file.read_text("ascii").strip())
+            keystore.create(self.file.path, ring, master)
+            self._note([entry])
+
+    def put_back(self, ring: KeyRing, entry: Entry, *, replace: bool) -> None:
+        """Write a ring from a backup. Raises ``KeystoreInTheWay``.
+
+        With ``replace`` a keystore that is there is kept beside, as ``<name>.before-restore``:
+        the backup may turn out to be the older of the two.
+        """
+        if replace and self.file.path.exists():
+            with self._locked():
+                kept = self.file.path.with_name(self.file.path.name + ".before-restore")
+                self.file.path.replace(kept)
+        self.create(ring, entry)
+
+    def change(self, changed: Callable[[KeyRing], KeyRing], entries: list[Entry]) -> KeyRing:
+        """Put ``changed(ring)`` in place. Raises ``KeystoreBusy``, ``KeystoreUnreadable`` and what
+        ``changed`` raises; then nothing was written."""
+        with self._locked():
+            ring, master = self.file.open()
+            fresh = changed(ring)
+            self._note(entries)
+            keystore.replace(self.file.path, fresh, master)
+            return fresh
+
+    def overwrite_and_change(
+        self, changed: Callable[[KeyRing], KeyRing], entries: list[Entry]
+    ) -> KeyRing:
+        """``change``, and the old file's bytes are overwritten where they lie.
+
+        On disks and file systems that move what is written that is no promise: what makes the old
+        bytes useless is a new master key.
+        """
+        with self._locked():
+            ring, master = self.file.open()
+            fresh = changed(ring)
+            self._note(entries)
+            with self.file.path.open("r+b") as old:
+                keystore.replace(self.file.path, fresh, master)
+                size = os.fstat(old.fileno()).st_size
+                old.write(secrets.token_bytes(size))
+                old.flush()
+                os.fsync(old.fileno())
+            return fresh
+
+    def change_master(self, entry: Entry) -> None:
+        """Seal the ring under a fresh master key, in an order that a crash cannot break.
+
+        The new key stands beside the old one before anything is sealed under it, and readers try
+        both; the old key's bytes are overwritten at the end.
+        """
+        with self._locked():
+            ring, master = self.file.open()
+            fresh = keystore.new_master_key()
+            waiting = self.file.next_master_file
+            in_use = self.file.master_file
+            if waiting.exists():
+                self._settle(master)
+            write_private(waiting, fresh.hex().encode())
+            self._note([entry])
+            keystore.replace(self.file.path, ring, fresh)
+            with in_use.open("r+b") as old:
+                waiting.replace(in_use)
+                old.write(bytes(os.fstat(old.fileno()).st_size))
+                old.flush()
+                os.fsync(old.fileno())
+
+    def _settle(self, opens: bytes) -> None:
+        """End a change of master keys that a crash cut short: keep the key that opens the file."""
+        waiting = self.file.next_master_file
+        if waiting.read_bytes().strip() == opens.hex().encode():
+            waiting.replace(self.file.master_file)
+        else:
+            waiting.unlink()
+
+    def journal(self) -> list[Entry]:
+        """Everything that was noted, oldest first; a line that is not ours is passed over."""
+        if not self.journal_path.exists():
+            return []
+        found = []
+        for line in self.journal_path.read_bytes()[-JOURNAL_MAX:].splitlines():
+            try:
+                found.append(msgspec.json.decode(line, type=Entry))
+            except msgspec.MsgspecError:
+                continue
+        return found
+
+    def destroyed(self) -> list[tuple[KeyKind, int]]:
+        """The versions that were destroyed here."""
+        return [
+            (KeyKind(entry.kind), entry.version)
+            for entry in self.journal()
+            if entry.action == "destroy" and entry.kind in set(KeyKind) and entry.version
+        ]
+
+    def note(self, entry: Entry) -> None:
+        """Write a line of something that changed no key, such as a backup."""
+        with self._locked():
+            self._note([entry])
+
+    def _note(self, entries: list[Entry]) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with os.fdopen(os.open(self.journal_path, flags, 0o600), "ab") as file:
+            for entry in entries:
+                file.write(msgspec.json.encode(entry) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The lock ends with the process that holds it, so a crash leaves none behind."""
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            until = time.monotonic() + self._lock_within_s
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        raise KeystoreBusy("somebody else is editing the keystore") from None
+                    time.sleep(0.05)
+            yield
+        finally:
+            os.close(handle)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A new file for its owner alone, whole or not at all. Raises ``FileExistsError``."""
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(beside, path)
+    finally:
+        beside.unlink()
+
+
+def utc(at: datetime) -> datetime:
+    """For the journal."""
+    return at.astimezone(UTC)

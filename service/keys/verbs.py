@@ -1,0 +1,262 @@
+"""What the verbs of ``yimatong keys`` do with the ring. Each gives the lines to say."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from crypto import keybackup
+from crypto.keyring import SIGNING_KINDS, Key, KeyKind, KeyRing
+from crypto.passphrase import LOG2_N
+from crypto.sm2 import PrivateKey
+from service.keys import changes
+from service.keys.changes import ChangeRefused
+from service.keys.keystore_editing import Entry, KeystoreEditor, write_private
+from service.keys.schedule import FIXED, IN_ROWS, PERIODS, is_listed
+
+Needed = Callable[[KeyKind, int], dict[str, int]]
+"""Rows that need a version, by table."""
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verb works with."""
+
+    arguments: argparse.Namespace
+    editor: KeystoreEditor
+    now: datetime
+    passphrase: Callable[[str, bool], str]
+    """Asks for a passphrase under a name; True: a new one."""
+    needed: Needed
+    log2_n: int = LOG2_N
+
+
+def list_keys(desk: Desk) -> list[str]:
+    """Every version, its state and its windows; never its material."""
+    ring = desk.editor.file.load()
+    rows = [_row_of(desk, ring, key) for key in ring.keys]
+    if desk.arguments.json:
+        return [msgspec.json.encode(row).decode() for row in rows]
+    lines = []
+    for key, row in zip(ring.keys, rows, strict=True):
+        text = f"{key.kind:<22} {key.version:>3}  {row['state']:<10} "
+        text += f"from {_minute(key.use_from)} until {_minute(key.use_until)}  accepted "
+        text += "until destroyed" if key.accept_until is None else _minute(key.accept_until)
+        if key.code_key_id is not None:
+            text += f"  id {key.code_key_id:04x}"
+        if key.cut_off is not None:
+            text += f"  void before {_minute(key.cut_off)}"
+        if "rows" in row:
+            text += f"  rows {row['rows']}"
+        lines.append(text)
+    return lines
+
+
+def _row_of(desk: Desk, ring: KeyRing, key: Key) -> dict[str, object]:
+    row: dict[str, object] = {
+        "kind": key.kind.value,
+        "version": key.version,
+        "state": changes.state_of(ring, key, desk.now).value,
+        "use_from": key.use_from,
+        "use_until": key.use_until,
+        "accept_until": key.accept_until,
+        "code_key_id": key.code_key_id,
+        "cut_off": key.cut_off,
+    }
+    if key.kind in SIGNING_KINDS:
+        row["public"] = PrivateKey.from_bytes(key.material).public.compressed().hex()
+    if desk.arguments.rows and key.kind in IN_ROWS:
+        row["rows"] = sum(desk.needed(key.kind, key.version).values())
+    return row
+
+
+def init(desk: Desk) -> list[str]:
+    """Make the ring of a new installation."""
+    ring = changes.new_ring(desk.now, desk.arguments.province)
+    desk.editor.create(ring, Entry(at=desk.now, action="init"))
+    return [
+        f"{len(ring.keys)} keys made in {desk.editor.file.path}",
+        "next: back up the keys; export them and have the root sign the first trust list",
+    ]
+
+
+def rotate(desk: Desk) -> list[str]:
+    """One kind, or every kind whose time has come."""
+    arguments = desk.arguments
+    if arguments.due == (arguments.kind is not None):
+        raise ChangeRefused("say which kind, or --due")
+    ring = desk.editor.file.load()
+    if arguments.due:
+        wanted = changes.due(ring, desk.now)
+    else:
+        kind = KeyKind(arguments.kind)
+        wanted = [(kind, arguments.start or changes.default_start(kind, desk.now))]
+    if not wanted:
+        return ["no kind is due"]
+
+    def all_rotated(before: KeyRing) -> KeyRing:
+        for kind, start in wanted:
+            before = changes.rotate(before, kind, desk.now, start)
+        return before
+
+    entries = [Entry(at=desk.now, action="rotate", kind=kind.value) for kind, _ in wanted]
+    ring = desk.editor.change(all_rotated, entries)
+    lines = [_rotated_line(ring, kind) for kind, _ in wanted]
+    if any(is_listed(kind) for kind, _ in wanted):
+        lines.append(
+            "before that the root must sign a new trust list, or readers without a network refuse "
+            "the new key: keys export-public"
+        )
+    if any(kind is KeyKind.TRANSPORT for kind, _ in wanted):
+        lines.append("hospitals' systems must ask for platform-keys before that")
+    return [*lines, "the last backup lacks the new keys: keys backup"]
+
+
+def _rotated_line(ring: KeyRing, kind: KeyKind) -> str:
+    key = max((k for k in ring.keys if k.kind is kind), key=lambda k: k.version)
+    return f"{kind} {key.version} is in use from {key.use_from.isoformat()}"
+
+
+def close(desk: Desk) -> list[str]:
+    """Refuse what was made at or after an instant."""
+    kind, version, at = KeyKind(desk.arguments.kind), desk.arguments.version, desk.arguments.after
+    desk.editor.change(
+        lambda ring: changes.close(ring, kind, version, at, desk.now),
+        [Entry(at=desk.now, action="close", kind=kind.value, version=version)],
+    )
+    return [f"{kind} {version} protects nothing from {at.isoformat()} on", *_tell_readers(kind)]
+
+
+def cut_off(desk: Desk) -> list[str]:
+    """Void what was issued before an instant."""
+    kind, version, at = KeyKind(desk.arguments.kind), desk.arguments.version, desk.arguments.before
+    desk.editor.change(
+        lambda ring: changes.cut_off(ring, kind, version, at),
+        [Entry(at=desk.now, action="cut-off", kind=kind.value, version=version)],
+    )
+    return [f"{kind} {version}: void before {at.isoformat()}", *_tell_readers(kind)]
+
+
+def _tell_readers(kind: KeyKind) -> list[str]:
+    if not is_listed(kind):
+        return []
+    return ["readers without a network learn of it by the next trust list: keys export-public"]
+
+
+def destroy(desk: Desk) -> list[str]:
+    """Make a version unrecoverable. Refused while something needs it, unless forced in words."""
+    kind, version = KeyKind(desk.arguments.kind), desk.arguments.version
+    ring = desk.editor.file.load()
+    _check_word(desk, kind, version)
+    if desk.arguments.force is None:
+        _check_needed(desk, ring, kind, version)
+    desk.editor.overwrite_and_change(
+        lambda before: changes.destroy(before, kind, version),
+        [
+            Entry(
+                at=desk.now,
+                action="destroy",
+                kind=kind.value,
+                version=version,
+                word=desk.arguments.force,
+            )
+        ],
+    )
+    lines = [f"{kind} {version} is destroyed; running processes forget it within 2 s"]
+    if (at := _last_backup(desk)) is not None:
+        lines.append(f"backups hold it still, the last of {_minute(at)}: destroy those, back up")
+    return [*lines, "then change the master key: keys change-master; and start processes again"]
+
+
+def _check_word(desk: Desk, kind: KeyKind, version: int) -> None:
+    word, needed = desk.arguments.force, f"destroy {kind} {version}"
+    if word is not None and word != needed:
+        raise ChangeRefused(f'to force it, write --force "{needed}"')
+
+
+def _check_needed(desk: Desk, ring: KeyRing, kind: KeyKind, version: int) -> None:
+    key = next((k for k in ring.keys if (k.kind, k.version) == (kind, version)), None)
+    if key is None:
+        raise ChangeRefused(f"there is no version {version} of {kind}")
+    if kind in FIXED:
+        raise ChangeRefused(f"{kind} is never destroyed: {FIXED[kind]}")
+    if key.is_usable(desk.now):
+        raise ChangeRefused(f"{kind} {version} is in use until {key.use_until.isoformat()}")
+    if key.accept_until is not None and key.is_accepted(desk.now):
+        until = key.accept_until.isoformat()
+        raise ChangeRefused(f"what {kind} {version} made counts until {until}: {PERIODS[kind].why}")
+    if kind is KeyKind.TOKEN and desk.now < key.use_until + timedelta(days=1):
+        raise ChangeRefused("sessions may still hold tokens of it for a day")
+    if kind in (KeyKind.PUBLIC_ID, KeyKind.AUDIT, KeyKind.RECEIPT):
+        raise ChangeRefused(f"others hold what {kind} {version} made: {PERIODS[kind].why}")
+    if kind in IN_ROWS and (rows := desk.needed(kind, version)):
+        told = ", ".join(f"{table} {count}" for table, count in sorted(rows.items()))
+        raise ChangeRefused(f"rows need {kind} {version}: {told}")
+
+
+def backup(desk: Desk) -> list[str]:
+    """Seal the ring under a passphrase, into a new file."""
+    ring = desk.editor.file.load()
+    path = Path(desk.arguments.file)
+    blob = keybackup.seal_backup(ring, desk.passphrase("backup", True), log2_n=desk.log2_n)
+    write_private(path, blob)
+    desk.editor.note(Entry(at=desk.now, action="backup"))
+    return [f"{len(ring.keys)} keys in {path}; keep file and passphrase in two places"]
+
+
+def restore(desk: Desk) -> list[str]:
+    """Put a backup in place; void every code issued before now unless the epochs are kept."""
+    arguments, editor = desk.arguments, desk.editor
+    blob = Path(arguments.file).read_bytes()
+    ring = keybackup.open_backup(blob, desk.passphrase("backup", False))
+    ring = changes.after_restore(
+        ring, desk.now, editor.destroyed(), epochs_kept=arguments.database_intact
+    )
+    editor.put_back(ring, Entry(at=desk.now, action="restore"), replace=arguments.replace)
+    lines = [f"{len(ring.keys)} keys are back in {editor.file.path}"]
+    if arguments.database_intact:
+        lines.append("codes issued before stay good: the database was said to be intact")
+    else:
+        lines.append("every code issued before now is void: phones renew, print again")
+    return [*lines, *_tell_readers(KeyKind.ISSUER_BOUND), "start all processes again"]
+
+
+def change_master(desk: Desk) -> list[str]:
+    """A fresh master key; running processes follow."""
+    desk.editor.change_master(Entry(at=desk.now, action="change-master"))
+    return [f"the keystore is under a new master key, in {desk.editor.file.master_file}"]
+
+
+def _last_backup(desk: Desk) -> datetime | None:
+    times = [entry.at for entry in desk.editor.journal() if entry.action == "backup"]
+    return max(times, default=None)
+
+
+def check(desk: Desk) -> list[str]:
+    """What a person must see to; nothing when all is well."""
+    ring = desk.editor.file.load()
+    found = [f"{kind}: {days:.0f} days left" for kind, days in changes.short(ring, desk.now)]
+    made = [e.at for e in desk.editor.journal() if e.action in ("init", "rotate")]
+    backed_up = _last_backup(desk)
+    if made and (backed_up is None or backed_up < max(made)):
+        found.append("the newest keys are in no backup")
+    return found
+
+
+def _minute(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%MZ")
+
+
+VERBS: Mapping[str, Callable[[Desk], list[str]]] = {
+    "list": list_keys,
+    "init": init,
+    "rotate": rotate,
+    "close": close,
+    "cut-off": cut_off,
+    "destroy": destroy,
+    "backup": backup,
+    "restore": restore,
+    "change-master": change_master,
+}
+"""By their words on the command line."""

@@ -1,0 +1,35 @@
+"""What re-keying must know of the tables of settlement: their SQL, and how a row moves."""
+
+from service.kernel.rekeying import maced
+from service.settlement.model import Settlement
+
+PAGE_SETTLEMENTS = """
+select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
+  account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
+  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+from settlement
+where (record_id, settlement_id) > ($1, $2)
+order by record_id, settlement_id
+limit $3
+"""
+COUNT_SETTLEMENTS = """
+select count(*) from settlement where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_SETTLEMENT_MAC = """
+update settlement
+set row_mac = $4
+where record_id = $1 and settlement_id = $2 and row_mac = $3
+"""
+
+KEYED_ROWS = (
+    maced(
+        "settlement",
+        Settlement,
+        ("record_id", "settlement_id"),
+        ("record_id", "settlement_id"),
+        page=PAGE_SETTLEMENTS,
+        count=COUNT_SETTLEMENTS,
+        swap=SWAP_SETTLEMENT_MAC,
+    ),
+)

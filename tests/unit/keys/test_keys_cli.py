@@ -1,0 +1,219 @@
+"""``yimatong keys`` from the command line: a year, the root's ceremony, the worst."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crypto.healthcode.trustfile import read_trust_file
+from crypto.keyring import ISSUER_KINDS, LISTED_KINDS, KeyKind
+from service.cli import main
+from service.kernel.live_ring import KeystoreFile
+
+WORDS = {name: f"a long passphrase of {name}" for name in ("Wu", "Li", "Chen")}
+
+
+class Place:
+    """One machine: a state folder, and what the command said there."""
+
+    def __init__(
+        self, folder: Path, env: pytest.MonkeyPatch, said: pytest.CaptureFixture[str]
+    ) -> None:
+        self.folder, self.env, self._said = folder, env, said
+        self.state = folder / "state"
+        for name, text in WORDS.items():
+            (folder / name).write_text(text + "\n")
+        self.words = [f"--passphrase-file={name}={folder / name}" for name in WORDS]
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        self.env.setenv("YIMATONG_STATE_DIR", str(self.state))
+        status = main(["keys", *arguments])
+        said = self._said.readouterr()
+        return status, said.out + said.err
+
+    def do(self, *arguments: str) -> str:
+        status, said = self.run(*arguments)
+        assert status == 0, said
+        return said
+
+    def refused(self, *arguments: str) -> str:
+        status, said = self.run(*arguments)
+        assert status == 2, said
+        return said
+
+    @property
+    def keystore(self) -> KeystoreFile:
+        return KeystoreFile(self.state / "keys" / "keystore", self.state / "keys" / "master")
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Place:
+    return Place(tmp_path, monkeypatch, capsys)
+
+
+def a_root(place: Place, name: str) -> str:
+    said = place.do(
+        "root", "init", "--output", place.path(name), "--custodian", *WORDS, *place.words
+    )
+    return said.splitlines()[0].split()[1]
+
+
+def signed(place: Place, root: str, output: str, *more: str) -> str:
+    public = place.path(output + ".public")
+    shown = place.do("export-public", public).splitlines()[1].removeprefix("fingerprint ")
+    return place.do(
+        *("root", "sign-trust-list", "--root", place.path(root), "--ring-public", public),
+        *("--output", place.path(output), "--next", "90", "--fingerprint", shown),
+        *("--by", "Li", "Chen", *place.words, *more),
+    )
+
+
+def test_the_root_vouches_for_the_ring_and_the_online_side_installs_it(place: Place) -> None:
+    place.do("init", "--province", "52")
+    present, following = a_root(place, "root-1"), a_root(place, "root-2")
+    place.do("pin-root", present, following)
+    signed(place, "root-1", "list-1", "--other-root", place.path("root-2"))
+    place.do("install-trust-list", place.path("list-1"))
+    served = (place.state / "keys" / "trust-list.json").read_text()
+    assert json.loads(served)["roots"] == [present, following]
+    trust = read_trust_file(served)
+    assert trust.sequence == 1
+    ring = place.keystore.load()
+    listed = {key.code_key_id for key in ring.keys if key.kind in LISTED_KINDS}
+    assert set(trust.keys) == listed
+    assert "sequences rise" in place.refused("install-trust-list", place.path("list-1"))
+    signed(place, "root-2", "list-2")
+    place.do("install-trust-list", place.path("list-2"))
+    assert read_trust_file((place.state / "keys" / "trust-list.json").read_text()).sequence == 2
+
+
+def test_a_list_of_a_root_that_is_not_pinned_is_refused(place: Place) -> None:
+    place.do("init", "--province", "52")
+    ours, foreign = a_root(place, "root"), a_root(place, "foreign")
+    signed(place, "foreign", "list")
+    assert "no root is pinned" in place.refused("install-trust-list", place.path("list"))
+    place.do("pin-root", ours)
+    assert "refused" in place.refused("install-trust-list", place.path("list"))
+    assert "none of the present" in place.refused("pin-root", foreign)
+    place.do("pin-root", ours, foreign)
+    place.do("install-trust-list", place.path("list"))
+
+
+def test_an_exchanged_public_file_is_not_signed(place: Place) -> None:
+    place.do("init", "--province", "52")
+    a_root(place, "root")
+    shown = place.do("export-public", place.path("a")).splitlines()[1].removeprefix("fingerprint ")
+    content = json.loads(Path(place.path("a")).read_text())
+    content["keys"][0]["key_id"] = 4711
+    Path(place.path("b")).write_text(json.dumps(content))
+    asked = ("--root", place.path("root"), "--output", place.path("list"), "--next", "90")
+    asked += ("--fingerprint", shown, *place.words)
+    for by, public, word in ((("Li", "Chen"), "b", "do not sign"), (("Li", "Li"), "a", "two")):
+        said = place.refused(
+            "root", "sign-trust-list", *asked, "--ring-public", place.path(public), "--by", *by
+        )
+        assert word in said
+    assert not Path(place.path("list")).exists()
+
+
+def test_a_list_without_the_keys_of_the_ring_is_not_installed(place: Place) -> None:
+    place.do("init", "--province", "52")
+    place.do("pin-root", a_root(place, "root"))
+    signed(place, "root", "list")
+    place.do("rotate", "issuer_bound")
+    said = place.refused("install-trust-list", place.path("list"))
+    assert "issuer_bound 2 is not in the list" in said
+    place.do("install-trust-list", place.path("list"), "--force")
+    status, said = place.run("check")
+    assert (status, "issuer_bound 2 is not in the list" in said) == (1, True)
+
+
+def test_a_stolen_issuer_key_is_replaced_closed_and_cut_off(place: Place) -> None:
+    place.do("init", "--province", "52")
+    assert "rotate first" in place.refused("close", "issuer_once", "1", "--after", "now")
+    assert "60 s" in place.refused("rotate", "issuer_once", "--from", "now")
+    assert "14" not in place.do("rotate", "token")
+    said = place.do("rotate", "issuer_once")
+    assert "keys export-public" in said
+    at = place.keystore.load().keys
+    assert len(at) == len(KeyKind) + 2
+    place.do("cut-off", "issuer_once", "1", "--before", "now")
+    assert "not in the trust list" in place.refused("cut-off", "token", "1", "--before", "now")
+    assert "void before" in place.do("list")
+
+
+def test_the_list_shows_windows_and_never_material(place: Place) -> None:
+    place.do("init", "--province", "52")
+    text, rows = place.do("list"), place.do("list", "--json")
+    for key in place.keystore.load().keys:
+        assert key.kind in text
+        assert key.material.hex() not in text + rows
+    states = {json.loads(line)["state"] for line in rows.splitlines()}
+    assert states == {"in use"}
+    assert "is there already" in place.refused("init", "--province", "52")
+
+
+def test_check_speaks_until_the_keys_are_backed_up_and_listed(place: Place) -> None:
+    place.do("init", "--province", "52")
+    place.do("pin-root", a_root(place, "root"))
+    status, said = place.run("check")
+    assert (status, "in no backup" in said, "no trust list" in said) == (1, True, True)
+    signed(place, "root", "list")
+    place.do("install-trust-list", place.path("list"))
+    words = f"--passphrase-file={place.folder / 'Wu'}"
+    place.do("backup", place.path("backup"), words)
+    assert place.run("check") == (0, "")
+    assert place.do("rotate", "--due") == "no kind is due\n"
+    assert "File exists" in place.refused("backup", place.path("backup"), words)
+
+
+@pytest.mark.parametrize("intact", [False, True])
+def test_a_lost_machine_is_restored_from_its_backup(place: Place, intact: bool) -> None:
+    place.do("init", "--province", "52")
+    before = place.keystore.load()
+    words = f"--passphrase-file={place.folder / 'Wu'}"
+    place.do("backup", place.path("backup"), words)
+    assert "is there already" in place.refused("restore", place.path("backup"), words)
+    place.state = place.folder / "another machine"
+    more = ["--database-intact"] if intact else []
+    wrong = f"--passphrase-file={place.folder / 'Li'}"
+    place.refused("restore", place.path("backup"), wrong)
+    place.do("restore", place.path("backup"), words, *more)
+    after = place.keystore.load()
+    assert [key.material for key in after.keys] == [key.material for key in before.keys]
+    cut = {key.kind for key in after.keys if key.cut_off is not None}
+    assert cut == (set() if intact else set(ISSUER_KINDS))
+
+
+def test_a_master_key_is_changed_from_the_command_line(place: Place) -> None:
+    place.do("init", "--province", "52")
+    before = place.keystore.master_file.read_text()
+    place.do("change-master")
+    assert place.keystore.master_file.read_text() != before
+    assert place.keystore.load().keys
+
+
+def test_the_offline_side_loads_no_database_and_no_network_library(place: Place) -> None:
+    code = (
+        "import sys; from service.cli import main; status = main(sys.argv[1:]);"
+        "loaded = {'asyncpg', 'httpx', 'litestar', 'granian', 'uvloop'} & set(sys.modules);"
+        "sys.exit(f'loaded {loaded}' if loaded else status)"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", code, "keys", "root", "init"),
+            *("--output", place.path("root"), "--custodian", *WORDS, *place.words),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
