@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
@@ -198,11 +198,12 @@ def _watch(process: "subprocess.Popen[bytes]", bare: BareCost) -> list[float]:
     return out
 
 
-def run(count: int, jobs: int) -> list[Row]:
-    """Every kind once."""
+def run(count: int, jobs: int) -> Iterator[Row]:
+    """Every kind once, one after another."""
     with tempfile.TemporaryDirectory(prefix="verify") as folder:
         texts = Texts(Path(folder), min(DISTINCT, count))
-        return [measure(texts, name, count, jobs, Path(folder)) for name in SHARES]
+        for name in SHARES:
+            yield measure(texts, name, count, jobs, Path(folder))
 
 
 def main(arguments: list[str]) -> int:
@@ -215,7 +216,8 @@ def main(arguments: list[str]) -> int:
         print(
             f"{row.name:9} {row.texts} texts: {row.per_s:.0f}/s; CPU {row.cpu_us:.0f} us each,"
             f" SM2 {row.sm2_us:.0f} us, ratio {row.ratio:.3f} (wanted {row.wanted});"
-            f" memory {row.rss_mib_early:.0f} MiB, then {row.rss_mib_late:.0f}"
+            f" memory {row.rss_mib_early:.0f} MiB, then {row.rss_mib_late:.0f}",
+            flush=True,
         )
     return 0
 
