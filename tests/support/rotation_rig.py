@@ -268,7 +268,7 @@ class Town:
         start = now + changes.ACTIVATION
         ring = self.editor.change(
             lambda before: changes.rotate(before, kind, now, start),
-            [Entry(at=now, action="rotate", kind=kind.value)],
+            lambda _: [Entry(at=now, action="rotate", kind=kind.value)],
         )
         async with asyncio.timeout(10):
             for rig in self.rigs:

@@ -192,6 +192,22 @@ def test_a_lost_machine_is_restored_from_its_backup(place: Place, intact: bool) 
     assert cut == (set() if intact else set(ISSUER_KINDS))
 
 
+def test_a_restore_knows_from_the_journal_what_its_backup_does_not(place: Place) -> None:
+    place.do("init", "--province", "52")
+    words = f"--passphrase-file={place.folder / 'Wu'}"
+    place.do("backup", place.path("backup"), words)
+    place.do("rotate", "token")
+    place.do("rotate", "till")
+    place.do("destroy", "till", "1", "--force", "destroy till 1")
+    journal = place.state / "keys" / "keystore.journal"
+    place.state = place.folder / "another machine"
+    place.do("restore", place.path("backup"), words, "--journal", str(journal))
+    keys = {(key.kind, key.version): key for key in place.keystore.load().keys}
+    assert {version for kind, version in keys if kind is KeyKind.TOKEN} == {1, 3}
+    assert {version for kind, version in keys if kind is KeyKind.TILL} == {3}
+    assert keys[KeyKind.TILL, 3].code_key_id == 52 << 8 | 7
+
+
 def test_a_master_key_is_changed_from_the_command_line(place: Place) -> None:
     place.do("init", "--province", "52")
     before = place.keystore.master_file.read_text()
