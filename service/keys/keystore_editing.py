@@ -53,7 +53,7 @@ class KeystoreEditor:
         self._lock_path = file.path.with_name(file.path.name + ".lock")
         self.journal_path = file.path.with_name(file.path.name + ".journal")
 
-    def create(self, ring: KeyRing, entry: Entry) -> None:
+    def create(self, ring: KeyRing, entries: list[Entry]) -> None:
         """Write a first keystore, and a master key unless there is one. Raises
         ``KeystoreInTheWay``."""
         self.file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,9 +64,9 @@ class KeystoreEditor:
                 write_private(self.file.master_file, keystore.new_master_key().hex().encode())
             master = bytes.fromhex(self.file.master_file.read_text("ascii").strip())
             keystore.create(self.file.path, ring, master)
-            self._note([entry])
+            self._note(entries)
 
-    def put_back(self, ring: KeyRing, entry: Entry, *, replace: bool) -> None:
+    def put_back(self, ring: KeyRing, entries: list[Entry], *, replace: bool) -> None:
         """Write a ring from a backup. Raises ``KeystoreInTheWay``.
 
         With ``replace`` a keystore that is there is kept beside, as ``<name>.before-restore``:
@@ -76,7 +76,7 @@ class KeystoreEditor:
             with self._locked():
                 kept = self.file.path.with_name(self.file.path.name + ".before-restore")
                 self.file.path.replace(kept)
-        self.create(ring, entry)
+        self.create(ring, entries)
 
     def change(
         self, changed: Callable[[KeyRing], KeyRing], noted: Callable[[KeyRing], list[Entry]]

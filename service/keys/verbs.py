@@ -74,7 +74,7 @@ def _row_of(desk: Desk, ring: KeyRing, key: Key) -> dict[str, object]:
 def init(desk: Desk) -> list[str]:
     """Make the ring of a new installation."""
     ring = changes.new_ring(desk.now, desk.arguments.province)
-    desk.editor.create(ring, Entry(at=desk.now, action="init"))
+    desk.editor.create(ring, [Entry(at=desk.now, action="init")])
     return [
         f"{len(ring.keys)} keys made in {desk.editor.file.path}",
         "next: back up the keys; export them and have the root sign the first trust list",
@@ -101,7 +101,7 @@ def rotate(desk: Desk) -> list[str]:
         return before
 
     ring = desk.editor.change(
-        all_rotated, lambda after: [_rotated_entry(desk, after, kind) for kind, _ in wanted]
+        all_rotated, lambda after: [_made_entry(desk, _newest(after, kind)) for kind, _ in wanted]
     )
     lines = [_rotated_line(ring, kind) for kind, _ in wanted]
     if any(is_listed(kind) for kind, _ in wanted):
@@ -119,12 +119,11 @@ def _rotated_line(ring: KeyRing, kind: KeyKind) -> str:
     return f"{kind} {key.version} is in use from {key.use_from.isoformat()}"
 
 
-def _rotated_entry(desk: Desk, ring: KeyRing, kind: KeyKind) -> Entry:
-    key = _newest(ring, kind)
+def _made_entry(desk: Desk, key: Key) -> Entry:
     return Entry(
         at=desk.now,
         action="rotate",
-        kind=kind.value,
+        kind=key.kind.value,
         version=key.version,
         code_key_id=key.code_key_id,
     )
@@ -225,12 +224,17 @@ def restore(desk: Desk) -> list[str]:
     """Put a backup in place; void every code issued before now unless the epochs are kept."""
     arguments, editor = desk.arguments, desk.editor
     blob = Path(arguments.file).read_bytes()
-    ring = keybackup.open_backup(blob, desk.passphrase("backup", False))
+    kept = keybackup.open_backup(blob, desk.passphrase("backup", False))
     journal = editor.journal(Path(arguments.journal) if arguments.journal else None)
     ring = changes.after_restore(
-        ring, desk.now, _known(journal), epochs_kept=arguments.database_intact
+        kept, desk.now, _known(journal), epochs_kept=arguments.database_intact
     )
-    editor.put_back(ring, Entry(at=desk.now, action="restore"), replace=arguments.replace)
+    entries = [Entry(at=desk.now, action="restore")]
+    if arguments.journal:
+        entries = [*journal, *entries]
+    had = {(key.kind, key.version) for key in kept.keys}
+    entries += [_made_entry(desk, key) for key in ring.keys if (key.kind, key.version) not in had]
+    editor.put_back(ring, entries, replace=arguments.replace)
     lines = [f"{len(ring.keys)} keys are back in {editor.file.path}"]
     if arguments.database_intact:
         lines.append("codes issued before stay good: the database was said to be intact")

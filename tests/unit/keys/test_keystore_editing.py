@@ -36,12 +36,12 @@ def rotate_token(ring: KeyRing) -> KeyRing:
 
 def test_a_new_keystore_is_its_owners_alone_and_never_written_over(tmp_path: Path) -> None:
     editor = an_editor(tmp_path)
-    editor.create(RING, entry("init"))
+    editor.create(RING, [entry("init")])
     assert editor.file.load().keys == RING.keys
     for path in tmp_path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     with pytest.raises(KeystoreInTheWay):
-        editor.create(RING, entry("init"))
+        editor.create(RING, [entry("init")])
     assert [one.action for one in editor.journal()] == ["init"]
 
 
@@ -143,11 +143,11 @@ def test_a_change_of_master_keys_that_a_crash_cut_short_is_taken_up(
 def test_a_backup_put_back_keeps_the_file_that_was_there(tmp_path: Path) -> None:
     editor = an_editor(tmp_path, RING)
     with pytest.raises(KeystoreInTheWay):
-        editor.put_back(RING, entry("restore"), replace=False)
+        editor.put_back(RING, [entry("restore")], replace=False)
     editor.file.path.write_bytes(b"damaged")
     with pytest.raises(KeystoreUnreadable):
         editor.file.load()
-    editor.put_back(RING, entry("restore"), replace=True)
+    editor.put_back(RING, [entry("restore")], replace=True)
     assert editor.file.load().keys == RING.keys
     assert (tmp_path / "keystore.before-restore").read_bytes() == b"damaged"
 
