@@ -60,6 +60,32 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def signer(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Issuer keys in a process of their own."""
+    import uvloop
+
+    from crypto.errors import CryptoError
+    from crypto.keyring import ISSUER_KINDS, KeyKind
+    from service.kernel.live_ring import KeystoreUnreadable
+    from service.kernel.logs import set_up_logs
+    from service.signer.server import SocketTaken, run_signer
+    from service.wiring import CipherBroken, install_ciphers, keystore_of
+
+    path = arguments.socket or settings.signer_socket
+    if path is None:
+        complain("yimatong signer: --socket or YIMATONG_SIGNER_SOCKET says where to listen")
+        return 2
+    set_up_logs("signer")
+    try:
+        install_ciphers(settings)
+        kinds = [KeyKind(kind) for kind in arguments.kind or ISSUER_KINDS]
+        uvloop.run(until_stopped(lambda stop: run_signer(keystore_of(settings), path, kinds, stop)))
+    except (SocketTaken, KeystoreUnreadable, CipherBroken, CryptoError, ValueError) as fault:
+        complain(f"yimatong signer: {fault}")
+        return 2
+    return 0
+
+
 def sandbox(_arguments: argparse.Namespace, settings: Settings) -> int:
     """The partners' twins."""
     from service.sandbox.twins import run_sandbox
@@ -190,6 +216,11 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run, "everything on one machine: database, twins, service, worker")
     add("serve", serve, "the API and the pages")
     add("worker", worker, "the background worker")
+    signing = add("signer", signer, "issuer keys in a process of their own")
+    signing.add_argument("--socket", type=Path, default=None, help="where to listen")
+    signing.add_argument(
+        "--kind", action="append", help="a kind of key to serve, repeatable; default: the issuers'"
+    )
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")
     add("config-check", config_check, "check settings and ciphers")

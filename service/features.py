@@ -15,6 +15,7 @@ from service.credential import routes as credential_routes
 from service.healthcode import actions as healthcode
 from service.healthcode import rekeying as healthcode_rekeying
 from service.healthcode import routes as healthcode_routes
+from service.healthcode import routes_phones as healthcode_phone_routes
 from service.institution import actions as institution
 from service.institution import rekeying as institution_rekeying
 from service.institution import routes as institution_routes
@@ -43,6 +44,7 @@ Handler = Callable[[Context, Event], Awaitable[None]]
 SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     institution.forget_nonces,
     healthcode.forget_uses,
+    healthcode.forget_codes,
     payment.forget_notices,
     remind,
 )
@@ -73,6 +75,7 @@ def routers() -> Sequence[Router]:
         bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
+        healthcode_phone_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
     ]

@@ -15,6 +15,8 @@ import msgspec
 
 T = TypeVar("T")
 PREFIX = "YIMATONG_"
+SOCKET_PATH_MAX = 107
+"""What the system takes as the path of a socket."""
 
 
 class Mode(StrEnum):
@@ -61,8 +63,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta
     retry_after: timedelta
     code_life_s: int
+    credential_life_min: int
     sm2_backend: str | None
     """A name of ``crypto.sm2_backend.REGISTRY``; None takes the best that works."""
+    signer_socket: Path | None
+    """Where a signer process listens; None: issuer keys sign in this process."""
     allow_software_signing: bool
     """Pure-Python signing is not constant-time; only for hosts without SM2 in libcrypto."""
 
@@ -131,6 +136,12 @@ def _database(text: str) -> str:
     return text
 
 
+def _socket(text: str) -> Path | None:
+    if len(text.encode()) > SOCKET_PATH_MAX:
+        raise ValueError(f"a path of at most {SOCKET_PATH_MAX} bytes")
+    return Path(text)
+
+
 def _flag(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("0 or 1")
@@ -178,7 +189,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
+        credential_life_min=read("CREDENTIAL_LIFE_MIN", _whole(60, 4320), 2880),
         sm2_backend=read("SM2_BACKEND", str, None),
+        signer_socket=read("SIGNER_SOCKET", _socket, None),
         allow_software_signing=read("ALLOW_SOFTWARE_SIGNING", _flag, False),
     )
     reader.refuse_unknown()

@@ -17,6 +17,7 @@ from service.kernel.database import open_pool
 from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport
 from service.kernel.logs import get_logger
 from service.settings import Mode, Settings
+from service.signer.client import SocketSigner
 from service.web.routes import PageSettings
 
 _log = get_logger("wiring")
@@ -83,6 +84,7 @@ def policy_of(settings: Settings) -> Policy:
         lease=settings.lease,
         retry_after=settings.retry_after,
         code_life_s=settings.code_life_s,
+        credential_life_min=settings.credential_life_min,
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
@@ -126,13 +128,32 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         )
         pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
         try:
-            ctx = make_context(
-                pool=pool, clock=clock, ring=ring, partners=partners, policy=policy_of(settings)
-            )
-            async with following(ctx):
-                yield ctx
+            async with _signer(settings) as signer:
+                ctx = make_context(
+                    pool=pool,
+                    clock=clock,
+                    ring=ring,
+                    partners=partners,
+                    policy=policy_of(settings),
+                    signer=signer,
+                )
+                async with following(ctx):
+                    yield ctx
         finally:
             await pool.close()
+
+
+@asynccontextmanager
+async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
+    """The signer process, where there is one. It may be down now and come later."""
+    if settings.signer_socket is None:
+        yield None
+        return
+    signer = SocketSigner(settings.signer_socket)
+    try:
+        yield signer
+    finally:
+        await signer.close()
 
 
 @asynccontextmanager

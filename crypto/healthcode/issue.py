@@ -2,6 +2,9 @@
 
 Each signature is verified before the code is let out, so that a fault while signing shows here
 and not as a leaked key; that halves the rate and is the price of safety in software.
+
+``prepare_*`` gives what is to be signed and ``finish`` takes the signature, for keys that are
+elsewhere (``crypto.signer``); ``issue_*`` does both at once with a key at hand.
 """
 
 import secrets
@@ -9,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from crypto.errors import BadEncoding, BadKey, CryptoError
+from crypto.errors import BadEncoding, BadKey, BadSignature
 from crypto.healthcode import text
 from crypto.healthcode.index import Index, encrypt_index, index_key
 from crypto.healthcode.layout import (
@@ -43,6 +46,16 @@ _UNSIGNED = bytes(64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssuingKey:
+    """What issuing must know of an issuer key that is elsewhere: all but the private half."""
+
+    kind: Kind
+    key_id: int
+    public: PublicKey
+    index_root: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """An issuer key of one kind, with the index root beside it. Load once, use for many."""
 
@@ -50,6 +63,35 @@ class Issuer:
     key_id: int
     signer: Signer
     index_root: bytes = field(repr=False)
+
+    @property
+    def key(self) -> IssuingKey:
+        """Without the private half."""
+        return IssuingKey(
+            kind=self.kind,
+            key_id=self.key_id,
+            public=self.signer.public,
+            index_root=self.index_root,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCode:
+    """A code without its issuer's signature, and whose signature it needs. Never shown."""
+
+    code: Code
+    context: bytes
+    public: PublicKey
+
+    @property
+    def message(self) -> bytes:
+        """The bytes that the issuer signs."""
+        return issuer_message(self.code, self.context)
+
+    @property
+    def digest(self) -> bytes:
+        """``e`` of the message under the issuer's key: what a signer is given."""
+        return self.public.digest(self.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +119,7 @@ def load_issuer(
     )
 
 
-def _head(issuer: Issuer, kind: Kind, code_class: int, life: int, now: datetime) -> Head:
+def _head(issuer: IssuingKey, kind: Kind, code_class: int, life: int, now: datetime) -> Head:
     if issuer.kind is not kind:
         raise BadKey("the issuer key is for another kind")
     if not 0 <= code_class <= 0xFF:
@@ -91,12 +133,26 @@ def _head(issuer: Issuer, kind: Kind, code_class: int, life: int, now: datetime)
     )
 
 
-def _sign(issuer: Issuer, code: Code, context: bytes) -> bytes:
-    message = issuer_message(code, context)
-    signature = issuer.signer.sign(message)
-    if not issuer.signer.public.verify(message, signature):
-        raise CryptoError("the issuer's signature did not verify: not released")
-    return signature
+def _signed(prepared: PreparedCode, signature: bytes) -> Code:
+    if not prepared.public.verify(prepared.message, signature):
+        raise BadSignature("the issuer's signature did not verify: not released")
+    return replace(prepared.code, issuer_signature=signature)
+
+
+def finish(prepared: PreparedCode, signature: bytes) -> IssuedCode:
+    """The one-time or printed code, written. ``BadSignature`` unless the 64 bytes verify."""
+    if isinstance(prepared.code, BoundCode):
+        raise BadEncoding("a bound code is the phone's to finish")
+    return _released(_signed(prepared, signature))
+
+
+def finish_credential(prepared: PreparedCode, signature: bytes) -> bytes:
+    """The 124 bytes of a credential. ``BadSignature`` unless the 64 bytes verify."""
+    code = _signed(prepared, signature)
+    if not isinstance(code, BoundCode):
+        raise BadEncoding("only a bound code has a credential")
+    parse(code.to_bytes())
+    return code.credential()
 
 
 def _released(code: Code) -> IssuedCode:
@@ -122,14 +178,14 @@ class OnceRequest:
     life_s: int = 60
 
 
-def issue_once(
-    issuer: Issuer,
+def prepare_once(
+    issuer: IssuingKey,
     request: OnceRequest,
     now: datetime,
     *,
     random_bytes: RandomBytes = secrets.token_bytes,
-) -> IssuedCode:
-    """A one-time code, signed, verified and written. ``BadEncoding`` for fields out of range."""
+) -> PreparedCode:
+    """A one-time code to be signed. ``BadEncoding`` for fields out of range."""
     head = _head(issuer, Kind.ONCE, request.code_class, request.life_s, now)
     code = OnceCode(
         head=head,
@@ -140,8 +196,20 @@ def issue_once(
     )
     key = index_key(issuer.index_root, head)
     code = replace(code, index=encrypt_index(key, code.before_index(), request.index))
-    signature = _sign(issuer, code, request.context or NO_CONTEXT)
-    return _released(replace(code, issuer_signature=signature))
+    context = request.context or NO_CONTEXT
+    return PreparedCode(code=code, context=context, public=issuer.public)
+
+
+def issue_once(
+    issuer: Issuer,
+    request: OnceRequest,
+    now: datetime,
+    *,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> IssuedCode:
+    """A one-time code, signed, verified and written. ``BadEncoding`` for fields out of range."""
+    prepared = prepare_once(issuer.key, request, now, random_bytes=random_bytes)
+    return finish(prepared, issuer.signer.sign(prepared.message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +221,21 @@ class PrintedRequest:
     life_days: int
 
 
+def prepare_printed(
+    issuer: IssuingKey,
+    request: PrintedRequest,
+    now: datetime,
+    *,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> PreparedCode:
+    """A printed code to be signed. ``BadEncoding`` for fields out of range."""
+    head = _head(issuer, Kind.PRINTED, request.code_class, request.life_days, now)
+    code = PrintedCode(head=head, nonce=random_bytes(8), index=b"", issuer_signature=_UNSIGNED)
+    key = index_key(issuer.index_root, head)
+    code = replace(code, index=encrypt_index(key, code.before_index(), request.index))
+    return PreparedCode(code=code, context=NO_CONTEXT, public=issuer.public)
+
+
 def issue_printed(
     issuer: Issuer,
     request: PrintedRequest,
@@ -161,11 +244,8 @@ def issue_printed(
     random_bytes: RandomBytes = secrets.token_bytes,
 ) -> IssuedCode:
     """A printed code, signed, verified and written."""
-    head = _head(issuer, Kind.PRINTED, request.code_class, request.life_days, now)
-    code = PrintedCode(head=head, nonce=random_bytes(8), index=b"", issuer_signature=_UNSIGNED)
-    key = index_key(issuer.index_root, head)
-    code = replace(code, index=encrypt_index(key, code.before_index(), request.index))
-    return _released(replace(code, issuer_signature=_sign(issuer, code, NO_CONTEXT)))
+    prepared = prepare_printed(issuer.key, request, now, random_bytes=random_bytes)
+    return finish(prepared, issuer.signer.sign(prepared.message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,12 +258,10 @@ class CredentialRequest:
     life_min: int = 1440
 
 
-def issue_credential(issuer: Issuer, request: CredentialRequest, now: datetime) -> bytes:
-    """The 124 bytes a phone keeps and puts its moment and signature behind.
-
-    Who asks must have proved possession of the holder key (``layout.enrol_message``), and the key
-    must never have been seen before: both are the caller's to check.
-    """
+def prepare_credential(
+    issuer: IssuingKey, request: CredentialRequest, now: datetime
+) -> PreparedCode:
+    """A credential to be signed. ``BadEncoding`` for fields out of range."""
     head = _head(issuer, Kind.BOUND, request.code_class, request.life_min, now)
     code = BoundCode(
         head=head,
@@ -197,9 +275,17 @@ def issue_credential(issuer: Issuer, request: CredentialRequest, now: datetime) 
     )
     key = index_key(issuer.index_root, head)
     code = replace(code, index=encrypt_index(key, code.before_index(), request.index))
-    code = replace(code, issuer_signature=_sign(issuer, code, NO_CONTEXT))
-    parse(code.to_bytes())
-    return code.credential()
+    return PreparedCode(code=code, context=NO_CONTEXT, public=issuer.public)
+
+
+def issue_credential(issuer: Issuer, request: CredentialRequest, now: datetime) -> bytes:
+    """The 124 bytes a phone keeps and puts its moment and signature behind.
+
+    Who asks must have proved possession of the holder key (``layout.enrol_message``), and the key
+    must never have been seen before: both are the caller's to check.
+    """
+    prepared = prepare_credential(issuer.key, request, now)
+    return finish_credential(prepared, issuer.signer.sign(prepared.message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from crypto.healthcode.index import Index
 from service.audit.actions import append
 from service.audit.model import AuditEntry
-from service.healthcode import rules, store
-from service.healthcode.model import CodeCard, CodeState
+from service.healthcode import rules, store, store_phones
+from service.healthcode.model import CodeCard, CodeState, IssuedState, Shown
 from service.kernel.context import Context
 from service.kernel.database import Connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
@@ -40,16 +41,50 @@ async def find_or_make(conn: Connection, ctx: Context, record_id: int) -> CodeCa
     return made
 
 
+async def lock(conn: Connection, ctx: Context, record_id: int) -> CodeCard:
+    """The record's first card, held until the transaction ends. Raises ``RowTampered``."""
+    row = await store.lock_card(conn, record_id, rules.CARD)
+    if row is None:
+        raise InvariantBroken("a card was made and is not there")
+    ctx.sealer.check_mac("code", row.mac_parts(), row.row_mac)
+    return row
+
+
+async def find_with_issued(
+    conn: Connection, ctx: Context, place: Index, shown: Shown, code_id: bytes
+) -> tuple[CodeCard | None, IssuedState | None]:
+    """A card and, for kinds that are kept when issued, the state of this code.
+
+    Raises ``RowTampered`` where either is not what was written.
+    """
+    record_id = int.from_bytes(place.record_id)
+    if shown is Shown.BOUND:
+        card, credential = await store_phones.find_card_and_credential(
+            conn, record_id, place.card, code_id
+        )
+        if credential is not None:
+            ctx.sealer.check_mac("holder_credential", credential.mac_parts(), credential.row_mac)
+        state = credential.state if credential is not None else None
+    elif shown is Shown.PRINTED:
+        card, printed = await store_phones.find_card_and_printed(
+            conn, record_id, place.card, code_id
+        )
+        if printed is not None:
+            ctx.sealer.check_mac("printed_code", printed.mac_parts(), printed.row_mac)
+        state = printed.state if printed is not None else None
+    else:
+        card, state = await store.find_card(conn, record_id, place.card), None
+    if card is not None:
+        ctx.sealer.check_mac("code", card.mac_parts(), card.row_mac)
+    return card, state
+
+
 async def change(
     ctx: Context, record_id: int, action: str, changed: Callable[[CodeCard], CodeCard]
 ) -> None:
     """Write what ``changed`` makes of the card. Raises ``NotFound``, ``StateConflict``."""
     async with transaction(ctx.pool) as conn:
-        was = await find(conn, ctx, record_id, rules.CARD)
-        if was is None:
-            raise NotFound
-        if not await store.update_card(conn, _with_mac(ctx, changed(was)), was):
-            raise StateConflict
+        was = await change_within(conn, ctx, record_id, changed)
         await append(
             conn,
             ctx,
@@ -62,6 +97,18 @@ async def change(
                 facts={"card": was.card, "epoch": was.epoch},
             ),
         )
+
+
+async def change_within(
+    conn: Connection, ctx: Context, record_id: int, changed: Callable[[CodeCard], CodeCard]
+) -> CodeCard:
+    """``change`` in the caller's transaction and without its audit entry; gives what was."""
+    was = await find(conn, ctx, record_id, rules.CARD)
+    if was is None:
+        raise NotFound
+    if not await store.update_card(conn, _with_mac(ctx, changed(was)), was):
+        raise StateConflict
+    return was
 
 
 def with_next_epoch(card: CodeCard) -> CodeCard:

@@ -1,7 +1,7 @@
 """Codes, scans and what is told of them."""
 
 from datetime import date, datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 import msgspec
 
@@ -56,8 +56,134 @@ class CodeCard(msgspec.Struct, frozen=True, kw_only=True):
         return [self.record_id, self.card, self.epoch, self.state.value, self.created_at]
 
 
+class PhoneState(StrEnum):
+    """Whether a phone's codes resolve and it may renew."""
+
+    ACTIVE = "ACTIVE"
+    REVOKED = "REVOKED"
+
+
+class IssuedState(StrEnum):
+    """Whether one issued code resolves. ``RETIRED``: its phone has a newer one."""
+
+    LIVE = "LIVE"
+    RETIRED = "RETIRED"
+    REVOKED = "REVOKED"
+
+
+class RevokedScope(IntEnum):
+    """Which revocation list a code belongs to."""
+
+    BOUND = 1
+    PRINTED = 2
+
+
+class PhoneRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``phone``; ``label`` is sealed, ``code_id`` that of its newest credential."""
+
+    record_id: int
+    phone_id: int
+    account_id: int
+    slot: int
+    label: bytes | None
+    code_id: bytes
+    state: PhoneState
+    enrolled_at: datetime
+    renewed_at: datetime
+    expires_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.phone_id,
+            self.account_id,
+            self.slot,
+            self.label,
+            self.code_id,
+            self.state.value,
+            self.enrolled_at,
+            self.renewed_at,
+            self.expires_at,
+        ]
+
+
+class HolderCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``holder_credential``: the 124 bytes one phone was given once."""
+
+    record_id: int
+    code_id: bytes
+    phone_id: int
+    code_class: int
+    state: IssuedState
+    issued_at: datetime
+    expires_at: datetime
+    credential: bytes
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.code_id,
+            self.phone_id,
+            self.code_class,
+            self.state.value,
+            self.issued_at,
+            self.expires_at,
+            self.credential,
+        ]
+
+
+class PrintedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``printed_code``. ``RETIRED`` does not occur."""
+
+    record_id: int
+    printed_code_id: int
+    code_id: bytes
+    code_class: int
+    state: IssuedState
+    issued_at: datetime
+    expires_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.printed_code_id,
+            self.code_id,
+            self.code_class,
+            self.state.value,
+            self.issued_at,
+            self.expires_at,
+        ]
+
+
+class SeenKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``holder_key``: whose credential the key went into, and by which request."""
+
+    key_hash: bytes
+    record_id: int
+    code_id: bytes
+    request_hash: bytes
+    seen_at: datetime
+
+
+class RevokedCode(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``revoked_code``: what readers must refuse until it expires."""
+
+    record_id: int
+    code_id: bytes
+    scope: RevokedScope
+    code_class: int
+    expires_at: datetime
+    revoked_at: datetime
+
+
 class CodeUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``code_use``: the one use of a code."""
+    """A row of ``code_use``: the one use of a code, or the newest showing of a bound one."""
 
     code_id: bytes
     record_id: int
@@ -65,6 +191,8 @@ class CodeUse(msgspec.Struct, frozen=True, kw_only=True):
     terminal_id: int
     request_key: str
     used_at: datetime
+    rise: int
+    """0 for what is used once; a bound code's ``step * 256 + sequence``, which must rise."""
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +207,13 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     purpose: int
     scanned_at: datetime
     row_mac: bytes
+    bound_bill_id: bytes | None = None
+    """The 16 bytes by which the till's offer named the bill; None for an unbound code."""
+    bound_amount_fen: int | None = None
 
-    def mac_parts(self) -> list[int | str | datetime]:
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
         """The columns that the row's MAC covers."""
+        bound = [self.bound_bill_id, self.bound_amount_fen]
         return [
             self.record_id,
             self.scan_id,
@@ -91,15 +223,20 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
             self.level.value,
             self.purpose,
             self.scanned_at,
+            *(bound if self.bound_bill_id is not None else []),
         ]
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A text as a terminal read it; ``request_key`` is the terminal's own key of this request."""
+    """A text as a terminal read it; ``request_key`` is the terminal's own key of this request.
+
+    ``offer`` is the text that the terminal showed: then the code must be bound to it.
+    """
 
     text: str
     purpose: ScanPurpose
     request_key: str
+    offer: str | None = None
 
     def __repr__(self) -> str:
         return "ScanRequest(…)"
@@ -114,6 +251,52 @@ class ResolvedScan(msgspec.Struct, frozen=True, kw_only=True):
     sex: str
     birth_date: date | None
     insurance: InsuranceView
+
+
+class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A phone's new key, 33 bytes, and its proof; ``phone_id`` renews that phone."""
+
+    challenge: bytes
+    holder_key: bytes
+    proof: bytes
+    phone_id: str | None
+    label: str | None
+
+    def __repr__(self) -> str:
+        return "EnrolRequest(…)"
+
+
+class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a phone gets: 124 bytes to show its codes with."""
+
+    record_id: int
+    phone_id: int
+    credential: bytes
+    code_id: bytes
+    issued_at: datetime
+    expires_at: datetime
+
+
+class Phone(msgspec.Struct, frozen=True, kw_only=True):
+    """A phone as its owner sees it."""
+
+    record_id: int
+    phone_id: int
+    label: str | None
+    enrolled_at: datetime
+    renewed_at: datetime
+    expires_at: datetime
+    state: PhoneState
+
+
+class IssuedPrinted(msgspec.Struct, frozen=True, kw_only=True):
+    """A printed code, told once."""
+
+    row: PrintedRow
+    text: str
+
+    def __repr__(self) -> str:
+        return "IssuedPrinted(…)"
 
 
 class IssuedOnce(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,15 @@
 from service.kernel.problems import Problem
 
 
+class SignerUnavailable(Problem):
+    """What signs codes cannot be asked, did not answer in time, or answered wrongly."""
+
+    code = "signer-unavailable"
+    status = 503
+    title = "Codes cannot be signed at present; try again shortly"
+    retryable = True
+
+
 class CodeMalformed(Problem):
     """The text is no code that is known here, or a damaged one."""
 
@@ -187,3 +196,108 @@ class ScanExpired(Problem):
     code = "scan-expired"
     status = 410
     title = "The scan is too old; scan again"
+
+
+class PhoneChallengeInvalid(Problem):
+    """The challenge was not given to this account, or was changed."""
+
+    code = "phone-challenge-invalid"
+    status = 422
+    title = "The challenge was not given to this account"
+
+
+class PhoneChallengeExpired(Problem):
+    """The challenge is too old."""
+
+    code = "phone-challenge-expired"
+    status = 410
+    title = "The challenge is too old; ask for a fresh one"
+
+
+class HolderKeyInvalid(Problem):
+    """The phone's key is not a point of the curve."""
+
+    code = "holder-key-invalid"
+    status = 422
+    title = "The phone's key is not a valid key"
+
+
+class PhoneProofWrong(Problem):
+    """The proof of possession does not hold under the phone's key."""
+
+    code = "phone-proof-wrong"
+    status = 422
+    title = "The proof does not hold under the phone's key"
+
+
+class HolderKeySeen(Problem):
+    """Every credential needs a key of its own; this one was enrolled before."""
+
+    code = "holder-key-seen"
+    status = 409
+    title = "The phone's key was enrolled before; make a new one"
+
+
+class PhoneLimitReached(Problem):
+    """The account has as many phones as it may."""
+
+    code = "phone-limit-reached"
+    status = 409
+    title = "As many phones as allowed show codes already; remove one first"
+
+
+class PhoneCredentialsUsedUp(Problem):
+    """The phone has as many unexpired credentials as it may; ``retry_after_s`` says until when."""
+
+    code = "phone-credentials-used-up"
+    status = 429
+    title = "The phone renewed too often"
+    retryable = True
+
+
+class PhoneRevoked(Problem):
+    """The phone was revoked: it may not renew, only be enrolled as a new one."""
+
+    code = "phone-revoked"
+    status = 410
+    title = "The phone was revoked; enrol it anew"
+
+
+class PrintedLimitReached(Problem):
+    """The person has as many printed codes as he may."""
+
+    code = "printed-limit-reached"
+    status = 409
+    title = "As many printed codes as allowed are out already; revoke one first"
+
+
+class OfferInvalid(Problem):
+    """The offer's text or signature does not hold; ``reason`` names the check."""
+
+    code = "offer-invalid"
+    status = 422
+    title = "The offer does not hold"
+
+
+class OfferNotOpen(Problem):
+    """The offer's time is over or has not come; ``reason`` says which."""
+
+    code = "offer-not-open"
+    status = 410
+    title = "The offer is not open; make a fresh one"
+
+
+class OfferElsewhere(Problem):
+    """The offer is another terminal's, or for another purpose than the scan."""
+
+    code = "offer-elsewhere"
+    status = 422
+    title = "The offer is not this terminal's for this purpose"
+
+
+class TillNotTrusted(Problem):
+    """The certificate inside the offer does not hold; ``reason`` names the check."""
+
+    code = "till-not-trusted"
+    status = 422
+    title = "The till's certificate does not hold"

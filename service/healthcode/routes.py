@@ -67,7 +67,12 @@ async def resolve_scan(
     """
 
     async def run() -> ScanAnswer:
-        given = ScanRequest(text=data.text, purpose=data.purpose, request_key=idempotency_key or "")
+        given = ScanRequest(
+            text=data.text,
+            purpose=data.purpose,
+            request_key=idempotency_key or "",
+            offer=data.offer,
+        )
         resolved = await actions.resolve_scan(ctx, terminal, given)
         today = business_day(ctx.clock.now())
         return ScanAnswer.of(ctx, resolved, terminal, today)

@@ -1,6 +1,6 @@
 """Pure decisions about codes and scans."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from crypto.healthcode.layout import Purpose
@@ -8,15 +8,34 @@ from crypto.healthcode.refusal import Refusal
 from crypto.healthcode.trust import TrustList, trust_list_of
 from crypto.keyring import LISTED_KINDS, KeyRing
 from service.healthcode import problems
-from service.healthcode.model import CodeCard, CodeState, CodeUse, Scan, ScanLevel, ScanPurpose
+from service.healthcode.model import (
+    CodeCard,
+    CodeState,
+    CodeUse,
+    IssuedState,
+    PhoneRow,
+    PhoneState,
+    Scan,
+    ScanLevel,
+    ScanPurpose,
+    Shown,
+)
 from service.kernel.principals import Terminal
-from service.kernel.problems import Problem
+from service.kernel.problems import NotFound, Problem
 from service.person.identifiers import age_on
 
 CARD = 0
 EPOCH_MAX = 0xFFFF
 SCAN_LIFE = timedelta(hours=12)
 """A scan is a handle for one visit."""
+PHONES_MAX = 5
+"""Active at once; the table's slots are as many."""
+CREDENTIALS_MAX = 4
+"""Unexpired of one phone: what a reader without network would take."""
+PRINTED_MAX = 10
+"""Printed codes of one record that still resolve."""
+KEPT_KINDS = frozenset({Shown.BOUND, Shown.PRINTED})
+"""Noted when issued, so that each can be revoked by itself."""
 SETTLED_AFTER = timedelta(seconds=2)
 """No scan is still being committed with an earlier time than this."""
 
@@ -75,9 +94,51 @@ def check_card(card: CodeCard | None, epoch: int, *, person_frozen: bool) -> Non
         raise problems.CodeFrozen
 
 
-def is_same_request(use: CodeUse, terminal: Terminal, request_key: str) -> bool:
+def check_issued(shown: Shown, state: IssuedState | None) -> None:
+    """Check 10 of the format, by the row of a kind that is kept when issued.
+
+    A code that nobody noted was made by a stolen key or before a restore: it counts for nothing.
+    Raises ``CodeNoSuchCard``, ``CodeRevoked``, ``CodeSuperseded``.
+    """
+    if shown not in KEPT_KINDS or state is IssuedState.LIVE:
+        return
+    if state is None:
+        raise problems.CodeNoSuchCard
+    if state is IssuedState.REVOKED:
+        raise problems.CodeRevoked
+    raise problems.CodeSuperseded
+
+
+def free_slot(slots: Sequence[int]) -> int:
+    """The lowest place for one phone more. Raises ``PhoneLimitReached``."""
+    free = set(range(PHONES_MAX)) - set(slots)
+    if not free:
+        raise problems.PhoneLimitReached
+    return min(free)
+
+
+def slot_of_renewed(phone: PhoneRow | None, expiries: Sequence[datetime], now: datetime) -> int:
+    """The place of a phone that may renew now; ``expiries`` of its unexpired credentials.
+
+    Raises ``NotFound``, ``PhoneRevoked``, ``PhoneCredentialsUsedUp``.
+    """
+    if phone is None:
+        raise NotFound
+    if phone.state is PhoneState.REVOKED:
+        raise problems.PhoneRevoked
+    if len(expiries) >= CREDENTIALS_MAX:
+        wait = min(expiries) - now
+        raise problems.PhoneCredentialsUsedUp(retry_after_s=max(1, int(wait.total_seconds())))
+    return phone.slot
+
+
+def is_same_request(use: CodeUse, terminal: Terminal, request_key: str, rise: int) -> bool:
     """Whether the use was by this very request, repeated because its answer was lost."""
-    return use.terminal_id == terminal.terminal_id and use.request_key == request_key
+    return (use.terminal_id, use.request_key, use.rise) == (
+        terminal.terminal_id,
+        request_key,
+        rise,
+    )
 
 
 def bills_visible(scan: Scan, terminal: Terminal) -> bool:

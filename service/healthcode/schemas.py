@@ -5,9 +5,10 @@ from typing import Annotated
 
 import msgspec
 
+from integrations.ports.money import FenField
 from service.credential.schemas import InsuranceAnswer
 from service.healthcode import rules
-from service.healthcode.model import IssuedOnce, ListedScan, ResolvedScan, ScanPurpose
+from service.healthcode.model import IssuedOnce, ListedScan, ResolvedScan, Scan, ScanPurpose
 from service.kernel.context import Context
 from service.kernel.masked import mask_name
 from service.kernel.principals import Terminal
@@ -42,10 +43,25 @@ class CodeAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class ScanBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A text exactly as the reader gave it."""
+    """A text exactly as the reader gave it; ``offer`` is the one this terminal shows."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     purpose: ScanPurpose
+    offer: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
+
+
+class BoundTo(msgspec.Struct, kw_only=True):
+    """What the person approved by showing the code: as the offer said it."""
+
+    bill_id: str
+    amount_fen: FenField
+
+    @classmethod
+    def of(cls, scan: Scan) -> "BoundTo | None":
+        """None for a code that was bound to nothing."""
+        if scan.bound_bill_id is None or scan.bound_amount_fen is None:
+            return None
+        return cls(bill_id=scan.bound_bill_id.hex(), amount_fen=scan.bound_amount_fen)
 
 
 class ScanAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -65,6 +81,7 @@ class ScanAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     masked_name: str | None = None
     name: str | None = None
     age: int | None = None
+    bound_to: BoundTo | None = None
 
     @classmethod
     def of(
@@ -85,6 +102,7 @@ class ScanAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             masked_name=mask_name(name) if terminal.public_place else None,
             name=None if terminal.public_place else name,
             age=rules.age(resolved.birth_date, today),
+            bound_to=BoundTo.of(scan),
         )
 
 

@@ -17,18 +17,27 @@ select record_id, card, epoch, state, created_at, row_mac
 from code
 where record_id = $1 and card = $2
 """
+LOCK_CARD = """
+select record_id, card, epoch, state, created_at, row_mac
+from code
+where record_id = $1 and card = $2
+for update
+"""
 UPDATE_CARD = """
 update code
 set epoch = $5, state = $6, row_mac = $7
 where record_id = $1 and card = $2 and epoch = $3 and state = $4
 """
-INSERT_USE = """
-insert into code_use (code_id, record_id, scan_id, terminal_id, request_key, used_at)
-values ($1, $2, $3, $4, $5, $6)
-on conflict (code_id) do nothing
+SPEND_USE = """
+insert into code_use (code_id, record_id, scan_id, terminal_id, request_key, used_at, rise)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (code_id) do update
+set scan_id = excluded.scan_id, terminal_id = excluded.terminal_id,
+  request_key = excluded.request_key, used_at = excluded.used_at, rise = excluded.rise
+where code_use.rise < excluded.rise and code_use.record_id = excluded.record_id
 """
 GET_USE = """
-select code_id, record_id, scan_id, terminal_id, request_key, used_at
+select code_id, record_id, scan_id, terminal_id, request_key, used_at, rise
 from code_use
 where code_id = $1
 """
@@ -38,12 +47,14 @@ where used_at < $1
 """
 INSERT_SCAN = """
 insert into scan (
-  record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+  record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
+  bound_bill_id, bound_amount_fen
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 GET_SCAN = """
-select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
+  bound_bill_id, bound_amount_fen
 from scan
 where record_id = $1 and scan_id = $2
 """
@@ -70,6 +81,11 @@ async def find_card(conn: Connection, record_id: int, card: int) -> CodeCard | N
     return await find_row(conn, CodeCard, GET_CARD, record_id, card)
 
 
+async def lock_card(conn: Connection, record_id: int, card: int) -> CodeCard | None:
+    """By record and card, held until the transaction ends."""
+    return await find_row(conn, CodeCard, LOCK_CARD, record_id, card)
+
+
 async def update_card(conn: Connection, row: CodeCard, was: CodeCard) -> bool:
     """Compare-and-set on epoch and state; False when somebody was faster."""
     return (
@@ -88,9 +104,9 @@ async def update_card(conn: Connection, row: CodeCard, was: CodeCard) -> bool:
     )
 
 
-async def insert_use(conn: Connection, row: CodeUse) -> bool:
-    """False when the code was used before."""
-    return await insert_new(conn, INSERT_USE, *msgspec.structs.astuple(row))
+async def spend_use(conn: Connection, row: CodeUse) -> bool:
+    """False when the code was used before; a bound one, when its showing does not rise."""
+    return await insert_new(conn, SPEND_USE, *msgspec.structs.astuple(row))
 
 
 async def find_use(conn: Connection, code_id: bytes) -> CodeUse | None:

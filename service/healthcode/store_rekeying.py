@@ -1,6 +1,6 @@
 """What re-keying must know of the tables of healthcode: their SQL, and how a row moves."""
 
-from service.healthcode.model import CodeCard, Scan
+from service.healthcode.model import CodeCard, HolderCredential, PhoneRow, PrintedRow, Scan
 from service.kernel.rekeying import maced
 
 PAGE_CARDS = """
@@ -19,7 +19,8 @@ set row_mac = $4
 where record_id = $1 and card = $2 and row_mac = $3
 """
 PAGE_SCANS = """
-select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac
+select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at,
+  row_mac, bound_bill_id, bound_amount_fen
 from scan
 where (record_id, scan_id) > ($1, $2)
 order by record_id, scan_id
@@ -32,6 +33,52 @@ SWAP_SCAN_MAC = """
 update scan
 set row_mac = $4
 where record_id = $1 and scan_id = $2 and row_mac = $3
+"""
+PAGE_PHONES = """
+select record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
+  expires_at, row_mac
+from phone
+where (record_id, phone_id) > ($1, $2)
+order by record_id, phone_id
+limit $3
+"""
+COUNT_PHONES = """
+select count(*) from phone where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_PHONE_MAC = """
+update phone
+set row_mac = $4
+where record_id = $1 and phone_id = $2 and row_mac = $3
+"""
+PAGE_HOLDER_CREDENTIALS = """
+select record_id, code_id, phone_id, code_class, state, issued_at, expires_at, credential, row_mac
+from holder_credential
+where (record_id, code_id) > ($1, $2)
+order by record_id, code_id
+limit $3
+"""
+COUNT_HOLDER_CREDENTIALS = """
+select count(*) from holder_credential where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_HOLDER_CREDENTIAL_MAC = """
+update holder_credential
+set row_mac = $4
+where record_id = $1 and code_id = $2 and row_mac = $3
+"""
+PAGE_PRINTED = """
+select record_id, printed_code_id, code_id, code_class, state, issued_at, expires_at, row_mac
+from printed_code
+where (record_id, printed_code_id) > ($1, $2)
+order by record_id, printed_code_id
+limit $3
+"""
+COUNT_PRINTED = """
+select count(*) from printed_code where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_PRINTED_MAC = """
+update printed_code
+set row_mac = $4
+where record_id = $1 and printed_code_id = $2 and row_mac = $3
 """
 PAGE_USES = """
 select code_id, record_id, scan_id
@@ -63,5 +110,32 @@ MACED = (
         page=PAGE_SCANS,
         count=COUNT_SCANS,
         swap=SWAP_SCAN_MAC,
+    ),
+    maced(
+        "phone",
+        PhoneRow,
+        ("record_id", "phone_id"),
+        ("record_id", "phone_id"),
+        page=PAGE_PHONES,
+        count=COUNT_PHONES,
+        swap=SWAP_PHONE_MAC,
+    ),
+    maced(
+        "holder_credential",
+        HolderCredential,
+        ("record_id", "code_id"),
+        ("record_id", "phone_id"),
+        page=PAGE_HOLDER_CREDENTIALS,
+        count=COUNT_HOLDER_CREDENTIALS,
+        swap=SWAP_HOLDER_CREDENTIAL_MAC,
+    ),
+    maced(
+        "printed_code",
+        PrintedRow,
+        ("record_id", "printed_code_id"),
+        ("record_id", "printed_code_id"),
+        page=PAGE_PRINTED,
+        count=COUNT_PRINTED,
+        swap=SWAP_PRINTED_MAC,
     ),
 )

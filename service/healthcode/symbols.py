@@ -1,6 +1,7 @@
 """QR symbols of codes, drawn in threads so that no request waits for another's picture."""
 
 import asyncio
+from enum import IntEnum
 from typing import Any
 
 import qrcode
@@ -11,10 +12,17 @@ from service.kernel.limits import BoundedQueue
 MARGIN_MODULES = 4
 
 
-def draw(text: str) -> str:
-    """The symbol as SVG: error correction M, one path, a margin of 4 modules."""
+class Correction(IntEnum):
+    """How much of a symbol may be damaged: M for screens, Q for paper that wears."""
+
+    M = qrcode.ERROR_CORRECT_M
+    Q = qrcode.ERROR_CORRECT_Q
+
+
+def draw(text: str, correction: Correction = Correction.M) -> str:
+    """The symbol as SVG: one path, a margin of 4 modules."""
     symbol: Any = qrcode.QRCode(
-        error_correction=qrcode.ERROR_CORRECT_M, border=MARGIN_MODULES, image_factory=SvgPathImage
+        error_correction=correction.value, border=MARGIN_MODULES, image_factory=SvgPathImage
     )
     symbol.add_data(text, optimize=0)
     symbol.make(fit=True)
@@ -28,7 +36,7 @@ class SymbolDrawer:
     def __init__(self) -> None:
         self._queue = BoundedQueue(running=2, waiting=64, patience_s=2.0)
 
-    async def draw(self, text: str) -> str:
+    async def draw(self, text: str, correction: Correction = Correction.M) -> str:
         """The symbol as SVG. Raises ``Overloaded``."""
         async with self._queue.place():
-            return await asyncio.to_thread(draw, text)
+            return await asyncio.to_thread(draw, text, correction)

@@ -7,6 +7,7 @@ import msgspec
 from crypto import publicid
 from crypto.errors import BadEncoding
 from crypto.keyring import KeyRing
+from crypto.signer import RingSigner, SM2Signer
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
@@ -56,6 +57,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions to a provider about one order."""
     lease: timedelta = timedelta(seconds=30)
     code_life_s: int = 60
+    credential_life_min: int = 2880
+    """Of a phone's credential, which is renewed when older than half."""
     test_provinces: frozenset[str] = frozenset()
     """First pairs of ID numbers accepted beside the real provinces; ``99`` in the sandbox."""
     session_life: timedelta = timedelta(hours=12)
@@ -72,6 +75,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: IdSource
     ring: LiveRing
+    signer: SM2Signer
+    """Where issuer keys sign; asked through ``healthcode.issuing`` alone."""
     sealer: Sealer
     public_ids: PublicIds
     memory: ShortMemory
@@ -81,15 +86,25 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_context(
-    *, pool: Pool, clock: Clock, ring: KeyRing | LiveRing, partners: Partners, policy: Policy
+    *,
+    pool: Pool,
+    clock: Clock,
+    ring: KeyRing | LiveRing,
+    partners: Partners,
+    policy: Policy,
+    signer: SM2Signer | None = None,
 ) -> Context:
-    """Bundle the outside world; tests pass their own clock, ring and partners."""
+    """Bundle the outside world; tests pass their own clock, ring and partners.
+
+    Without a signer the ring's own keys sign, in this process.
+    """
     live = LiveRing(ring) if isinstance(ring, KeyRing) else ring
     return Context(
         pool=pool,
         clock=clock,
         ids=RandomIds(),
         ring=live,
+        signer=signer or RingSigner(live, clock.now),
         sealer=Sealer(live, clock),
         public_ids=PublicIds(live, clock),
         memory=ShortMemory(clock),

@@ -23,7 +23,11 @@ from service.settlement.model import (
     SettlementView,
     StartSettlement,
 )
-from service.settlement.problems import HospitalReferenceDiffers, SomethingToPay
+from service.settlement.problems import (
+    HospitalReferenceDiffers,
+    ScanBoundToAnotherBill,
+    SomethingToPay,
+)
 from service.settlement.states import MACHINE, PAYABLE, SettlementEvent, SettlementState
 
 LIST_MAX = 100
@@ -37,11 +41,14 @@ async def start(ctx: Context, command: StartSettlement) -> Settlement:
     """Lock the bill and begin. Without insurance the division is known at once.
 
     The same caller asking again for the bill that he is settling gets that settlement.
-    Raises ``NotFound``, ``BillLocked``, ``BillNotPayable``, ``BillVersionStale``.
+    Raises ``NotFound``, ``BillLocked``, ``BillNotPayable``, ``BillVersionStale``,
+    ``ScanBoundToAnotherBill``.
     """
     charged = await bill.read(ctx, command.record_id, command.bill_id)
     if command.institution_id not in (None, charged.institution_id):
         raise NotFound
+    if command.approved_fen not in (None, charged.total_fen):
+        raise ScanBoundToAnotherBill
     row, progress = _new(ctx, command, charged)
     async with transaction(ctx.pool) as conn:
         standing = await store.find_live(conn, command.record_id, command.bill_id)

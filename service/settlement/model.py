@@ -171,6 +171,8 @@ class StartSettlement(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the personal insurance account pays its part."""
     insured: bool
     """False: the payer wants to pay everything himself."""
+    approved_fen: int | None = None
+    """The total that the payer's phone signed for; another total is not settled."""
 
 
 class StartPayment(msgspec.Struct, frozen=True, kw_only=True):

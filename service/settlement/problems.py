@@ -42,3 +42,19 @@ class ScanTooOldToPay(Problem):
     code = "scan-too-old-to-pay"
     status = 403
     title = "The scan is too old to start a settlement; scan again"
+
+
+class ScanNotForPayment(Problem):
+    """The code was shown to identify; at a kiosk it takes one shown to pay."""
+
+    code = "scan-not-for-payment"
+    status = 403
+    title = "The code was not shown to pay; choose payment on the phone and scan again"
+
+
+class ScanBoundToAnotherBill(Problem):
+    """The payer's phone signed for another bill, or for another amount of this one."""
+
+    code = "scan-bound-to-another-bill"
+    status = 409
+    title = "The payer approved another bill or amount; show the offer again"

@@ -49,7 +49,7 @@ async def start(
     """Begin to settle a bill of the scanned person at this institution."""
 
     async def run() -> SettlementAnswer:
-        scan = await scans.starting_scan(ctx, terminal, scan_id)
+        scan = await scans.starting_scan(ctx, terminal, scan_id, data.bill_id)
         record_id, bill_id = ctx.public_ids.parse(data.bill_id)
         await scans.check_scanned(ctx, scan, record_id)
         command = StartSettlement(
@@ -61,6 +61,7 @@ async def start(
             account_id=None,
             use_account=data.use_account,
             insured=data.insured,
+            approved_fen=scan.bound_amount_fen,
         )
         row = await actions.start(ctx, command)
         text = ctx.public_ids.text(row.record_id, row.settlement_id)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from crypto.healthcode.layout import Purpose
+from crypto.sm3 import sm3
 from service.bill.problems import BillsNotVisible
 from service.healthcode import actions as healthcode
 from service.healthcode.model import Scan
@@ -11,7 +13,11 @@ from service.kernel.problems import NotFound
 from service.person import actions as person
 from service.settlement import actions
 from service.settlement.model import SettlementView
-from service.settlement.problems import ScanTooOldToPay
+from service.settlement.problems import (
+    ScanBoundToAnotherBill,
+    ScanNotForPayment,
+    ScanTooOldToPay,
+)
 
 START_WITHIN = timedelta(minutes=30)
 """From the scan to the start of a settlement; watching and finishing one may take longer."""
@@ -30,12 +36,25 @@ async def paying_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:
     return scan
 
 
-async def starting_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:
-    """As ``paying_scan``, and recent. Raises ``ScanTooOldToPay`` too."""
+async def starting_scan(ctx: Context, terminal: Terminal, scan_id: str, bill_id: str) -> Scan:
+    """As ``paying_scan``, recent, and shown for paying this bill.
+
+    At a desk, staff see who pays: there a code shown to identify will do, as paper has no other.
+    Raises ``ScanTooOldToPay``, ``ScanNotForPayment`` and ``ScanBoundToAnotherBill`` too.
+    """
     scan = await paying_scan(ctx, terminal, scan_id)
     if ctx.clock.now() - scan.scanned_at >= START_WITHIN:
         raise ScanTooOldToPay
+    if terminal.public_place and scan.purpose != Purpose.PAY:
+        raise ScanNotForPayment
+    if scan.bound_bill_id not in (None, offered_bill_id(bill_id)):
+        raise ScanBoundToAnotherBill
     return scan
+
+
+def offered_bill_id(bill_id: str) -> bytes:
+    """The 16 bytes by which an offer names the bill of this public id."""
+    return sm3(bill_id.encode())[:16]
 
 
 async def check_scanned(ctx: Context, scan: Scan, record_id: int) -> None:

@@ -113,7 +113,7 @@ async def test_a_genuine_code_of_nobody_is_refused(rig: IdentityRig) -> None:
     await rig.refused(forged(rig, record_id, rig.ctx.ring, epoch=1), "code-superseded", 410)
 
 
-async def test_kinds_that_are_not_served_are_said_so(rig: IdentityRig) -> None:
+async def test_a_genuine_code_that_nobody_noted_opens_nothing(rig: IdentityRig) -> None:
     record_id = await own_record(rig, 9)
     now = rig.clock.now()
     printed = issue_printed(
@@ -125,7 +125,7 @@ async def test_kinds_that_are_not_served_are_said_so(rig: IdentityRig) -> None:
         ),
         now,
     )
-    await rig.refused(printed.text, "code-unsupported", 422)
+    await rig.refused(printed.text, "code-no-such-card", 410)
     await rig.refused("YM1:" + "0" * 150, "code-unsupported", 422)
 
 

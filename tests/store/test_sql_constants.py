@@ -14,12 +14,10 @@ _SQL = re.compile(r"\s*(select|insert|update|delete|with)\s", re.IGNORECASE)
 
 
 def sql_constants() -> Iterator[tuple[str, str]]:
-    """(module.NAME, text) of every upper-case SQL constant in ``store`` and kernel modules."""
+    """(module.NAME, text) of every upper-case SQL constant in stores and kernel modules."""
     for module in pkgutil.walk_packages(service.__path__, "service."):
-        if not (
-            module.name.rpartition(".")[2].startswith("store")
-            or module.name.startswith("service.kernel.")
-        ):
+        last = module.name.rpartition(".")[2]
+        if not (last.startswith("store") or module.name.startswith("service.kernel.")):
             continue
         for name, value in vars(importlib.import_module(module.name)).items():
             if name.isupper() and isinstance(value, str) and _SQL.match(value):

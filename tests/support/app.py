@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 import httpx
 
 from crypto.keyring import KeyRing
+from crypto.signer import SM2Signer
 from integrations.ports.partners import Partners, PartnerUnknown
 from service.kernel.clock import Clock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
+from service.kernel.live_ring import LiveRing
 from tests.support.clock import FakeClock
 
 
@@ -36,7 +38,8 @@ async def a_context(
     clock: Clock | None = None,
     partners: Partners | None = None,
     policy: Policy | None = None,
-    ring: KeyRing | None = None,
+    ring: KeyRing | LiveRing | None = None,
+    signer: SM2Signer | None = None,
 ) -> AsyncIterator[Context]:
     """A context with a fake clock, a fresh ring and whatever the test brings."""
     clock = clock or FakeClock()
@@ -48,6 +51,7 @@ async def a_context(
             ring=ring or KeyRing.generate_for_development(clock.now()),
             partners=partners or NoPartners(),  # type: ignore[arg-type]
             policy=policy or Policy(),
+            signer=signer,
         )
     finally:
         await pool.close()

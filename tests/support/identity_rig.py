@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 
 from crypto.selftest import run_self_test
+from crypto.signer import SM2Signer
 from crypto.sm2 import PrivateKey
 from crypto.sm2_backend import installed_backend
 from service.app import create_app
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts, NewInstitution
 from service.kernel.context import Context
+from service.kernel.live_ring import LiveRing
 from service.web.routes import PageSettings
 from tests.support.app import a_client, a_context
 from tests.support.callers import ApplicationCaller, TerminalCaller
@@ -129,11 +131,12 @@ class IdentityRig:
         purpose: str = "identify",
         terminal: TerminalCaller | None = None,
         key: str | None = None,
+        offer: str | None = None,
     ) -> httpx.Response:
         return await (terminal or self.kiosk).send(
             "POST",
             "/v1/terminal/scans",
-            {"text": text, "purpose": purpose},
+            {"text": text, "purpose": purpose} | ({"offer": offer} if offer is not None else {}),
             key=key or secrets.token_hex(8),
         )
 
@@ -159,11 +162,15 @@ class IdentityRig:
 
 
 @asynccontextmanager
-async def an_identity_rig(dsn: str) -> AsyncIterator[IdentityRig]:
+async def an_identity_rig(
+    dsn: str, ring: LiveRing | None = None, signer: SM2Signer | None = None
+) -> AsyncIterator[IdentityRig]:
     """A fresh hospital over a database that may hold others."""
     partners = FakePartners()
     async with (
-        a_context(dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY) as ctx,
+        a_context(
+            dsn, clock=FakeClock(NOON), partners=partners, policy=POLICY, ring=ring, signer=signer
+        ) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
     ):
         rig = IdentityRig(ctx, client, partners)

@@ -18,6 +18,7 @@ from service.kernel import outbox
 from service.kernel.claims import ClaimSource, run_once
 from service.kernel.context import Context, Policy
 from service.kernel.database import connection, execute
+from service.kernel.live_ring import LiveRing
 from service.kernel.principals import Application
 from service.ledger import actions as ledger
 from service.payment import actions as payment
@@ -319,11 +320,14 @@ async def a_rig(
     moved: MovedAmounts = MovedAmounts.ADJUST,
     bureau: FakeBureau | None = None,
     policy: Policy | None = None,
+    ring: LiveRing | None = None,
 ) -> AsyncIterator[Rig]:
     """A rig over a migrated database."""
     clock = FakeClock()
     partners = RigPartners(bureau or FakeBureau(), FakeTill(clock.now))
-    async with a_context(dsn, clock=clock, partners=partners, policy=policy or POLICY) as ctx:
+    async with a_context(
+        dsn, clock=clock, partners=partners, policy=policy or POLICY, ring=ring
+    ) as ctx:
         async with connection(ctx.pool) as conn:
             # What an earlier rig left due is not this one's.
             await conn.execute(FORGET)

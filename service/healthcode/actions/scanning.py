@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from crypto.healthcode.index import Index
 from service.audit.actions import append
 from service.audit.model import AuditEntry
 from service.credential import actions as credential
@@ -30,9 +29,10 @@ from service.kernel.database import Connection, connection, transaction
 from service.kernel.principals import Terminal
 from service.kernel.problems import InvariantBroken, NotFound
 from service.person import actions as person
+from service.person.model import RecordView
 
 USES_KEPT = timedelta(days=1)
-"""Far longer than any code that is taken once can live."""
+"""Far longer than any showing of a code is taken."""
 
 
 async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -> ResolvedScan:
@@ -42,19 +42,21 @@ async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -
     audit entry appended in one transaction, and the insurer is asked after it. Raises the problems
     of this feature, and those of ``credential.resolve_insurance`` for an e-credential.
     """
-    read = read_text(ctx, request)
-    if (again := await _scan_of_use(ctx, terminal, request, read)) is not None:
-        return await _resolved(ctx, again, None)
+    read = read_text(ctx, terminal, request)
     insurance = None
     if read.index is None:
+        # Its owner is asked whose it is: not again for the same request.
+        if (again := await _scan_of_use(ctx, terminal, request, read)) is not None:
+            return await _resolved(ctx, again, await _owner(ctx, again.record_id), None)
         found = await credential.resolve_insurance(
             ctx, terminal.institution_id, read.text, request.purpose.value
         )
         record_id, insurance = found.record_id, found.insurance
     else:
         record_id = int.from_bytes(read.index.record_id)
-    scan = await _spend(ctx, terminal, request, read, record_id)
-    return await _resolved(ctx, scan, insurance)
+    owner = await _owner(ctx, record_id)
+    scan = await _spend(ctx, terminal, request, read, owner)
+    return await _resolved(ctx, scan, owner, insurance)
 
 
 async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Scan:
@@ -114,14 +116,22 @@ class _SpentBefore(Exception):
 async def _scan_of_use(
     ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode
 ) -> Scan | None:
-    """The scan this very request made before. Raises ``CodeAlreadyUsed`` for any other use."""
+    """The scan this very request made before.
+
+    For any other use raises ``CodeAlreadyUsed``, or what check 10 says of the code before it.
+    """
     async with connection(ctx.pool) as conn:
-        for code_id in read.found_as or (read.code_id,):
+        for code_id in read.found_as or (read.use_id,):
             if (use := await store.find_use(conn, code_id)) is not None:
                 break
         else:
             return None
-        if not rules.is_same_request(use, terminal, request.request_key):
+        if not rules.is_same_request(use, terminal, request.request_key, read.rise):
+            if read.index is not None:
+                _, state = await cards.find_with_issued(
+                    conn, ctx, read.index, read.shown, read.code_id
+                )
+                rules.check_issued(read.shown, state)
             raise CodeAlreadyUsed
         scan = await store.find_scan(conn, use.record_id, use.scan_id)
     if scan is None:
@@ -131,10 +141,10 @@ async def _scan_of_use(
 
 
 async def _spend(
-    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode, record_id: int
+    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode, owner: RecordView
 ) -> Scan:
     """Spend the code and write the scan, or nothing at all."""
-    now = ctx.clock.now()
+    now, record_id = ctx.clock.now(), owner.record_id
     scan = Scan(
         record_id=record_id,
         scan_id=ctx.ids.new(),
@@ -145,20 +155,23 @@ async def _spend(
         purpose=rules.PURPOSES[request.purpose].value,
         scanned_at=now,
         row_mac=b"",
+        bound_bill_id=read.offer.bill_id if read.offer is not None else None,
+        bound_amount_fen=read.offer.amount_fen if read.offer is not None else None,
     )
     scan = replace(scan, row_mac=ctx.sealer.row_mac("scan", scan.mac_parts()))
     use = CodeUse(
-        code_id=read.code_id,
+        code_id=read.use_id,
         record_id=record_id,
         scan_id=scan.scan_id,
         terminal_id=terminal.terminal_id,
         request_key=request.request_key,
         used_at=now,
+        rise=read.rise,
     )
     try:
         async with transaction(ctx.pool) as conn:
             await _insert_use(conn, read, use)
-            await _check_owner(conn, ctx, record_id, read.index)
+            await _check_owner(conn, ctx, read, frozen=owner.frozen)
             await store.insert_scan(conn, scan)
             await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
             await append(conn, ctx, _scanned(scan))
@@ -171,24 +184,27 @@ async def _spend(
 
 
 async def _insert_use(conn: Connection, read: ReadCode, use: CodeUse) -> None:
-    for code_id in read.spent_as or (read.code_id,):
-        if not await store.insert_use(conn, replace(use, code_id=code_id)):
+    for code_id in read.spent_as or (read.use_id,):
+        if not await store.spend_use(conn, replace(use, code_id=code_id)):
             raise _SpentBefore
 
 
-async def _check_owner(conn: Connection, ctx: Context, record_id: int, index: Index | None) -> None:
-    """Check 13. Another owner's credential has no card here: then only the person counts."""
+async def _owner(ctx: Context, record_id: int) -> RecordView:
+    """The person behind a code. Raises ``CodeNoSuchCard``."""
     try:
-        owner = await person.person_of(conn, ctx, record_id)
+        return await person.read(ctx, record_id)
     except NotFound:
         raise CodeNoSuchCard from None
-    frozen = owner.frozen_at is not None
-    if index is None:
-        if frozen:
-            raise CodeFrozen
-        return
-    card = await cards.find(conn, ctx, record_id, index.card)
-    rules.check_card(card, index.epoch, person_frozen=frozen)
+
+
+async def _check_owner(conn: Connection, ctx: Context, read: ReadCode, *, frozen: bool) -> None:
+    """Checks 10 and 13. Another owner's credential has no card: then only the person counts."""
+    if read.index is not None:
+        card, state = await cards.find_with_issued(conn, ctx, read.index, read.shown, read.code_id)
+        rules.check_issued(read.shown, state)
+        rules.check_card(card, read.index.epoch, person_frozen=frozen)
+    elif frozen:
+        raise CodeFrozen
 
 
 def _scanned(scan: Scan) -> AuditEntry:
@@ -207,9 +223,10 @@ def _scanned(scan: Scan) -> AuditEntry:
     )
 
 
-async def _resolved(ctx: Context, scan: Scan, insurance: InsuranceView | None) -> ResolvedScan:
+async def _resolved(
+    ctx: Context, scan: Scan, view: RecordView, insurance: InsuranceView | None
+) -> ResolvedScan:
     """What is told of a scan. Asks the insurer: no transaction is open here."""
-    view = await person.read(ctx, scan.record_id)
     if insurance is None:
         insurance = await credential.insurance_of(ctx, scan.record_id, scan.institution_id)
     return ResolvedScan(

@@ -116,11 +116,12 @@ def rendered(svg: str) -> Image.Image:
     return image
 
 
-def test_the_symbol_reads_back_as_the_text() -> None:
+@pytest.mark.parametrize("correction", symbols.Correction)
+def test_the_symbol_reads_back_as_the_text(correction: symbols.Correction) -> None:
     text = a_text(KeyRing.generate_for_development(NOON))
-    svg = symbols.draw(text)
+    svg = symbols.draw(text, correction)
     found = zxingcpp.read_barcodes(rendered(svg))
-    assert [symbol.text for symbol in found] == [text]
+    assert [(symbol.text, symbol.ec_level) for symbol in found] == [(text, correction.name)]
     assert "script" not in svg
     assert len(svg) < 20_000
 
