@@ -5,16 +5,14 @@ Reads PKCS#8 (plain, and PBES2 with AES-CBC or SM4-CBC), SEC1 under both headers
 wrong is ``BadKey``; a wrong password is one of the wrong things.
 """
 
-import base64
-import binascii
 import hmac
-import re
 
 from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from crypto import der
+from crypto import pem as pem_text
 from crypto.errors import BadCiphertext, BadEncoding, BadKey
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm2_backend import Sm2Backend
@@ -22,9 +20,6 @@ from crypto.sm4 import cbc_decrypt
 
 PEM_MAX = 1 << 14
 ROUNDS_MAX = 2_000_000
-_BLOCK = re.compile(
-    r"-----BEGIN ([A-Z0-9 ]{1,40})-----\s([A-Za-z0-9+/=\s]{1,16000})-----END \1-----", re.ASCII
-)
 _EC_PUBLIC_KEY = bytes.fromhex("2a8648ce3d0201")
 _SM2_CURVE = bytes.fromhex("2a811ccf5501822d")
 _ALGORITHM = der.write(der.OID, _EC_PUBLIC_KEY) + der.write(der.OID, _SM2_CURVE)
@@ -90,11 +85,15 @@ def load_public_der(blob: bytes, *, backend: Sm2Backend | None = None) -> Public
     return PublicKey.from_bytes(bits[1:], backend=backend)
 
 
-def write_public_pem(key: PublicKey) -> str:
+def write_public_der(key: PublicKey) -> bytes:
     """SubjectPublicKeyInfo."""
     bits = der.write(der.BITS, b"\0" + key.to_bytes())
-    body = der.write(der.SEQUENCE, der.write(der.SEQUENCE, _ALGORITHM) + bits)
-    return _write_pem("PUBLIC KEY", body)
+    return der.write(der.SEQUENCE, der.write(der.SEQUENCE, _ALGORITHM) + bits)
+
+
+def write_public_pem(key: PublicKey) -> str:
+    """SubjectPublicKeyInfo as PEM."""
+    return pem_text.write_block("PUBLIC KEY", write_public_der(key))
 
 
 def write_private_pem(key: PrivateKey) -> str:
@@ -109,27 +108,17 @@ def write_private_pem(key: PrivateKey) -> str:
         + der.write(der.SEQUENCE, _ALGORITHM)
         + der.write(der.OCTETS, der.write(der.SEQUENCE, sec1))
     )
-    return _write_pem("PRIVATE KEY", der.write(der.SEQUENCE, body))
-
-
-def _write_pem(label: str, body: bytes) -> str:
-    text = base64.b64encode(body).decode("ascii")
-    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
-    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
+    return pem_text.write_block("PRIVATE KEY", der.write(der.SEQUENCE, body))
 
 
 def _pem_block(pem: str, skipped: set[str]) -> tuple[str, bytes]:
     """The one block that is not of a skipped label."""
     if len(pem) > PEM_MAX:
         raise BadKey("the key file is too long")
-    found = [m.groups() for m in _BLOCK.finditer(pem) if m.group(1) not in skipped]
+    found = [block for block in pem_text.read_blocks(pem) if block[0] not in skipped]
     if len(found) != 1:
         raise BadKey("a key file holds one key")
-    label, body = found[0]
-    try:
-        return label, base64.b64decode("".join(body.split()), validate=True)
-    except binascii.Error:
-        raise BadEncoding("PEM: not base64") from None
+    return found[0]
 
 
 def _read_pkcs8(blob: bytes) -> tuple[bytes, bytes | None]:

@@ -201,6 +201,13 @@ def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
+def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Certificates of hospitals' applications; has verbs of its own."""
+    from service.certificates_cli import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
 def _parser() -> argparse.ArgumentParser:
     from service.keys_cli import add_verbs
 
@@ -238,6 +245,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--trust", required=True, help="a trust file")
     check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
     check.set_defaults(verb=code_verify)
+    held = add("certificates", certificates, "certificates of hospitals' applications")
+    words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
+    held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)

@@ -13,8 +13,10 @@ from service.bill import store_rekeying as bill_rekeying
 from service.credential import rekeying as credential_rekeying
 from service.credential import routes as credential_routes
 from service.healthcode import actions as healthcode
+from service.healthcode import jobs as healthcode_jobs
 from service.healthcode import rekeying as healthcode_rekeying
 from service.healthcode import routes as healthcode_routes
+from service.healthcode import routes_lists as healthcode_list_routes
 from service.healthcode import routes_phones as healthcode_phone_routes
 from service.institution import actions as institution
 from service.institution import rekeying as institution_rekeying
@@ -44,8 +46,10 @@ Handler = Callable[[Context, Event], Awaitable[None]]
 SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     institution.forget_nonces,
     healthcode.forget_uses,
+    healthcode.forget_shown,
     healthcode.forget_codes,
     payment.forget_notices,
+    healthcode.watch_trust,
     remind,
 )
 """What is forgotten, or asked of people, once in a while by any worker."""
@@ -75,6 +79,7 @@ def routers() -> Sequence[Router]:
         bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
+        healthcode_list_routes.router,
         healthcode_phone_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
@@ -89,6 +94,7 @@ def handlers() -> dict[str, Handler]:
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
     """All due work."""
     return [
+        *healthcode_jobs.sources(ctx),
         *bill_jobs.sources(ctx),
         *payment_jobs.sources(ctx),
         *settlement_jobs.sources(ctx),

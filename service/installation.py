@@ -5,15 +5,21 @@ that is there.
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from crypto import keystore
+from crypto.healthcode.trust import sign_trust_list, trust_list_of
+from crypto.healthcode.trustfile import write_trust_file
 from crypto.keyring import KeyRing
+from crypto.sm2 import PrivateKey
+from service.healthcode.trust_file import write_roots
 from service.kernel.clock import SystemClock
-from service.settings import Settings
+from service.settings import Mode, Settings
 
 SANDBOX_PROVINCE = 99
 """No province has this GB/T 2260 code: sandbox codes can never be taken for real ones."""
+SANDBOX_LIST_LIFE = timedelta(days=365)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -37,4 +43,28 @@ def prepare_keys(settings: Settings) -> bool:
     ring = KeyRing.generate_for_development(SystemClock().now(), province=SANDBOX_PROVINCE)
     settings.keystore.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     keystore.create(settings.keystore, ring, master)
+    return True
+
+
+def sandbox_root_file(settings: Settings) -> Path:
+    """The sandbox's root key, 64 hexadecimal digits. A real root never lies on such a machine."""
+    return settings.trust_roots.with_name(settings.trust_roots.name + ".sandbox-key")
+
+
+def prepare_trust(settings: Settings, ring: KeyRing) -> bool:
+    """In the sandbox, make a root and the first trust list under it; tells whether it did.
+
+    Where roots are pinned or a list lies already nothing is made: a changed ring shows in
+    ``/readyz`` as keys that the list lacks, and the root must be asked for a new list.
+    """
+    is_there = settings.trust_roots.exists() or settings.trust_list.exists()
+    if settings.mode is not Mode.SANDBOX or is_there:
+        return False
+    root = PrivateKey.generate()
+    now = SystemClock().now().replace(microsecond=0)
+    listed = trust_list_of(ring, sequence=1, made_at=now, next_at=now + SANDBOX_LIST_LIFE)
+    content = write_trust_file(sign_trust_list(listed, root), [root.public])
+    write_private(sandbox_root_file(settings), root.to_bytes().hex().encode())
+    write_private(settings.trust_list, content.encode())
+    write_private(settings.trust_roots, write_roots([root.public]).encode())
     return True

@@ -17,14 +17,14 @@ import asyncpg
 import httpx
 
 from service.cli import say, until_stopped
-from service.installation import prepare_keys
+from service.installation import prepare_keys, prepare_trust
 from service.kernel.logs import set_up_logs
 from service.kernel.migrate import MigrationRefused, migrate
 from service.postgres.failures import PostgresUnavailable
 from service.postgres.server import embedded_postgres
 from service.sandbox import hospital, keys
 from service.settings import Settings, read_settings
-from service.wiring import install_ciphers
+from service.wiring import install_ciphers, load_ring
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
@@ -171,6 +171,7 @@ async def run_all(settings: Settings) -> int:
     logs = settings.state_dir / "logs"
     logs.mkdir(exist_ok=True)
     prepare_keys(settings)
+    prepare_trust(settings, load_ring(settings))
     keys.prepare_secrets(settings)
     failed = False
     say("starting database, twins, service and worker …")

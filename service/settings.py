@@ -63,6 +63,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta
     retry_after: timedelta
     code_life_s: int
+    certificate_roots: Path | None
+    """A folder with outside authorities' roots and revocation lists; None: only our own counts."""
+    certificate_life: timedelta
+    require_certificates: bool
+    """Turn away hospitals' applications that have only a bare key."""
     credential_life_min: int
     sm2_backend: str | None
     """A name of ``crypto.sm2_backend.REGISTRY``; None takes the best that works."""
@@ -118,6 +123,17 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 def _seconds(low: int, high: int) -> Callable[[str], timedelta]:
     whole = _whole(low, high)
     return lambda text: timedelta(seconds=whole(text))
+
+
+def _days(low: int, high: int) -> Callable[[str], timedelta]:
+    whole = _whole(low, high)
+    return lambda text: timedelta(days=whole(text))
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError("a folder that exists")
+    return Path(text)
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
@@ -189,6 +205,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
+        certificate_roots=read("CERTIFICATE_ROOTS", _folder, None),
+        certificate_life=read("CERTIFICATE_LIFE_DAYS", _days(1, 1096), timedelta(days=365)),
+        require_certificates=read("REQUIRE_CERTIFICATES", _flag, False),
         credential_life_min=read("CREDENTIAL_LIFE_MIN", _whole(60, 4320), 2880),
         sm2_backend=read("SM2_BACKEND", str, None),
         signer_socket=read("SIGNER_SOCKET", _socket, None),

@@ -16,6 +16,7 @@ from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
 from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport
 from service.kernel.logs import get_logger
+from service.kernel.outside_roots import OutsideRoots
 from service.settings import Mode, Settings
 from service.signer.client import SocketSigner
 from service.web.routes import PageSettings
@@ -84,10 +85,14 @@ def policy_of(settings: Settings) -> Policy:
         lease=settings.lease,
         retry_after=settings.retry_after,
         code_life_s=settings.code_life_s,
+        trust_list=settings.trust_list,
+        trust_roots=settings.trust_roots,
         credential_life_min=settings.credential_life_min,
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
+        certificate_life=settings.certificate_life,
+        certificates_required=settings.require_certificates,
     )
 
 
@@ -136,6 +141,7 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
                     partners=partners,
                     policy=policy_of(settings),
                     signer=signer,
+                    outside_roots=OutsideRoots(settings.certificate_roots),
                 )
                 async with following(ctx):
                     yield ctx

@@ -78,11 +78,11 @@ async def _postpone(ctx: Context, event: outbox.Event, token: bytes) -> None:
 
 
 async def sweep(ctx: Context, stop: asyncio.Event) -> None:
-    """Forget what protects nothing any more: nonces, spent codes, notices, idempotency keys."""
+    """Forget what protects nothing any more, and look at what must not run out unseen."""
     while not stop.is_set():
         try:
-            for forget in features.SWEEPS:
-                await forget(ctx)
+            for sweeping in features.SWEEPS:
+                await sweeping(ctx)
             async with connection(ctx.pool) as conn:
                 await idempotency.delete_old(conn, ctx.clock.now())
         except UNAVAILABLE as fault:

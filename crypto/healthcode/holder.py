@@ -24,8 +24,8 @@ from crypto.healthcode.layout import (
     holder_message,
     parse,
 )
-from crypto.healthcode.trust import Signer
 from crypto.hedged import HedgedSigner
+from crypto.signing import Signer
 from crypto.sm2 import PrivateKey
 
 SEQ_MAX = 255

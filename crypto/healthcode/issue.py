@@ -31,8 +31,8 @@ from crypto.healthcode.layout import (
     issuer_message,
     parse,
 )
-from crypto.healthcode.trust import Signer
 from crypto.keyring import Key, KeyKind, KeyView
+from crypto.signing import Signer
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm2_backend import Sm2Backend
 

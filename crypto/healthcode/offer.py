@@ -18,7 +18,8 @@ from crypto.healthcode.context import Offer
 from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.refusal import OfferRefusal, OfferRefused
-from crypto.healthcode.trust import CLOCK_TOLERANCE, Signer, TrustedKey, TrustList, Use
+from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustedKey, TrustList, Use
+from crypto.signing import Signer
 from crypto.sm2 import PublicKey
 
 TILL_PREFIX = b"YM1 till\0"

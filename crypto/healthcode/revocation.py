@@ -21,7 +21,8 @@ from crypto.errors import BadEncoding
 from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.refusal import ListRefusal, ListRefused
 from crypto.healthcode.rice import decode_section, encode_section
-from crypto.healthcode.trust import CLOCK_TOLERANCE, Signer, TrustList, Use
+from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustList, Use
+from crypto.signing import Signer
 from crypto.sm3 import sm3
 
 PREFIX = b"YM1 revoked\0"

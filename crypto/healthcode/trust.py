@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Protocol
 
 from crypto.errors import BadEncoding, BadKey
 from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.layout import LIFE_MAX, LIFE_UNIT_S, Head, Kind
 from crypto.healthcode.refusal import ListRefusal, ListRefused, Refusal
 from crypto.keyring import LISTED_KINDS, Key, KeyKind, KeyRing
+from crypto.signing import Signer
 from crypto.sm2 import PrivateKey, PublicKey
 
 PREFIX = b"YM1 trust list\0"
@@ -41,17 +41,6 @@ class Use(IntEnum):
 
 
 _USES_ALLOWED = sum(1 << use - 1 for use in Use)
-
-
-class Signer(Protocol):
-    """A key that signs whole messages under the default user id; ``PrivateKey`` is one."""
-
-    @property
-    def public(self) -> PublicKey:
-        """Its public half."""
-
-    def sign(self, message: bytes) -> bytes:
-        """64 bytes r || s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

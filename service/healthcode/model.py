@@ -210,6 +210,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     bound_bill_id: bytes | None = None
     """The 16 bytes by which the till's offer named the bill; None for an unbound code."""
     bound_amount_fen: int | None = None
+    reported: bool = False
+    """Told of afterwards by a cut-off reader: authorises nothing."""
 
     def mac_parts(self) -> list[int | str | bytes | datetime | None]:
         """The columns that the row's MAC covers."""
@@ -224,6 +226,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
             self.purpose,
             self.scanned_at,
             *(bound if self.bound_bill_id is not None else []),
+            *(["reported"] if self.reported else []),
         ]
 
 

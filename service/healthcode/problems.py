@@ -198,6 +198,55 @@ class ScanExpired(Problem):
     title = "The scan is too old; scan again"
 
 
+class ScanReported(Problem):
+    """The handle of a showing that was only reported: it names a person and authorises nothing."""
+
+    code = "scan-reported"
+    status = 403
+    title = "This showing was reported afterwards and opens nothing; scan again"
+
+
+class TrustListUnavailable(Problem):
+    """No trust list that our own roots signed is at hand; ``detail`` says why."""
+
+    code = "trust-list-unavailable"
+    status = 503
+    title = "The list of trusted keys is not available here"
+    retryable = True
+
+
+class CodeListNotMade(Problem):
+    """The first list of this scope and class is being made, or the class is not in use."""
+
+    code = "code-list-not-made"
+    status = 404
+    title = "There is no revocation list of this scope and class"
+
+
+class TillKeyInvalid(Problem):
+    """The public key is not a compressed point of the SM2 curve."""
+
+    code = "till-key-invalid"
+    status = 422
+    title = "The till's public key is not valid"
+
+
+class ShownLogGap(Problem):
+    """Entries are missing between what was taken and what came; says what is expected next."""
+
+    code = "shown-log-gap"
+    status = 409
+    title = "Entries of the shown log are missing"
+
+
+class ShownLogForked(Problem):
+    """The entries do not continue the log that was taken before; says what is expected next."""
+
+    code = "shown-log-forked"
+    status = 409
+    title = "The entries do not continue the shown log known here"
+
+
 class PhoneChallengeInvalid(Problem):
     """The challenge was not given to this account, or was changed."""
 

@@ -31,7 +31,7 @@ _USED = "insurance credential"
 
 
 @lru_cache(maxsize=4)
-def _trust(ring: KeyRing) -> TrustList:
+def own_trust(ring: KeyRing) -> TrustList:
     """The ring's own keys as a trust list; a rotated ring is another ring."""
     return rules.trust_of(ring)
 
@@ -39,7 +39,7 @@ def _trust(ring: KeyRing) -> TrustList:
 @lru_cache(maxsize=4)
 def _verifier(ring: KeyRing) -> CodeVerifier:
     """Verifies against the ring's own issuer keys."""
-    return CodeVerifier(_trust(ring))
+    return CodeVerifier(own_trust(ring))
 
 
 class CheckedByRows:
@@ -108,7 +108,7 @@ def _read_ours(ctx: Context, terminal: Terminal, text: str, request: ScanRequest
     now = ctx.clock.now()
     wanted, offer = rules.PURPOSES[request.purpose], None
     if request.offer is not None:
-        offer = read_offer(request.offer, terminal, wanted, _trust(ctx.ring.snapshot), now)
+        offer = read_offer(request.offer, terminal, wanted, own_trust(ctx.ring.snapshot), now)
     reader = Reader(
         wanted=wanted,
         context=offer.context() if offer is not None else None,

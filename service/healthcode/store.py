@@ -48,13 +48,13 @@ where used_at < $1
 INSERT_SCAN = """
 insert into scan (
   record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
-  bound_bill_id, bound_amount_fen
+  bound_bill_id, bound_amount_fen, reported
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 GET_SCAN = """
 select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at, row_mac,
-  bound_bill_id, bound_amount_fen
+  bound_bill_id, bound_amount_fen, reported
 from scan
 where record_id = $1 and scan_id = $2
 """
@@ -131,6 +131,11 @@ async def insert_scan(conn: Connection, row: Scan) -> None:
         row.terminal_id,
         row.scanned_at,
     )
+
+
+async def insert_reported(conn: Connection, row: Scan) -> None:
+    """A showing told of afterwards: it has no place in the institution's list of its scans."""
+    await execute(conn, INSERT_SCAN, *msgspec.structs.astuple(row))
 
 
 async def find_scan(conn: Connection, record_id: int, scan_id: int) -> Scan | None:

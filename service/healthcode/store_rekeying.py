@@ -20,7 +20,7 @@ where record_id = $1 and card = $2 and row_mac = $3
 """
 PAGE_SCANS = """
 select record_id, scan_id, institution_id, terminal_id, shown, level, purpose, scanned_at,
-  row_mac, bound_bill_id, bound_amount_fen
+  row_mac, bound_bill_id, bound_amount_fen, reported
 from scan
 where (record_id, scan_id) > ($1, $2)
 order by record_id, scan_id

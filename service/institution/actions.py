@@ -1,7 +1,7 @@
 """Enrol institutions, applications and terminals; look them up; name their patients."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from crypto.keyring import Key, KeyKind
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import hmac_sm3, sm3
-from service.institution import rules, store
+from service.institution import caller_keys, rules, store
 from service.institution.model import (
     Activated,
     CallerState,
@@ -83,9 +83,18 @@ async def list_institutions(ctx: Context) -> list[Institution]:
 
 
 async def enrol_application(
-    ctx: Context, institution_id: int, *, name: str, public_key: bytes, scopes: frozenset[str]
+    ctx: Context,
+    institution_id: int,
+    *,
+    name: str,
+    public_key: bytes,
+    scopes: frozenset[str],
+    key_until: datetime | None = None,
 ) -> EnrolledApplication:
-    """Raises ``BadKey`` for a key that is not a point, ``NotFound``, ``ValueError`` (scopes)."""
+    """Enrol by a bare key, which counts until ``key_until``, or for good.
+
+    Raises ``BadKey`` for a key that is not a point, ``NotFound``, ``ValueError`` (scopes).
+    """
     if not scopes or not scopes <= SCOPES:
         raise ValueError(f"scopes are {sorted(SCOPES)}")
     row = EnrolledApplication(
@@ -97,6 +106,7 @@ async def enrol_application(
         state=CallerState.ACTIVE,
         created_at=ctx.clock.now(),
         row_mac=b"",
+        key_until=key_until,
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("application", row.mac_parts()))
     async with connection(ctx.pool) as conn:
@@ -235,10 +245,11 @@ async def _prove_application(
 ) -> Proved:
     async with connection(ctx.pool) as conn:
         row = await store.find_application(conn, institution_id, application_id)
-    if row is None or row.state is not CallerState.ACTIVE:
-        raise NotAuthenticated(UNPROVED)
-    ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
-    if not rules.signature_holds(row.public_key, text, claimed.signature):
+        if row is None or row.state is not CallerState.ACTIVE:
+            raise NotAuthenticated(UNPROVED)
+        ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
+        keys = await caller_keys.accepted_keys(ctx, conn, row)
+    if not any(rules.signature_holds(key, text, claimed.signature) for key in keys):
         raise NotAuthenticated(UNPROVED)
     principal = Application(
         institution_id=institution_id,

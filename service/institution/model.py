@@ -58,7 +58,10 @@ class CallerState(StrEnum):
 
 
 class EnrolledApplication(msgspec.Struct, frozen=True, kw_only=True):
-    """A hospital's system and its SM2 public key (65 bytes)."""
+    """A hospital's system and the SM2 public key (65 bytes) it was enrolled with.
+
+    ``key_until``: from then on only its certificates count. None: it never had one.
+    """
 
     institution_id: int
     application_id: int
@@ -68,10 +71,11 @@ class EnrolledApplication(msgspec.Struct, frozen=True, kw_only=True):
     state: CallerState
     created_at: datetime
     row_mac: bytes
+    key_until: datetime | None = None
 
     def mac_parts(self) -> list[int | str | bytes | datetime]:
-        """The columns that the row's MAC covers."""
-        return [
+        """The columns that the row's MAC covers; rows without an end are as they always were."""
+        parts: list[int | str | bytes | datetime] = [
             self.institution_id,
             self.application_id,
             self.name,
@@ -80,6 +84,7 @@ class EnrolledApplication(msgspec.Struct, frozen=True, kw_only=True):
             self.state.value,
             self.created_at,
         ]
+        return parts if self.key_until is None else [*parts, self.key_until]
 
 
 class EnrolledTerminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +114,101 @@ class EnrolledTerminal(msgspec.Struct, frozen=True, kw_only=True):
             self.state.value,
             self.created_at,
         ]
+
+
+class HolderKind(StrEnum):
+    """Whom a certificate names."""
+
+    APPLICATION = "APPLICATION"
+    TERMINAL = "TERMINAL"
+
+
+class CertificateState(StrEnum):
+    """``EXPIRED`` is never stored: it is ``ACTIVE`` past its end."""
+
+    ACTIVE = "ACTIVE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+
+
+class RevocationReason(StrEnum):
+    """Why a certificate was revoked, in the words of X.509."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "keyCompromise"
+    AFFILIATION_CHANGED = "affiliationChanged"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessationOfOperation"
+
+
+class HeldCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate of an application or terminal.
+
+    ``authority_version``: the version of our own authority's key; None for an outside authority.
+    ``chain`` is PEM: the certificate, then what lies between it and the root.
+    """
+
+    institution_id: int
+    certificate_id: int
+    holder_kind: HolderKind
+    holder_id: int
+    authority_version: int | None
+    issuer: str
+    serial_no: bytes
+    public_key: bytes
+    chain: str
+    not_before: datetime
+    not_after: datetime
+    state: CertificateState
+    reason: RevocationReason | None
+    revoked_at: datetime | None
+    created_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.institution_id,
+            self.certificate_id,
+            self.holder_kind.value,
+            self.holder_id,
+            self.authority_version,
+            self.issuer,
+            self.serial_no,
+            self.public_key,
+            self.chain,
+            self.not_before,
+            self.not_after,
+            self.state.value,
+            None if self.reason is None else self.reason.value,
+            self.revoked_at,
+            self.created_at,
+        ]
+
+    def state_at(self, now: datetime) -> CertificateState:
+        """The state with the clock looked at."""
+        if self.state is CertificateState.ACTIVE and now > self.not_after:
+            return CertificateState.EXPIRED
+        return self.state
+
+
+class AuthorityRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Our authority's certificate under one version of its key, and its newest list, both DER."""
+
+    key_version: int
+    certificate: bytes
+    crl: bytes | None
+    crl_number: int
+    crl_fresh_until: datetime | None
+    created_at: datetime
+
+
+class RevokedLine(msgspec.Struct, frozen=True):
+    """What the revocation list says of one certificate."""
+
+    serial_no: bytes
+    revoked_at: datetime
+    reason: RevocationReason
 
 
 class MerchantAccount(msgspec.Struct, frozen=True, kw_only=True):

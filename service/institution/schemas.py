@@ -1,12 +1,17 @@
 """What travels: terminal activation, and the keys that sign our answers."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 
 from crypto.keyring import Key
 from crypto.sm2 import PublicKey
+from service.institution.model import CertificateState, HeldCertificate, RevocationReason
+from service.kernel.context import Context
+
+PEM_MAX = 1 << 16
+Pem = Annotated[str, msgspec.Meta(min_length=64, max_length=PEM_MAX)]
 
 
 class ActivationRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -22,6 +27,55 @@ class ActivationAnswer(msgspec.Struct, kw_only=True):
     key: str
     institution_name: str
     public_place: bool
+
+
+class CertificateRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request (PKCS#10, PEM) for our own authority, or a chain (PEM) of an outside one."""
+
+    csr: Pem | None = None
+    chain: Pem | None = None
+
+
+class RevocationRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Why; ``keyCompromise`` when somebody else may have the key."""
+
+    reason: RevocationReason
+
+
+class CertificateAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One certificate of the caller. ``serial`` is hexadecimal; ``chain`` is PEM."""
+
+    certificate_id: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    state: CertificateState
+    reason: RevocationReason | None = None
+    revoked_at: datetime | None = None
+    chain: str | None = None
+    """The certificate, what lies above it and, for our own authority, the root."""
+
+    @classmethod
+    def of(cls, ctx: Context, held: HeldCertificate, chain: str | None = None) -> Self:
+        """What the caller may know of it, which is all."""
+        return cls(
+            certificate_id=ctx.public_ids.text(held.institution_id, held.certificate_id),
+            issuer=held.issuer,
+            serial=held.serial_no.hex(),
+            not_before=held.not_before,
+            not_after=held.not_after,
+            state=held.state_at(ctx.clock.now()),
+            reason=held.reason,
+            revoked_at=held.revoked_at,
+            chain=chain,
+        )
+
+
+class CertificatesAnswer(msgspec.Struct, kw_only=True):
+    """The caller's certificates, newest first."""
+
+    certificates: list[CertificateAnswer]
 
 
 class PlatformKey(msgspec.Struct, kw_only=True):

@@ -32,12 +32,13 @@ limit $1
 """
 INSERT_APPLICATION = """
 insert into application (
-  institution_id, application_id, name, public_key, scopes, state, created_at, row_mac
+  institution_id, application_id, name, public_key, scopes, state, created_at, row_mac, key_until
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 GET_APPLICATION = """
-select institution_id, application_id, name, public_key, scopes, state, created_at, row_mac
+select institution_id, application_id, name, public_key, scopes, state, created_at, row_mac,
+  key_until
 from application
 where institution_id = $1 and application_id = $2
 """
@@ -143,6 +144,7 @@ async def insert_application(conn: Connection, row: EnrolledApplication) -> None
         row.state.value,
         row.created_at,
         row.row_mac,
+        row.key_until,
     )
 
 

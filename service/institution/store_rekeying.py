@@ -3,6 +3,7 @@
 from service.institution.model import (
     EnrolledApplication,
     EnrolledTerminal,
+    HeldCertificate,
     Institution,
     MerchantAccount,
 )
@@ -25,7 +26,8 @@ set row_mac = $3
 where institution_id = $1 and row_mac = $2
 """
 PAGE_APPLICATIONS = """
-select institution_id, application_id, name, public_key, scopes, state, created_at, row_mac
+select institution_id, application_id, name, public_key, scopes, state, created_at, row_mac,
+  key_until
 from application
 where (institution_id, application_id) > ($1, $2)
 order by institution_id, application_id
@@ -70,6 +72,22 @@ update merchant_account
 set row_mac = $4
 where institution_id = $1 and provider = $2 and row_mac = $3
 """
+PAGE_CERTIFICATES = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where (institution_id, certificate_id) > ($1, $2)
+order by institution_id, certificate_id
+limit $3
+"""
+COUNT_CERTIFICATES = """
+select count(*) from certificate where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_CERTIFICATE_MAC = """
+update certificate
+set row_mac = $4
+where institution_id = $1 and certificate_id = $2 and row_mac = $3
+"""
 COUNT_TERMINAL_KEYS = """
 select count(*) from terminal where substring(key_sealed from 2 for 1) = $1
 """
@@ -97,6 +115,15 @@ MACED = (
         page=PAGE_APPLICATIONS,
         count=COUNT_APPLICATIONS,
         swap=SWAP_APPLICATION_MAC,
+    ),
+    maced(
+        "certificate",
+        HeldCertificate,
+        ("institution_id", "certificate_id"),
+        "certificate_id",
+        page=PAGE_CERTIFICATES,
+        count=COUNT_CERTIFICATES,
+        swap=SWAP_CERTIFICATE_MAC,
     ),
     maced(
         "terminal",

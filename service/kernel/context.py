@@ -1,6 +1,7 @@
 """What every action is given: the outside world of this process, in one frozen bundle."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +15,7 @@ from service.kernel.database import Pool
 from service.kernel.ids import IdSource, RandomIds
 from service.kernel.live_ring import LiveRing
 from service.kernel.metrics import Metrics
+from service.kernel.outside_roots import OutsideRoots
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
 from service.kernel.short_memory import ShortMemory
@@ -64,8 +66,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     session_life: timedelta = timedelta(hours=12)
     notice_url_base: str = ""
     """Where providers reach us: scheme and host, no path."""
+    trust_list: Path | None = None
+    """The trust file that readers fetch; None where none is served."""
+    trust_roots: Path | None = None
+    """The roots that must have signed it."""
     cashier_url: str | None = None
     """The twin's cashier page; None outside the sandbox."""
+    certificate_life: timedelta = timedelta(days=365)
+    """Of the certificates that our own authority issues."""
+    certificates_required: bool = False
+    """Whether hospitals' applications that have only a bare key are turned away."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +93,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     partners: Partners
     policy: Policy
+    outside_roots: OutsideRoots
 
 
 def make_context(
@@ -93,6 +104,7 @@ def make_context(
     partners: Partners,
     policy: Policy,
     signer: SM2Signer | None = None,
+    outside_roots: OutsideRoots | None = None,
 ) -> Context:
     """Bundle the outside world; tests pass their own clock, ring and partners.
 
@@ -111,4 +123,5 @@ def make_context(
         metrics=Metrics(),
         partners=partners,
         policy=policy,
+        outside_roots=outside_roots or OutsideRoots(),
     )

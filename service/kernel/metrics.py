@@ -45,6 +45,19 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.trust_list = Gauge(
+            "yimatong_trust_list",
+            "The served trust list: sequence, days_left, missing_keys, ok (0 or 1)",
+            ["value"],
+            registry=self.registry,
+        )
+        self.revocation_list = Gauge(
+            "yimatong_revocation_list",
+            "The newest revocation lists: age_seconds, bytes, entries, late (0 or 1)",
+            ["scope", "code_class", "value"],
+            registry=self.registry,
+        )
+
     def text(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self.registry)

@@ -80,6 +80,20 @@ class Sealer:
             self._open.popitem(last=False)
         return key
 
+    async def platform_key(self, conn: Connection, now: datetime) -> RecordKey:
+        """The data key of what concerns no record (record 0), made at first need.
+
+        Never inside a transaction: a key that is rolled back must not be remembered.
+        """
+        try:
+            return await self.record_key(conn, 0)
+        except NotFound:
+            wrapped = envelope.wrap_data_key(
+                self._ring, envelope.new_data_key(), ["data_key", 0], now
+            )
+            await insert_new(conn, INSERT_DATA_KEY, 0, wrapped, now)
+        return await self.record_key(conn, 0)
+
     def seal(self, key: RecordKey, table: str, column: str, row_id: int, plaintext: bytes) -> bytes:
         """An envelope that opens only at this place of this row."""
         return envelope.seal(key.secret, plaintext, [table, column, key.record_id, row_id])

@@ -51,11 +51,15 @@ def test_start_demo_stop_start_demo(system: RunningSystem) -> None:
     told = system.text_since_start()
     for address in (f"{system.base_url}/", f"{system.base_url}/kiosk#", system.twin_url):
         assert address in told
+    trust = httpx.get(f"{system.base_url}/readyz").json()["trust_list"]
+    assert (trust["ok"], trust["sequence"]) == (True, 1)
     first = system.run("demo", "--json")
     assert first.returncode == 0, first.stdout + first.stderr
     steps = steps_of(first)
     assert len(steps) == STEPS
     assert all(step["pass"] is True for step in steps)
+    for path in ("trust", "revoked/bound/0", "revoked/printed/0?since=1"):
+        assert httpx.get(f"{system.base_url}/v1/lists/{path}").status_code == 200
     demo = (system.state_dir / "demo.json").read_bytes()
 
     assert system.stop() == 0

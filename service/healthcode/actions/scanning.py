@@ -8,19 +8,22 @@ from service.audit.actions import append
 from service.audit.model import AuditEntry
 from service.credential import actions as credential
 from service.credential.model import InsuranceView
-from service.healthcode import cards, rules, store
+from service.healthcode import cards, rules, showings, store
 from service.healthcode.model import (
     CodeUse,
     ListedScan,
     ResolvedScan,
     Scan,
     ScanRequest,
+    Shown,
 )
+from service.healthcode.model_lists import ShownCode
 from service.healthcode.problems import (
     CodeAlreadyUsed,
     CodeFrozen,
     CodeNoSuchCard,
     ScanExpired,
+    ScanReported,
 )
 from service.healthcode.reading import ReadCode, read_text
 from service.institution import actions as institution
@@ -62,7 +65,7 @@ async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -
 async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Scan:
     """The scan behind a handle, for its own institution.
 
-    Raises ``NotFound``, ``ScanExpired`` after 12 hours, ``RowTampered``.
+    Raises ``NotFound``, ``ScanExpired`` after 12 hours, ``ScanReported``, ``RowTampered``.
     """
     record_id, scan_id = ctx.public_ids.parse(scan_public_id)
     async with connection(ctx.pool) as conn:
@@ -70,6 +73,8 @@ async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Sc
     if scan is None or scan.institution_id != institution_id:
         raise NotFound
     ctx.sealer.check_mac("scan", scan.mac_parts(), scan.row_mac)
+    if scan.reported:
+        raise ScanReported
     if ctx.clock.now() - scan.scanned_at >= rules.SCAN_LIFE:
         raise ScanExpired
     return scan
@@ -173,6 +178,8 @@ async def _spend(
             await _insert_use(conn, read, use)
             await _check_owner(conn, ctx, read, frozen=owner.frozen)
             await store.insert_scan(conn, scan)
+            if read.shown is Shown.BOUND:
+                await showings.note(conn, ctx, _showing(scan, read))
             await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
             await append(conn, ctx, _scanned(scan))
     except _SpentBefore:
@@ -205,6 +212,20 @@ async def _check_owner(conn: Connection, ctx: Context, read: ReadCode, *, frozen
         rules.check_card(card, read.index.epoch, person_frozen=frozen)
     elif frozen:
         raise CodeFrozen
+
+
+def _showing(scan: Scan, read: ReadCode) -> ShownCode:
+    """Kept, for a cut-off reader may report the same showing later."""
+    return ShownCode(
+        code_id=read.code_id,
+        rise=read.rise,
+        record_id=scan.record_id,
+        scan_id=scan.scan_id,
+        institution_id=scan.institution_id,
+        terminal_id=scan.terminal_id,
+        shown_at=scan.scanned_at,
+        reported=False,
+    )
 
 
 def _scanned(scan: Scan) -> AuditEntry:

@@ -17,9 +17,10 @@ from crypto.healthcode.holder import (
     enrol_proof,
 )
 from crypto.healthcode.layout import BoundCode, Purpose, enrol_message
-from crypto.healthcode.trust import Signer, open_trust_list
+from crypto.healthcode.trust import open_trust_list
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.hedged import HedgedSigner, candidates, first_below, mixed_key, nonce
+from crypto.signing import Signer
 from crypto.sm2 import PrivateKey
 from tests.unit.crypto.health_code_holder_vectors import LIFE_MIN, credential
 from tests.unit.crypto.health_code_parts import HOLDER, NOW, ROOT, s, trust_list

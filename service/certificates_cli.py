@@ -1,0 +1,298 @@
+"""``yimatong certificates``: the operator's verbs. Reads and writes files, asks the actions.
+
+``show`` needs no database. The others open one context, do one thing and close it.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from crypto.certificates import (
+    Certificate,
+    CertificateRefused,
+    Crl,
+    key_identifier,
+    read_certificate,
+    read_crl,
+    read_request,
+)
+from crypto.errors import BadEncoding, CryptoError
+from crypto.pem import read_blocks, write_block
+from service.institution import actions, authority, certificates
+from service.institution.model import HeldCertificate, HolderKind, Institution, RevocationReason
+from service.kernel.clock import SystemClock
+from service.kernel.context import Context
+from service.kernel.logs import set_up_logs
+from service.kernel.outside_roots import OutsideRoots
+from service.kernel.problems import NotFound, Problem
+from service.settings import Settings
+from service.wiring import DatabaseAddressMissing, install_ciphers, open_context
+
+FILE_MAX = 1 << 24
+Job = Callable[[Context, argparse.Namespace], Awaitable[str]]
+
+
+def main(argv: Sequence[str], settings: Settings) -> int:
+    """Run one verb. Exit status 2 when it is refused, with the reason on standard error."""
+    arguments = _parser().parse_args(argv)
+    set_up_logs("certificates")
+    install_ciphers(settings)
+    try:
+        if arguments.job is None:
+            text = show(Path(arguments.file), settings.certificate_roots, _at(arguments.at))
+        else:
+            text = asyncio.run(_in_context(arguments.job, arguments, settings))
+        _give(text, arguments.output)
+    except (OSError, CryptoError, DatabaseAddressMissing, ValueError) as fault:
+        return _refused(str(fault))
+    except Problem as problem:
+        return _refused(f"{problem.code}: {problem}")
+    return 0
+
+
+def _refused(reason: str) -> int:
+    sys.stderr.write(f"yimatong certificates: {reason}\n")
+    return 2
+
+
+def _give(text: str, output: str | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        Path(output).write_text(text, "utf-8")
+
+
+async def _in_context(job: Job, arguments: argparse.Namespace, settings: Settings) -> str:
+    async with open_context(settings, "certificates") as ctx:
+        return await job(ctx, arguments)
+
+
+def _at(text: str | None) -> datetime:
+    if text is None:
+        return SystemClock().now()
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def show(file: Path, roots: Path | None, at: datetime) -> str:
+    """What a PEM or DER file holds; each certificate's path is judged when roots are named."""
+    content = file.read_bytes()
+    if len(content) > FILE_MAX:
+        raise BadEncoding("the file is too long")
+    if content[:1] == b"\x30":
+        blocks = [(_kind_of(content), content)]
+    else:
+        blocks = read_blocks(content.decode("latin-1"), FILE_MAX)
+    lines: list[str] = []
+    for label, body in blocks:
+        if label == "CERTIFICATE":
+            lines += _certificate_lines(read_certificate(body), at)
+        elif label in ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"):
+            request = read_request(write_block(label, body))
+            lines += [
+                "request",
+                f"  asks for   {request.subject.rfc4514_string()}",
+                f"  key id     {key_identifier(request.public).hex()}",
+                "  proof      holds",
+            ]
+        elif label == "X509 CRL":
+            lines += _crl_lines(read_crl(body), at)
+    if not lines:
+        raise BadEncoding("no certificate, request or revocation list in the file")
+    if roots is not None and blocks[0][0] == "CERTIFICATE":
+        lines.append(_verdict("".join(write_block(*block) for block in blocks), roots, at))
+    return "\n".join(lines) + "\n"
+
+
+def _kind_of(content: bytes) -> str:
+    """A DER file is a certificate unless it reads as a list."""
+    try:
+        read_crl(content)
+    except CertificateRefused:
+        return "CERTIFICATE"
+    return "X509 CRL"
+
+
+def _verdict(chain: str, roots: Path, at: datetime) -> str:
+    try:
+        path = OutsideRoots(roots).check(chain, at)
+    except CertificateRefused as refused:
+        return f"path: refused, {refused}"
+    return f"path: accepted, {len(path.certificates)} certificates, not revoked as of " + (
+        path.revocation_as_of.isoformat() if path.revocation_as_of else "(never asked)"
+    )
+
+
+def _certificate_lines(certificate: Certificate, at: datetime) -> list[str]:
+    time = "valid"
+    if at < certificate.not_before:
+        time = "not yet valid"
+    elif at > certificate.not_after:
+        time = "expired"
+    return [
+        "certificate of an authority" if certificate.is_ca else "certificate",
+        f"  subject    {certificate.subject.rfc4514_string()}",
+        f"  issuer     {certificate.issuer.rfc4514_string()}",
+        f"  serial     {certificate.serial:x}",
+        f"  from       {certificate.not_before.isoformat()}",
+        f"  until      {certificate.not_after.isoformat()} ({time})",
+        f"  key id     {key_identifier(certificate.public).hex()}",
+    ]
+
+
+def _crl_lines(crl: Crl, at: datetime) -> list[str]:
+    end = crl.next_at.isoformat() if crl.next_at else "never says"
+    old = crl.next_at is None or at > crl.next_at
+    return [
+        "revocation list",
+        f"  issuer     {crl.issuer.rfc4514_string()}",
+        f"  number     {crl.number}",
+        f"  made       {crl.made_at.isoformat()}",
+        f"  next       {end}{' (too old)' if old else ''}",
+        f"  revoked    {len(crl.parsed)}",
+    ]
+
+
+async def _institution(ctx: Context, code: str) -> Institution:
+    for row in await actions.list_institutions(ctx):
+        if row.code == code:
+            return row
+    raise NotFound(f"no institution has the code {code}")
+
+
+def _wish(arguments: argparse.Namespace) -> certificates.Wish:
+    if arguments.csr is not None:
+        return certificates.Wish(csr=Path(arguments.csr).read_text("latin-1"))
+    return certificates.Wish(chain=Path(arguments.chain).read_text("latin-1"))
+
+
+async def _issued(ctx: Context, held: HeldCertificate) -> str:
+    """Who it is for, in lines that PEM readers skip, and the chain."""
+    holder = ctx.public_ids.text(held.institution_id, held.holder_id)
+    head = [
+        f"{held.holder_kind.value.lower()} {holder}",
+        f"certificate {ctx.public_ids.text(held.institution_id, held.certificate_id)}",
+        f"until {held.not_after.isoformat()}",
+    ]
+    return "\n".join(head) + "\n" + await certificates.chain_with_root(ctx, held)
+
+
+async def issue(ctx: Context, arguments: argparse.Namespace) -> str:
+    """A new application with its first certificate, or a terminal's certificate."""
+    if arguments.terminal is not None:
+        return await _add(ctx, arguments, HolderKind.TERMINAL, arguments.terminal)
+    if arguments.institution is None or not arguments.name or not arguments.scopes:
+        raise ValueError("issue needs --institution, --name and --scopes, or --terminal")
+    held = await certificates.enrol_application(
+        ctx,
+        (await _institution(ctx, arguments.institution)).institution_id,
+        name=arguments.name,
+        scopes=frozenset(arguments.scopes.split(",")),
+        wish=_wish(arguments),
+    )
+    return await _issued(ctx, held)
+
+
+async def renew(ctx: Context, arguments: argparse.Namespace) -> str:
+    """An application's next certificate, by the operator: the way back after a lost key."""
+    return await _add(ctx, arguments, HolderKind.APPLICATION, arguments.application)
+
+
+async def _add(ctx: Context, arguments: argparse.Namespace, kind: HolderKind, name: str) -> str:
+    institution_id, holder_id = ctx.public_ids.parse(name)
+    holder = certificates.Holder(
+        institution_id=institution_id, holder_kind=kind, holder_id=holder_id
+    )
+    return await _issued(ctx, await certificates.add(ctx, holder, _wish(arguments)))
+
+
+async def revoke(ctx: Context, arguments: argparse.Namespace) -> str:
+    """One certificate, or everything an application could sign with."""
+    reason = RevocationReason(arguments.reason)
+    if arguments.application is not None:
+        ids = ctx.public_ids.parse(arguments.application)
+        count = await certificates.revoke_all(ctx, *ids, reason)
+        return f"revoked {count} certificates, and the bare key\n"
+    held = await certificates.revoke(ctx, *ctx.public_ids.parse(arguments.certificate), reason)
+    return f"revoked {held.serial_no.hex()}\n"
+
+
+async def list_held(ctx: Context, arguments: argparse.Namespace) -> str:
+    """One application's certificates, or everybody's that end soon. Tab-separated."""
+    if arguments.application is not None:
+        held = await certificates.held_by(ctx, *ctx.public_ids.parse(arguments.application))
+    else:
+        held = await certificates.ending_within(ctx, timedelta(days=arguments.within))
+    now = ctx.clock.now()
+    lines = [
+        "\t".join(
+            [
+                ctx.public_ids.text(one.institution_id, one.certificate_id),
+                one.holder_kind.value,
+                ctx.public_ids.text(one.institution_id, one.holder_id),
+                one.state_at(now).value,
+                one.not_after.isoformat(),
+                one.issuer,
+                one.serial_no.hex(),
+            ]
+        )
+        for one in held
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+async def crl(ctx: Context, arguments: argparse.Namespace) -> str:
+    """Our authority's newest revocation list, PEM."""
+    return (await authority.revocation_list(ctx, arguments.authority)).pem()
+
+
+async def roots(ctx: Context, _arguments: argparse.Namespace) -> str:
+    """Our authority's roots, PEM, newest first."""
+    return "".join(root.pem() for root in await authority.roots(ctx))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="yimatong certificates")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def add(name: str, job: Job | None, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(job=job)
+        sub.add_argument("--output", default=None, help="a file instead of standard output")
+        return sub
+
+    def add_wish(sub: argparse.ArgumentParser) -> None:
+        wish = sub.add_mutually_exclusive_group(required=True)
+        wish.add_argument("--csr", default=None, help="a file with a request (PKCS#10, PEM)")
+        wish.add_argument("--chain", default=None, help="a file with an outside chain (PEM)")
+
+    looked = add(
+        "show", None, "what a file holds, offline; judges it by YIMATONG_CERTIFICATE_ROOTS"
+    )
+    looked.add_argument("file")
+    looked.add_argument("--at", default=None, help="RFC 3339 time; default: now")
+    issued = add("issue", issue, "enrol an application by certificate, or certify a terminal")
+    issued.add_argument("--institution", default=None, help="the institution's code")
+    issued.add_argument("--name", default=None)
+    issued.add_argument("--scopes", default=None, help="bill,settlement,scan")
+    issued.add_argument("--terminal", default=None, help="a terminal's id")
+    add_wish(issued)
+    renewed = add("renew", renew, "an application's next certificate, by the operator")
+    renewed.add_argument("--application", required=True)
+    add_wish(renewed)
+    revoked = add("revoke", revoke, "revoke for good")
+    which = revoked.add_mutually_exclusive_group(required=True)
+    which.add_argument("--certificate", default=None, help="one certificate's id")
+    which.add_argument("--application", default=None, help="everything of an application")
+    reasons = [reason.value for reason in RevocationReason]
+    revoked.add_argument("--reason", choices=reasons, default="unspecified")
+    listed = add("list", list_held, "an application's certificates, or all that end soon")
+    listed.add_argument("--application", default=None)
+    listed.add_argument("--within", type=int, default=30, help="days; default: 30")
+    published = add("crl", crl, "our authority's newest revocation list")
+    published.add_argument("--authority", type=int, default=None, help="the key's version")
+    add("roots", roots, "our authority's root certificates")
+    return parser

@@ -1,0 +1,236 @@
+"""Revocation lists: made by whichever worker comes first, handed out as deltas or whole.
+
+A list states what was revoked, exactly, at one moment; online reading goes by the rows themselves.
+"""
+
+import asyncio
+from array import array
+from datetime import timedelta
+from functools import lru_cache
+
+from crypto.errors import CryptoError
+from crypto.healthcode.revocation import (
+    ListScope,
+    RevocationDelta,
+    RevocationList,
+    make_delta,
+    make_full,
+    open_revocation_list,
+    sign_revocation_list,
+)
+from crypto.keyring import KeyKind
+from crypto.sm2 import PrivateKey
+from service.healthcode import reading, rules_lists, store_lists
+from service.healthcode.model_lists import CodeList, DueList, ListAnswer, ListPlace, ListStep
+from service.healthcode.problems import CodeListNotMade
+from service.kernel.context import Context
+from service.kernel.database import connection, transaction
+from service.kernel.limits import BoundedQueue
+from service.kernel.logs import get_logger
+from service.kernel.problems import InvariantBroken, Overloaded
+
+_log = get_logger("code-lists")
+
+LIST_EVERY = timedelta(minutes=5)
+LIST_AT_MOST_EVERY = timedelta(minutes=2)
+"""With a revocation waiting. A minute in caches and a reader that asks every five make 8."""
+LATE_AFTER = timedelta(minutes=10)
+OVERLAP = timedelta(seconds=10)
+"""A revocation committed while a list was made may carry an earlier time than the list."""
+EXPIRED_FOR = timedelta(minutes=1)
+"""Readers accept a code half a minute past its life."""
+STEPS_KEPT = timedelta(hours=24)
+STEPS_MAX = STEPS_KEPT // LIST_AT_MOST_EVERY + 1
+CLASSES_NEW_FOR = timedelta(days=2)
+"""The list of the province covers a class that was missed."""
+DUE_MAX = 64
+
+
+class DeltaJoiner:
+    """One delta is joined at a time and a few wait; whoever finds no place gets the full list."""
+
+    def __init__(self) -> None:
+        self._queue = BoundedQueue(running=1, waiting=4, patience_s=2.0)
+
+    async def join(self, ctx: Context, held: CodeList, base: int) -> bytes | None:
+        """The signed delta from ``base`` to ``held``; None where only the full list helps."""
+        place = ListPlace(held.scope, held.code_class)
+        try:
+            async with self._queue.place(), connection(ctx.pool) as conn:
+                known = await store_lists.find_delta(conn, place, held.sequence, base)
+                if known is not None:
+                    return known
+                steps = await store_lists.list_steps(conn, place, base, STEPS_MAX)
+                if not rules_lists.leads(steps, base, held.sequence):
+                    return None
+                made = await asyncio.to_thread(_join, ctx, held, steps, base)
+                if made is None:
+                    return None
+                await store_lists.keep_delta(conn, place, held.sequence, base, made)
+                return await store_lists.find_delta(conn, place, held.sequence, base) or made
+        except Overloaded:
+            return None
+
+
+async def list_due(ctx: Context) -> list[DueList]:
+    """Lists that are to be made now: the regular ones, and those overtaken by a revocation."""
+    now = ctx.clock.now()
+    async with connection(ctx.pool) as conn:
+        return await store_lists.list_due(
+            conn,
+            live_after=now - EXPIRED_FOR,
+            made_before=now - LIST_EVERY,
+            hurried_before=now - LIST_AT_MOST_EVERY,
+            overlap=OVERLAP,
+            new_after=now - CLASSES_NEW_FOR,
+            limit=DUE_MAX,
+        )
+
+
+async def make_list(ctx: Context, due: DueList) -> bool:
+    """Make the next list of a place; False when another worker was faster."""
+    now = ctx.clock.now()
+    live_after = now - EXPIRED_FOR
+    async with connection(ctx.pool) as conn:
+        held = await store_lists.find_list(conn, due.place)
+        if (0 if held is None else held.sequence) != due.sequence:
+            return False
+        revoked = await store_lists.list_revoked(conn, due.place, live_after)
+        near = await store_lists.list_neighbours(conn, due.place, revoked, live_after)
+    row, step = await asyncio.to_thread(_make, ctx, due, held, (revoked, near))
+    async with transaction(ctx.pool) as conn:
+        if not await store_lists.put_list(conn, row, due.sequence):
+            return False
+        if step is not None:
+            await store_lists.insert_step(conn, step)
+        await store_lists.forget_steps(conn, due.place, now - STEPS_KEPT, row.sequence)
+    if held is not None and now - held.made_at > LATE_AFTER:
+        ctx.metrics.alarms.labels("code-list-late").inc()
+        _log.warning("code_list.late", scope=due.scope.name, code_class=due.code_class)
+    return True
+
+
+async def find_answer(
+    ctx: Context, joiner: DeltaJoiner, place: ListPlace, since: int
+) -> ListAnswer:
+    """What brings a reader at sequence ``since`` (0: with nothing) to the newest list.
+
+    A delta where one exists and is smaller, else the full list. Raises ``CodeListNotMade``.
+    """
+    async with connection(ctx.pool) as conn:
+        held = await store_lists.find_list(conn, place)
+    if held is None:
+        raise CodeListNotMade
+    if 0 < since < held.sequence:
+        delta = await joiner.join(ctx, held, since)
+        if delta is not None and len(delta) < len(held.content):
+            return ListAnswer(place=place, sequence=held.sequence, base=since, content=delta)
+    return ListAnswer(place=place, sequence=held.sequence, base=0, content=held.content)
+
+
+async def observe_lists(ctx: Context) -> None:
+    """Set the metrics of every list, from any process: a dead maker cannot say that it is late."""
+    now = ctx.clock.now()
+    async with connection(ctx.pool) as conn:
+        heads = await store_lists.list_heads(conn)
+    for head in heads:
+        age = now - head.made_at
+        for value, figure in (
+            ("age_seconds", age.total_seconds()),
+            ("bytes", head.size),
+            ("entries", head.entries),
+            ("late", int(age > LATE_AFTER)),
+        ):
+            gauge = ctx.metrics.revocation_list
+            gauge.labels(head.scope.name.lower(), str(head.code_class), value).set(figure)
+
+
+def _make(
+    ctx: Context, due: DueList, held: CodeList | None, ids: tuple[list[bytes], list[bytes]]
+) -> tuple[CodeList, ListStep | None]:
+    """The rows of a new list and of the step to it from the held one, where a step leads there.
+
+    ``ids``: what is revoked, and what lives close to it.
+    """
+    now = ctx.clock.now()
+    revoked, near = ids
+    full = make_full(
+        scope=ListScope(due.scope),
+        code_class=due.code_class,
+        sequence=rules_lists.next_sequence(due.sequence, now),
+        made_at=now,
+        next_at=now + LIST_EVERY,
+        code_ids=revoked,
+        innocent=set(near) - set(revoked),
+    )
+    old = None if held is None else _open(ctx, held)
+    row = CodeList(
+        scope=rules_lists.scope_of(full),
+        code_class=full.code_class,
+        sequence=full.sequence,
+        width=full.width,
+        entries=len(full.entries),
+        made_at=full.made_at,
+        next_at=full.next_at,
+        content=_sign(ctx, full),
+    )
+    if old is None or old.width != full.width:
+        return row, None
+    delta = make_delta(old, full)
+    return row, ListStep(
+        scope=row.scope,
+        code_class=row.code_class,
+        sequence=full.sequence,
+        base=old.sequence,
+        made_at=full.made_at,
+        removed=rules_lists.to_bytes([old.entries[at] for at in delta.removed]),
+        added=rules_lists.to_bytes(delta.added),
+        content=_sign(ctx, delta),
+    )
+
+
+def _join(ctx: Context, held: CodeList, steps: list[ListStep], base: int) -> bytes | None:
+    """One delta over all steps, signed; the only step's own where it is one."""
+    if len(steps) == 1:
+        return steps[0].content
+    newest = _open(ctx, held)
+    if newest is None:
+        return None
+    entries = rules_lists.before(set(newest.entries), steps)
+    old = RevocationList(
+        scope=newest.scope,
+        code_class=newest.code_class,
+        sequence=base,
+        made_at=newest.made_at,
+        next_at=newest.next_at,
+        width=newest.width,
+        entries=array("Q", sorted(entries)),
+    )
+    return _sign(ctx, make_delta(old, newest))
+
+
+def _open(ctx: Context, held: CodeList) -> RevocationList | None:
+    """The stored list; None, with an alarm, when it is not what a key of ours signed."""
+    try:
+        trust = reading.own_trust(ctx.ring.snapshot)
+        listed = open_revocation_list(held.content, trust, ctx.clock.now())
+    except CryptoError as fault:
+        ctx.metrics.alarms.labels("code-list-unreadable").inc()
+        _log.error("code_list.unreadable", fault=fault)
+        return None
+    if isinstance(listed, RevocationDelta) or listed.sequence != held.sequence:
+        raise InvariantBroken("a stored list is another than its row says")
+    return listed
+
+
+def _sign(ctx: Context, listed: RevocationList | RevocationDelta) -> bytes:
+    key = ctx.ring.current(KeyKind.CODE_LIST, ctx.clock.now())
+    if key.code_key_id is None:
+        raise InvariantBroken("a list key has a key id")
+    return sign_revocation_list(listed, key.code_key_id, _private_key(key.material))
+
+
+@lru_cache(maxsize=4)
+def _private_key(material: bytes) -> PrivateKey:
+    """The handle of a list key; importing it costs as much as a signature."""
+    return PrivateKey.from_bytes(material)

@@ -1,0 +1,52 @@
+"""One showing of a code belongs to one place; where a second place took it, a person must look.
+
+Never a block: what a reader reports is its own word, and a copied code is not its owner's fault.
+"""
+
+from service.casework.actions import open_item
+from service.casework.model import NewItem
+from service.healthcode import store_lists
+from service.healthcode.model_lists import ShownCode
+from service.kernel.context import Context
+from service.kernel.database import Connection
+from service.kernel.problems import InvariantBroken
+
+REASON = "code-shown-twice"
+
+
+async def note(conn: Connection, ctx: Context, showing: ShownCode) -> bool:
+    """Keep the showing, in the caller's transaction; True if another terminal took it before.
+
+    Two places at once are told apart by the row's key: the later transaction waits for the other.
+    """
+    if await store_lists.insert_shown(conn, showing):
+        return False
+    first = await store_lists.find_shown(conn, showing.code_id, showing.rise)
+    if first is None:
+        raise InvariantBroken("a showing was kept and was not")
+    return await compare(conn, ctx, first, showing)
+
+
+async def compare(conn: Connection, ctx: Context, first: ShownCode, second: ShownCode) -> bool:
+    """Open the work item if two terminals took one showing; True if they did."""
+    if first.terminal_id == second.terminal_id:
+        return False
+    item = NewItem(
+        record_id=second.record_id,
+        kind="code",
+        subject_id=int.from_bytes(second.code_id[:8]) >> 1,
+        institution_id=None,
+        reason=REASON,
+        evidence={
+            "code_id": second.code_id.hex(),
+            "rise": second.rise,
+            "first_terminal": ctx.public_ids.text(first.institution_id, first.terminal_id),
+            "first_at": first.shown_at.isoformat(),
+            "first_reported": first.reported,
+            "second_terminal": ctx.public_ids.text(second.institution_id, second.terminal_id),
+            "second_at": second.shown_at.isoformat(),
+            "second_reported": second.reported,
+        },
+    )
+    await open_item(conn, ctx, item)
+    return True

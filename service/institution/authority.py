@@ -1,0 +1,173 @@
+"""Our own small certificate authority: a root for each version of its key, and its lists.
+
+The root certificate's content follows from the key alone; it is signed once and kept. A list is
+signed when somebody asks and the last one is older than five minutes or something was revoked.
+"""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import msgspec
+
+from crypto.certificates import (
+    Certificate,
+    Crl,
+    CrlOrder,
+    Order,
+    Profile,
+    Reason,
+    Revoked,
+    issue,
+    issue_crl,
+    issue_root,
+    make_name,
+    new_serial,
+    read_certificate,
+    read_crl,
+)
+from crypto.errors import BadKey
+from crypto.keyring import Key, KeyKind
+from crypto.signing import Signer
+from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm3 import sm3
+from service.institution import store_certificates
+from service.institution.model import AuthorityRow
+from service.kernel.context import Context
+from service.kernel.database import connection
+from service.kernel.problems import InvariantBroken, NotFound, Overloaded
+
+CRL_FRESH = timedelta(minutes=5)
+CRL_LIFE = timedelta(days=7)
+BACKDATED = timedelta(minutes=5)
+"""For holders whose clock is a little behind."""
+LIST_TRIES = 5
+AUTHORITY_NAME = "Yimatong Certificate Authority"
+
+
+class Authority(msgspec.Struct, frozen=True):
+    """One version of our authority's key, with its certificate."""
+
+    version: int
+    root: Certificate
+    signer: Signer
+
+
+async def current(ctx: Context) -> Authority:
+    """The authority that issues now. Raises ``BadKey`` when the ring has none."""
+    return await _opened(ctx, ctx.ring.current(KeyKind.CERTIFICATE_AUTHORITY, ctx.clock.now()))
+
+
+async def of_version(ctx: Context, version: int) -> Authority:
+    """An authority whose certificates still count. Raises ``NotFound``."""
+    try:
+        key = ctx.ring.accepted(KeyKind.CERTIFICATE_AUTHORITY, version, ctx.clock.now())
+    except BadKey:
+        raise NotFound from None
+    return await _opened(ctx, key)
+
+
+async def roots(ctx: Context) -> list[Certificate]:
+    """Our roots that count, newest first."""
+    keys = ctx.ring.all_accepted(KeyKind.CERTIFICATE_AUTHORITY, ctx.clock.now())
+    return [(await _opened(ctx, key)).root for key in keys]
+
+
+def counts(ctx: Context, version: int, now: datetime) -> bool:
+    """Whether certificates under that version of our key still count."""
+    try:
+        ctx.ring.accepted(KeyKind.CERTIFICATE_AUTHORITY, version, now)
+    except BadKey:
+        return False
+    return True
+
+
+@lru_cache(maxsize=8)
+def _signer(material: bytes) -> PrivateKey:
+    return PrivateKey.from_bytes(material)
+
+
+async def _opened(ctx: Context, key: Key) -> Authority:
+    """The kept certificate of ``key``; made when there is none yet."""
+    signer = _signer(key.material)
+    async with connection(ctx.pool) as conn:
+        row = await store_certificates.find_authority(conn, key.version)
+        if row is None:
+            made = issue_root(root_order(key, signer.public), signer)
+            await store_certificates.insert_authority(
+                conn, key.version, made.encoded, ctx.clock.now()
+            )
+            row = await store_certificates.find_authority(conn, key.version)
+    if row is None:
+        raise InvariantBroken("the authority's certificate was not kept")
+    root = read_certificate(row.certificate)
+    if root.public != signer.public or not root.is_signed_by(signer.public):
+        raise InvariantBroken("the kept certificate is not the authority's")
+    return Authority(key.version, root, signer)
+
+
+def root_order(key: Key, public: PublicKey) -> Order:
+    """What stands in the root of a key: all of it follows from the key."""
+    return Order(
+        subject=make_name(f"{AUTHORITY_NAME} {key.version}", "Yimatong"),
+        public=public,
+        profile=Profile.ROOT,
+        serial=new_serial(lambda size: sm3(public.to_bytes())[:size]),
+        not_before=key.use_from,
+        not_after=key.accept_until or key.use_until,
+    )
+
+
+def certify(
+    ctx: Context, by: Authority, public: PublicKey, name: tuple[str, str, str]
+) -> Certificate:
+    """A caller's certificate; ``name`` is common name, organisation, unit."""
+    now = ctx.clock.now().replace(microsecond=0)
+    order = Order(
+        subject=make_name(*name),
+        public=public,
+        profile=Profile.CALLER,
+        serial=new_serial(),
+        not_before=max(now - BACKDATED, by.root.not_before),
+        not_after=min(now + ctx.policy.certificate_life, by.root.not_after),
+        crl_url=f"{ctx.policy.notice_url_base}/v1/lists/certificates.crl?authority={by.version}",
+    )
+    return issue(order, by.root, by.signer)
+
+
+async def revocation_list(ctx: Context, version: int | None) -> Crl:
+    """The newest list of a version of our authority; of the one that issues now for None.
+
+    Raises ``NotFound``; ``Overloaded`` when certificates are revoked faster than lists are signed.
+    """
+    by = await current(ctx) if version is None else await of_version(ctx, version)
+    for _ in range(LIST_TRIES):
+        async with connection(ctx.pool) as conn:
+            row = await store_certificates.find_authority(conn, by.version)
+        if row is None:
+            raise InvariantBroken("the authority's certificate was not kept")
+        now = ctx.clock.now()
+        left = (row.crl_fresh_until or now) - now
+        if row.crl is not None and timedelta(0) < left <= CRL_FRESH:
+            return read_crl(row.crl)
+        made = await _sign_list(ctx, by, row, now)
+        if made is not None:
+            return made
+    raise Overloaded("the list of revoked certificates is being signed; try again")
+
+
+async def _sign_list(ctx: Context, by: Authority, row: AuthorityRow, now: datetime) -> Crl | None:
+    """A new list, published; None when somebody was faster or something was revoked meanwhile."""
+    number = row.crl_number + 1
+    async with connection(ctx.pool) as conn:
+        lines = await store_certificates.list_revoked(conn, by.version, now - CRL_LIFE)
+        revoked = [
+            Revoked(int.from_bytes(line.serial_no), line.revoked_at, Reason(line.reason.value))
+            for line in lines
+        ]
+        order = CrlOrder(number=number, made_at=now, next_at=now + CRL_LIFE, revoked=revoked)
+        crl = issue_crl(order, by.root, by.signer)
+        kept = msgspec.structs.replace(
+            row, crl=crl.encoded, crl_number=number, crl_fresh_until=now + CRL_FRESH
+        )
+        stored = await store_certificates.store_crl(conn, kept, was=row.crl_number)
+    return crl if stored else None
