@@ -11,6 +11,7 @@ from crypto import keybackup
 from crypto.keyring import SIGNING_KINDS, Key, KeyKind, KeyRing
 from crypto.passphrase import LOG2_N
 from crypto.sm2 import PrivateKey
+from service.kernel.clock import CLOCKS_APART
 from service.keys import changes
 from service.keys.changes import ChangeRefused, Known
 from service.keys.keystore_editing import Entry, KeystoreEditor, write_private
@@ -198,6 +199,8 @@ def _check_needed(desk: Desk, ring: KeyRing, kind: KeyKind, version: int) -> Non
         raise ChangeRefused(f"{kind} is never destroyed: {FIXED[kind]}")
     if key.is_usable(desk.now):
         raise ChangeRefused(f"{kind} {version} is in use until {key.use_until.isoformat()}")
+    if key.is_usable(desk.now - CLOCKS_APART):
+        raise ChangeRefused("a host whose clock is behind may still use it: wait five minutes")
     if key.accept_until is not None and key.is_accepted(desk.now):
         until = key.accept_until.isoformat()
         raise ChangeRefused(f"what {kind} {version} made counts until {until}: {PERIODS[kind].why}")

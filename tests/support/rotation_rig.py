@@ -162,13 +162,20 @@ class Town:
         phone = secrets.choice(self.residents)
         text = await self.at(phone).code()
         kiosk, key = secrets.choice(self.kiosks), secrets.token_hex(8)
+        kiosk_rig = self.any_rig()
         body = {"text": text, "purpose": "identify"}
         answer = await kiosk.send("POST", "/v1/terminal/scans", body, key=key)
         assert answer.status_code == 200, answer.text
         said = answer.json()
         assert self.patients.setdefault(phone.subject, said["patient_id"]) == said["patient_id"]
         again = await secrets.choice(self.kiosks).send("POST", "/v1/terminal/scans", body, key=key)
-        assert (again.status_code, again.json()) == (200, said), again.text
+        assert again.status_code == 200, again.text
+        repeated = again.json()
+        parse_id = kiosk_rig.ctx.public_ids.parse
+        # The id of one scan may be written under a newer key by now; both name that scan.
+        assert parse_id(repeated.pop("scan_id")) == parse_id(said["scan_id"])
+        assert repeated == {name: said[name] for name in repeated}, again.text
+        assert len(repeated) == len(said) - 1
         self.seen[KeyKind.PUBLIC_ID].add(ord(said["scan_id"][0]) - 64)
         self.scan_ids.append(said["scan_id"])
         code = parse(decode(text))
@@ -226,6 +233,7 @@ class Town:
 
     async def scanned(self, text: str) -> None:
         kiosk, key = secrets.choice(self.kiosks), secrets.token_hex(8)
+        kiosk_rig = self.any_rig()
         body = {"text": text, "purpose": "identify"}
         answer = await kiosk.send("POST", "/v1/terminal/scans", body, key=key)
         assert answer.status_code == 200, answer.text
