@@ -8,7 +8,7 @@ endif
 ARGS ?=
 export ARGS
 
-VERBS := run test check bench bench-full soak lock fmt openapi clean
+VERBS := run test check bench bench-full soak clients lock fmt openapi clean
 .PHONY: help $(VERBS)
 
 help:

@@ -31,6 +31,9 @@ WINDOWS = os.name == "nt"
 BIN = VENV / ("Scripts" if WINDOWS else "bin")
 PYTHON = BIN / ("python.exe" if WINDOWS else "python")
 REQUIREMENTS = HERE / "requirements"
+CLIENT = HERE / "clients" / "holder"
+BUILT = HERE / "service" / "web" / "built"
+NODE_MIN = 18
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LINTED = ("service", "crypto", "integrations", "tests", "loadtests", "tasks.py")
 CACHES = (
@@ -157,6 +160,11 @@ def run(arguments: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     """All tests; arguments go to pytest."""
     prepare("dev")
+    lacking = _build_clients()
+    if lacking and os.environ.get("YIMATONG_REQUIRE_CLIENTS"):
+        sys.exit(f"clients: {lacking}")
+    if lacking:
+        print(f"NOTE: {lacking} The tests of phones' own codes will be skipped.", flush=True)
     has_browser = os.environ.get("CHROMIUM") or any(shutil.which(name) for name in BROWSERS)
     if not has_browser and not os.environ.get("YIMATONG_REQUIRE_BROWSER"):
         print("NOTE: no Chromium on this machine, so the page tests will be skipped.", flush=True)
@@ -232,6 +240,51 @@ def openapi(arguments: Sequence[str]) -> int:
     return _become(BIN / "yimatong", "openapi", "--output", "openapi/openapi.yaml", *arguments)
 
 
+def clients(_arguments: Sequence[str]) -> int:
+    """Build what runs on phones, with Node 18 or newer: bound codes on the resident's page."""
+    lacking = _build_clients()
+    print(lacking or f"Built: {BUILT.relative_to(HERE) / 'holder.js'}")
+    return 1 if lacking else 0
+
+
+def _build_clients() -> str:
+    """Build unless what is there was built from these files. A sentence when it cannot be."""
+    sources = sorted(
+        path
+        for path in CLIENT.rglob("*")
+        if path.is_file() and not {"node_modules", "test"} & set(path.relative_to(CLIENT).parts)
+    )
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(path.name.encode() + path.read_bytes().replace(b"\r\n", b"\n"))
+    stamp = BUILT / "built-from"
+    is_there = stamp.is_file() and (CLIENT / "node_modules").is_dir()
+    if is_there and stamp.read_text(encoding="utf-8") == digest.hexdigest():
+        return ""
+    npm = shutil.which("npm")
+    if npm is None or _node_major() < NODE_MIN:
+        return f"Node {NODE_MIN} or newer with npm is not there."
+    with _only_one():
+        for command in (("ci",), ("run", "--silent", "build")):
+            step = subprocess.run(
+                [npm, *command], cwd=CLIENT, check=False, stdin=subprocess.DEVNULL
+            )
+            if step.returncode:
+                return f"npm {command[0]} failed in {CLIENT.relative_to(HERE)}."
+        stamp.write_text(digest.hexdigest(), encoding="utf-8")
+    return ""
+
+
+def _node_major() -> int:
+    """The installed Node's major version, 0 without one."""
+    with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+        answer = subprocess.run(
+            ["node", "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+        return int(answer.stdout.strip().removeprefix("v").partition(".")[0])
+    return 0
+
+
 def clean(arguments: Sequence[str]) -> int:
     """Remove the environment and caches; with ``--data`` the database too."""
     for name in CACHES:
@@ -239,7 +292,8 @@ def clean(arguments: Sequence[str]) -> int:
     for folder in ("service", "crypto", "integrations", "tests", "loadtests"):
         for cache in (HERE / folder).rglob("__pycache__"):
             shutil.rmtree(cache, ignore_errors=True)
-    shutil.rmtree(VENV, ignore_errors=True)
+    for folder in (VENV, BUILT, CLIENT / "node_modules"):
+        shutil.rmtree(folder, ignore_errors=True)
     return _remove_data() if "--data" in arguments else 0
 
 
@@ -261,7 +315,7 @@ def _remove_data() -> int:
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run, "test": test, "check": check, "bench": bench, "bench-full": bench_full,
-    "soak": soak, "lock": lock, "fmt": fmt, "openapi": openapi, "clean": clean,
+    "soak": soak, "clients": clients, "lock": lock, "fmt": fmt, "openapi": openapi, "clean": clean,
 }  # fmt: skip
 
 

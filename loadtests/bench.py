@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from loadtests import limits, meter, people, replay, rows, sender, statements
+from loadtests.reader_rows import reader_rows
 from loadtests.rows import SECOND, Row
 from loadtests.settlements import run_locust
 from service.institution import actions as institution
@@ -282,6 +283,7 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         report = run(FULL if chosen.full else Size(), Path(folder))
+    report.rows += reader_rows(full=chosen.full)
     print(table(report))
     chosen.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     print(f"\nwritten to {chosen.output}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.settings import Settings, SettingsFault, read_settings
 
+PURPOSES = ("identify", "register", "pay", "open_archive", "collect", "consent")
 Verb = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -142,14 +143,45 @@ def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Verify texts from standard input against a trust file; offline."""
-    from crypto.errors import CryptoError
-    from service.codes import verify_lines
+    from crypto.healthcode.layout import Purpose
+    from service import verify_codes
 
     try:
-        for verdict in verify_lines(sys.stdin, Path(arguments.trust), arguments.at):
-            say(verdict)
-    except (OSError, CryptoError, ValueError) as fault:
+        wanted = verify_codes.Wanted(
+            trust=arguments.trust,
+            revoked=arguments.revoked,
+            at=verify_codes.read_time(arguments.at),
+            purpose=Purpose[arguments.purpose.upper()],
+            state=arguments.state,
+            jobs=arguments.jobs,
+        )
+        return verify_codes.verify_stream(wanted, sys.stdin.fileno(), sys.stdout.fileno())
+    except verify_codes.FAULTS as fault:
         complain(f"yimatong code verify: {fault}")
+        return 2
+
+
+def code_serve(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """A hospital's own verifying service; offline."""
+    import uvloop
+
+    from crypto.errors import CryptoError
+    from service.front_machine.serving import FrontSettings, serve_front
+    from service.kernel.logs import set_up_logs
+
+    set_up_logs("front-machine")
+    settings = FrontSettings(
+        folder=Path(arguments.state),
+        host=arguments.host,
+        port=arguments.port,
+        secret_file=arguments.secret_file,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+    )
+    try:
+        uvloop.run(until_stopped(lambda stop: serve_front(settings, stop)))
+    except (OSError, CryptoError, ValueError) as fault:
+        complain(f"yimatong code serve: {fault}")
         return 2
     return 0
 
@@ -208,6 +240,30 @@ def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def _add_code_verbs(code: Any) -> None:
+    look = code.add_parser("inspect", help="what a scanned text is; offline")
+    look.add_argument("text")
+    look.set_defaults(verb=code_inspect)
+    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
+    check.add_argument("--trust", required=True, help="a trust file")
+    check.add_argument(
+        "--revoked", action="append", default=[], metavar="FILE", help="a revocation list"
+    )
+    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
+    check.add_argument("--purpose", default="identify", choices=PURPOSES, help="what is wanted")
+    check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
+    check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
+    check.set_defaults(verb=code_verify)
+    front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
+    front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
+    front.add_argument("--host", default="127.0.0.1")
+    front.add_argument("--port", type=int, default=8090)
+    front.add_argument("--secret-file", type=Path, help="needed for other than loopback")
+    front.add_argument("--tls-cert", type=Path, help="PEM; with --tls-key")
+    front.add_argument("--tls-key", type=Path)
+    front.set_defaults(verb=code_serve)
+
+
 def _parser() -> argparse.ArgumentParser:
     from service.keys_cli import add_verbs
 
@@ -237,14 +293,7 @@ def _parser() -> argparse.ArgumentParser:
     judge = add("conformance", conformance, "judge a file of cases")
     judge.add_argument("file")
     judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
-    code = verbs.add_parser("code", help="health codes").add_subparsers(required=True)
-    look = code.add_parser("inspect", help="what a scanned text is; offline")
-    look.add_argument("text")
-    look.set_defaults(verb=code_inspect)
-    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
-    check.add_argument("--trust", required=True, help="a trust file")
-    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
-    check.set_defaults(verb=code_verify)
+    _add_code_verbs(verbs.add_parser("code", help="health codes").add_subparsers(required=True))
     held = add("certificates", certificates, "certificates of hospitals' applications")
     words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
     held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)

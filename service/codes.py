@@ -1,13 +1,8 @@
-"""Scanned texts on the command line: what one is, and whether it holds. Needs no network."""
-
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from pathlib import Path
+"""A scanned text on the command line: what it is, and whether it holds. Needs no network."""
 
 import msgspec
 
 from crypto.healthcode.describe import describe_verdict, inspect_text
-from crypto.healthcode.trustfile import read_trust_file
 from crypto.healthcode.verify import CodeVerifier, Reader
 from service.credential.actions import recognise
 from service.credential.model import CodeKind
@@ -17,7 +12,7 @@ from service.kernel.live_ring import KeystoreUnreadable
 from service.settings import Settings
 from service.wiring import load_ring
 
-TEXT_MAX = 512
+TEXT_MAX = 1280
 
 
 def inspect(text: str, settings: Settings) -> str:
@@ -38,15 +33,3 @@ def inspect(text: str, settings: Settings) -> str:
             verdict = verifier.verify(recognised.text, Reader(), SystemClock().now())
             seen |= describe_verdict(verdict)
     return msgspec.json.encode(seen).decode()
-
-
-def verify_lines(lines: Iterable[str], trust_file: Path, at: str | None) -> Iterator[str]:
-    """One JSON verdict a line. Raises ``OSError``, ``CryptoError``, ``ValueError``."""
-    verifier = CodeVerifier(read_trust_file(trust_file.read_text("utf-8")))
-    fixed = None if at is None else datetime.fromisoformat(at)
-    if fixed is not None and fixed.tzinfo is None:
-        raise ValueError("--at: a time with its offset, such as 2026-03-02T10:00:00+08:00")
-    clock = SystemClock()
-    for line in lines:
-        verdict = verifier.verify(line.rstrip("\r\n"), Reader(), fixed or clock.now())
-        yield msgspec.json.encode(describe_verdict(verdict)).decode()

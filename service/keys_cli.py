@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import getpass
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Verb = Callable[[argparse.Namespace, Settings], int]
 Adder = Callable[[str, str], argparse.ArgumentParser]
 _PASSPHRASE_MAX = 4096
+_UNIT_S = {"s": 1, "d": 86_400}
 
 
 class PassphraseRefused(Exception):
@@ -67,6 +68,7 @@ def _add_ring_verbs(add: Adder) -> None:
     back.add_argument(
         "--database-intact", action="store_true", help="only the keys were lost: codes stay good"
     )
+    back.add_argument("--journal", default=None, help="a copy of keystore.journal from elsewhere")
     for sub in (kept, back):
         sub.add_argument("--passphrase-file", action="append", default=[], metavar="FILE")
     add("change-master", "seal the keystore under a fresh master key")
@@ -115,11 +117,13 @@ def _add_root_verbs(add: Adder) -> None:
 
 
 def _instant(text: str) -> datetime:
-    """``now``, or RFC 3339 with an offset."""
+    """``now``, a time from now such as ``+90s`` or ``+14d``, or RFC 3339 with an offset."""
     from service.kernel.clock import SystemClock
 
     if text == "now":
         return SystemClock().now()
+    if text[:1] == "+" and text[-1:] in _UNIT_S and text[1:-1].isdecimal() and len(text) < 10:
+        return SystemClock().now() + timedelta(seconds=int(text[1:-1]) * _UNIT_S[text[-1]])
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("a time with its offset, such as 2026-03-02T10:00:00+08:00")

@@ -3,6 +3,8 @@
 Never holds the index in clear.
 """
 
+import time
+
 from crypto.errors import BadEncoding
 from crypto.healthcode import text as code_text
 from crypto.healthcode.layout import (
@@ -19,23 +21,24 @@ from crypto.healthcode.refusal import CodeRefused, Refusal
 from crypto.healthcode.verify import Verdict
 
 KIND_NAMES = {Kind.BOUND: "bound", Kind.ONCE: "one-time", Kind.PRINTED: "printed"}
+PURPOSE_NAMES = {purpose.value: purpose.name.lower() for purpose in Purpose}
 Document = dict[str, object]
 
 
-def describe_code(code: Code) -> Document:
-    """What anybody can read off a code without a key."""
+def describe_code(code: Code, known_id: bytes | None = None) -> Document:
+    """What anybody can read off a code without a key. ``known_id``: its code id, if at hand."""
     head = code.head
     byte = purpose_byte(code)
-    known = {purpose.value: purpose.name.lower() for purpose in Purpose}
+    purpose = byte & ~CONTEXT_BIT
     out: Document = {
         "kind": KIND_NAMES[head.kind],
         "key_id": f"{head.key_id:04x}",
         "class": head.code_class,
-        "issued_at": head.issued_at.isoformat().replace("+00:00", "Z"),
-        "expires_at": head.expires_at.isoformat().replace("+00:00", "Z"),
-        "purpose": known.get(byte & ~CONTEXT_BIT, f"unknown-{byte & ~CONTEXT_BIT}"),
+        "issued_at": _instant(head.issued),
+        "expires_at": _instant(head.expires),
+        "purpose": PURPOSE_NAMES.get(purpose) or f"unknown-{purpose}",
         "context_bound": bool(byte & CONTEXT_BIT),
-        "code_id": code_id(code).hex(),
+        "code_id": (known_id or code_id(code)).hex(),
     }
     if isinstance(code, BoundCode):
         out |= {"step": code.step, "seq": code.seq}
@@ -44,17 +47,24 @@ def describe_code(code: Code) -> Document:
 
 def describe_verdict(verdict: Verdict) -> Document:
     """A verdict with the code it is about."""
-    out: Document = {"valid": verdict.holds, "error": verdict.refusal and verdict.refusal.value}
-    if verdict.holds and verdict.level is not None:
+    refusal, level = verdict.refusal, verdict.level
+    out: Document = {"valid": refusal is None, "error": refusal and str(refusal)}
+    if refusal is None and level is not None:
+        out["level"] = str(level)
+        out["marks"] = [str(mark) for mark in verdict.marks]
         as_of = verdict.not_revoked_as_of
-        out |= {
-            "level": verdict.level.value,
-            "marks": [mark.value for mark in verdict.marks],
-            "not_revoked_as_of": as_of and as_of.isoformat().replace("+00:00", "Z"),
-        }
+        out["not_revoked_as_of"] = as_of and _instant(int(as_of.timestamp()))
     if verdict.off_by_s is not None:
         out["off_by_s"] = verdict.off_by_s
-    return out | ({} if verdict.code is None else describe_code(verdict.code))
+    if verdict.code is not None:
+        out |= describe_code(verdict.code, verdict.code_id)
+    return out
+
+
+def _instant(seconds: int) -> str:
+    """RFC 3339 in UTC."""
+    at = time.gmtime(seconds)
+    return f"{at[0]:04}-{at[1]:02}-{at[2]:02}T{at[3]:02}:{at[4]:02}:{at[5]:02}Z"
 
 
 def inspect_text(text: str) -> Document:

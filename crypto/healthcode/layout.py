@@ -42,7 +42,11 @@ SIZES = {Kind.BOUND: 194, Kind.ONCE: 100, Kind.PRINTED: 99}
 LIFE_MAX = {Kind.BOUND: 4320, Kind.ONCE: 120, Kind.PRINTED: 1827}
 """In the kind's own unit."""
 LIFE_UNIT_S = {Kind.BOUND: 60, Kind.ONCE: 1, Kind.PRINTED: 86400}
-_ISSUER_PREFIX = {
+CREDENTIAL_SIZE = 124
+_SHOWN_SIZE = 130
+_ISSUER_PART: dict[int, int] = {Kind.BOUND: 60, Kind.ONCE: 36, Kind.PRINTED: 35}
+"""How many bytes stand before the issuer's signature."""
+_ISSUER_PREFIX: dict[int, bytes] = {
     Kind.BOUND: b"YM1 bound issuer\0",
     Kind.ONCE: b"YM1 once issuer\0",
     Kind.PRINTED: b"YM1 printed issuer\0",
@@ -212,25 +216,36 @@ def purpose_byte(code: Code) -> int:
     return 0 if isinstance(code, PrintedCode) else code.purpose_byte
 
 
-def issuer_part(code: Code) -> bytes:
-    """The bytes before the issuer's signature."""
-    return code.before_index() + code.index
-
-
 def issuer_message(code: Code, context: bytes) -> bytes:
     """What the issuer signs. Only a one-time code's holds the context (32 bytes)."""
-    tail = context if isinstance(code, OnceCode) else b""
-    return _ISSUER_PREFIX[code.head.kind] + issuer_part(code) + tail
+    return issuer_message_in(code.to_bytes(), context)
 
 
 def holder_message(code: BoundCode, context: bytes) -> bytes:
     """What the holder signs."""
-    return _HOLDER_PREFIX + code.shown() + context
+    return holder_message_in(code.to_bytes(), context)
 
 
 def code_id(code: Code) -> bytes:
     """16 bytes by which revocation, replay and audit know a code; signatures do not enter."""
-    return sm3(b"YM1 code id\0" + issuer_part(code))[:16]
+    return code_id_in(code.to_bytes())
+
+
+def issuer_message_in(raw: bytes, context: bytes) -> bytes:
+    """What the issuer signed in the bytes of a parsed code."""
+    kind = raw[1]
+    tail = context if kind == Kind.ONCE else b""
+    return _ISSUER_PREFIX[kind] + raw[: _ISSUER_PART[kind]] + tail
+
+
+def holder_message_in(raw: bytes, context: bytes) -> bytes:
+    """What the holder signed in the bytes of a parsed bound code."""
+    return _HOLDER_PREFIX + raw[:_SHOWN_SIZE] + context
+
+
+def code_id_in(raw: bytes) -> bytes:
+    """The code id in the bytes of a parsed code."""
+    return sm3(b"YM1 code id\0" + raw[: _ISSUER_PART[raw[1]]])[:16]
 
 
 def enrol_message(challenge: bytes, account: bytes, holder_key: bytes) -> bytes:

@@ -5,7 +5,7 @@ is superseded or frozen is judged by its caller, after this says yes.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from crypto.errors import BadEncoding, BadKey
 from crypto.healthcode import text as code_text
 from crypto.healthcode.layout import (
     CONTEXT_BIT,
+    CREDENTIAL_SIZE,
     NO_CONTEXT,
     STEP_S,
     BoundCode,
@@ -21,20 +22,20 @@ from crypto.healthcode.layout import (
     Kind,
     OnceCode,
     Purpose,
-    code_id,
-    holder_message,
-    issuer_message,
+    code_id_in,
+    holder_message_in,
+    issuer_message_in,
     parse,
     purpose_byte,
 )
 from crypto.healthcode.refusal import CodeRefused, Level, Mark, Refusal
 from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustedKey, TrustList
 from crypto.sm2 import PublicKey
-from crypto.sm3 import sm3
 
 TOLERANCE_S = 30
 LIST_FRESH = timedelta(minutes=10)
 LIST_USEFUL = timedelta(hours=24)
+_PURPOSES = frozenset(map(int, Purpose))
 
 
 class CodeList(Protocol):
@@ -124,23 +125,24 @@ class CodeVerifier:
         """
         now = now.replace(microsecond=0)
         try:
-            code = parse(code_text.decode(text))
+            raw = code_text.decode(text)
+            code = parse(raw)
         except CodeRefused as refused:
             return Verdict(refusal=refused.refusal)
         except BadEncoding:
             return Verdict(refusal=Refusal.CODE_MALFORMED)
         if revocations is not None and _is_clock_behind(revocations, now):
             return Verdict(refusal=Refusal.CLOCK_UNSURE, code=code)
-        verdict = self._check_time_and_use(code, reader, now)
-        if not verdict.holds:
-            return verdict
-        refusal = self._check_signatures(code, reader)
+        refused_early = self._check_time_and_use(code, reader, now)
+        if refused_early is not None:
+            return refused_early
+        refusal = self._check_signatures(code, raw, reader)
         if refusal is not None:
             return Verdict(refusal=refusal, code=code)
-        return _check_revocation(replace(verdict, code_id=code_id(code)), code, now, revocations)
+        return self._check_revocation(code, raw, now, revocations)
 
-    def _check_time_and_use(self, code: Code, reader: Reader, now: datetime) -> Verdict:
-        """Checks 3 to 7: all that needs no signature."""
+    def _check_time_and_use(self, code: Code, reader: Reader, now: datetime) -> Verdict | None:
+        """Checks 3 to 7: all that needs no signature. None if the code passes."""
         refusal = self._trust.staleness(now)
         if refusal is not None:
             return Verdict(refusal=refusal, code=code)
@@ -148,33 +150,31 @@ class CodeVerifier:
         if refusal is not None:
             return Verdict(refusal=refusal, code=code)
         verdict = _check_times(code, int(now.timestamp()))
-        if not verdict.holds:
+        if verdict is not None:
             return verdict
         if not _purpose_fits(code, reader):
             return Verdict(refusal=Refusal.PURPOSE_MISMATCH, code=code)
-        marks = (Mark.TRUST_LIST_OLD,) if now >= self._trust.next_at else ()
-        level = Level.IDENTIFIED if code.head.kind is Kind.PRINTED else Level.PRESENT
-        return Verdict(refusal=None, code=code, level=level, marks=marks)
+        return None
 
-    def _check_signatures(self, code: Code, reader: Reader) -> Refusal | None:
+    def _check_signatures(self, code: Code, raw: bytes, reader: Reader) -> Refusal | None:
         """Checks 8 and 9. Remembers a credential only when both its signatures held."""
         key = self._trust.keys[code.head.key_id].public
         context = _context(code, reader)
         if not isinstance(code, BoundCode):
-            if key.verify(issuer_message(code, context), code.issuer_signature):
+            if key.verify(issuer_message_in(raw, context), code.issuer_signature):
                 return None
             bound = isinstance(code, OnceCode) and code.purpose_byte & CONTEXT_BIT
             return Refusal.CONTEXT_MISMATCH if bound else Refusal.ISSUER_SIGNATURE
-        name = sm3(code.credential())
+        name = raw[:CREDENTIAL_SIZE]
         holder = self._remembered.get(name)
         if holder is None:
-            if not key.verify(issuer_message(code, context), code.issuer_signature):
+            if not key.verify(issuer_message_in(raw, context), code.issuer_signature):
                 return Refusal.ISSUER_SIGNATURE
             try:
                 holder = PublicKey.from_bytes(code.holder_key, allow_compressed=True)
             except BadKey:
                 return Refusal.HOLDER_KEY
-        if not holder.verify(holder_message(code, context), code.holder_signature):
+        if not holder.verify(holder_message_in(raw, context), code.holder_signature):
             bound = code.purpose_byte & CONTEXT_BIT
             return Refusal.CONTEXT_MISMATCH if bound else Refusal.HOLDER_SIGNATURE
         self._remember(name, holder)
@@ -186,6 +186,38 @@ class CodeVerifier:
         self._remembered[name] = holder
         if len(self._remembered) > self._remembered_max:
             self._remembered.popitem(last=False)
+
+    def _check_revocation(
+        self, code: Code, raw: bytes, now: datetime, revocations: RevocationView | None
+    ) -> Verdict:
+        """Check 10, and the level. One-time codes never enter the list: their life is shorter
+        than its making."""
+        marks: tuple[Mark, ...] = ()
+        if now >= self._trust.next_at:
+            marks = (Mark.TRUST_LIST_OLD,)
+        kind = code.head.kind
+        level = Level.IDENTIFIED if kind is Kind.PRINTED else Level.PRESENT
+        name = code_id_in(raw)
+        as_of: datetime | None = None
+        if kind is not Kind.ONCE:
+            listed = None if revocations is None else revocations.covering(code.head)
+            if listed is not None:
+                if listed.holds(name):
+                    return Verdict(refusal=Refusal.REVOKED, code=code, code_id=name)
+                as_of = listed.made_at
+            age = None if as_of is None else now - as_of
+            if age is None or age > LIST_FRESH:
+                marks = (*marks, Mark.LIST_OLD)
+            if age is None or age > LIST_USEFUL:
+                level = Level.IDENTIFIED
+        return Verdict(
+            refusal=None,
+            code=code,
+            code_id=name,
+            level=level,
+            marks=marks,
+            not_revoked_as_of=as_of,
+        )
 
 
 def _is_clock_behind(revocations: RevocationView, now: datetime) -> bool:
@@ -204,8 +236,8 @@ def _check_key(key: TrustedKey | None, code: Code, now: datetime) -> Refusal | N
     return None
 
 
-def _check_times(code: Code, now: int) -> Verdict:
-    """Checks 5 and 6, in whole seconds."""
+def _check_times(code: Code, now: int) -> Verdict | None:
+    """Checks 5 and 6, in whole seconds. None if the code passes."""
     head = code.head
     if head.issued > now + TOLERANCE_S:
         return Verdict(refusal=Refusal.NOT_YET_VALID, code=code, off_by_s=head.issued - now)
@@ -219,13 +251,13 @@ def _check_times(code: Code, now: int) -> Verdict:
             )
         if behind < -1:
             return Verdict(refusal=Refusal.STEP_AHEAD, code=code, off_by_s=code.step * STEP_S - now)
-    return Verdict(refusal=None)
+    return None
 
 
 def _purpose_fits(code: Code, reader: Reader) -> bool:
     byte = purpose_byte(code)
     purpose, bound = byte & ~CONTEXT_BIT, byte & CONTEXT_BIT
-    if purpose not in Purpose.__members__.values():
+    if purpose not in _PURPOSES:
         return False
     if reader.wanted not in {Purpose.IDENTIFY, purpose}:
         return False
@@ -236,26 +268,3 @@ def _context(code: Code, reader: Reader) -> bytes:
     """The open offer's context for a code that says it is bound, zeros otherwise."""
     bound = purpose_byte(code) & CONTEXT_BIT
     return reader.context if bound and reader.context is not None else NO_CONTEXT
-
-
-def _check_revocation(
-    verdict: Verdict, code: Code, now: datetime, revocations: RevocationView | None
-) -> Verdict:
-    """Check 10. One-time codes never enter the list: their life is shorter than its making."""
-    if code.head.kind is Kind.ONCE:
-        return verdict
-    listed = None if revocations is None else revocations.covering(code.head)
-    if listed is None:
-        return _marked(verdict, lowers=True)
-    if listed.holds(code_id(code)):
-        return Verdict(refusal=Refusal.REVOKED, code=code, code_id=verdict.code_id)
-    verdict = replace(verdict, not_revoked_as_of=listed.made_at)
-    age = now - listed.made_at
-    if age <= LIST_FRESH:
-        return verdict
-    return _marked(verdict, lowers=age > LIST_USEFUL)
-
-
-def _marked(verdict: Verdict, *, lowers: bool) -> Verdict:
-    level = Level.IDENTIFIED if lowers else verdict.level
-    return replace(verdict, marks=(*verdict.marks, Mark.LIST_OLD), level=level)

@@ -13,9 +13,9 @@ from service.credential.model import (
     Recognised,
 )
 from service.person.names import check_name, compatible
+from service.reader.repair import RAW_MAX, repair
 
-OUR_PREFIX = "YM1:"
-TEXT_MAX = 512
+TEXT_MAX = RAW_MAX
 NUMBER_KIND = "insurance person"
 """What the blind keys of the bureau's person numbers are made for."""
 FRESH = timedelta(hours=1)
@@ -24,25 +24,23 @@ PREFERRED_TYPES = ("310", "390")
 """Employees before residents; others after, by code."""
 
 _INSURANCE = re.compile(r"[0-9]{28}", re.ASCII)
-_FULL_WIDTH = {point: chr(point - 0xFEE0) for point in range(0xFF01, 0xFF5F)} | {
-    ord("￥"): "$",
-    ord("。"): ".",
-}
+_FULL_WIDTH = {point: chr(point - 0xFEE0) for point in range(0xFF01, 0xFF5F)}
 _PURPOSES = {"identify": "registration", "register": "registration", "pay": "settlement"}
 
 
 def classify(text: str) -> Recognised:
-    """What a scanned text is. Repairs what readers and input methods do to it: outer blanks,
-    full-width forms, lower case of our own codes. A text over 512 characters is UNKNOWN unread.
+    """What a scanned text is, with what readers and input methods did to it undone: for our own
+    codes see ``repair``; for others outer blanks and full-width forms. Over the bound: UNKNOWN.
 
     The 28 digits of an insurance e-credential are its common form, not a proof (dossier 4.1): the
     bureau decides.
     """
     if len(text) > TEXT_MAX:
         return Recognised(kind=CodeKind.UNKNOWN, text="")
+    ours = repair(text)
+    if ours is not None:
+        return Recognised(kind=CodeKind.OURS, text=ours)
     trimmed = text.strip(" \t\r\n\u3000\ufeff").translate(_FULL_WIDTH)
-    if trimmed[: len(OUR_PREFIX)].upper() == OUR_PREFIX and trimmed.isascii():
-        return Recognised(kind=CodeKind.OURS, text=trimmed.upper())
     if _INSURANCE.fullmatch(trimmed):
         return Recognised(kind=CodeKind.INSURANCE_CREDENTIAL, text=trimmed)
     return Recognised(kind=CodeKind.UNKNOWN, text="")

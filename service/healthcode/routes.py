@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from litestar import Response, Router, get, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, QueryParameter
 
 from service.healthcode import actions
@@ -20,7 +19,8 @@ from service.healthcode.schemas import (
 from service.healthcode.symbols import SymbolDrawer
 from service.kernel.clock import business_day
 from service.kernel.context import Context
-from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
+from service.kernel.idempotency import checked_key
+from service.kernel.idempotent_http import IdempotencyKey
 from service.kernel.limits import RateLimit
 from service.kernel.principals import Application, Resident, Terminal
 from service.kernel.problems import NotAllowed
@@ -44,48 +44,26 @@ async def issue_code(
     return CodeAnswer.of(issued, ctx.clock.now(), svg)
 
 
-@post(
-    "/v1/terminal/scans",
-    status_code=200,
-    tags=["terminal"],
-    responses={
-        200: ResponseSpec(
-            data_container=ScanAnswer, generate_examples=False, description="Who it is."
-        )
-    },
-)
+@post("/v1/terminal/scans", status_code=200, tags=["terminal"])
 async def resolve_scan(
     terminal: NamedDependency[Terminal],
     data: JSONBody[ScanBody],
-    request: AnyRequest,
     ctx: NamedDependency[Context],
     idempotency_key: IdempotencyKey = None,
-) -> Response[bytes]:
-    """Resolve any code to one person. The answer is a ``ScanAnswer``.
+) -> ScanAnswer:
+    """Resolve any code to one person.
 
-    The same Idempotency-Key gives the same scan; another key finds the code used.
+    The same Idempotency-Key with the same code gives the same scan; another key finds the code
+    used. The use of the code itself keeps the key, so no answer is kept beside it.
     """
-
-    async def run() -> ScanAnswer:
-        given = ScanRequest(
-            text=data.text,
-            purpose=data.purpose,
-            request_key=idempotency_key or "",
-            offer=data.offer,
-        )
-        resolved = await actions.resolve_scan(ctx, terminal, given)
-        today = business_day(ctx.clock.now())
-        return ScanAnswer.of(ctx, resolved, terminal, today)
-
-    return await respond_once(
-        ctx,
-        request,
-        caller=terminal.caller,
-        operation="scan",
-        key=idempotency_key,
-        run=run,
-        status=200,
+    given = ScanRequest(
+        text=data.text,
+        purpose=data.purpose,
+        request_key=checked_key(idempotency_key),
+        offer=data.offer,
     )
+    resolved = await actions.resolve_scan(ctx, terminal, given)
+    return ScanAnswer.of(ctx, resolved, terminal, business_day(ctx.clock.now()))
 
 
 @get("/v1/institution/scans", tags=["institution"])

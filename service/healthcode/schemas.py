@@ -45,7 +45,7 @@ class CodeAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
 class ScanBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A text exactly as the reader gave it; ``offer`` is the one this terminal shows."""
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1280)]
     purpose: ScanPurpose
     offer: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
 

@@ -21,6 +21,11 @@ async def note(conn: Connection, ctx: Context, showing: ShownCode) -> bool:
     """
     if await store_lists.insert_shown(conn, showing):
         return False
+    return await note_again(conn, ctx, showing)
+
+
+async def note_again(conn: Connection, ctx: Context, showing: ShownCode) -> bool:
+    """The same of a showing that is known to be kept already."""
     first = await store_lists.find_shown(conn, showing.code_id, showing.rise)
     if first is None:
         raise InvariantBroken("a showing was kept and was not")

@@ -36,6 +36,27 @@ set scan_id = excluded.scan_id, terminal_id = excluded.terminal_id,
   request_key = excluded.request_key, used_at = excluded.used_at, rise = excluded.rise
 where code_use.rise < excluded.rise and code_use.record_id = excluded.record_id
 """
+SPEND_SHOWING = """
+with used as (
+  insert into code_use (code_id, record_id, scan_id, terminal_id, request_key, used_at, rise)
+  values ($1, $2, $3, $4, $5, $6, $7)
+  on conflict (code_id) do update
+  set scan_id = excluded.scan_id, terminal_id = excluded.terminal_id,
+    request_key = excluded.request_key, used_at = excluded.used_at, rise = excluded.rise
+  where code_use.rise < excluded.rise and code_use.record_id = excluded.record_id
+  returning code_id
+),
+noted as (
+  insert into shown_code (
+    code_id, rise, record_id, scan_id, institution_id, terminal_id, shown_at, reported
+  )
+  select code_id, $7, $2, $3, $8, $4, $6, false
+  from used
+  on conflict (code_id, rise) do nothing
+  returning code_id
+)
+select (select count(*) from used) = 1 as spent, (select count(*) from noted) = 1 as noted
+"""
 GET_USE = """
 select code_id, record_id, scan_id, terminal_id, request_key, used_at, rise
 from code_use
@@ -107,6 +128,15 @@ async def update_card(conn: Connection, row: CodeCard, was: CodeCard) -> bool:
 async def spend_use(conn: Connection, row: CodeUse) -> bool:
     """False when the code was used before; a bound one, when its showing does not rise."""
     return await insert_new(conn, SPEND_USE, *msgspec.structs.astuple(row))
+
+
+async def spend_showing(conn: Connection, row: CodeUse, institution_id: int) -> tuple[bool, bool]:
+    """``spend_use`` of a bound code that also keeps the showing: (spent, first place to take it).
+
+    A reader that was cut off may have reported the same showing before; that one stays.
+    """
+    (found,) = await conn.fetch(SPEND_SHOWING, *msgspec.structs.astuple(row), institution_id)
+    return found["spent"], found["noted"]
 
 
 async def find_use(conn: Connection, code_id: bytes) -> CodeUse | None:

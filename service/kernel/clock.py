@@ -6,6 +6,9 @@ from typing import Protocol
 CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
 """All of China keeps one zone without daylight saving, so a fixed offset is exact."""
 
+CLOCKS_APART = timedelta(minutes=5)
+"""How far the clocks of two processes may differ: what one writes the other must read."""
+
 
 class Clock(Protocol):
     """Tells the time."""

@@ -108,12 +108,18 @@ async def answer_once(
     return answer
 
 
-def _key_hash(caller: str, operation: str, key: str | None) -> bytes:
+def checked_key(key: str | None) -> str:
+    """The key as sent. Raises ``IdempotencyKeyMissing``, ``MalformedRequest``."""
     if not key:
         raise IdempotencyKeyMissing
     if len(key) > KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
         raise MalformedRequest("Idempotency-Key: 1 to 64 printable ASCII characters")
-    return sm3(b"\0".join([caller.encode(), operation.encode(), key.encode()]))
+    return key
+
+
+def _key_hash(caller: str, operation: str, key: str | None) -> bytes:
+    parts = [caller, operation, checked_key(key)]
+    return sm3(b"\0".join(part.encode() for part in parts))
 
 
 async def _claim(pool: Pool, now: datetime, key_hash: bytes, input_hash: bytes) -> Answer | None:

@@ -7,7 +7,7 @@ columns, so that a change by SQL is refused and alarmed.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -16,14 +16,12 @@ from crypto.canonical import Value, encode_parts
 from crypto.errors import BadCiphertext, BadKey
 from crypto.keyring import Key, KeyKind
 from crypto.sm3 import hmac_sm3
-from service.kernel.clock import Clock
+from service.kernel.clock import CLOCKS_APART, Clock
 from service.kernel.database import Connection, insert_new
 from service.kernel.live_ring import LiveRing
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 
 CACHED_KEYS = 4096
-CLOCKS_APART = timedelta(minutes=5)
-"""How far the clocks of two processes may differ: what one writes the other must read."""
 
 INSERT_DATA_KEY = """
 insert into data_key (record_id, wrapped, created_at)

@@ -27,11 +27,11 @@ from crypto.healthcode.trust import (
 from crypto.healthcode.trustfile import ROOTS_MAX, write_trust_file
 from crypto.keyring import LISTED_KINDS, KeyRing
 from crypto.sm2 import PrivateKey, PublicKey
+from service.kernel.clock import CLOCKS_APART
 
 FORM = "yimatong-ring-public/1"
 PUBLIC_MAX = 1 << 20
 NEXT_DAYS_MAX = 400
-CLOCKS_APART = timedelta(minutes=5)
 WARN_BEFORE = timedelta(days=30)
 """The root is offline: people, a safe and a ceremony stand between a warning and a new list."""
 

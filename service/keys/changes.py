@@ -3,10 +3,12 @@
 Each refuses what would leave the platform without a key, or lose what only that key opens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from crypto.keyring import ISSUER_KINDS, Key, KeyKind, KeyRing
 from service.kernel.live_ring import days_left
@@ -134,7 +136,8 @@ def close(ring: KeyRing, kind: KeyKind, version: int, at: datetime, now: datetim
 def _refuse_without_successor(ring: KeyRing, kind: KeyKind, at: datetime) -> None:
     if not any(key.kind is kind and key.is_usable(at) for key in ring.keys):
         raise ChangeRefused(
-            f"no other version of {kind} is in use at {at.isoformat()}: rotate first"
+            f"no other version of {kind} is in use at {at.isoformat()}: "
+            "rotate first, and wait until the new one is in use"
         )
 
 
@@ -156,21 +159,45 @@ def destroy(ring: KeyRing, kind: KeyKind, version: int) -> KeyRing:
     return ring.without(kind, version)
 
 
-def after_restore(
-    ring: KeyRing, now: datetime, destroyed: Sequence[tuple[KeyKind, int]], *, epochs_kept: bool
-) -> KeyRing:
-    """A ring from a backup, made safe: what was destroyed since is destroyed again; and unless the
-    database kept its epochs, every code issued before ``now`` is void."""
-    for kind, version in destroyed:
-        if any((key.kind, key.version) == (kind, version) for key in ring.keys):
-            ring = ring.without(kind, version)
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to the keys since, or before, a backup was made."""
+
+    destroyed: frozenset[tuple[str, int]] = frozenset()
+    newest: Mapping[str, int] = {}
+    """The highest version that was given, by kind."""
+    code_key_id: int = 0
+    """The highest one that was given."""
+
+
+def after_restore(ring: KeyRing, now: datetime, known: Known, *, epochs_kept: bool) -> KeyRing:
+    """A ring from a backup, made safe.
+
+    What was destroyed since is destroyed again. A kind whose newest version the backup lacks gets
+    another one, above every number that was given, in use at once. Unless the database kept its
+    epochs, every code issued before ``now`` is void.
+    """
+    at = _whole_second(now)
+    ring = KeyRing(key for key in ring.keys if (key.kind, key.version) not in known.destroyed)
+    for kind in PERIODS:
+        versions = [key.version for key in ring.keys if key.kind is kind]
+        newest = max([known.newest.get(kind, 1), *versions])
+        if newest not in versions:
+            ring = ring.with_key(_fresh(ring, kind, newest + 1, at, known.code_key_id))
     if epochs_kept:
         return ring
-    at = _whole_second(now)
     for key in ring.keys:
         if key.kind in ISSUER_KINDS and key.use_from < at and (key.cut_off or at) <= at:
             ring = ring.cut_off_before(key.kind, key.version, at)
     return ring
+
+
+def _fresh(ring: KeyRing, kind: KeyKind, version: int, at: datetime, id_floor: int) -> Key:
+    key = KeyRing.generate(at, life=FIXED_LIFE, province=0).current(kind, at)
+    code_key_id = None
+    if schedule.is_listed(kind):
+        given = [other.code_key_id for other in ring.keys if other.code_key_id is not None]
+        code_key_id = max([id_floor, *given]) + 1
+    return _with_period(replace(key, version=version, code_key_id=code_key_id))
 
 
 def _newest(ring: KeyRing, kind: KeyKind) -> Key:

@@ -1,7 +1,8 @@
 """Edits the keystore file: one editor at a time, at one stroke, with a line in the journal.
 
 The journal (``keystore.journal``, JSON lines) says what was done to which version and when. It
-holds no material; after a restore it tells which versions must not come back.
+holds no material; after a restore it tells which versions must not come back, and which numbers
+were given. Copies of it belong away from the machine, like the backups.
 """
 
 import fcntl
@@ -10,13 +11,13 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from crypto import keystore
-from crypto.keyring import KeyKind, KeyRing
+from crypto.keyring import KeyRing
 from service.kernel.live_ring import KeystoreFile
 
 LOCK_WITHIN_S = 10.0
@@ -38,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: str
     kind: str | None = None
     version: int | None = None
+    code_key_id: int | None = None
     word: str | None = None
     """What the person who forced it wrote."""
 
@@ -51,7 +53,7 @@ class KeystoreEditor:
         self._lock_path = file.path.with_name(file.path.name + ".lock")
         self.journal_path = file.path.with_name(file.path.name + ".journal")
 
-    def create(self, ring: KeyRing, entry: Entry) -> None:
+    def create(self, ring: KeyRing, entries: list[Entry]) -> None:
         """Write a first keystore, and a master key unless there is one. Raises
         ``KeystoreInTheWay``."""
         self.file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,9 +64,9 @@ class KeystoreEditor:
                 write_private(self.file.master_file, keystore.new_master_key().hex().encode())
             master = bytes.fromhex(self.file.master_file.read_text("ascii").strip())
             keystore.create(self.file.path, ring, master)
-            self._note([entry])
+            self._note(entries)
 
-    def put_back(self, ring: KeyRing, entry: Entry, *, replace: bool) -> None:
+    def put_back(self, ring: KeyRing, entries: list[Entry], *, replace: bool) -> None:
         """Write a ring from a backup. Raises ``KeystoreInTheWay``.
 
         With ``replace`` a keystore that is there is kept beside, as ``<name>.before-restore``:
@@ -74,20 +76,25 @@ class KeystoreEditor:
             with self._locked():
                 kept = self.file.path.with_name(self.file.path.name + ".before-restore")
                 self.file.path.replace(kept)
-        self.create(ring, entry)
+        self.create(ring, entries)
 
-    def change(self, changed: Callable[[KeyRing], KeyRing], entries: list[Entry]) -> KeyRing:
-        """Put ``changed(ring)`` in place. Raises ``KeystoreBusy``, ``KeystoreUnreadable`` and what
-        ``changed`` raises; then nothing was written."""
+    def change(
+        self, changed: Callable[[KeyRing], KeyRing], noted: Callable[[KeyRing], list[Entry]]
+    ) -> KeyRing:
+        """Put ``changed(ring)`` in place and note ``noted`` of it.
+
+        Raises ``KeystoreBusy``, ``KeystoreUnreadable`` and what ``changed`` raises; then nothing
+        was written.
+        """
         with self._locked():
             ring, master = self.file.open()
             fresh = changed(ring)
-            self._note(entries)
+            self._note(noted(fresh))
             keystore.replace(self.file.path, fresh, master)
             return fresh
 
     def overwrite_and_change(
-        self, changed: Callable[[KeyRing], KeyRing], entries: list[Entry]
+        self, changed: Callable[[KeyRing], KeyRing], noted: Callable[[KeyRing], list[Entry]]
     ) -> KeyRing:
         """``change``, and the old file's bytes are overwritten where they lie.
 
@@ -97,7 +104,7 @@ class KeystoreEditor:
         with self._locked():
             ring, master = self.file.open()
             fresh = changed(ring)
-            self._note(entries)
+            self._note(noted(fresh))
             with self.file.path.open("r+b") as old:
                 keystore.replace(self.file.path, fresh, master)
                 size = os.fstat(old.fileno()).st_size
@@ -136,25 +143,21 @@ class KeystoreEditor:
         else:
             waiting.unlink()
 
-    def journal(self) -> list[Entry]:
-        """Everything that was noted, oldest first; a line that is not ours is passed over."""
-        if not self.journal_path.exists():
+    def journal(self, copy: Path | None = None) -> list[Entry]:
+        """Everything that was noted, oldest first; a line that is not ours is passed over.
+
+        ``copy`` names a copy of the journal, when the machine that kept it is lost.
+        """
+        path = copy or self.journal_path
+        if copy is None and not path.exists():
             return []
         found = []
-        for line in self.journal_path.read_bytes()[-JOURNAL_MAX:].splitlines():
+        for line in path.read_bytes()[-JOURNAL_MAX:].splitlines():
             try:
                 found.append(msgspec.json.decode(line, type=Entry))
             except msgspec.MsgspecError:
                 continue
         return found
-
-    def destroyed(self) -> list[tuple[KeyKind, int]]:
-        """The versions that were destroyed here."""
-        return [
-            (KeyKind(entry.kind), entry.version)
-            for entry in self.journal()
-            if entry.action == "destroy" and entry.kind in set(KeyKind) and entry.version
-        ]
 
     def note(self, entry: Entry) -> None:
         """Write a line of something that changed no key, such as a backup."""
@@ -200,8 +203,3 @@ def write_private(path: Path, content: bytes) -> None:
         os.link(beside, path)
     finally:
         beside.unlink()
-
-
-def utc(at: datetime) -> datetime:
-    """For the journal."""
-    return at.astimezone(UTC)

@@ -70,7 +70,11 @@ def root_change(desk: RootDesk) -> list[str]:
     names = arguments.custodian
     passphrases = {name: desk.passphrase(name, True) for name in names}
     text = make_root(passphrases, root=key, log2_n=desk.log2_n)
-    write_private(Path(arguments.output), text.encode())
+    output = Path(arguments.output)
+    write_private(output, text.encode())
+    signed = _record_of(Path(arguments.root))
+    if signed.exists():
+        write_private(_record_of(output), signed.read_bytes())
     return [
         f"any two of {', '.join(names)} open {arguments.output}",
         f"destroy {arguments.root} and its copies: its custodians open those still",
@@ -89,7 +93,7 @@ def sign_trust_list(desk: RootDesk) -> list[str]:
             f"the public file's fingerprint is {print_now}, not the one brought: do not sign"
         )
     others = [read_root(_read(Path(path))).public for path in arguments.other_root]
-    record = root_path.with_name(root_path.name + ".signed")
+    record = _record_of(root_path)
     key = root_file.open(_two(desk))
     text, trust = ceremony.signed_list(
         public,
@@ -112,6 +116,11 @@ def _two(desk: RootDesk) -> dict[str, str]:
     if len(names) != 2 or len(set(names)) != 2:
         raise CeremonyRefused("two custodians open the root: --by NAME --by NAME")
     return {name: desk.passphrase(name, False) for name in names}
+
+
+def _record_of(root: Path) -> Path:
+    """Beside a root: the sequences that it signed."""
+    return root.with_name(root.name + ".signed")
 
 
 def _newest_signed(record: Path) -> int:

@@ -1,7 +1,7 @@
 """What the verbs of ``yimatong keys`` do with the ring. Each gives the lines to say."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from crypto import keybackup
 from crypto.keyring import SIGNING_KINDS, Key, KeyKind, KeyRing
 from crypto.passphrase import LOG2_N
 from crypto.sm2 import PrivateKey
+from service.kernel.clock import CLOCKS_APART
 from service.keys import changes
-from service.keys.changes import ChangeRefused
+from service.keys.changes import ChangeRefused, Known
 from service.keys.keystore_editing import Entry, KeystoreEditor, write_private
 from service.keys.schedule import FIXED, IN_ROWS, PERIODS, is_listed
 
@@ -74,7 +75,7 @@ def _row_of(desk: Desk, ring: KeyRing, key: Key) -> dict[str, object]:
 def init(desk: Desk) -> list[str]:
     """Make the ring of a new installation."""
     ring = changes.new_ring(desk.now, desk.arguments.province)
-    desk.editor.create(ring, Entry(at=desk.now, action="init"))
+    desk.editor.create(ring, [Entry(at=desk.now, action="init")])
     return [
         f"{len(ring.keys)} keys made in {desk.editor.file.path}",
         "next: back up the keys; export them and have the root sign the first trust list",
@@ -100,8 +101,9 @@ def rotate(desk: Desk) -> list[str]:
             before = changes.rotate(before, kind, desk.now, start)
         return before
 
-    entries = [Entry(at=desk.now, action="rotate", kind=kind.value) for kind, _ in wanted]
-    ring = desk.editor.change(all_rotated, entries)
+    ring = desk.editor.change(
+        all_rotated, lambda after: [_made_entry(desk, _newest(after, kind)) for kind, _ in wanted]
+    )
     lines = [_rotated_line(ring, kind) for kind, _ in wanted]
     if any(is_listed(kind) for kind, _ in wanted):
         lines.append(
@@ -114,8 +116,22 @@ def rotate(desk: Desk) -> list[str]:
 
 
 def _rotated_line(ring: KeyRing, kind: KeyKind) -> str:
-    key = max((k for k in ring.keys if k.kind is kind), key=lambda k: k.version)
+    key = _newest(ring, kind)
     return f"{kind} {key.version} is in use from {key.use_from.isoformat()}"
+
+
+def _made_entry(desk: Desk, key: Key) -> Entry:
+    return Entry(
+        at=desk.now,
+        action="rotate",
+        kind=key.kind.value,
+        version=key.version,
+        code_key_id=key.code_key_id,
+    )
+
+
+def _newest(ring: KeyRing, kind: KeyKind) -> Key:
+    return max((key for key in ring.keys if key.kind is kind), key=lambda key: key.version)
 
 
 def close(desk: Desk) -> list[str]:
@@ -123,7 +139,7 @@ def close(desk: Desk) -> list[str]:
     kind, version, at = KeyKind(desk.arguments.kind), desk.arguments.version, desk.arguments.after
     desk.editor.change(
         lambda ring: changes.close(ring, kind, version, at, desk.now),
-        [Entry(at=desk.now, action="close", kind=kind.value, version=version)],
+        lambda _: [Entry(at=desk.now, action="close", kind=kind.value, version=version)],
     )
     return [f"{kind} {version} protects nothing from {at.isoformat()} on", *_tell_readers(kind)]
 
@@ -133,7 +149,7 @@ def cut_off(desk: Desk) -> list[str]:
     kind, version, at = KeyKind(desk.arguments.kind), desk.arguments.version, desk.arguments.before
     desk.editor.change(
         lambda ring: changes.cut_off(ring, kind, version, at),
-        [Entry(at=desk.now, action="cut-off", kind=kind.value, version=version)],
+        lambda _: [Entry(at=desk.now, action="cut-off", kind=kind.value, version=version)],
     )
     return [f"{kind} {version}: void before {at.isoformat()}", *_tell_readers(kind)]
 
@@ -153,7 +169,7 @@ def destroy(desk: Desk) -> list[str]:
         _check_needed(desk, ring, kind, version)
     desk.editor.overwrite_and_change(
         lambda before: changes.destroy(before, kind, version),
-        [
+        lambda _: [
             Entry(
                 at=desk.now,
                 action="destroy",
@@ -183,6 +199,8 @@ def _check_needed(desk: Desk, ring: KeyRing, kind: KeyKind, version: int) -> Non
         raise ChangeRefused(f"{kind} is never destroyed: {FIXED[kind]}")
     if key.is_usable(desk.now):
         raise ChangeRefused(f"{kind} {version} is in use until {key.use_until.isoformat()}")
+    if key.is_usable(desk.now - CLOCKS_APART):
+        raise ChangeRefused("a host whose clock is behind may still use it: wait five minutes")
     if key.accept_until is not None and key.is_accepted(desk.now):
         until = key.accept_until.isoformat()
         raise ChangeRefused(f"what {kind} {version} made counts until {until}: {PERIODS[kind].why}")
@@ -209,17 +227,39 @@ def restore(desk: Desk) -> list[str]:
     """Put a backup in place; void every code issued before now unless the epochs are kept."""
     arguments, editor = desk.arguments, desk.editor
     blob = Path(arguments.file).read_bytes()
-    ring = keybackup.open_backup(blob, desk.passphrase("backup", False))
+    kept = keybackup.open_backup(blob, desk.passphrase("backup", False))
+    journal = editor.journal(Path(arguments.journal) if arguments.journal else None)
     ring = changes.after_restore(
-        ring, desk.now, editor.destroyed(), epochs_kept=arguments.database_intact
+        kept, desk.now, _known(journal), epochs_kept=arguments.database_intact
     )
-    editor.put_back(ring, Entry(at=desk.now, action="restore"), replace=arguments.replace)
+    entries = [Entry(at=desk.now, action="restore")]
+    if arguments.journal:
+        entries = [*journal, *entries]
+    had = {(key.kind, key.version) for key in kept.keys}
+    entries += [_made_entry(desk, key) for key in ring.keys if (key.kind, key.version) not in had]
+    editor.put_back(ring, entries, replace=arguments.replace)
     lines = [f"{len(ring.keys)} keys are back in {editor.file.path}"]
     if arguments.database_intact:
         lines.append("codes issued before stay good: the database was said to be intact")
     else:
         lines.append("every code issued before now is void: phones renew, print again")
     return [*lines, *_tell_readers(KeyKind.ISSUER_BOUND), "start all processes again"]
+
+
+def _known(journal: Sequence[Entry]) -> Known:
+    newest: dict[str, int] = {}
+    for entry in journal:
+        if entry.kind is not None and entry.version is not None:
+            newest[entry.kind] = max(newest.get(entry.kind, 1), entry.version)
+    return Known(
+        destroyed=frozenset(
+            (entry.kind, entry.version)
+            for entry in journal
+            if entry.action == "destroy" and entry.kind is not None and entry.version is not None
+        ),
+        newest=newest,
+        code_key_id=max((entry.code_key_id or 0 for entry in journal), default=0),
+    )
 
 
 def change_master(desk: Desk) -> list[str]:

@@ -195,11 +195,12 @@ async def _build_golden(conn: Connection, ctx: Context, person_id: int) -> None:
 
 
 async def known(conn: Connection, ctx: Context, record_id: int) -> Known:
-    record = await store.find_record(conn, record_id)
-    if record is None:
+    found = await store.find_record_and_link(conn, record_id)
+    if found is None:
         raise NotFound
+    record, link = found
     ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
-    link = await open_link(conn, ctx, record_id)
+    ctx.sealer.check_mac("link", link.mac_parts(), link.row_mac)
     return Known(
         record_id=record_id,
         person_id=link.person_id,

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
-from service.person.model import Decision, Link, Person, Record
+from service.person.model import Decision, Link, Person, Record, Source
 
 CLAIM = """
 insert into match_claim (blind_key, token, until)
@@ -46,6 +46,16 @@ GET_RECORD = """
 select record_id, source, institution_id, sealed, received_at, row_mac
 from record
 where record_id = $1
+"""
+GET_RECORD_AND_LINK = """
+select
+  record.record_id, record.source, record.institution_id, record.sealed, record.received_at,
+  record.row_mac,
+  link.link_id, link.person_id, link.decision_id, link.from_at, link.to_at,
+  link.row_mac as link_mac
+from record
+join link on link.record_id = record.record_id and link.to_at is null
+where record.record_id = $1
 """
 LAST_HASH = """
 select hash
@@ -169,6 +179,31 @@ async def insert_record(conn: Connection, row: Record) -> None:
 async def find_record(conn: Connection, record_id: int) -> Record | None:
     """By id."""
     return await find_row(conn, Record, GET_RECORD, record_id)
+
+
+async def find_record_and_link(conn: Connection, record_id: int) -> tuple[Record, Link] | None:
+    """A record with its open link, in one reading."""
+    row = await conn.fetchrow(GET_RECORD_AND_LINK, record_id)
+    if row is None:
+        return None
+    record = Record(
+        record_id=record_id,
+        source=Source(row["source"]),
+        institution_id=row["institution_id"],
+        sealed=row["sealed"],
+        received_at=row["received_at"],
+        row_mac=row["row_mac"],
+    )
+    link = Link(
+        record_id=record_id,
+        link_id=row["link_id"],
+        person_id=row["person_id"],
+        decision_id=row["decision_id"],
+        from_at=row["from_at"],
+        to_at=row["to_at"],
+        row_mac=row["link_mac"],
+    )
+    return record, link
 
 
 async def last_hash(conn: Connection, record_id: int) -> bytes | None:

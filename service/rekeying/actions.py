@@ -11,11 +11,11 @@ import msgspec
 from crypto.keyring import KeyKind
 from service.casework.actions import open_item
 from service.casework.model import NewItem
+from service.kernel.clock import CLOCKS_APART
 from service.kernel.context import Context
 from service.kernel.database import connection, to_struct, transaction
 from service.kernel.problems import RowTampered
 from service.kernel.rekeying import KeyedRows, Rekeyed
-from service.kernel.sealing import CLOCKS_APART
 from service.rekeying import store
 from service.rekeying.model import Job, JobKey, JobState, Remaining
 

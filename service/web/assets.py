@@ -1,17 +1,23 @@
 """The files of the pages, read once at start. Owns their versions, compression and entity tags.
 
-There is no build step: what lies in the folders is what browsers get. All files of one release
-share a version taken from their bytes; it stands in every address, so they may be cached for good.
+What lies in the folders is what browsers get; ``built`` holds what ``make clients`` made, or
+nothing. All files of one release share a version taken from their bytes; it stands in every
+address, so they may be cached for good.
 """
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-FOLDERS: Mapping[str, str] = {"static": "", "resident": "resident/", "kiosk": "kiosk/"}
+FOLDERS: Mapping[str, str] = {
+    "static": "",
+    "resident": "resident/",
+    "kiosk": "kiosk/",
+    "built": "built/",
+}
 """Folder of this package -> where its files stand below ``/static/{version}/``."""
 
 MEDIA_TYPES: Mapping[str, str] = {
@@ -19,10 +25,19 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".html": "text/html",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain",
 }
 """Only these kinds of file are served. The framework adds the charset to text types."""
 
+HOLDER = "built/holder.js"
+"""The phone's module (clients/holder), where it is built."""
+
+WORKER = "resident/worker.js"
+"""The service worker of the resident page; it lists the files that the page opens with."""
+
 _VERSION_MARK = b"{{version}}"
+_HOLDER_MARK = b"{{holder}}"
+_FILES_MARK = b"{{files}}"
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +60,16 @@ class Assets(msgspec.Struct, frozen=True, kw_only=True):
         """The start page of a folder, ``resident`` or ``kiosk``."""
         return self.files[f"{name}/index.html"]
 
+    @property
+    def worker(self) -> Asset:
+        """The service worker, served from the root so that its scope is the whole origin."""
+        return self.files[WORKER]
 
-def load_assets(root: Path = Path(__file__).parent) -> Assets:
+
+def load_assets(root: Path = Path(__file__).parent, folders: Mapping[str, str] = FOLDERS) -> Assets:
     """Read every servable file below ``root``."""
     found: dict[str, tuple[bytes, str]] = {}
-    for folder, prefix in FOLDERS.items():
+    for folder, prefix in folders.items():
         for path in sorted((root / folder).rglob("*")):
             media_type = MEDIA_TYPES.get(path.suffix)
             if media_type is not None and path.is_file():
@@ -58,13 +78,34 @@ def load_assets(root: Path = Path(__file__).parent) -> Assets:
     version = _digest(
         *(part for name, (body, _) in found.items() for part in (name.encode(), body))
     )
+    holder = f"/static/{version}/{HOLDER}" if HOLDER in found else ""
+    marks = {
+        _VERSION_MARK: version,
+        _HOLDER_MARK: holder,
+        _FILES_MARK: " ".join(_opened_with(found)),
+    }
     return Assets(
         version=version,
         files={
-            name: _asset(body.replace(_VERSION_MARK, version.encode()), media_type)
+            name: _asset(_filled(body, marks), media_type)
             for name, (body, media_type) in found.items()
         },
     )
+
+
+def _opened_with(names: Iterable[str]) -> list[str]:
+    """What the resident page needs to open: not the kiosk's, not pages, not the worker itself."""
+    return sorted(
+        name
+        for name in names
+        if not name.startswith("kiosk/") and not name.endswith((".html", ".txt")) and name != WORKER
+    )
+
+
+def _filled(body: bytes, marks: Mapping[bytes, str]) -> bytes:
+    for mark, value in marks.items():
+        body = body.replace(mark, value.encode())
+    return body
 
 
 def _asset(body: bytes, media_type: str) -> Asset:

@@ -30,12 +30,21 @@ class PageSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The payment twin's cashier page, used when an answer names none. None outside the sandbox."""
 
 
-def content_policy(settings: PageSettings) -> str:
-    """The Content-Security-Policy of the pages: own files only, and the login twin's origin."""
+WORKER_POLICY = "default-src 'none'; connect-src 'self'"
+"""The service worker runs its own script and fetches our files, nothing else."""
+
+
+def content_policy(settings: PageSettings, *, worker: bool = False) -> str:
+    """The Content-Security-Policy of the pages: own files only, and the login twin's origin.
+
+    With ``worker`` the page may name our service worker: the one text it may hand to the browser
+    as a script's address, and its policy takes no other.
+    """
     connect = "'self'"
     if settings.sandbox and settings.login_twin_url:
         parts = urlsplit(settings.login_twin_url)
         connect += f" {parts.scheme}://{parts.netloc}"
+    own_worker = ["worker-src 'self'", "trusted-types worker"]
     return "; ".join(
         [
             "default-src 'none'",
@@ -47,25 +56,32 @@ def content_policy(settings: PageSettings) -> str:
             "base-uri 'none'",
             "frame-ancestors 'none'",
             "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
+            *(own_worker if worker else ["trusted-types 'none'"]),
         ]
     )
 
 
 def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
-    """Routes ``/``, ``/kiosk``, ``/static/{version}/…`` and ``/v1/page-config``."""
+    """Routes ``/``, ``/kiosk``, ``/worker.js``, ``/static/{version}/…``, ``/v1/page-config``."""
     known = load_assets() if assets is None else assets
-    page_headers = {**_safe_headers(), "Content-Security-Policy": content_policy(settings)}
+    safe, policy = _safe_headers(), "Content-Security-Policy"
+    resident_headers = {**safe, policy: content_policy(settings, worker=True)}
+    kiosk_headers = {**safe, policy: content_policy(settings)}
 
     @get("/", include_in_schema=False)
     async def resident_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The resident's page."""
-        return _answer(request, known.page("resident"), ASK_AGAIN, page_headers)
+        return _answer(request, known.page("resident"), ASK_AGAIN, resident_headers)
+
+    @get("/worker.js", include_in_schema=False)
+    async def service_worker(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """What opens the resident's page with no network. Here, so that it may answer for ``/``."""
+        return _answer(request, known.worker, ASK_AGAIN, {**safe, policy: WORKER_POLICY})
 
     @get("/kiosk", include_in_schema=False)
     async def kiosk_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The kiosk's page."""
-        return _answer(request, known.page("kiosk"), ASK_AGAIN, page_headers)
+        return _answer(request, known.page("kiosk"), ASK_AGAIN, kiosk_headers)
 
     @get("/static/{version:str}/{name:path}", include_in_schema=False)
     async def static_file(
@@ -88,7 +104,7 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[resident_page, kiosk_page, static_file, page_config],
+        route_handlers=[resident_page, kiosk_page, service_worker, static_file, page_config],
         tags=["pages"],
     )
 

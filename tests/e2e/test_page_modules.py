@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from service.web.assets import load_assets
-from service.web.routes import PageSettings, content_policy
+from service.web.assets import HOLDER, WORKER, load_assets
+from service.web.routes import WORKER_POLICY, PageSettings, content_policy
 from tests.e2e.conftest import NewPage
 from tests.support.page_backend import PageBackend
 
@@ -156,7 +156,7 @@ def test_the_cashier_is_given_the_order_and_the_way_back(page: Page) -> None:
 def test_files_are_cached_for_good_by_version_and_pages_are_asked_for_again(
     page: Page, backend: PageBackend
 ) -> None:
-    version = load_assets().version
+    version = (page.locator("script").get_attribute("src") or "").split("/")[2]
     kept = page.request.get(f"{backend.base_url}/static/{version}/kiosk/app.js")
     assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert kept.headers["content-type"].startswith("text/javascript")
@@ -175,10 +175,12 @@ def test_files_are_cached_for_good_by_version_and_pages_are_asked_for_again(
 
 def test_pages_are_small() -> None:
     assets = load_assets()
+    sizes = {name: len(asset.gzipped) for name, asset in assets.files.items()}
     first_load = sum(
-        len(asset.gzipped) for name, asset in assets.files.items() if not name.startswith("kiosk/")
+        size for name, size in sizes.items() if not name.startswith(("kiosk/", "built/"))
     )
-    assert first_load < 40_000
+    assert first_load < 45_000
+    assert sizes.get(HOLDER, 0) < 40_000
     assert all(gzip.decompress(asset.gzipped) == asset.body for asset in assets.files.values())
 
 
@@ -187,7 +189,25 @@ def test_the_policy_allows_own_files_and_the_login_twin_only() -> None:
     twin = PageSettings(sandbox=True, login_twin_url="http://twin:1/x", cashier_url=None)
     assert "connect-src 'self';" in content_policy(live)
     assert "connect-src 'self' http://twin:1;" in content_policy(twin)
-    for policy in (content_policy(live), content_policy(twin)):
+    assert "trusted-types 'none'" in content_policy(live)
+    assert "trusted-types worker" in content_policy(live, worker=True)
+    policies = [content_policy(live), content_policy(twin), content_policy(live, worker=True)]
+    for policy in policies:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "*" not in policy
+
+
+def test_the_worker_answers_for_the_whole_origin_and_lists_what_the_page_opens_with(
+    page: Page, backend: PageBackend
+) -> None:
+    worker = page.request.get(f"{backend.base_url}/worker.js")
+    assert worker.headers["content-type"].startswith("text/javascript")
+    assert worker.headers["cache-control"] == "no-cache"
+    assert worker.headers["content-security-policy"] == WORKER_POLICY
+    assert "{{" not in worker.text()
+    files = load_assets(folders={"static": "", "resident": "resident/"}).files
+    for name in files:
+        is_opened_with = name.endswith((".js", ".css", ".svg")) and name != WORKER
+        assert (name in worker.text()) == is_opened_with
+    assert "kiosk/" not in worker.text()

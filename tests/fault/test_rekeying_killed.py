@@ -16,15 +16,18 @@ from crypto.keyring import KeyKind, KeyRing
 from service import features
 from service.account.model import Account, AccountState, Level
 from service.kernel.clock import SystemClock
-from service.kernel.context import Context, Policy
+from service.kernel.context import Context
 from service.kernel.database import connection
 from service.rekeying import actions as rekeying
 from service.rekeying.model import JobState
 from tests.support.app import a_context
-from tests.support.rekeying_worker import LEASE
 from tests.support.running import ROOT
 
 ROWS = 3000
+SHORT_LEASE_S = 2.0
+"""So that a killed worker is soon replaced."""
+LONG_LEASE_S = 30.0
+"""So that no page is cut off on a busy machine: its rows would be right, and not counted."""
 INSERT = """
 insert into account (account_id, level, state, created_at, row_mac)
 values ($1, $2, $3, $4, $5)
@@ -59,7 +62,9 @@ class Rows:
         return sum(job.changed for job in jobs)
 
     @asynccontextmanager
-    async def worker(self, pause_s: float) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def worker(
+        self, pause_s: float, lease_s: float = SHORT_LEASE_S
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -68,6 +73,7 @@ class Rows:
             str(self.file),
             self.master.hex(),
             str(pause_s),
+            str(lease_s),
             cwd=ROOT,
         )
         try:
@@ -107,8 +113,7 @@ async def rows(fresh_database: str, tmp_path: Path) -> AsyncIterator[Rows]:
     )
     file = tmp_path / "keystore"
     keystore.create(file, ring, master)
-    policy = Policy(lease=LEASE)
-    async with a_context(fresh_database, clock=SystemClock(), ring=ring, policy=policy) as ctx:
+    async with a_context(fresh_database, clock=SystemClock(), ring=ring) as ctx:
         yield Rows(ctx, fresh_database, file, master)
 
 
@@ -152,6 +157,9 @@ async def test_a_killed_worker_is_replaced_and_every_row_moves(rows: Rows) -> No
 
 
 async def test_two_workers_share_and_do_no_row_twice(rows: Rows) -> None:
-    async with rows.worker(pause_s=0.01), rows.worker(pause_s=0.01):
+    async with (
+        rows.worker(pause_s=0.01, lease_s=LONG_LEASE_S),
+        rows.worker(pause_s=0.01, lease_s=LONG_LEASE_S),
+    ):
         await finished(rows)
     assert await rows.changed() == ROWS

@@ -164,16 +164,18 @@ async def test_bodies_that_are_not_of_the_form(
     assert await rig.counts() == before
 
 
-async def test_a_scan_needs_a_key_and_one_key_is_one_text(rig: IdentityRig) -> None:
-    phone = await rig.resident(13)
+async def test_a_scan_needs_a_key_and_a_key_belongs_to_its_code(rig: IdentityRig) -> None:
+    phone, neighbour = await rig.resident(13), await rig.resident(19, "测试乙")
     text = await phone.code()
     body = {"text": text, "purpose": "identify"}
     missing = await rig.kiosk.send("POST", "/v1/terminal/scans", body)
     assert missing.json()["code"] == "idempotency-key-missing"
     key = secrets.token_hex(8)
-    assert (await rig.scan(text, key=key)).status_code == 200
-    other = await rig.scan(await phone.code(), key=key)
-    assert (other.status_code, other.json()["code"]) == (409, "idempotency-key-reused")
+    first = (await rig.scan(text, key=key)).json()
+    assert (await rig.scan(text, key=key)).json() == first
+    other = (await rig.scan(await neighbour.code(), key=key)).json()
+    assert other["patient_id"] != first["patient_id"], "another code is its own owner's"
+    assert (await rig.scan(text, key=key)).json() == first
     long = await rig.scan(await phone.code(), key="k" * 65)
     assert (long.status_code, long.json()["code"]) == (400, "malformed-request")
 

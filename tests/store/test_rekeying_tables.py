@@ -1,8 +1,10 @@
 """No table that holds something under a ring key is forgotten by re-keying."""
 
 import ast
+import re
 
 import asyncpg
+import msgspec
 
 from crypto.keyring import KeyKind
 from service import features
@@ -41,6 +43,16 @@ def test_every_envelope_with_a_key_of_its_own_is_re_keyed() -> None:
     }
     assert sealed
     assert sealed | {"data_key"} == registered(KeyKind.COLUMN)
+
+
+def test_every_page_reads_every_column_that_a_row_has() -> None:
+    """A column left out would take its default, and the row's MAC would seem wrong."""
+    for rows in features.KEYED_ROWS:
+        listed = re.match(r"\s*select (.*?)\sfrom ", rows.page, re.DOTALL)
+        assert listed is not None
+        read = {name.strip() for name in listed[1].split(",")}
+        wanted = {field.name for field in msgspec.structs.fields(rows.row)}
+        assert read == wanted, rows.table
 
 
 def test_a_place_in_a_table_is_written_and_read_back() -> None:

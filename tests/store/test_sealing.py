@@ -9,7 +9,9 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
+from service.kernel.short_memory import LIFE
 from tests.support.app import a_context
+from tests.support.clock import FakeClock
 
 
 @pytest.fixture
@@ -55,6 +57,10 @@ async def test_an_institution_changed_by_sql_is_refused(ctx: Context) -> None:
         await conn.execute(
             "update institution set level = 3 where institution_id = $1", row.institution_id
         )
+    # What is kept for two seconds is what was checked before the change.
+    assert (await institution.get_institution(ctx, row.institution_id)).level == 2
+    assert isinstance(ctx.clock, FakeClock)
+    ctx.clock.advance(LIFE)
     with pytest.raises(RowTampered):
         await institution.get_institution(ctx, row.institution_id)
 

@@ -27,7 +27,9 @@ from service.kernel.metrics import Metrics
 from service.kernel.principals import Terminal
 from service.kernel.problems import IdempotencyKeyMissing, NotAuthenticated
 from service.kernel.signed_requests import Claimed
+from service.web.assets import FOLDERS, load_assets
 from service.web.routes import PageSettings, web_router
+from tests.support.page_phones import PhoneDesk, phone_handlers
 from tests.support.page_world import World
 
 Json = dict[str, Any]
@@ -220,9 +222,13 @@ def twin_app(world: World) -> Litestar:
     )
 
 
-def page_app(world: World, settings: PageSettings) -> App:
-    """The pages and the stand-in, behind the kernel's signature layer."""
+def page_app(world: World, settings: PageSettings, desk: PhoneDesk | None) -> App:
+    """The pages and the stand-in, behind the kernel's signature layer.
+
+    Without a desk the pages are those of a system whose phone module is not built.
+    """
     clock = world.clock
+    folders = {name: at for name, at in FOLDERS.items() if desk is not None or name != "built"}
 
     async def prove(claimed: Claimed, text: bytes, changing: bool) -> Proved:
         key = world.terminals.get(claimed.caller_id)
@@ -238,7 +244,8 @@ def page_app(world: World, settings: PageSettings) -> App:
         )
 
     handlers = [
-        web_router(settings),
+        web_router(settings, load_assets(folders=folders)),
+        *([] if desk is None else phone_handlers(world, desk)),
         *resident_handlers(world),
         *resident_money_handlers(world),
         *terminal_handlers(world),
@@ -252,13 +259,19 @@ def page_app(world: World, settings: PageSettings) -> App:
 class StandIn:
     """Serves both apps in a thread until ``stop``. Implements ``PageBackend``."""
 
-    def __init__(self, *, port: int, twin_port: int, code_life_s: int = 60) -> None:
+    def __init__(
+        self, *, port: int, twin_port: int, code_life_s: int = 60, phones: bool = False
+    ) -> None:
         self.world = World(SystemClock(), code_life_s=code_life_s)
+        self.desk = PhoneDesk(self.world.clock) if phones else None
         self.base_url = f"http://127.0.0.1:{port}"
         twin_url = f"http://127.0.0.1:{twin_port}"
         self.world.cashier_url = f"{twin_url}/cashier"
         settings = PageSettings(sandbox=True, login_twin_url=twin_url, cashier_url=None)
-        self._ports = {port: page_app(self.world, settings), twin_port: twin_app(self.world)}
+        self._ports = {
+            port: page_app(self.world, settings, self.desk),
+            twin_port: twin_app(self.world),
+        }
         self._loop = asyncio.new_event_loop()
         self._servers: list[Server] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -299,7 +312,7 @@ class StandIn:
 
 def main() -> None:
     """Serve until interrupted, with an activation code printed."""
-    standing = StandIn(port=8700, twin_port=8701)
+    standing = StandIn(port=8700, twin_port=8701, phones=True)
     standing.start()
     more = urlencode({"activation": standing.new_activation_code()})
     print(f"{standing.base_url}/  {standing.base_url}/kiosk  {more}")

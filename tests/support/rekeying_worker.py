@@ -1,4 +1,7 @@
-"""A worker that only re-keys, as a process that a test may kill: database, keystore, master key."""
+"""A worker that only re-keys, as a process that a test may kill.
+
+Arguments: database, keystore, master key, pause between pages and lease in seconds.
+"""
 
 import asyncio
 import sys
@@ -13,14 +16,12 @@ from service.kernel.context import Policy
 from service.rekeying import jobs
 from tests.support.app import a_context
 
-LEASE = timedelta(seconds=2)
 
-
-async def main(dsn: str, ring_file: str, master: str, pause_s: str) -> None:
+async def main(dsn: str, ring_file: str, master: str, pause_s: str, lease_s: str) -> None:
     """Work until killed."""
     ring = keystore.load(Path(ring_file), bytes.fromhex(master))
-    clock = SystemClock()
-    async with a_context(dsn, clock=clock, policy=Policy(lease=LEASE), ring=ring) as ctx:
+    clock, policy = SystemClock(), Policy(lease=timedelta(seconds=float(lease_s)))
+    async with a_context(dsn, clock=clock, policy=policy, ring=ring) as ctx:
         source = jobs.source(ctx, features.KEYED_ROWS, pause_s=float(pause_s))
         await run_loop(source, clock, ctx.metrics, asyncio.Event())
 

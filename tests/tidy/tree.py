@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("service", "integrations", "crypto")
 SKIPPED = {
     ".git", ".venv", ".yimatong", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis",
-    ".import_linter_cache", "__pycache__", "dist", "build", "node_modules",
+    ".import_linter_cache", "__pycache__", "dist", "build", "built",
+    "node_modules",
 }  # fmt: skip
 _BINARY = {".png", ".jpg", ".ico", ".woff2", ".pdf", ".gz", ".zip", ".pyc"}
 

@@ -137,3 +137,36 @@ def test_clean_refuses_to_remove_the_data_of_a_running_system(tmp_path: Path) ->
     assert module.clean(["--data"]) == 0
     assert not state.exists()
     assert not elsewhere.exists()
+
+
+def test_without_node_the_clients_are_said_to_be_lacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert module._build_clients() == "Node 18 or newer with npm is not there."
+    assert module.clients([]) == 1
+
+
+def test_clients_are_built_once_and_again_when_a_source_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load(tmp_path)
+    source = tmp_path / "clients" / "holder" / "src" / "index.js"
+    source.parent.mkdir(parents=True)
+    source.write_text("export {};\n", encoding="utf-8")
+    (tmp_path / "service" / "web" / "built").mkdir(parents=True)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    npm = f'mkdir -p node_modules; echo "$@" >>{tmp_path}/calls'
+    for name, script in (("node", "echo v18.20.4"), ("npm", npm)):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    assert [module.clients([]), module.clients([])] == [0, 0]
+    calls = tmp_path / "calls"
+    assert calls.read_text(encoding="utf-8").split("\n")[:-1] == ["ci", "run --silent build"]
+    calls.unlink()
+    source.write_text("export const changed = true;\n", encoding="utf-8")
+    assert module.clients([]) == 0
+    assert calls.is_file()

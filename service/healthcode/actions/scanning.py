@@ -175,11 +175,9 @@ async def _spend(
     )
     try:
         async with transaction(ctx.pool) as conn:
-            await _insert_use(conn, read, use)
+            await _insert_use(conn, ctx, read, use, scan)
             await _check_owner(conn, ctx, read, frozen=owner.frozen)
             await store.insert_scan(conn, scan)
-            if read.shown is Shown.BOUND:
-                await showings.note(conn, ctx, _showing(scan, read))
             await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
             await append(conn, ctx, _scanned(scan))
     except _SpentBefore:
@@ -190,7 +188,16 @@ async def _spend(
     return scan
 
 
-async def _insert_use(conn: Connection, read: ReadCode, use: CodeUse) -> None:
+async def _insert_use(
+    conn: Connection, ctx: Context, read: ReadCode, use: CodeUse, scan: Scan
+) -> None:
+    if read.shown is Shown.BOUND:
+        spent, noted = await store.spend_showing(conn, use, scan.institution_id)
+        if not spent:
+            raise _SpentBefore
+        if not noted:
+            await showings.note_again(conn, ctx, _showing(scan, read))
+        return
     for code_id in read.spent_as or (read.use_id,):
         if not await store.spend_use(conn, replace(use, code_id=code_id)):
             raise _SpentBefore

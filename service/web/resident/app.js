@@ -7,16 +7,21 @@ import { onReach } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { Session } from "./session.js";
 import { loginScreen, registrationScreen } from "./entering.js";
-import { codeScreen } from "./code.js";
+import { codeScreen, noCode } from "./code.js";
 import { billScreen, billsScreen } from "./bills.js";
+import { offerScreen } from "./offer.js";
 import { receiptScreen, settlementScreen } from "./paying.js";
+import { openPhone } from "./phone.js";
+import { openOffline } from "./offline.js";
 
 const main = document.getElementById("main");
 const tabs = document.getElementById("tabs");
 const SCREENS = {
   code: codeScreen, bills: billsScreen, bill: billScreen,
-  settlement: settlementScreen, receipt: receiptScreen,
+  settlement: settlementScreen, receipt: receiptScreen, offer: offerScreen,
 };
+
+const ALONE = new Set(["code", "offer"]);
 
 let screen = null;
 let turn = 0;
@@ -25,6 +30,8 @@ const app = {
   session: new Session(),
   draft: { name: "", id_no: "", phone: "" },
   ended: null,
+  phone: null,
+  wantsLogin: false,
   go(place, replace = false) {
     if (location.hash === `#/${place}`) return show();
     if (replace) {
@@ -41,13 +48,25 @@ function placeNow() {
   return { name: name in SCREENS ? name : "code", id: decodeURIComponent(id ?? "") };
 }
 
+const phoneOpened = openPhone(app.session).then((phone) => { app.phone = phone; });
+
+/** A phone that holds a valid credential shows codes with no network and no login. */
+function showsAlone() {
+  if (!app.phone?.canShow || app.wantsLogin || !ALONE.has(placeNow().name)) return false;
+  app.session.me ??= app.phone.record.me ?? null;
+  return app.session.me !== null;
+}
+
 async function chooseScreen() {
   const { session } = app;
+  await phoneOpened;
+  if (showsAlone()) return SCREENS[placeNow().name](app, placeNow().id);
   if (!session.token) {
     await session.readConfig();
     await loginFromAddress();
   }
   if (!session.token) return loginScreen(app);
+  app.wantsLogin = false;
   const me = await session.readMe();
   if (!me.registered) return registrationScreen(app);
   const { name, id } = placeNow();
@@ -73,7 +92,7 @@ async function show() {
     next = await chooseScreen();
   } catch (fault) {
     if (fault.status === 401 && !app.session.token) next = loginScreen(app);
-    else next = { element: faultNotice(fault, show) };
+    else next = { element: faultNotice(noCode(fault, app.phone), show) };
   }
   if (mine !== turn) {
     next.leave?.();
@@ -91,7 +110,7 @@ app.show = show;
 
 function drawFrame() {
   const { name } = placeNow();
-  const inside = Boolean(app.session.token && app.session.me?.registered);
+  const inside = Boolean(app.session.me?.registered);
   const tab = (place) => h("a.tab", {
     href: `#/${place}`,
     "aria-current": name === place ? "page" : null,
@@ -109,8 +128,9 @@ function drawFrame() {
 
 const reach = document.getElementById("reach");
 onReach((reached) => {
-  reach.textContent = reached ? t("reach.found") : t("reach.lost");
-  reach.classList.toggle("is-lost", !reached);
+  const alone = app.phone?.canShow;
+  reach.textContent = t(reached ? "reach.found" : alone ? "reach.alone" : "reach.lost");
+  reach.classList.toggle("is-lost", !reached && !alone);
   if (reached) {
     setTimeout(() => { if (!reach.classList.contains("is-lost")) reach.textContent = ""; }, 2_500);
     screen?.found?.();
@@ -123,6 +143,8 @@ document.getElementById("skip").addEventListener("click", (event) => {
 document.getElementById("language").addEventListener("click", () => setLanguage(otherLanguage()));
 onLanguage(show);
 app.session.onEnd = (fault) => { app.ended = fault; };
+app.session.onLogin = () => app.phone?.meetLogin();
 addEventListener("hashchange", show);
 drawFrame();
 show();
+openOffline();

@@ -2,12 +2,18 @@
 
 import { drawn, h, button, pictureOf } from "../element.js";
 import { t, has } from "../language.js";
+import { shortTimeText } from "../amounts.js";
 import { faultNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
+import { Fault } from "../exchange.js";
+import { hearClock, within } from "./phone.js";
+import { phonesView } from "./phones.js";
 
 const EARLY_S = 5;
 const PURPOSES = ["identify", "pay"];
 const STORE = "yimatong.purpose";
+const ENROL_WAIT_MS = 4_000;
+const ENROL_EVERY_MS = 600_000;
 
 /** The life left as an outline around the code that shortens. */
 function outline() {
@@ -54,62 +60,120 @@ function textView() {
   return { element, show: (value) => { text.textContent = value; copied.textContent = ""; } };
 }
 
-/** Shows codes one after the other while the page is seen. */
-class CodeShow {
-  constructor(session, purpose) {
-    this.session = session;
+/** Shows codes one after the other while the page is seen: this phone's own, else the system's. */
+export class CodeShow {
+  /** With `opened` (an opened offer) every code is bound to it, until it ends. */
+  constructor(app, purpose, opened = null) {
+    this.app = app;
+    this.offer = opened?.offer ?? null;
+    this.ends_s = opened?.expires_s ?? Infinity;
+    this.session = app.session;
     this.purpose = purpose;
+    this.isOwn = false;
+    this.tried_ms = -Infinity;
     this.countdown = null;
     this.turn = 0;
     this.ring = outline();
     this.picture = h("div.code-picture", { "aria-busy": "true" }, h("p", {}, t("code.waiting")));
     this.left = h("p.code-left", {}, "\u00a0");
+    this.source = h("p.code-source", {}, "\u00a0");
     this.notices = h("div.code-notices", { "aria-live": "polite" });
     this.text = textView();
-    this.seen = () => { if (!document.hidden && this.countdown === null) this.renew(); };
+    // A sleeping phone's clocks may have stood still: an own code is never trusted on waking.
+    this.seen = () => { if (!document.hidden && (this.countdown === null || this.isOwn)) this.renew(); };
     document.addEventListener("visibilitychange", this.seen);
+  }
+
+  /** Enrols or renews this phone when due, at most once in a while; true if it can show codes. */
+  async keepFresh() {
+    const { phone, session } = this.app;
+    if (!phone) return false;
+    const now_ms = performance.now();
+    if (phone.isDue && session.token && navigator.onLine && now_ms - this.tried_ms > ENROL_EVERY_MS) {
+      this.tried_ms = now_ms;
+      // What fails leaves the former credential, or the system's one-time codes.
+      await phone.keepFresh().catch(() => {});
+    }
+    return phone.canShow;
+  }
+
+  /** `{text, svg, left_s, whole_s, early_s}`; null when the present one must do for this step. */
+  async next() {
+    const { phone } = this.app;
+    if (phone && phone.server_s() >= this.ends_s) throw new Fault("problem", { code: "offer-expired" });
+    if (phone?.canShow) {
+      try {
+        return { ...await phone.show(this.purpose, this.offer), early_s: 0, isOwn: true };
+      } catch (refused) {
+        if (refused.reason === "SEQ_SPENT" && this.countdown !== null) return null;
+      }
+    }
+    // Only this phone binds a code to an offer.
+    if (this.offer !== null) throw new Fault("offline-no-code");
+    const code = await this.session.newCode(this.purpose);
+    const left_s = (Date.parse(code.expires_at) - Date.parse(code.server_time)) / 1_000;
+    const early_s = Math.min(EARLY_S, code.life_s / 4);
+    return { text: code.text, svg: code.svg ?? "", left_s, whole_s: code.life_s, early_s, isOwn: false };
   }
 
   async renew() {
     this.turn += 1;
     const mine = this.turn;
     try {
-      const code = await this.session.newCode(this.purpose);
-      if (mine === this.turn) this.show(code);
+      const code = await this.next();
+      if (mine === this.turn && code !== null) this.show(code);
     } catch (fault) {
       if (mine !== this.turn) return;
-      this.notices.replaceChildren(faultNotice(fault, () => this.renew()));
+      this.notices.replaceChildren(faultNotice(noCode(fault, this.app.phone), () => this.renew()));
       if (this.countdown === null) this.expire();
     }
   }
 
   show(code) {
     this.notices.replaceChildren();
-    const picture = pictureOf(code.svg ?? "", t("code.picture"));
+    const picture = pictureOf(code.svg, t("code.picture"));
+    this.isOwn = code.isOwn;
     this.picture.removeAttribute("aria-busy");
     this.picture.classList.remove("is-stale");
     this.picture.replaceChildren(picture);
+    this.source.textContent = this.sourceWords();
     this.text.show(code.text);
     this.countdown?.stop();
-    const left_s = (Date.parse(code.expires_at) - Date.parse(code.server_time)) / 1_000;
     let asked = false;
-    const early_s = Math.min(EARLY_S, code.life_s / 4);
-    this.countdown = new Countdown(left_s, {
-      whole_s: code.life_s,
+    this.countdown = new Countdown(code.left_s, {
+      whole_s: code.whole_s,
       tick: (seconds, share) => {
         this.ring.show(share);
         this.left.textContent = t("code.left", { seconds });
-        if (!asked && seconds <= early_s && !document.hidden) {
+        if (!asked && seconds > 0 && seconds <= code.early_s && !document.hidden) {
           asked = true;
           this.renew();
         }
       },
       done: () => {
         this.countdown = null;
-        this.expire();
+        // An own code still counts for a moment at the reader: its successor replaces it unseen.
+        if (document.hidden || !code.isOwn) this.expire();
         if (!document.hidden && !asked) this.renew();
+        if (code.isOwn) this.keepFresh();
       },
     });
+  }
+
+  sourceWords() {
+    if (!this.isOwn) return t("code.online");
+    const { expires_s, clockOffset_s } = this.app.phone.record;
+    return t("code.own", { time: shortTimeText((expires_s - clockOffset_s) * 1_000) });
+  }
+
+  /** The code with what stands below it, for a card. */
+  parts() {
+    const refresh = button("button.button.is-quiet", t("code.refresh"), () => this.renew());
+    return [
+      h("div.code-frame", {}, this.ring.element, this.picture),
+      h("div.row.code-foot", {}, this.left, refresh),
+      this.source,
+    ];
   }
 
   expire() {
@@ -142,40 +206,81 @@ function owedLink(session) {
   return element;
 }
 
+/** Without a network and without a valid credential only paper helps. */
+export function noCode(fault, phone) {
+  if (!phone || !(fault instanceof Fault) || fault.kind !== "offline") return fault;
+  return Object.assign(new Fault("offline"), { code: "offline-no-code" });
+}
+
 export function codeScreen(app) {
   const { session } = app;
   const stored = localStorage.getItem(STORE);
-  const shown = new CodeShow(session, PURPOSES.includes(stored) ? stored : "identify");
+  const shown = new CodeShow(app, PURPOSES.includes(stored) ? stored : "identify");
   const logout = button("button.button.is-plain", t("logout"), async () => {
     session.end();
+    await app.phone?.forget();
     await app.show();
   });
+  app.stopped = () => shown.renew();
   let person = personView(session.me);
   const renewPerson = async () => {
+    if (!session.token) return sayLoginEnded();
     try {
       const renewed = personView(await session.refreshMe());
       person.replaceWith(renewed);
       person = renewed;
-    } catch {
-      // What is shown stays; the code's own notice speaks of a lost connection.
+      await app.phone?.keep({ me: session.me });
+      await hearClock(app.phone);
+    } catch (fault) {
+      if (fault.status === 401) sayLoginEnded();
+      // Else what is shown stays; the code's own notice speaks of a lost connection.
     }
+    return undefined;
+  };
+  const sayLoginEnded = () => {
+    session.me ??= app.phone?.record?.me ?? null;
+    const login = button("button.button.is-quiet", t("code.login"), () => {
+      app.wantsLogin = true;
+      return app.show();
+    });
+    ended.replaceChildren(h("div.notice", { role: "status" }, h("p", {}, t("code.login.more")), login));
+  };
+  const ended = h("div");
+  const freshen = async () => {
+    const couldShow = shown.isOwn;
+    if (await shown.keepFresh()) {
+      await app.phone.keep({ me: session.me });
+      if (!couldShow) await shown.renew();
+    }
+  };
+  const enter = async () => {
+    if (!app.phone?.canShow) await within(ENROL_WAIT_MS, shown.keepFresh());
+    await shown.renew();
+    await Promise.all([freshen(), renewPerson()]);
   };
   const element = h("section.screen.home", { "aria-labelledby": "title" },
     h("h1.unseen", { id: "title" }, t("code.title")),
     h("div.code-card", {},
       person,
       purposeSwitch(shown.purpose, (purpose) => shown.choose(purpose)),
-      h("div.code-frame", {}, shown.ring.element, shown.picture),
-      h("div.row.code-foot", {}, shown.left, button("button.button.is-quiet", t("code.refresh"), () => shown.renew()))),
+      shown.parts()),
     shown.notices,
+    ended,
     owedLink(session),
     h("p.note", {}, t("code.bright")),
     shown.text.element,
+    app.phone && session.token ? phonesView(app) : null,
     h("p.row.is-end", {}, logout));
   return {
     element,
-    entered: () => Promise.all([shown.renew(), renewPerson()]),
-    leave: () => shown.leave(),
-    found: () => { if (shown.countdown === null) shown.renew(); },
+    entered: enter,
+    leave: () => {
+      app.stopped = null;
+      shown.leave();
+    },
+    found: () => {
+      if (shown.countdown === null) shown.renew();
+      freshen();
+    },
   };
 }

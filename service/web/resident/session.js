@@ -13,10 +13,11 @@ export class Session {
     this.config = null;
     this.acts = new Acts();
     this.onEnd = () => {};
+    this.onLogin = async () => {};
   }
 
   async readConfig() {
-    this.config ??= await exchange({ method: "GET", path: "/v1/page-config" });
+    this.config ??= await exchange({ method: "GET", path: "/v1/page-config", once: !navigator.onLine });
     return this.config;
   }
 
@@ -26,6 +27,7 @@ export class Session {
     this.token = answer.access_token;
     localStorage.setItem(TOKEN, this.token);
     this.me = null;
+    await this.onLogin();
   }
 
   /** A login code from the twin, for a made-up person who lives on this device. */
@@ -46,7 +48,9 @@ export class Session {
   async call(method, path, { body, key, once } = {}) {
     const headers = { Authorization: `Bearer ${this.token}` };
     try {
-      return await exchange({ method, path: `/v1/me${path}`, body, key, once, headers });
+      // A phone that knows it has no network gains nothing by waiting for one.
+      const isOnce = once === true || !navigator.onLine;
+      return await exchange({ method, path: `/v1/me${path}`, body, key, once: isOnce, headers });
     } catch (fault) {
       if (fault instanceof Fault && fault.status === 401) {
         this.end();
@@ -78,6 +82,19 @@ export class Session {
 
   newCode(purpose) {
     return this.call("POST", "/codes", { body: { purpose, symbol: true } });
+  }
+
+  async listPhones() {
+    return (await this.call("GET", "/phones")).phones;
+  }
+
+  stopPhone(phoneId) {
+    return this.call("DELETE", `/phones/${encodeURIComponent(phoneId)}`);
+  }
+
+  /** A lost phone: every phone and every code of this person is void, printed ones too. */
+  stopAllPhones() {
+    return this.call("DELETE", "/phones");
   }
 
   async listBills() {

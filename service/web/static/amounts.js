@@ -29,6 +29,13 @@ export function timeText(text) {
   }).format(at);
 }
 
+/** A time within days of now, without its year. */
+export function shortTimeText(at) {
+  return new Intl.DateTimeFormat(languageTag(), {
+    timeZone: "Asia/Shanghai", month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false,
+  }).format(new Date(at));
+}
+
 /** `75` seconds as `1:15`. */
 export function minutesText(seconds) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;

@@ -36,12 +36,17 @@ addEventListener("offline", () => noteReach(false));
 addEventListener("online", () => noteReach(true));
 
 let serverAhead_ms = 0;
+let serverHeard = false;
 
 /** The server's time in milliseconds, as near as its answers tell. */
 export const serverNow = () => Date.now() + serverAhead_ms;
 
+/** By how much the server's clock is ahead of ours, to two seconds; null until an answer came. */
+export const serverAhead = () => (serverHeard ? serverAhead_ms : null);
+
 function noteServerTime(response) {
   const said = Date.parse(response.headers.get("date") ?? "");
+  serverHeard ||= !Number.isNaN(said);
   if (!Number.isNaN(said) && Math.abs(said - serverNow()) > 2_000) {
     serverAhead_ms = said - Date.now();
   }
@@ -92,7 +97,7 @@ function read(response, bytes, check) {
     throw new Fault("problem", { code: "unexpected", ...problem, status: response.status, retryable });
   }
   if (check && !check(response, bytes)) throw new Fault("unproved");
-  if (value === null) throw new Fault("problem", { code: "unexpected", retryable: true });
+  if (value === null && response.status !== 204) throw new Fault("problem", { code: "unexpected", retryable: true });
   return value;
 }
 

@@ -16,7 +16,7 @@ from tests.support.fakes_identity import NOON
         ("YM1:ABC", CodeKind.OURS, "YM1:ABC"),
         ("  ym1:abc$\r\n", CodeKind.OURS, "YM1:ABC$"),
         ("ＹＭ１：ＡＢ。￥", CodeKind.OURS, "YM1:AB.$"),
-        ("YM1:测", CodeKind.UNKNOWN, ""),
+        ("YM1:测", CodeKind.OURS, "YM1:测"),
         ("28" + "0" * 26, CodeKind.INSURANCE_CREDENTIAL, "28" + "0" * 26),
         ("2８" + "0" * 26, CodeKind.INSURANCE_CREDENTIAL, "28" + "0" * 26),
         ("28" + "0" * 25, CodeKind.UNKNOWN, ""),
@@ -24,7 +24,7 @@ from tests.support.fakes_identity import NOON
         ("134567890123456789", CodeKind.UNKNOWN, ""),
         ("https://example.invalid/", CodeKind.UNKNOWN, ""),
         ("", CodeKind.UNKNOWN, ""),
-        ("YM1:" + "A" * 509, CodeKind.UNKNOWN, ""),
+        ("YM1:" + "A" * 1277, CodeKind.UNKNOWN, ""),
         ("9" * 100_000, CodeKind.UNKNOWN, ""),
     ],
 )
@@ -33,8 +33,9 @@ def test_what_a_text_is(text: str, kind: CodeKind, repaired: str) -> None:
     assert (recognised.kind, recognised.text) == (kind, repaired)
 
 
-def test_an_inner_blank_is_never_removed() -> None:
-    assert rules.classify("YM1:AB CD").text == "YM1:AB CD"
+def test_an_inner_blank_is_removed_from_our_codes_alone() -> None:
+    assert rules.classify("YM1:AB CD").text == "YM1:ABCD"
+    assert rules.classify("28" + "0" * 13 + " " + "0" * 13).kind is CodeKind.UNKNOWN
 
 
 def person(name: str, id_no: str, *enrolments: Enrolment) -> InsuredPerson:

@@ -8,7 +8,7 @@ from crypto.errors import BadKey
 from crypto.keyring import ISSUER_KINDS, LISTED_KINDS, KeyKind, KeyRing
 from service.kernel.live_ring import days_left
 from service.keys import changes
-from service.keys.changes import ChangeRefused, State
+from service.keys.changes import ChangeRefused, Known, State
 from service.keys.schedule import ACTIVATION, FIXED, LEAD, OVERLAP, PERIODS
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -151,18 +151,42 @@ def test_a_destroyed_version_is_gone_and_its_number_is_never_given_again(kind: K
 
 
 def test_a_restored_ring_voids_old_codes_and_stays_without_destroyed_keys() -> None:
-    ring = rotated(KeyKind.COLUMN)
-    later = NOW + DAY
-    back = changes.after_restore(ring, later, [(KeyKind.COLUMN, 1)], epochs_kept=False)
+    ring, later = rotated(KeyKind.COLUMN), NOW + DAY
+    known = Known(destroyed=frozenset({("column", 1)}), newest={"column": 2})
+    back = changes.after_restore(ring, later, known, epochs_kept=False)
     with pytest.raises(BadKey):
         back.accepted(KeyKind.COLUMN, 1, later)
     for key in back.keys:
         assert key.cut_off == (later if key.kind in ISSUER_KINDS else None)
-    kept = changes.after_restore(ring, later, [], epochs_kept=True)
+    kept = changes.after_restore(ring, later, Known(), epochs_kept=True)
     assert kept.keys == ring.keys
     cut = changes.cut_off(ring, KeyKind.ISSUER_ONCE, 1, later + DAY)
-    further = changes.after_restore(cut, later, [], epochs_kept=False)
+    further = changes.after_restore(cut, later, Known(), epochs_kept=False)
     assert further.current(KeyKind.ISSUER_ONCE, later).cut_off == later + DAY
+
+
+@pytest.mark.parametrize("kind", ROTATED_KINDS)
+@pytest.mark.parametrize("destroyed", [False, True])
+def test_a_backup_older_than_a_rotation_gives_no_number_twice(
+    kind: KeyKind, destroyed: bool
+) -> None:
+    lost = rotated(kind).accepted(kind, 2, NOW)
+    known = Known(
+        destroyed=frozenset({(kind.value, 1)} if destroyed else ()),
+        newest={kind.value: 2},
+        code_key_id=lost.code_key_id or 0,
+    )
+    later = NOW + DAY
+    back = changes.after_restore(RING, later, known, epochs_kept=True)
+    fresh = back.current(kind, later)
+    assert (fresh.version, fresh.use_from) == (3, later)
+    assert fresh.material != lost.material
+    if kind in LISTED_KINDS:
+        assert lost.code_key_id is not None
+        assert fresh.code_key_id == lost.code_key_id + 1
+    versions = [key.version for key in back.keys if key.kind is kind]
+    assert versions == ([3] if destroyed else [1, 3])
+    assert len(back.keys) == len(RING.keys) + (0 if destroyed else 1)
 
 
 def test_states_say_what_a_version_may_do() -> None:

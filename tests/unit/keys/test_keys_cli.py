@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -139,11 +140,10 @@ def test_a_stolen_issuer_key_is_replaced_closed_and_cut_off(place: Place) -> Non
     place.do("init", "--province", "52")
     assert "rotate first" in place.refused("close", "issuer_once", "1", "--after", "now")
     assert "60 s" in place.refused("rotate", "issuer_once", "--from", "now")
-    assert "14" not in place.do("rotate", "token")
-    said = place.do("rotate", "issuer_once")
-    assert "keys export-public" in said
-    at = place.keystore.load().keys
-    assert len(at) == len(KeyKind) + 2
+    assert "keys export-public" in place.do("rotate", "issuer_once", "--from", "+61s")
+    old, new = (key for key in place.keystore.load().keys if key.kind is KeyKind.ISSUER_ONCE)
+    assert timedelta(0) < new.use_from - old.use_from < timedelta(seconds=75)
+    assert "wait until" in place.refused("close", "issuer_once", "1", "--after", "now")
     place.do("cut-off", "issuer_once", "1", "--before", "now")
     assert "not in the trust list" in place.refused("cut-off", "token", "1", "--before", "now")
     assert "void before" in place.do("list")
@@ -190,6 +190,43 @@ def test_a_lost_machine_is_restored_from_its_backup(place: Place, intact: bool) 
     assert [key.material for key in after.keys] == [key.material for key in before.keys]
     cut = {key.kind for key in after.keys if key.cut_off is not None}
     assert cut == (set() if intact else set(ISSUER_KINDS))
+
+
+def test_a_restore_knows_from_the_journal_what_its_backup_does_not(place: Place) -> None:
+    place.do("init", "--province", "52")
+    words = f"--passphrase-file={place.folder / 'Wu'}"
+    place.do("backup", place.path("backup"), words)
+    place.do("rotate", "token")
+    place.do("rotate", "till")
+    place.do("destroy", "till", "1", "--force", "destroy till 1")
+    journal = place.state / "keys" / "keystore.journal"
+    place.state = place.folder / "another machine"
+    place.do("restore", place.path("backup"), words, "--journal", str(journal))
+    keys = {(key.kind, key.version): key for key in place.keystore.load().keys}
+    assert {version for kind, version in keys if kind is KeyKind.TOKEN} == {1, 3}
+    assert {version for kind, version in keys if kind is KeyKind.TILL} == {3}
+    assert keys[KeyKind.TILL, 3].code_key_id == 52 << 8 | 7
+    place.do("restore", place.path("backup"), words, "--replace")
+    again = [key.version for key in place.keystore.load().keys if key.kind is KeyKind.TILL]
+    assert again == [4]
+
+
+def test_new_custodians_of_a_root_keep_what_it_signed(place: Place) -> None:
+    place.do("init", "--province", "52")
+    ours = a_root(place, "root")
+    place.do("pin-root", ours)
+    signed(place, "root", "list-1")
+    (place.folder / "Zhao").write_text("a long passphrase of Zhao")
+    place.do(
+        *("root", "change-custodians", "--root", place.path("root"), "--by", "Wu", "Li"),
+        *("--output", place.path("moved"), "--custodian", "Zhao", "Li", "Chen", *place.words),
+        f"--passphrase-file=Zhao={place.folder / 'Zhao'}",
+    )
+    assert ours in place.do("root", "show", "--root", place.path("moved"))
+    signed(place, "moved", "list-2")
+    place.do("install-trust-list", place.path("list-2"))
+    served = (place.state / "keys" / "trust-list.json").read_text()
+    assert read_trust_file(served).sequence == 2
 
 
 def test_a_master_key_is_changed_from_the_command_line(place: Place) -> None:

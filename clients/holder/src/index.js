@@ -1,0 +1,11 @@
+// What a page or mini-program uses.
+
+export { Holder, HolderRefused } from "./holder.js";
+export { openOffer, OfferRefused } from "./offer.js";
+export { Phone } from "./phone.js";
+export { BrowserStore, MemoryStore } from "./store.js";
+export { symbolOf } from "./symbol.js";
+export { openTrustList, readTrustFile } from "./trust.js";
+
+/** Whether this platform can hold a key: without its randomness none is made. */
+export const canHold = () => typeof globalThis.crypto?.getRandomValues === "function";

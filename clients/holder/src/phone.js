@@ -1,0 +1,184 @@
+// A phone over time: enrolled, renewed, shown, forgotten. Keeps its record in a store and speaks
+// to the system through the `call` it is given; it never decides what a person sees.
+
+import { toHex, fromHex } from "./bytes.js";
+import { platformBytes } from "./hedged.js";
+import { clockOffset_s, enrolment, Holder, HolderRefused } from "./holder.js";
+import { STEP_S } from "./layout.js";
+import { openOffer } from "./offer.js";
+import { symbolOf } from "./symbol.js";
+import { readTrustFile } from "./trust.js";
+
+const CLOCK_SLACK_S = 5;
+
+/** `call(method, path, body, key)` sends once and gives the JSON answer, or raises. A fault with
+ *  `isFinal` says that the system refused for good: the same body will never be taken. */
+export class Phone {
+  constructor({ store, call, clock = Date.now, draw = platformBytes, label = "" }) {
+    Object.assign(this, { store, call, clock, draw, label });
+    this.record = null;
+    this.running = null;
+  }
+
+  async load() {
+    this.record = await this.store.read();
+    return this;
+  }
+
+  async change(step) {
+    this.record = await this.store.change(step);
+  }
+
+  server_s() {
+    return this.clock() / 1_000 + (this.record?.clockOffset_s ?? 0);
+  }
+
+  /** Whether a code could be shown now, with no network. */
+  get canShow() {
+    const { record } = this;
+    return Boolean(record?.credential) && record.isProved && this.server_s() < record.expires_s;
+  }
+
+  get isDue() {
+    return !this.canShow || this.server_s() >= this.record.renewAfter_s;
+  }
+
+  /** Enrols or renews when it is time to, once at a time. Raises what `call` raised. */
+  keepFresh() {
+    if (!this.isDue) return Promise.resolve();
+    this.running ??= this.renew().finally(() => { this.running = null; });
+    return this.running;
+  }
+
+  async renew() {
+    await this.load();
+    const pending = await this.prepared();
+    const sent_ms = this.clock();
+    let answer;
+    try {
+      answer = await this.call("POST", "/phones", pending.body, pending.idempotencyKey);
+    } catch (fault) {
+      if (fault.isFinal) await this.giveUp(pending);
+      throw fault;
+    }
+    await this.take(pending, answer, clockOffset_s(sent_ms, this.clock(), Date.parse(answer.server_time)));
+  }
+
+  /** What is to be sent, stored before it is: after a lost answer the very same is sent again. */
+  async prepared() {
+    const { record } = this;
+    const isUsable = (made) => made && Date.parse(made.expires_at) > this.server_s() * 1_000;
+    const isProved = record?.isProved ?? false;
+    if (isProved && isUsable(record.pending)) return record.pending;
+    const challenge = isProved && isUsable(record.next) ? record.next
+      : await this.call("POST", "/phones/challenge", {});
+    // A login of somebody else: nothing of the former person's may stay.
+    const former = record?.account === challenge.account ? record : null;
+    const made = enrolment(challenge, this.draw);
+    const pending = {
+      expires_at: challenge.expires_at,
+      idempotencyKey: toHex(this.draw()).slice(0, 32),
+      key: made.key,
+      body: {
+        challenge: challenge.challenge,
+        holder_key: toHex(made.holderKey),
+        proof: toHex(made.proof),
+        ...(former?.phoneId ? { phone_id: former.phoneId } : {}),
+        ...(this.label ? { label: this.label } : {}),
+      },
+    };
+    await this.change(() => ({ ...former, account: challenge.account, isProved: true, next: null, pending }));
+    return pending;
+  }
+
+  async take(pending, answer, offset_s) {
+    const credential = fromHex(answer.credential, 124);
+    // Refuses a credential for another key before the former one is given up.
+    const { terms } = new Holder({ key: pending.key, credential });
+    await this.change((record) => {
+      if (record?.pending?.idempotencyKey !== pending.idempotencyKey) return record;
+      return {
+        ...record,
+        phoneId: answer.phone_id,
+        key: pending.key,
+        credential,
+        clockOffset_s: offset_s,
+        lastRise: 0,
+        expires_s: terms.expires_s,
+        renewAfter_s: Date.parse(answer.renew_after) / 1_000,
+        next: answer.next ?? null,
+        pending: null,
+      };
+    });
+  }
+
+  /** A renewal refused for good ends the phone it was for: revoked elsewhere, or not ours. */
+  async giveUp(pending) {
+    await this.change((record) => (pending.body.phone_id || !record ? null : { ...record, pending: null, next: null }));
+  }
+
+  /** After a login: what is kept shows nothing until the account is known to be the same. */
+  async meetLogin() {
+    await this.change((record) => record && { ...record, isProved: false });
+  }
+
+  /** Keeps something of the page's own beside the credential, for the next opening. */
+  async keep(values) {
+    await this.change((record) => record && { ...record, ...values });
+  }
+
+  /** Takes over the server's clock as seen in any answer, where it is off by more than a little. */
+  async heardClock(ahead_ms) {
+    const { record } = this;
+    if (!record?.credential || Math.abs(ahead_ms / 1_000 - record.clockOffset_s) <= CLOCK_SLACK_S) return;
+    await this.keep({ clockOffset_s: ahead_ms / 1_000 });
+  }
+
+  /** The trust list: fetched, and kept for when there is no network. The roots of the first one are
+   *  pinned; a list that they do not sign, or an older one, changes nothing. */
+  async trust(fetchFile) {
+    const kept = this.record?.trust ?? null;
+    const roots = kept?.roots.map((root) => fromHex(root, 33)) ?? null;
+    try {
+      const content = await fetchFile();
+      const list = readTrustFile(content, roots, kept?.sequence ?? 0);
+      await this.keep({ trust: { content, roots: content.roots, sequence: list.sequence } });
+      return list;
+    } catch (fault) {
+      if (kept === null) throw fault;
+      return readTrustFile(kept.content, roots, kept.sequence);
+    }
+  }
+
+  /** An offer's text opened at the server's time: `{name, offer, issued_s, expires_s}`. */
+  async openOffer(text, fetchFile) {
+    return openOffer(text, await this.trust(fetchFile), Math.floor(this.server_s()));
+  }
+
+  /** `{text, svg, left_s, whole_s}`: a code of this moment, never one shown before. Raises
+   *  HolderRefused. */
+  async show(purpose, offer = null) {
+    const now_ms = this.clock();
+    let holder = null;
+    let rise = 0;
+    // The rise is on the disk before anything is signed with it.
+    await this.change((record) => {
+      if (!record?.credential || !record.isProved) throw new HolderRefused("EXPIRED");
+      holder = new Holder({ ...record, draw: this.draw });
+      rise = holder.nextRise(now_ms);
+      return { ...record, lastRise: rise };
+    });
+    const { text } = holder.showAt(rise, purpose, offer);
+    return { text, svg: symbolOf(text).svg, left_s: holder.stepLeft_s(now_ms), whole_s: STEP_S };
+  }
+
+  /** Seconds until a code can be shown again after SEQ_SPENT or CLOCK_BEHIND. */
+  stepLeft_s() {
+    return STEP_S - (this.server_s() % STEP_S);
+  }
+
+  /** Key and credential are gone from this device. */
+  async forget() {
+    await this.change(() => null);
+  }
+}

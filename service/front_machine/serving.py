@@ -1,0 +1,105 @@
+"""Runs a front machine: one process, the lists looked at every two seconds, the log made durable
+four times a second."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from service.front_machine.app import create_front_app
+from service.kernel.clock import SystemClock
+from service.kernel.logs import get_logger
+from service.reader.files import read_bounded
+from service.reader.reading import FolderReader
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+SECRET_MIN, SECRET_MAX = 16, 256
+REFRESH_S, SYNC_S = 2.0, 0.25
+
+_log = get_logger("front_machine")
+
+
+class FrontSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a front machine keeps its files and listens."""
+
+    folder: Path
+    host: str
+    port: int
+    secret_file: Path | None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+def read_secret(settings: FrontSettings) -> bytes | None:
+    """The shared secret. ``ValueError`` if there must be one and there is none good enough."""
+    if settings.secret_file is None:
+        if settings.host not in LOOPBACK:
+            raise ValueError("--secret-file is needed to listen on other than loopback")
+        return None
+    secret = read_bounded(settings.secret_file, SECRET_MAX).strip()
+    if len(secret) < SECRET_MIN or not secret.isascii():
+        raise ValueError(f"the secret needs {SECRET_MIN} to {SECRET_MAX} ASCII letters")
+    return secret
+
+
+def open_reader(folder: Path, clock: SystemClock) -> FolderReader:
+    """``folder`` holds ``trust.json`` and, under ``revoked``, any lists; ``state`` is ours."""
+    revoked = folder / "revoked"
+    return FolderReader(
+        trust_file=folder / "trust.json",
+        revoked_files=lambda: sorted(path for path in revoked.glob("*") if path.is_file()),
+        state=folder / "state",
+        now=clock.now(),
+    )
+
+
+async def serve_front(settings: FrontSettings, stop: asyncio.Event) -> None:
+    """Serve until ``stop``. ``OSError``, ``CryptoError`` or ``ValueError`` if it cannot begin."""
+    clock = SystemClock()
+    secret = read_secret(settings)
+    reader = open_reader(settings.folder, clock)
+    server = Server(
+        create_front_app(reader, clock, secret),
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        ssl_cert=settings.tls_cert,
+        ssl_key=settings.tls_key,
+        log_enabled=False,
+    )
+    chores = [
+        asyncio.create_task(_keep_fresh(reader, clock)),
+        asyncio.create_task(_keep_durable(reader)),
+    ]
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping, *chores}, return_when=asyncio.FIRST_COMPLETED)
+        server.stop()  # type: ignore[no-untyped-call]  # granian leaves it bare
+        await asyncio.wait({serving}, timeout=10)
+    finally:
+        for task in (stopping, *chores):
+            task.cancel()
+        reader.close()
+
+
+async def _keep_fresh(reader: FolderReader, clock: SystemClock) -> None:
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        try:
+            reader.refresh(clock.now())
+        except (OSError, ValueError) as fault:
+            _log.error("lists.not_read", fault=fault)
+
+
+async def _keep_durable(reader: FolderReader) -> None:
+    while True:
+        await asyncio.sleep(SYNC_S)
+        try:
+            await asyncio.to_thread(reader.log.sync)
+        except OSError as fault:
+            _log.error("shown_log.not_synced", fault=fault)

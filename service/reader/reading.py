@@ -1,0 +1,254 @@
+"""A reader with a folder: lists, what was shown before, and the log, behind one question.
+
+Order of a question: the same question's answer, the verifier's checks 1 to 10, check 11, the log,
+then the map, then the answer. Nothing is written before both signatures hold.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from crypto.errors import BadEncoding
+from crypto.healthcode import text as code_text
+from crypto.healthcode.describe import describe_verdict
+from crypto.healthcode.layout import Purpose, code_id_in, parse
+from crypto.healthcode.offer import open_offer
+from crypto.healthcode.refusal import OfferRefused, Refusal
+from crypto.healthcode.verify import CodeVerifier, Reader, Verdict
+from service.reader.answers import Answers
+from service.reader.lists import HeldLists, ListKeeper
+from service.reader.log_lines import ShownLine
+from service.reader.repair import repair
+from service.reader.seen import SeenMap
+from service.reader.shown_log import Damage, ShownLog
+
+REPEATED_WITHIN_S = 600
+"""After a restart, answers no older than this are given again."""
+_PLAIN = {purpose: Reader(wanted=purpose) for purpose in Purpose}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A scanned text. ``reader`` and ``request_id`` name the asking device and its request; an
+    empty request id is never taken for a repetition."""
+
+    text: str
+    purpose: Purpose = Purpose.IDENTIFY
+    offer: str = ""
+    reader: str = ""
+    request_id: str = ""
+
+
+class ListAge(msgspec.Struct, kw_only=True):
+    """A list in force. ``scope`` and ``code_class`` are None for the trust list."""
+
+    scope: str | None
+    code_class: int | None
+    sequence: int
+    made_at: datetime
+    next_at: datetime
+    age_s: int
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """How a reader stands. ``refused_lists``: file name to why it was not taken."""
+
+    now: datetime
+    lists: list[ListAge]
+    refused_lists: dict[str, str]
+    accepted: int
+    refused: int
+    seen: int
+    shown: int
+    handed_in: int
+    torn_bytes: int
+    set_aside: int
+
+
+class FolderReader:
+    """One reader, or the one shared by all of a hospital's. Not for several threads.
+
+    ``repairs``: texts come from scanner guns and are repaired first. ``trust_file`` and
+    ``revoked_files`` are only read; everything written is under ``state``, which one reader owns
+    at a time. Raises ``OSError``, ``CryptoError`` or ``ValueError`` when
+    there is nothing to judge by.
+    """
+
+    def __init__(
+        self,
+        *,
+        trust_file: Path,
+        revoked_files: Callable[[], Sequence[Path]],
+        state: Path,
+        now: datetime,
+        codes_max: int = 1_000_000,
+        repairs: bool = True,
+    ) -> None:
+        self._trust_file = trust_file
+        self._revoked_files = revoked_files
+        self._repairs = repairs
+        state.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(state)
+        self._keeper = ListKeeper(state)
+        self._seen = SeenMap(codes_max)
+        self._answers = Answers()
+        self._accepted = self._refused = 0
+        self._log = ShownLog(state)
+        second = int(now.timestamp())
+        self._damage: Damage = self._log.open(lambda line: self._recall(line, second))
+        self._stamps = self._look()
+        self._lists: HeldLists = self._keeper.refresh(trust_file, revoked_files(), now)
+        self._verifier = CodeVerifier(self._lists.trust)
+
+    @property
+    def log(self) -> ShownLog:
+        """The shown log, to hand in and to sync."""
+        return self._log
+
+    def refresh(self, now: datetime) -> None:
+        """Take newer lists if the files changed. Cheap when they did not."""
+        stamps = self._look()
+        if stamps == self._stamps:
+            return
+        before = self._lists.trust
+        self._lists = self._keeper.refresh(self._trust_file, self._revoked_files(), now)
+        self._stamps = stamps
+        if self._lists.trust != before:
+            self._verifier = CodeVerifier(self._lists.trust)
+
+    def answer(self, question: Question, now: datetime) -> bytes:
+        """The verdict as JSON. ``RequestIdReused``; ``OSError`` when the log takes nothing."""
+        text = (repair(question.text) if self._repairs else None) or question.text
+        who = (question.reader, question.request_id)
+        asked = (text, int(question.purpose), question.offer)
+        if question.request_id:
+            given = self._answers.find(who, asked)
+            if given is not None:
+                return given
+        answer = self._judge(question, text, now)
+        if question.request_id:
+            self._answers.keep(who, asked, answer)
+        return answer
+
+    def _judge(self, question: Question, text: str, now: datetime) -> bytes:
+        try:
+            reader = self._wanted(question, now)
+        except OfferRefused as refused:
+            self._refused += 1
+            return msgspec.json.encode({"valid": False, "error": refused.refusal.value})
+        verdict = self._verifier.verify(text, reader, now, self._lists.revoked)
+        if verdict.code is None or verdict.code_id is None or not verdict.holds:
+            return self._refusal(verdict)
+        if self._seen.has(verdict.code, verdict.code_id):
+            return self._refusal(
+                Verdict(refusal=Refusal.ALREADY_SHOWN, code=verdict.code, code_id=verdict.code_id)
+            )
+        document = describe_verdict(verdict)
+        if text != question.text:
+            document["repaired"] = True
+        answer = msgspec.json.encode(document)
+        second = int(now.timestamp())
+        line = ShownLine(
+            text=text,
+            scanned=second,
+            purpose=question.purpose,
+            offer=question.offer,
+            reader=question.reader,
+            request_id=question.request_id,
+            answer=answer.decode(),
+        )
+        self._log.append(line)
+        self._seen.take(verdict.code, verdict.code_id, second)
+        self._accepted += 1
+        return answer
+
+    def _refusal(self, verdict: Verdict) -> bytes:
+        self._refused += 1
+        return msgspec.json.encode(describe_verdict(verdict))
+
+    def _wanted(self, question: Question, now: datetime) -> Reader:
+        if not question.offer:
+            return _PLAIN[question.purpose]
+        offer = open_offer(question.offer, self._lists.trust, now).offer
+        return replace(_PLAIN[question.purpose], context=offer.context(), context_required=True)
+
+    def _recall(self, line: ShownLine, now: int) -> None:
+        """Fill the map and the answers from the log at the start."""
+        try:
+            raw = code_text.decode(line.text)
+            code = parse(raw)
+        except BadEncoding:
+            return
+        if code.head.expires + 30 > now:
+            self._seen.take(code, code_id_in(raw), now)
+        if line.request_id and line.scanned >= now - REPEATED_WITHIN_S:
+            asked = (line.text, line.purpose, line.offer)
+            self._answers.keep((line.reader, line.request_id), asked, line.answer.encode())
+
+    def _look(self) -> list[tuple[str, int, int, int]]:
+        found = []
+        for path in [self._trust_file, *self._revoked_files()]:
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        return found
+
+    def status(self, now: datetime) -> Status:
+        """Ages of the lists, and counts since the start."""
+        trust = self._lists.trust
+        ages = [
+            ListAge(
+                scope=None,
+                code_class=None,
+                sequence=trust.sequence,
+                made_at=trust.made_at,
+                next_at=trust.next_at,
+                age_s=int((now - trust.made_at).total_seconds()),
+            )
+        ]
+        ages += [
+            ListAge(
+                scope=listed.scope.name.lower(),
+                code_class=listed.code_class,
+                sequence=listed.sequence,
+                made_at=listed.made_at,
+                next_at=listed.next_at,
+                age_s=int((now - listed.made_at).total_seconds()),
+            )
+            for listed in self._lists.revoked.lists
+        ]
+        return Status(
+            now=now,
+            lists=ages,
+            refused_lists=self._lists.faults,
+            accepted=self._accepted,
+            refused=self._refused,
+            seen=len(self._seen),
+            shown=self._log.count,
+            handed_in=self._log.taken,
+            torn_bytes=self._damage.torn_bytes,
+            set_aside=self._damage.set_aside,
+        )
+
+    def close(self) -> None:
+        """Make the log durable and let another reader own the folder."""
+        self._log.close()
+        os.close(self._lock)
+
+
+def _locked(state: Path) -> int:
+    """``ValueError`` when another reader owns the folder: two would not see each other's map."""
+    handle = os.open(state / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise ValueError("another reader is using this folder") from None
+    return handle

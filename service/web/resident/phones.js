@@ -1,0 +1,64 @@
+// The person's phones, and what to do when one is lost.
+
+import { h, button } from "../element.js";
+import { t, has } from "../language.js";
+import { timeText } from "../amounts.js";
+import { serverNow } from "../exchange.js";
+import { faultNotice } from "../faults.js";
+
+function phoneRow(app, phone, redraw) {
+  const isThis = phone.phone_id === app.phone?.record?.phoneId;
+  const stop = async () => {
+    await app.session.stopPhone(phone.phone_id);
+    if (isThis) await app.phone.forget();
+    await redraw();
+  };
+  const name = phone.label || t("phones.unnamed");
+  const isOver = phone.state === "ACTIVE" && Date.parse(phone.expires_at) < serverNow();
+  const state = isOver ? t("phones.EXPIRED") : has(`phones.${phone.state}`) ? t(`phones.${phone.state}`) : phone.state;
+  return h("li.phone", { "data-state": phone.state },
+    h("span.phone-name", {}, isThis ? t("phones.this", { name }) : name),
+    h("span.phone-more", {}, `${state} · ${t("phones.since", { time: timeText(phone.enrolled_at) })}`),
+    phone.state === "ACTIVE" ? button("button.button.is-quiet", t("phones.stop"), stop) : null);
+}
+
+/** A fold with the list, and the one button for a lost phone, asked twice. */
+export function phonesView(app) {
+  const body = h("div.stack", { "aria-live": "polite" }, h("p.note", {}, "\u00a0"));
+  const fold = h("details.fold", {}, h("summary", {}, t("phones.title")), body);
+
+  const draw = async () => {
+    try {
+      const phones = await app.session.listPhones();
+      body.replaceChildren(
+        h("ul.phones", {}, phones.map((phone) => phoneRow(app, phone, draw))),
+        phones.length === 0 ? h("p.note", {}, t("phones.none")) : "",
+        button("button.button.is-quiet", t("phones.lost"), ask));
+    } catch (fault) {
+      body.replaceChildren(faultNotice(fault, draw));
+    }
+  };
+  const stopAll = async () => {
+    try {
+      await app.session.stopAllPhones();
+      await app.phone?.forget();
+      body.replaceChildren(h("p.notice", { role: "status" }, t("phones.stopped")));
+      app.stopped?.();
+    } catch (fault) {
+      body.replaceChildren(faultNotice(fault, stopAll));
+    }
+  };
+  const ask = () => {
+    const sure = button("button.button.is-main", t("phones.lost.sure"), stopAll);
+    body.replaceChildren(h("div.notice", {}, h("p.notice-what", {}, t("phones.lost.what")),
+      h("p", {}, t("phones.lost.more"))), sure, button("button.button.is-quiet", t("phones.back"), draw));
+    sure.focus({ preventScroll: true });
+    fold.scrollIntoView({ block: "start" });
+  };
+  fold.addEventListener("toggle", async () => {
+    if (!fold.open) return;
+    await draw();
+    fold.scrollIntoView({ block: "start" });
+  });
+  return fold;
+}

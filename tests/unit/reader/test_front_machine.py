@@ -1,0 +1,146 @@
+"""The front machine over ASGI: one map for all desks, bounded bodies, a secret where asked."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from service.front_machine.app import BODY_MAX, create_front_app
+from service.front_machine.serving import FrontSettings, read_secret
+from service.reader.reading import FolderReader
+from tests.support.clock import FakeClock
+from tests.support.reader_world import NOON, ReaderWorld
+
+WORLD = ReaderWorld()
+SECRET = b"a secret of some length"
+Client = Callable[..., TestClient[Any]]
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    readers = []
+
+    def make(secret: bytes | None = None) -> TestClient[Any]:
+        WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
+        (tmp_path / "revoked").write_bytes(WORLD.signed(WORLD.revoked(1, [])))
+        reader = FolderReader(
+            trust_file=tmp_path / "trust.json",
+            revoked_files=lambda: [tmp_path / "revoked"],
+            state=tmp_path / "state",
+            now=NOON,
+        )
+        readers.append(reader)
+        return TestClient(create_front_app(reader, FakeClock(NOON), secret))
+
+    yield make
+    for reader in readers:
+        reader.close()
+
+
+def ask(client: TestClient[Any], text: str, **members: str) -> dict[str, Any]:
+    answer = client.post("/v1/verify", json={"text": text, **members})
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_all_desks_share_what_was_shown(client: Client) -> None:
+    with client() as http:
+        text = WORLD.phone().show(NOON)
+        first = ask(http, text, reader="desk 1", request_id="1")
+        assert (first["valid"], first["level"]) == (True, "present")
+        assert ask(http, text, reader="desk 1", request_id="1") == first
+        assert ask(http, text, reader="desk 2", request_id="1")["error"] == "ALREADY_SHOWN"
+        status = http.get("/v1/status").json()
+        counted = (status["accepted"], status["refused"], status["seen"], status["shown"])
+        assert counted == (1, 1, 1, 1)
+        assert [one["scope"] for one in status["lists"]] == [None, "bound"]
+
+
+def test_scanner_damage_is_undone_and_said(client: Client) -> None:
+    with client() as http:
+        answer = ask(http, " " + WORLD.once().lower() + "\r\n")
+        assert (answer["valid"], answer["repaired"]) == (True, True)
+        assert ask(http, WORLD.once() + WORLD.once())["error"] == "CODE_MALFORMED"
+
+
+def test_a_code_shown_to_identify_does_not_pay(client: Client) -> None:
+    with client() as http:
+        assert ask(http, WORLD.once(), purpose="pay")["error"] == "PURPOSE_MISMATCH"
+        assert ask(http, WORLD.once(), offer="YMO1:000")["error"].startswith("OFFER_")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "malformed-request"),
+        (b"[", 400, "malformed-request"),
+        (b"\xff\xfe", 400, "malformed-request"),
+        (b"[" * 9000, 400, "malformed-request"),
+        (b'{"text":1}', 400, "malformed-request"),
+        (b'{"text":"a","more":1}', 400, "malformed-request"),
+        (b'{"text":"a","purpose":"steal"}', 400, "malformed-request"),
+        (json.dumps({"text": "A" * 1281}).encode(), 400, "malformed-request"),
+        (json.dumps({"text": "A", "reader": "r" * 65}).encode(), 400, "malformed-request"),
+        (b'{"text":"' + b"A" * BODY_MAX + b'"}', 413, "body-too-large"),
+    ],
+)
+def test_hostile_bodies_get_clear_errors(
+    client: Client, body: bytes, status: int, code: str
+) -> None:
+    with client() as http:
+        answer = http.post("/v1/verify", content=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_body_without_a_length_is_bounded_too(client: Client) -> None:
+    with client() as http:
+        answer = http.post("/v1/verify", content=iter([b"A" * 9000] * 9))
+        assert answer.status_code == 413
+
+
+def test_wrong_methods_and_paths(client: Client) -> None:
+    with client() as http:
+        assert http.get("/v1/verify").status_code == 405
+        assert http.post("/v1/status").status_code == 405
+        assert http.get("/v1/other").json()["code"] == "not-found"
+
+
+def test_a_request_id_for_something_else_is_a_conflict(client: Client) -> None:
+    with client() as http:
+        ask(http, WORLD.once(), reader="desk", request_id="1")
+        body = {"text": WORLD.once(), "reader": "desk", "request_id": "1"}
+        answer = http.post("/v1/verify", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "idempotency-key-reused")
+
+
+def test_without_the_secret_nothing_is_told(client: Client) -> None:
+    with client(SECRET) as http:
+        for headers in ({}, {"authorization": "Bearer another"}, {"authorization": SECRET}):
+            assert http.get("/v1/status", headers=headers).status_code == 401
+            answer = http.post("/v1/verify", json={"text": "a"}, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "not-authenticated")
+        good = {"authorization": f"Bearer {SECRET.decode()}"}
+        assert http.get("/v1/status", headers=good).status_code == 200
+
+
+def test_other_than_loopback_needs_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    for host, content, is_fine in (
+        ("127.0.0.1", None, True),
+        ("0.0.0.0", None, False),  # noqa: S104 - refused is what is tested
+        ("10.0.0.1", b"short", False),
+        ("10.0.0.1", SECRET + b"\n", True),
+    ):
+        if content is not None:
+            file.write_bytes(content)
+        named = None if content is None else file
+        settings = FrontSettings(folder=tmp_path, host=host, port=1, secret_file=named)
+        if is_fine:
+            assert read_secret(settings) == (None if content is None else SECRET)
+        else:
+            with pytest.raises(ValueError, match="secret"):
+                read_secret(settings)

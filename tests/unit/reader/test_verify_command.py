@@ -1,0 +1,165 @@
+"""``yimatong code verify``: order, bounds, ends. Runs the command as a process."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from crypto.healthcode import text as code_text
+from crypto.healthcode.layout import code_id, parse
+from service.reader.lines import LINE_MAX, LineCutter, lines_of
+from tests.support.reader_world import NOON, ReaderWorld
+
+WORLD = ReaderWorld()
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def trust_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trust") / "trust.json"
+    WORLD.write_trust(path, WORLD.trust())
+    return path
+
+
+def command(trust_file: Path, *extra: str) -> list[str]:
+    at = (NOON + timedelta(seconds=1)).isoformat()
+    verb = [sys.executable, "-m", "service", "code", "verify"]
+    return [*verb, "--trust", str(trust_file), "--at", at, *extra]
+
+
+def verdicts(trust_file: Path, content: bytes, *extra: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        command(trust_file, *extra), input=content, capture_output=True, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == len(done.stdout.splitlines())
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_every_line_gets_its_verdict_in_order_from_two_workers(trust_file: Path) -> None:
+    texts = [WORLD.once() for _ in range(40)]
+    ids = [code_id(parse(code_text.decode(text))).hex() for text in texts]
+    lines = [texts[at % 40] if at % 3 else f"not a code {at}" for at in range(2400)]
+    found = verdicts(trust_file, "\n".join(lines).encode(), "--jobs", "2")
+    assert [one.get("code_id") for one in found] == [
+        ids[at % 40] if at % 3 else None for at in range(2400)
+    ]
+
+
+def test_odd_lines_are_refused_and_their_neighbours_are_not(trust_file: Path) -> None:
+    text = WORLD.once().encode()
+    odd = [b"", b"A" * 3_000_000, text + b"\r", "YM1:测".encode(), b"\xff\xfe\0", text + b" "]
+    lines = [line for one in odd for line in (one, text)]
+    found = [one["valid"] for one in verdicts(trust_file, b"\n".join(lines))]
+    assert found[1::2] == [True] * 6
+    assert found[0::2] == [False, False, True, False, False, False]
+
+
+def test_with_a_state_the_second_showing_is_refused_also_by_the_next_run(
+    trust_file: Path, tmp_path: Path
+) -> None:
+    phone = WORLD.phone()
+    text = phone.show(NOON).encode()
+    state = ("--state", str(tmp_path / "state"))
+    assert [one["error"] for one in verdicts(trust_file, text + b"\n" + text, *state)] == [
+        None,
+        "ALREADY_SHOWN",
+    ]
+    later = phone.show(NOON, seq=1).encode()
+    assert [one["error"] for one in verdicts(trust_file, text + b"\n" + later, *state)] == [
+        "ALREADY_SHOWN",
+        None,
+    ]
+    assert [one["error"] for one in verdicts(trust_file, text + b"\n" + text)] == [None, None]
+
+
+def test_revocation_lists_and_purpose(trust_file: Path, tmp_path: Path) -> None:
+    lost, kept = WORLD.phone().show(NOON), WORLD.phone().show(NOON)
+    listed = WORLD.revoked(1, [code_id(parse(code_text.decode(lost)))])
+    path = tmp_path / "revoked"
+    path.write_bytes(WORLD.signed(listed))
+    content = f"{lost}\n{kept}\n".encode()
+    found = verdicts(trust_file, content, "--revoked", str(path))
+    assert [(one["error"], one.get("level")) for one in found] == [
+        ("REVOKED", None),
+        (None, "present"),
+    ]
+    found = verdicts(trust_file, content, "--purpose", "pay")
+    assert {one["error"] for one in found} == {"PURPOSE_MISMATCH"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--trust", "/nowhere"), b"No such file"),
+        (("--at", "2026-11-22T04:00:00"), b"offset"),
+        (("--revoked", "/nowhere"), b"No such file"),
+    ],
+)
+def test_what_cannot_begin_says_why(
+    trust_file: Path, arguments: tuple[str, ...], said: bytes
+) -> None:
+    done = subprocess.run(
+        command(trust_file, *arguments), input=b"", capture_output=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_an_interrupt_ends_it_and_its_workers_quietly(trust_file: Path) -> None:
+    process = subprocess.Popen(
+        command(trust_file, "--jobs", "2"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"x\n" * 80_000)
+    process.stdin.flush()
+    root, workers = psutil.Process(process.pid), []
+    end = time.monotonic() + 20
+    while len(workers) < 2 and time.monotonic() < end:
+        workers = root.children(recursive=True)
+        time.sleep(0.05)
+    assert len(workers) >= 2
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=20)
+    assert (process.returncode, complaint) == (130, b"")
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(trust_file: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.write_bytes(b"x\n" * 120_000)
+    line = shlex.join(command(trust_file, "--jobs", "2"))
+    done = subprocess.run(
+        ["bash", "-c", f"{line} < {texts} | head -c 3300000 > /dev/null; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        cwd=ROOT,
+        timeout=40,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_lines_are_cut_alike_wherever_the_pieces_end() -> None:
+    content = b"a\n\n" + b"b" * (LINE_MAX + 500) + b"\nc\r\n" + b"d" * LINE_MAX + b"\nlast"
+    whole = ["a", "", "b" * LINE_MAX, "c", "d" * LINE_MAX, "last"]
+    for size in (1, 2, 3, 7, LINE_MAX - 1, LINE_MAX, LINE_MAX + 1, 5000):
+        cutter, found = LineCutter(), []
+        for at in range(0, len(content), size):
+            block = cutter.feed(content[at : at + size])
+            found += lines_of(block) if block else []
+        found += lines_of(cutter.end())
+        assert found == whole
