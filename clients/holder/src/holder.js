@@ -7,6 +7,7 @@ import {
   contextOf, enrolMessage, holderMessage, NO_CONTEXT, readCredential, shownBytes, STEP_S,
 } from "./layout.js";
 import { holds, messageDigest, publicKeyOf, signDigest } from "./sm2.js";
+import { TOLERANCE_S } from "./trust.js";
 import { encode } from "./text.js";
 
 const SEQ_MAX = 255;
@@ -71,8 +72,9 @@ export class Holder {
     return toHex(this.terms.codeId);
   }
 
-  /** The server's time in seconds at a local time. */
+  /** The server's time in seconds at a local time; HolderRefused if no round trip told it. */
   server_s(now_ms) {
+    if (this.clockOffset_s === null) throw new HolderRefused("CLOCK_UNSURE");
     return now_ms / 1_000 + this.clockOffset_s;
   }
 
@@ -101,9 +103,19 @@ export class Holder {
     throw new HolderRefused(Math.floor(this.lastRise / 256) === step ? "SEQ_SPENT" : "CLOCK_BEHIND");
   }
 
-  /** `{text, bytes, lastRise}` for this moment, verified before it is given out. */
-  show(now_ms, purpose = "identify", offer = null) {
+  /** Refuses an offer of another purpose, and one that ended (`offerExpires_s`, as `openOffer` gave
+   *  it) while the person read it. */
+  checkOffer(now_ms, purpose, offer, offerExpires_s) {
+    const now_s = this.server_s(now_ms);
     checkPurpose(purpose, offer);
+    if (offerExpires_s !== null && now_s >= offerExpires_s + TOLERANCE_S) {
+      throw new HolderRefused("OFFER_EXPIRED");
+    }
+  }
+
+  /** `{text, bytes, lastRise}` for this moment, verified before it is given out. */
+  show(now_ms, purpose = "identify", offer = null, offerExpires_s = null) {
+    this.checkOffer(now_ms, purpose, offer, offerExpires_s);
     return this.showAt(this.nextRise(now_ms), purpose, offer);
   }
 

@@ -156,8 +156,8 @@ export class Phone {
   }
 
   /** `{text, svg, left_s, whole_s}`: a code of this moment, never one shown before. Raises
-   *  HolderRefused. */
-  async show(purpose, offer = null) {
+   *  HolderRefused. With an offer hand in its `expires_s` too: it may have ended meanwhile. */
+  async show(purpose, offer = null, offerExpires_s = null) {
     const now_ms = this.clock();
     let holder = null;
     let rise = 0;
@@ -165,6 +165,7 @@ export class Phone {
     await this.change((record) => {
       if (!record?.credential || !record.isProved) throw new HolderRefused("EXPIRED");
       holder = new Holder({ ...record, draw: this.draw });
+      holder.checkOffer(now_ms, purpose, offer, offerExpires_s);
       rise = holder.nextRise(now_ms);
       return { ...record, lastRise: rise };
     });

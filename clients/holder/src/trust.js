@@ -51,6 +51,7 @@ function readBody(body) {
     list.keys.set(key.keyId, key);
   }
   if (!fields.isDone) throw new RangeError("bytes are left over");
+  if (list.made_s >= list.next_s) throw new RangeError("the next date is not after the making");
   return list;
 }
 

@@ -47,7 +47,7 @@ for (const { id, text, now, trust_list: name, expect } of offers.offer) {
     const got = {
       name: opened.name, purpose: offer.purpose, institution: toHex(offer.institution),
       terminal: toHex(offer.terminal), challenge: toHex(offer.challenge), bill_id: toHex(offer.billId),
-      amount_fen: Number(offer.amount_fen), issued_at: opened.issued_s, expires_at: opened.expires_s,
+      amount_fen: offer.amount_fen < 2n ** 53n ? Number(offer.amount_fen) : String(offer.amount_fen), issued_at: opened.issued_s, expires_at: opened.expires_s,
       context: toHex(contextOf(offer)), error: null,
     };
     const due = { ...expect, issued_at: seconds(expect.issued_at), expires_at: seconds(expect.expires_at) };

@@ -5,7 +5,7 @@ import test from "node:test";
 import { offerOf, vectors } from "./vectors.js";
 import { fromHex, toHex } from "../src/bytes.js";
 import { candidates, firstBelow, mixedKey } from "../src/hedged.js";
-import { enrolProof, Holder, HolderRefused } from "../src/holder.js";
+import { clockOffset_s, enrolProof, Holder, HolderRefused } from "../src/holder.js";
 import { contextOf, holderMessage, NO_CONTEXT } from "../src/layout.js";
 import { holds, messageDigest, N, publicKeyOf, signDigest } from "../src/sm2.js";
 import { decode, encode } from "../src/text.js";
@@ -54,16 +54,28 @@ for (const { id, key, challenge, account, fresh, expect } of nonces.enrol) {
   });
 }
 
-for (const given of nonces.show) {
+for (const { id, sent, received, server_time: server, expect } of nonces.clock) {
+  test(id, () => {
+    const told = () => clockOffset_s(...[sent, received, server].map(Date.parse));
+    if (expect.error === undefined) assert.equal(told(), expect.clock_offset_s);
+    else assert.throws(told, { reason: expect.error });
+  });
+}
+
+for (const given of [...nonces.show, ...nonces.show_checks]) {
   test(given.id, () => {
-    const holder = new Holder({
+    const over = given.offer_expires_at;
+    const holder = () => new Holder({
       key: fromHex(nonces.keys[given.key]),
       credential: fromHex(given.credential),
       clockOffset_s: given.clock_offset_s,
       lastRise: given.last_rise,
       draw: () => fromHex(given.fresh),
     });
-    const show = () => holder.show(Date.parse(given.now), given.purpose, offerOf(given.offer));
+    const show = () => holder().show(
+      Date.parse(given.now), given.purpose, offerOf(given.offer),
+      over === undefined ? null : Date.parse(over) / 1_000,
+    );
     if (given.expect.error !== undefined) {
       assert.throws(show, (fault) => fault instanceof HolderRefused && fault.reason === given.expect.error);
       return;
