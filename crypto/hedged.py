@@ -6,7 +6,7 @@ docs/health-code-format.md, "Nonces of a phone".
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from crypto import curve
 from crypto.errors import BadEncoding, CryptoError
@@ -37,9 +37,14 @@ def candidates(key32: bytes, digest32: bytes, fresh32: bytes) -> Iterator[bytes]
         v = hmac_sm3(k, v)
 
 
-def first_below(outputs: Iterator[bytes], limit: int) -> int:
-    """The first output in [1, limit - 1]; rejected, never reduced: none is favoured."""
-    return next(k for out in outputs if 0 < (k := int.from_bytes(out, "big")) < limit)
+def all_below(outputs: Iterable[bytes], limit: int) -> Iterator[int]:
+    """The outputs in [1, limit - 1]; the rest is rejected, never reduced: none is favoured."""
+    return (k for out in outputs if 0 < (k := int.from_bytes(out, "big")) < limit)
+
+
+def first_below(outputs: Iterable[bytes], limit: int) -> int:
+    """The first output in [1, limit - 1]."""
+    return next(all_below(outputs, limit))
 
 
 def nonce(key32: bytes, digest32: bytes, fresh32: bytes) -> int:
@@ -69,11 +74,16 @@ class HedgedSigner:
         self._random_bytes = random_bytes
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes r || s, verified before they are let out."""
+        """64 bytes r || s, verified before they are let out.
+
+        A nonce that gives no signature (r, s or r + k is 0 mod n) is passed over like an output
+        out of range.
+        """
         digest = self.public.digest(message)
         d = self._key.to_bytes()
-        k = nonce(d, digest, self._random_bytes(32))
-        signature = sign_with_nonce(int.from_bytes(d, "big"), digest, k)
-        if signature is None or not self.public.verify_digest(digest, signature):
+        nonces = all_below(candidates(d, digest, self._random_bytes(32)), curve.N)
+        made = (sign_with_nonce(int.from_bytes(d, "big"), digest, k) for k in nonces)
+        signature = next(one for one in made if one is not None)
+        if not self.public.verify_digest(digest, signature):
             raise CryptoError("the holder's signature did not verify: not released")
         return signature

@@ -24,6 +24,7 @@ from crypto.healthcode.layout import (
     holder_message,
     parse,
 )
+from crypto.healthcode.trust import CLOCK_TOLERANCE
 from crypto.hedged import HedgedSigner
 from crypto.signing import Signer
 from crypto.sm2 import PrivateKey
@@ -45,6 +46,7 @@ class Reason(StrEnum):
     SEQ_SPENT = "SEQ_SPENT"
     NOT_MINE = "NOT_MINE"
     OTHER_PURPOSE = "OTHER_PURPOSE"
+    OFFER_EXPIRED = "OFFER_EXPIRED"
 
 
 class HolderRefused(CryptoError):
@@ -89,14 +91,15 @@ def enrol_proof(
 class Holder:
     """One phone's key with its credential. Shows strictly rising (step, seq), or refuses.
 
-    ``clock_offset_s`` is server minus local time; ``last_rise`` the stored rise, 0 for a new key.
+    ``clock_offset_s`` is server minus local time, None while no round trip has told it;
+    ``last_rise`` the stored rise, 0 for a new key.
     """
 
     def __init__(
         self,
         key: PrivateKey,
         credential: bytes,
-        clock_offset_s: float = 0.0,
+        clock_offset_s: float | None = 0.0,
         last_rise: int = 0,
         *,
         signer_of: Callable[[PrivateKey], Signer] = HedgedSigner,
@@ -108,7 +111,7 @@ class Holder:
         self._public = key.public
         self._credential = credential
         self._head = code.head
-        self._clock_offset = timedelta(seconds=clock_offset_s)
+        self._clock_offset_s = clock_offset_s
         self.last_rise = last_rise
 
     @property
@@ -119,31 +122,39 @@ class Holder:
     def wants_renewal(self, now: datetime) -> bool:
         """True once half the credential's life is over. ``now`` is local time."""
         half = self._head.life * LIFE_UNIT_S[Kind.BOUND] // 2
-        return self._server_second(now) >= self._head.issued + half
+        return int(self._server_time(now).timestamp()) >= self._head.issued + half
 
     def show(
-        self, now: datetime, purpose: Purpose = Purpose.IDENTIFY, offer: Offer | None = None
+        self,
+        now: datetime,
+        purpose: Purpose = Purpose.IDENTIFY,
+        offer: Offer | None = None,
+        *,
+        offer_expires_at: datetime | None = None,
     ) -> Showing:
         """A code for this moment, verified before it is given out. ``now`` is local time.
 
-        With an ``offer`` the code is bound to it, and the purpose must be the offer's. Raises
-        ``HolderRefused``. A signature that failed leaves its (step, seq) spent.
+        With an ``offer`` the code is bound to it, and the purpose must be the offer's. Hand in
+        ``SignedOffer.expires_at`` with it: the offer may have ended while the person read it.
+        Raises ``HolderRefused``. A signature that failed leaves its (step, seq) spent.
         """
+        at = self._server_time(now)
         if offer is not None and offer.purpose != purpose:
             raise HolderRefused(Reason.OTHER_PURPOSE, "the offer is for another purpose")
-        second = self._server_second(now)
-        rise = self._next_rise(second)
+        if offer_expires_at is not None and at >= offer_expires_at + CLOCK_TOLERANCE:
+            raise HolderRefused(Reason.OFFER_EXPIRED, "the offer is over")
+        rise = self._next_rise(int(at.timestamp()))
         self.last_rise = rise
         context = None if offer is None else offer.context()
-        moment = Moment(
-            at=now + self._clock_offset, seq=rise & SEQ_MAX, purpose=purpose, context=context
-        )
+        moment = Moment(at=at, seq=rise & SEQ_MAX, purpose=purpose, context=context)
         issued = show_bound(self._credential, self._signer, moment)
         self._check_own(issued, context or NO_CONTEXT)
         return Showing(issued=issued, last_rise=rise)
 
-    def _server_second(self, now: datetime) -> int:
-        return int((now + self._clock_offset).timestamp())
+    def _server_time(self, now: datetime) -> datetime:
+        if self._clock_offset_s is None:
+            raise HolderRefused(Reason.CLOCK_UNSURE, "no round trip told the server's time")
+        return now + timedelta(seconds=self._clock_offset_s)
 
     def _next_rise(self, second: int) -> int:
         """The least rise of this step above the last one."""

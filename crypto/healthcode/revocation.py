@@ -20,7 +20,7 @@ from enum import IntEnum
 from crypto.errors import BadEncoding
 from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.refusal import ListRefusal, ListRefused
-from crypto.healthcode.rice import decode_section, encode_section
+from crypto.healthcode.rice import COUNT_MAX, decode_section, encode_section
 from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustList, Use
 from crypto.signing import Signer
 from crypto.sm3 import sm3
@@ -58,7 +58,10 @@ class RevocationList:
 
     def holds(self, code_id: bytes) -> bool:
         """True if the 16-byte code id is revoked."""
-        entry = _entry(code_id, self.width)
+        return self.has_entry(_entry(code_id, self.width))
+
+    def has_entry(self, entry: int) -> bool:
+        """True if the entry itself is in the list."""
         at = bisect_left(self.entries, entry)
         return at < len(self.entries) and self.entries[at] == entry
 
@@ -157,10 +160,20 @@ def _place(listed: RevocationList | RevocationDelta) -> tuple[ListScope, int, in
 
 def apply_delta(full: RevocationList, delta: RevocationDelta) -> RevocationList:
     """The newer full list. ``ListRefused`` (LIST_WRONG_BASE) unless the delta fits this very list
-    and the result is the one its maker had."""
-    if _place(full) != _place(delta) or full.sequence != delta.base:
-        raise ListRefused(ListRefusal.LIST_WRONG_BASE)
-    if delta.removed and delta.removed[-1] >= len(full.entries):
+    and the result is the one its maker had.
+
+    An entry of this list is never added, not even one that the delta removes: one step has one
+    form. Nor is a delta older than its base, or the result longer than a full list may be.
+    """
+    fits = (
+        _place(full) == _place(delta)
+        and full.sequence == delta.base
+        and full.made_at <= delta.made_at
+        and (not delta.removed or delta.removed[-1] < len(full.entries))
+        and len(full.entries) - len(delta.removed) + len(delta.added) <= COUNT_MAX
+        and not any(map(full.has_entry, delta.added))
+    )
+    if not fits:
         raise ListRefused(ListRefusal.LIST_WRONG_BASE)
     removed = set(delta.removed)
     kept = [entry for at, entry in enumerate(full.entries) if at not in removed]
@@ -173,8 +186,7 @@ def apply_delta(full: RevocationList, delta: RevocationDelta) -> RevocationList:
         width=delta.width,
         entries=array("Q", sorted([*kept, *delta.added])),
     )
-    is_double = len(set(result.entries)) != len(result.entries)
-    if is_double or result.digest() != delta.digest:
+    if result.digest() != delta.digest:
         raise ListRefused(ListRefusal.LIST_WRONG_BASE)
     return result
 
@@ -214,8 +226,8 @@ def open_revocation_list(
 ) -> RevocationList | RevocationDelta:
     """The list or delta, if a key that the trust list names for this use signed it.
 
-    ``newest_sequence``: the highest sequence seen for this scope and class. ``ListRefused`` names
-    what is wrong.
+    ``newest_sequence``: the highest sequence seen for this scope and class; for one of several
+    files leave it out, as ``open_revocation_chain`` does. ``ListRefused`` names what is wrong.
     """
     if not _SMALLEST <= len(blob) <= LIST_MAX:
         raise ListRefused(ListRefusal.LIST_MALFORMED)
@@ -295,8 +307,9 @@ def open_revocation_chain(
 ) -> RevocationList:
     """The list that a full list and the deltas behind it, in this order, lead to.
 
-    What a reader does with its files at its start and with each answer of the platform. The
-    result must not be older than ``newest_sequence``; ``ListRefused`` otherwise.
+    What a reader does with its files at its start and with each answer of the platform. Only what
+    comes out in the end is held against ``newest_sequence`` and may raise it: the full list that
+    newer deltas stand upon is older by itself. ``ListRefused`` otherwise.
     """
     held: RevocationList | None = None
     for blob in blobs:

@@ -12,7 +12,8 @@ _SCOPES = {Kind.BOUND: ListScope.BOUND, Kind.PRINTED: ListScope.PRINTED}
 
 class RevocationSet:
     """What ``CodeVerifier`` asks. Of two lists that cover a code, its class's and the whole
-    province's (class 0), the newer answers: each is complete for what it covers."""
+    province's (class 0), the newer answers: each is complete for what it covers. Where both were
+    made in the same second, its class's own answers."""
 
     __slots__ = ("_lists",)
 

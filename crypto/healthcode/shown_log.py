@@ -12,7 +12,7 @@ from crypto.sm3 import sm3
 
 FIRST_HEAD = bytes(32)
 OFFER_MAX = 1024
-TEXT_MAX = 311
+TEXT_MAX = 310
 
 
 def shown_entry(*, text: str, scanned: int, purpose: int, offer: str = "") -> bytes:

@@ -9,7 +9,7 @@ from crypto.errors import BadEncoding
 
 PREFIX = "YM1:"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$*-.:"
-TEXT_MAX = 311
+TEXT_MAX = 310
 _LETTERS = ALPHABET.encode("ascii")
 _BAD = 0xFF
 _VALUES = bytes(_LETTERS.find(byte) & _BAD for byte in range(256))

@@ -6,7 +6,8 @@
                signs from 4 | signs until 4 | verify until 4 | cut-off 4 (0: none)
     list       body | root's SM2 signature 64 over "YM1 trust list" NUL body
 
-Entries rise strictly by key id, classes by value; no classes means every class.
+Entries rise strictly by key id, classes by value; no classes means every class. ``next`` is after
+``made``. An empty signing window is in form: nothing that such a key signed counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -171,9 +172,9 @@ def _entry(key: TrustedKey) -> bytes:
 
 
 def sign_trust_list(trust: TrustList, root: Signer) -> bytes:
-    """The bytes to publish."""
-    if len(trust.keys) > ENTRIES_MAX:
-        raise BadEncoding("too many trusted keys")
+    """The bytes to publish. ``BadEncoding`` for too many keys, or dates that do not rise."""
+    if len(trust.keys) > ENTRIES_MAX or seconds(trust.made_at) >= seconds(trust.next_at):
+        raise BadEncoding("too many trusted keys, or the next date is not after the making")
     body = (
         b"\1"
         + trust.sequence.to_bytes(4, "big")
@@ -211,7 +212,8 @@ def _read_entry(fields: Fields) -> TrustedKey:
 def open_trust_list(blob: bytes, roots: Sequence[PublicKey], newest_sequence: int = 0) -> TrustList:
     """The list, if one of the pinned roots signed it and it is not older than the newest seen.
 
-    ``ListRefused`` names what is wrong.
+    The newest sequence itself is taken, whatever the list says: only the root can have signed two
+    with one number, and what it says last must reach readers. ``ListRefused`` names what is wrong.
     """
     if not 79 <= len(blob) <= LIST_MAX:
         raise ListRefused(ListRefusal.LIST_MALFORMED)
@@ -235,6 +237,6 @@ def _read_body(body: bytes) -> TrustList:
     sequence, made_at, next_at = fields.whole(4), fields.instant(), fields.instant()
     keys = [_read_entry(fields) for _ in range(fields.whole(2))]
     ids = [key.key_id for key in keys]
-    if not fields.is_done() or ids != sorted(set(ids)):
+    if not fields.is_done() or ids != sorted(set(ids)) or made_at >= next_at:
         raise BadEncoding("the trust list is not in form")
     return TrustList.of(sequence=sequence, made_at=made_at, next_at=next_at, keys=keys)

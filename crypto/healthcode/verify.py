@@ -120,8 +120,10 @@ class CodeVerifier:
     ) -> Verdict:
         """The verdict on a scanned text. Never raises for hostile text.
 
-        ``now`` is an aware instant. Without ``revocations`` the list counts as too old.
+        ``now`` is an aware instant, judged in whole seconds. Without ``revocations`` the list
+        counts as too old.
         """
+        now = now.replace(microsecond=0)
         try:
             raw = code_text.decode(text)
             code = parse(raw)

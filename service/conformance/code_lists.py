@@ -143,9 +143,34 @@ def _open_lists(case: Case, document: Document) -> Judgement:
     return _exactly(case, got)
 
 
+def _trust_filled(case: Case, document: Document) -> Judgement:
+    """``zeros`` zero bytes stand behind the list: sizes that are too long to write out."""
+    return _trust(dict(case) | {"list": case["list"] + "00" * case["zeros"]}, document)
+
+
+def _open_lists_filled(case: Case, document: Document) -> Judgement:
+    *before, last = case["lists"]
+    lists = [*before, last + "00" * case["zeros"]]
+    return _open_lists(dict(case) | {"lists": lists}, document)
+
+
+def _rice_filled(case: Case, _document: Document) -> Judgement:
+    """How many numbers a long section holds, null if it is refused."""
+    section = bytes.fromhex(case["section"]) + bytes(case["zeros"])
+    try:
+        numbers, rest = decode_section(section, 1 << case["width"])
+    except BadEncoding:
+        return _exactly(case, {"count": None})
+    is_same = not rest and encode_section(numbers) == section
+    return _exactly(case, {"count": len(numbers) if is_same else None})
+
+
 JUDGES: dict[str, CaseJudge] = {
     "trust": _trust,
+    "trust_filled": _trust_filled,
     "rice": _rice,
+    "rice_filled": _rice_filled,
+    "open_lists_filled": _open_lists_filled,
     "make_list": _make_list,
     "make_delta": _make_delta,
     "open_lists": _open_lists,

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from crypto.healthcode import text as code_text
-from crypto.healthcode.layout import BoundCode, Purpose
+from crypto.healthcode.layout import BoundCode, Kind, Purpose
 from crypto.healthcode.offer import Till, make_offer, make_till_certificate, open_offer
 from crypto.healthcode.refusal import OfferRefused
 from crypto.healthcode.shown_log import FIRST_HEAD, next_head, shown_entry
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm2 import PublicKey
 from service.conformance.code_lists import fixed_signer, named_trust_list
-from service.conformance.holder import read_offer
+from service.conformance.holder import read_offer, write_amount
 from service.conformance.verdict import Case, CaseJudge, Judgement
 
 Document = Mapping[str, Any]
@@ -72,7 +72,7 @@ def _offer(case: Case, document: Document) -> Judgement:
         "terminal": offer.terminal.hex(),
         "challenge": offer.challenge.hex(),
         "bill_id": offer.bill_id.hex(),
-        "amount_fen": offer.amount_fen,
+        "amount_fen": write_amount(offer.amount_fen),
         "issued_at": _z(opened.issued_at),
         "expires_at": _z(opened.expires_at),
         "context": offer.context().hex(),
@@ -106,7 +106,8 @@ def _seen(case: Case, document: Document) -> Judgement:
             errors.append(verdict.refusal and verdict.refusal.value)
             continue
         rise = verdict.code.rise if isinstance(verdict.code, BoundCode) else 0
-        is_new = rise > seen.get(verdict.code_id, -1)
+        is_paper = verdict.code.head.kind is Kind.PRINTED
+        is_new = is_paper or rise > seen.get(verdict.code_id, -1)
         errors.append(None if is_new else "ALREADY_SHOWN")
         if is_new:
             seen[verdict.code_id] = rise

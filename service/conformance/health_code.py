@@ -4,13 +4,13 @@ The document shares ``trust_lists`` (name to signed bytes), ``root`` (their sign
 ``keys`` (name to a test private key) and ``index_root``; cases refer to them by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from crypto.errors import CryptoError
 from crypto.healthcode import text as code_text
-from crypto.healthcode.describe import describe_verdict, inspect_text
+from crypto.healthcode.describe import describe_verdict
 from crypto.healthcode.index import Index, find_index
 from crypto.healthcode.issue import (
     CredentialRequest,
@@ -24,7 +24,8 @@ from crypto.healthcode.issue import (
     show_bound,
 )
 from crypto.healthcode.layout import Head, Kind, Purpose, code_id, parse
-from crypto.healthcode.revocation import open_revocation_chain
+from crypto.healthcode.refusal import ListRefused
+from crypto.healthcode.revocation import RevocationDelta, apply_delta, open_revocation_list
 from crypto.healthcode.revocation_set import RevocationSet
 from crypto.healthcode.trust import TrustList, open_trust_list
 from crypto.healthcode.verify import CodeVerifier, Reader, RevocationView
@@ -97,10 +98,6 @@ def _context(case: Case, _document: Mapping[str, Any]) -> Judgement:
     return _expected(case, {"context": holder.read_offer(case["offer"]).context().hex()})
 
 
-def _inspect(case: Case, _document: Mapping[str, Any]) -> Judgement:
-    return _expected(case, inspect_text(case["text"]))
-
-
 def _verify(case: Case, document: Mapping[str, Any]) -> Judgement:
     root = PublicKey.from_bytes(bytes.fromhex(document["root"]), allow_compressed=True)
     listed = document["trust_lists"][case.get("trust_list", "current")]
@@ -127,10 +124,27 @@ def _revocations(case: Case, trust: TrustList) -> RevocationView | None:
     """Signed ``lists``, taken at ``now`` or ``lists_taken_at``, or plain ``revocations``."""
     if "lists" in case:
         taken = datetime.fromisoformat(case.get("lists_taken_at", case["now"]))
-        blobs = [bytes.fromhex(blob) for blob in case["lists"]]
-        return RevocationSet(open_revocation_chain([blob], trust, taken) for blob in blobs)
+        return _taken([bytes.fromhex(blob) for blob in case["lists"]], trust, taken)
     revoked = case.get("revocations")
     return None if revoked is None else _ListedRevocations(revoked)
+
+
+def _taken(blobs: Iterable[bytes], trust: TrustList, now: datetime) -> RevocationSet:
+    """What a reader holds after these lists and deltas of any scope and class, in their order.
+    One that is refused changes nothing."""
+    held = RevocationSet()
+    for blob in blobs:
+        try:
+            listed = open_revocation_list(blob, trust, now)
+            if isinstance(listed, RevocationDelta):
+                base = held.get(listed.scope, listed.code_class)
+                if base is None:
+                    continue
+                listed = apply_delta(base, listed)
+            held = held.with_list(listed)
+        except ListRefused:
+            continue
+    return held
 
 
 def _index_document(index: Index) -> dict[str, object]:
@@ -203,7 +217,6 @@ _MAKERS = {Kind.ONCE: _make_once, Kind.PRINTED: _make_printed, Kind.BOUND: _make
 JUDGES: dict[str, CaseJudge] = {
     "text": _text,
     "context": _context,
-    "inspect": _inspect,
     "verify": _verify,
     "issue": _issue,
     **holder.JUDGES,

@@ -38,7 +38,7 @@ export function readHead(bytes) {
 
 // Checks 1 and 2.
 export function readCode(text) {
-  demand(text.length <= 311, "CODE_MALFORMED");
+  demand(text.length <= 310, "CODE_MALFORMED");
   const bytes = decode("YM1:", text, "CODE_MALFORMED");
   demand(bytes.length >= 11, "CODE_MALFORMED");
   const code = { bytes, ...readHead(bytes), purposeByte: 0 };

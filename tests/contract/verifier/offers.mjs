@@ -12,6 +12,8 @@ const CERTIFICATE_LIFE_MAX = 366 * 86_400;
 const NOT_SHOWN =
   /[\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffc}\u{e0000}-\u{e0fff}]/u;
 
+// As the vectors write it (§14): a number, or digits where a number may not hold it.
+const amountOf = (amount) => (amount < 1n << 53n ? Number(amount) : amount.toString());
 const tillMessage = (fields) => concat(label("YM1 till"), fields);
 const offerMessage = (fields) => concat(label("YM1 offer"), fields);
 
@@ -66,7 +68,7 @@ export function openOffer(text, trust, now) {
   const signed = offerMessage(bytes.subarray(0, -64));
   demand(verify(till.key, signed, bytes.subarray(-64)), "OFFER_SIGNATURE");
   const place = { institution: till.institution, terminal: till.terminal };
-  const asked = { challenge, bill_id: bill, amount_fen: amount.toString() };
+  const asked = { challenge, bill_id: bill, amount_fen: amountOf(amount) };
   const offer = { purpose, ...place, ...asked };
   const times = { issued_at: instant(issued), expires_at: instant(issued + life) };
   return { error: null, ...offer, name: till.name, ...times, context: hex(contextOf(offer)) };

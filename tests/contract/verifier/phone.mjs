@@ -4,7 +4,7 @@ import { big, concat, demand, fromHex, label, pack, same, seconds, uint } from "
 import { BOUND_TO_OFFER, KINDS, NO_CONTEXT, PURPOSES, contextOf } from "./codes.mjs";
 import { holderMessage, issuerMessage, readHead, sealIndex } from "./codes.mjs";
 import { hmacSm3 } from "./sm3.mjs";
-import { N, digest, publicKeyOf, sign } from "./sm2.mjs";
+import { N, digest, publicKeyOf, sign, signOrDrop } from "./sm2.mjs";
 
 // The nonces' candidates, one after the other, whatever became of those before.
 export function* candidates(d, e, fresh) {
@@ -20,7 +20,6 @@ export function* candidates(d, e, fresh) {
   for (;;) {
     value = hmacSm3(key, value);
     yield big(value);
-    // V is drawn again here too, as in RFC 6979: the vectors show it, the page leaves it out.
     stir(uint(0, 1));
   }
 }
@@ -31,9 +30,13 @@ export function nonceBelow(limit, d, e, fresh) {
   }
 }
 
+// A nonce that gives no signature is dropped like one out of range.
 export function hedgedSign(d, message, fresh) {
   const e = digest(publicKeyOf(d), message);
-  return sign(d, message, nonceBelow(N, d, e, fresh));
+  for (const k of candidates(d, e, fresh)) {
+    const signature = k >= 1n && k < N && signOrDrop(d, message, k);
+    if (signature) return signature;
+  }
 }
 
 export function holderKey(fresh, entropy) {
@@ -57,11 +60,19 @@ export function nextRise(step, lastRise) {
 const showing = (credential, rise, purposeByte) =>
   pack(credential, [Math.floor(rise / 256), 4], [rise % 256, 1], [purposeByte, 1]);
 
-export function show({ credential, d, localTime, offset, lastRise, purpose, offer, fresh }) {
+// Server minus local time, at the middle of one round trip.
+export function clockOffset(sent, received, serverTime) {
+  demand(received >= sent && received - sent <= 20, "CLOCK_UNSURE");
+  return serverTime - (sent + received) / 2;
+}
+
+export function show(asked) {
+  const { credential, d, localTime, offset, lastRise, purpose, offer, offerEnds, fresh } = asked;
   demand(same(credential.subarray(11, 44), publicKeyOf(d)), "NOT_MINE");
   demand(offset !== null && offset !== undefined, "CLOCK_UNSURE");
   demand(!offer || offer.purpose === purpose, "OTHER_PURPOSE");
   const now = localTime + offset;
+  demand(offerEnds === undefined || now < offerEnds + 30, "OFFER_EXPIRED");
   const { issued, lifeSeconds } = readHead(credential);
   demand(now < issued + lifeSeconds, "EXPIRED");
   demand(now >= issued - 30, "NOT_YET_VALID");

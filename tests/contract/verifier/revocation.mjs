@@ -1,8 +1,8 @@
 // Revocation lists (§8): full lists, deltas, and which list answers for a code.
 
-import { Cursor, big, concat, demand, fromHex, hex, instant, label } from "./bytes.mjs";
+import { Cursor, Refused, big, concat, demand, fromHex, hex, instant, label } from "./bytes.mjs";
 import { pack, same, seconds, uint } from "./bytes.mjs";
-import { readSection, writeSection } from "./rice.mjs";
+import { NUMBERS_MAX, readSection, writeSection } from "./rice.mjs";
 import { sm3 } from "./sm3.mjs";
 import { sign, verify } from "./sm2.mjs";
 import { USE, checkClock, checkWindows, keyOf, mayClass, mayUse } from "./trust.mjs";
@@ -54,29 +54,48 @@ function readList(bytes, trust, now) {
 
 function applied(before, delta) {
   const wrong = "LIST_WRONG_BASE";
-  demand(before && before.sequence === delta.base && before.width === delta.width, wrong);
+  const alike = (field) => before[field] === delta[field];
+  demand(before && before.sequence === delta.base, wrong);
+  demand(alike("scope") && alike("class") && alike("width"), wrong);
+  demand(before.made <= delta.made, wrong);
   demand(delta.removed.every((position) => position < before.entries.length), wrong);
   // An entry that this delta itself removes is "there already" as well.
   demand(!delta.added.some((entry) => before.entries.includes(entry)), wrong);
   const gone = new Set(delta.removed.map(Number));
   const kept = before.entries.filter((_, position) => !gone.has(position));
+  demand(kept.length + delta.added.length <= NUMBERS_MAX, wrong);
   const list = { ...delta, entries: inOrder([...kept, ...delta.added]) };
   demand(same(digestOf(list), delta.digest), wrong);
   return list;
 }
 
-// What a reader holds after these files. The newest sequence is held against what comes out in
-// the end, or a reader could not read its own full list again behind which it took a delta.
-export function takeLists(files, trust, now, newestSequence = 0) {
-  const held = new Map();
+// A full list and the deltas behind it. Check 9 is made once, on what comes out in the end.
+export function takeChain(files, trust, now, newestSequence = 0) {
+  let held;
   for (const bytes of files) {
     const read = readList(bytes, trust, now);
-    const place = `${read.scope} ${read.class}`;
-    held.set(place, read.base ? applied(held.get(place), read) : read);
+    held = read.base ? applied(held, read) : read;
   }
-  const lists = [...held.values()];
-  demand(lists.every((list) => list.sequence >= newestSequence), "LIST_ROLLED_BACK");
-  return lists;
+  demand(held.sequence >= newestSequence, "LIST_ROLLED_BACK");
+  return held;
+}
+
+// Lists of any scope and class, one after the other; one that is refused changes nothing.
+export function takeLists(files, trust, now) {
+  const held = new Map();
+  for (const bytes of files) {
+    try {
+      const read = readList(bytes, trust, now);
+      const place = `${read.scope} ${read.class}`;
+      const before = held.get(place);
+      const list = read.base ? applied(before, read) : read;
+      demand(!before || list.sequence >= before.sequence, "LIST_ROLLED_BACK");
+      held.set(place, list);
+    } catch (refusal) {
+      if (!(refusal instanceof Refused)) throw refusal;
+    }
+  }
+  return [...held.values()];
 }
 
 export function asHeld(lists) {
@@ -85,7 +104,8 @@ export function asHeld(lists) {
     answering(kind, number) {
       const ofScope = lists.filter((list) => SCOPES[list.scope - 1] === kind);
       const fit = ofScope.filter((list) => [0, number].includes(list.class));
-      const list = fit.sort((one, other) => other.made - one.made)[0];
+      // Made in the same second, the class's own answers; it is the one that is not 0.
+      const list = fit.sort((one, other) => other.made - one.made || other.class - one.class)[0];
       return list && { made: list.made, holds: (codeId) => holds(list, codeId) };
     },
   };

@@ -2,7 +2,7 @@
 
 import { demand, pack } from "./bytes.mjs";
 
-const NUMBERS_MAX = 1_000_000;
+export const NUMBERS_MAX = 1_000_000;
 
 function bestParameter(gaps) {
   let k = 0n;

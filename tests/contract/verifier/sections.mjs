@@ -5,7 +5,8 @@ import { Cursor, Refused, ascii, big, demand, fromHex, hex, label, pack } from "
 import { seconds, uint } from "./bytes.mjs";
 import { PURPOSES, codeIdOf, contextOf } from "./codes.mjs";
 import { makeCertificate, makeOffer, openOffer } from "./offers.mjs";
-import { candidates, enrolmentProof, holderKey, issue, nonceBelow, show } from "./phone.mjs";
+import { candidates, clockOffset, enrolmentProof, holderKey, issue } from "./phone.mjs";
+import { nonceBelow, show } from "./phone.mjs";
 import * as revocation from "./revocation.mjs";
 import { readSection, writeSection } from "./rice.mjs";
 import { sm3 } from "./sm3.mjs";
@@ -34,7 +35,7 @@ const judged = (text, reader) =>
 
 function text(example) {
   return refusable(() => {
-    demand(example.text.length <= 311, "CODE_MALFORMED");
+    demand(example.text.length <= 310, "CODE_MALFORMED");
     const bytes = decode("YM1:", example.text, "CODE_MALFORMED");
     return { error: null, bytes: hex(bytes), text: encode("YM1:", bytes) };
   });
@@ -47,6 +48,17 @@ function rice(example) {
     cursor.end();
     return { error: null, numbers: numbers.map(String), section: hex(writeSection(numbers)) };
   });
+}
+
+const filled = (given, { zeros }) => given + "00".repeat(zeros);
+
+function riceFilled(example) {
+  const { count = null } = refusable(() => {
+    const section = filled(example.section, example);
+    const { numbers, section: again } = rice({ ...example, section });
+    return numbers && again === section ? { count: numbers.length } : {};
+  });
+  return { count };
 }
 
 function heldLists({ lists, revocations, now, lists_taken_at: takenAt }, trust) {
@@ -91,10 +103,10 @@ function openedLists(example, file) {
   const { lists, now, newest_sequence: newest, expect } = example;
   const trust = trustOf(file, example);
   return refusable(() => {
-    const taken = revocation.takeLists(lists.map(fromHex), trust, seconds(now), newest);
+    const taken = revocation.takeChain(lists.map(fromHex), trust, seconds(now), newest);
     const asked = Object.keys(expect.holds ?? {});
-    const holds = asked.map((codeId) => [codeId, revocation.holds(taken[0], codeId)]);
-    return { error: null, ...revocation.describe(taken[0]), holds: Object.fromEntries(holds) };
+    const holds = asked.map((codeId) => [codeId, revocation.holds(taken, codeId)]);
+    return { error: null, ...revocation.describe(taken), holds: Object.fromEntries(holds) };
   });
 }
 
@@ -125,14 +137,18 @@ function enrolled({ key, challenge, account, fresh }, file) {
 
 function shown(example, file) {
   const { purpose, offer, clock_offset_s: offset, last_rise: lastRise } = example;
+  const offerEnds = example.offer_expires_at && seconds(example.offer_expires_at);
   const d = keyNamed(file, example.key);
   const [credential, fresh] = [example.credential, example.fresh].map(fromHex);
-  const asked = { purpose, offer, offset, lastRise, localTime: seconds(example.now) };
+  const asked = { purpose, offer, offerEnds, offset, lastRise, localTime: seconds(example.now) };
   return refusable(() => {
     const { rise, bytes } = show({ d, credential, fresh, ...asked });
     return { text: encode("YM1:", bytes), bytes: hex(bytes), last_rise: rise };
   });
 }
+
+const times = ({ sent, received, server_time: serverTime }) =>
+  [sent, received, serverTime].map(seconds);
 
 function seen(example, file) {
   const reader = { trust: trustOf(file, example), seen: new Map() };
@@ -164,6 +180,13 @@ function madeOffer({ given }, file) {
 export const SECTIONS = {
   text,
   rice,
+  rice_filled: riceFilled,
+  trust_filled: (example, file) =>
+    trustList({ ...example, list: filled(example.list, example) }, file),
+  open_lists_filled: (example, file) => {
+    const lists = [...example.lists.slice(0, -1), filled(example.lists.at(-1), example)];
+    return openedLists({ ...example, lists }, file);
+  },
   verify,
   issue: issued,
   context: ({ offer }) => ({ context: hex(contextOf(offer)) }),
@@ -179,6 +202,9 @@ export const SECTIONS = {
   holder_key: madeHolderKey,
   enrol: enrolled,
   show: shown,
+  show_checks: shown,
+  clock: (example) =>
+    refusable(() => ({ clock_offset_s: clockOffset(...times(example)) })),
   seen,
   shown_log: shownLog,
 };

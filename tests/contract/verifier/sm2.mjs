@@ -131,10 +131,16 @@ export function verify(publicKey, message, signature) {
   return judged.get(question);
 }
 
-export function sign(d, message, nonce) {
+// Null for a nonce with r = 0, r + k = n or s = 0.
+export function signOrDrop(d, message, nonce) {
   const e = big(digest(publicKeyOf(d), message));
   const r = (e + combine([nonce, TIMES_G]).x) % N;
   const s = (inverse(1n + d, N) * mod(nonce - r * d, N)) % N;
-  if (!r || r + nonce === N || !s) throw new Error("this nonce gives no signature");
-  return concat(uint(r, 32), uint(s, 32));
+  return !r || r + nonce === N || !s ? null : concat(uint(r, 32), uint(s, 32));
+}
+
+export function sign(d, message, nonce) {
+  const signature = signOrDrop(d, message, nonce);
+  if (!signature) throw new Error("this nonce gives no signature");
+  return signature;
 }

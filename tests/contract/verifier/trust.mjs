@@ -30,7 +30,7 @@ export function openTrustList(list, roots, newestSequence = 0) {
   const [, sequence, made, next, count] = cursor.numbers(1, 4, 4, 4, 2);
   const entries = Array.from({ length: count }, () => readEntry(cursor));
   cursor.end();
-  demand(rises(entries.map((entry) => entry.keyId)), "LIST_MALFORMED");
+  demand(rises(entries.map((entry) => entry.keyId)) && made < next, "LIST_MALFORMED");
   demand(sequence >= newestSequence, "LIST_ROLLED_BACK");
   return { sequence, made, next, entries };
 }
@@ -39,10 +39,11 @@ export const keyOf = (trust, keyId) => trust.entries.find((entry) => entry.keyId
 export const mayUse = (entry, use) => (entry.uses & use) !== 0;
 export const mayClass = ({ classes }, number) => classes.length === 0 || classes.includes(number);
 
-export function checkClock(trust, now) {
-  demand(now >= trust.made, "CLOCK_UNSURE");
+// `newest`: when the newest revocation list held was made, where that counts.
+export function checkClock(trust, now, newest = 0) {
+  demand(now >= trust.made && now >= newest - 30, "CLOCK_UNSURE");
   demand(now < trust.next + WEEK, "TRUST_LIST_EXPIRED");
-  return now > trust.next ? ["TRUST_LIST_OLD"] : [];
+  return now >= trust.next ? ["TRUST_LIST_OLD"] : [];
 }
 
 // A cut-off of 0 lies before every time, so "none" needs no case of its own.
@@ -54,7 +55,7 @@ export function checkWindows(entry, signedAt, now) {
 const describeEntry = (entry) => ({
   key_id: entry.keyId,
   public_key: hex(entry.publicKey),
-  // The vectors number the uses from 1, for bit 0; the page does not say so.
+  // The vectors number the uses from 1, for bit 0 (§14).
   uses: [1, 2, 3, 4, 5, 6, 7, 8].filter((number) => (entry.uses >> (number - 1)) & 1),
   longest_life: entry.longestLife,
   classes: entry.classes,

@@ -4,13 +4,13 @@ from datetime import timedelta
 from itertools import islice
 
 from crypto import curve
-from crypto.healthcode.holder import Holder, HolderRefused, enrol_proof
+from crypto.healthcode.holder import HolderRefused, clock_offset_s, enrol_proof
 from crypto.healthcode.issue import CredentialRequest, Issuer, issue_credential
-from crypto.healthcode.layout import Kind, Purpose
+from crypto.healthcode.layout import Kind
 from crypto.hedged import HedgedSigner, candidates, first_below, mixed_key
 from crypto.sm3 import sm3
 from service.conformance.health_code import FixedNonceSigner
-from service.conformance.holder import read_offer
+from service.conformance.holder import read_offer, show
 from tests.unit.crypto.health_code_parts import (
     BOUND,
     HOLDER,
@@ -32,6 +32,9 @@ NOTE = {
     "holder_key": "a phone's key from 32 fresh bytes and the server's 32 bytes of entropy",
     "enrol": "the proof of possession, its nonce made of the fresh bytes",
     "show": "the code that a phone shows at its own clock `now`, or why it shows none",
+    "show_checks": "more of show; `clock_offset_s` null: no round trip told the time;"
+    " `offer_expires_at`: when the offer's life is over",
+    "clock": "server minus local time by one round trip, or why it tells none",
     "keys": "public test keys: they sign these examples and nothing else",
 }
 LIFE_MIN = 2880
@@ -121,18 +124,8 @@ def showing(case_id: str, seconds: int, **more: object) -> Case:
         "purpose": "identify",
         "fresh": fresh(f"show {case_id}").hex(),
     } | more
-    drawn = bytes.fromhex(str(case["fresh"]))
-    holder = Holder(
-        HOLDER,
-        credential(),
-        int(str(case["clock_offset_s"])),
-        int(str(case["last_rise"])),
-        signer_of=lambda key: HedgedSigner(key, random_bytes=lambda _size: drawn),
-    )
-    fields = case.get("offer")
-    bound = read_offer(fields) if isinstance(fields, dict) else None
     try:
-        shown = holder.show(s(seconds), Purpose[str(case["purpose"]).upper()], bound)
+        shown = show(ISSUER if case["key"] == "issuer" else HOLDER, case)
     except HolderRefused as refused:
         return case | {"expect": {"error": refused.reason.value}}
     raw = shown.issued.code.to_bytes().hex()
@@ -154,11 +147,52 @@ def showings() -> list[Case]:
         showing("last-second", life - 1),
         showing("expired", life),
         showing("expired-by-the-server", life - 10, clock_offset_s=10),
+        showing("earliest", -30),
         showing("too-early", -31),
         showing("all-spent", 45, last_rise=(step + 1) * 256 + 255),
         showing("clock-set-back", 45, last_rise=(step + 2) * 256),
         showing("other-purpose", 45, offer=offer()),
     ]
+
+
+def checked_showings() -> list[Case]:
+    """What a phone asks of itself before it signs; of two reasons the earlier one is named."""
+    step, life = int(NOW.timestamp()) // 30, LIFE_MIN * 60
+    paying: Case = {"purpose": "pay", "offer": offer()}
+    mixed: Case = {"offer": offer(), "offer_expires_at": z(s(10))}
+    return [
+        showing("offer-last-second", 45, **paying, offer_expires_at=z(s(16))),
+        showing("offer-over", 45, **paying, offer_expires_at=z(s(15))),
+        showing("offer-over-there", 40, **paying, offer_expires_at=z(s(15)), clock_offset_s=5),
+        showing("not-mine", 45, key="issuer"),
+        showing("clock-unsure", 45, clock_offset_s=None),
+        showing("order-not-mine-clock", 45, key="issuer", clock_offset_s=None),
+        showing("order-clock-purpose", 45, clock_offset_s=None, offer=offer()),
+        showing("order-purpose-offer", 45, **mixed),
+        showing("order-offer-expired", life, **(mixed | {"purpose": "pay"})),
+        showing("order-purpose-expired", life, offer=offer()),
+        showing("order-expired-behind", life, last_rise=(step + life) * 256),
+        showing("order-early-behind", -31, last_rise=(step + 2) * 256),
+    ]
+
+
+def round_trips() -> list[Case]:
+    trips = {
+        "at-once": (0, 0, 7200),
+        "middle": (0, 10, 5),
+        "longest": (100, 120, 0),
+        "too-long": (100, 121, 0),
+        "backwards": (100, 99, 100),
+    }
+    cases: list[Case] = []
+    for name, (sent, received, server) in trips.items():
+        try:
+            expect: Case = {"clock_offset_s": int(clock_offset_s(s(sent), s(received), s(server)))}
+        except HolderRefused as refused:
+            expect = {"error": refused.reason.value}
+        times = {"sent": z(s(sent)), "received": z(s(received)), "server_time": z(s(server))}
+        cases.append({"id": f"clock-{name}", **times, "expect": expect})
+    return cases
 
 
 def nonce_document() -> dict[str, object]:
@@ -172,6 +206,8 @@ def nonce_document() -> dict[str, object]:
         "holder_key": keys(),
         "enrol": enrolments(),
         "show": showings(),
+        "show_checks": checked_showings(),
+        "clock": round_trips(),
         "verify": accepted(),
         "root": shared["root"],
         "trust_lists": shared["trust_lists"],

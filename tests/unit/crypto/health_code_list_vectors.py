@@ -39,7 +39,7 @@ NEIGHBOUR = IDS[0][:6] + sm3(b"neighbour")[:10]
 MINUTE = timedelta(minutes=1)
 
 
-def _given(code_ids: list[bytes], sequence: int = 41, **changes: object) -> Case:
+def given_list(code_ids: list[bytes], sequence: int = 41, **changes: object) -> Case:
     made_at = NOW - (44 - sequence) * MINUTE
     fields: Case = {
         "scope": "bound",
@@ -53,7 +53,7 @@ def _given(code_ids: list[bytes], sequence: int = 41, **changes: object) -> Case
     return fields | changes
 
 
-def _full(given: Case) -> RevocationList:
+def full_list(given: Case) -> RevocationList:
     return make_full(
         scope=ListScope[str(given["scope"]).upper()],
         code_class=int(str(given["class"])),
@@ -65,7 +65,7 @@ def _full(given: Case) -> RevocationList:
     )
 
 
-def _blob(listed: RevocationList | RevocationDelta, label: str, key_id: int = LIST) -> bytes:
+def list_blob(listed: RevocationList | RevocationDelta, label: str, key_id: int = LIST) -> bytes:
     return sign_revocation_list(
         listed, key_id, FixedNonceSigner(LISTER, nonce_hex(f"list {label}"))
     )
@@ -107,25 +107,25 @@ def _rice() -> list[Case]:
 
 def _made() -> dict[str, list[Case]]:
     givens = {
-        "plain": _given(IDS),
-        "empty": _given([]),
-        "clash": _given(IDS, innocent=[NEIGHBOUR.hex()]),
-        "printed": _given(IDS[:3], scope="printed", **{"class": 0}),
+        "plain": given_list(IDS),
+        "empty": given_list([]),
+        "clash": given_list(IDS, innocent=[NEIGHBOUR.hex()]),
+        "printed": given_list(IDS[:3], scope="printed", **{"class": 0}),
     }
     lists: list[Case] = []
     for name, given in givens.items():
-        listed = _full(given)
+        listed = full_list(given)
         signing = {"key": "list", "key_id": f"{LIST:04x}", "k": nonce_hex(f"list {name}")}
         expect = {
-            "list": _blob(listed, name).hex(),
+            "list": list_blob(listed, name).hex(),
             "width": listed.width,
             "digest": listed.digest().hex(),
         }
         lists.append({"id": f"list-{name}", "given": given | signing, "expect": expect})
-    old, new = _given(IDS[:10]), _given(IDS[2:], 44)
-    delta = make_delta(_full(old), _full(new))
+    old, new = given_list(IDS[:10]), given_list(IDS[2:], 44)
+    delta = make_delta(full_list(old), full_list(new))
     signing = {"key": "list", "key_id": f"{LIST:04x}", "k": nonce_hex("list delta")}
-    expect = {"list": _blob(delta, "delta").hex(), "digest": delta.digest.hex()}
+    expect = {"list": list_blob(delta, "delta").hex(), "digest": delta.digest.hex()}
     given = {"old": old, "new": new} | signing
     return {
         "make_list": lists,
@@ -133,7 +133,7 @@ def _made() -> dict[str, list[Case]]:
     }
 
 
-def _taken(listed: RevocationList) -> Case:
+def list_taken(listed: RevocationList) -> Case:
     return {
         "error": None,
         "scope": listed.scope.name.lower(),
@@ -147,7 +147,7 @@ def _taken(listed: RevocationList) -> Case:
     }
 
 
-def _open(name: str, why: str, expect: Case | str, *blobs: bytes, **rest: object) -> Case:
+def open_case(name: str, why: str, expect: Case | str, *blobs: bytes, **rest: object) -> Case:
     wanted = {"error": expect} if isinstance(expect, str) else expect
     lists = [blob.hex() for blob in blobs]
     return (
@@ -158,52 +158,62 @@ def _open(name: str, why: str, expect: Case | str, *blobs: bytes, **rest: object
 
 
 def _opened() -> list[Case]:
-    old, new = _full(_given(IDS[:10])), _full(_given(IDS[2:], 44))
-    wide = _full(_given(IDS, innocent=[NEIGHBOUR.hex()]))
-    same_sequence = replace(_full(_given(IDS[:9])), sequence=old.sequence)
-    full, step = _blob(old, "old"), _blob(make_delta(old, new), "delta")
+    old, new = full_list(given_list(IDS[:10])), full_list(given_list(IDS[2:], 44))
+    wide = full_list(given_list(IDS, innocent=[NEIGHBOUR.hex()]))
+    same_sequence = replace(full_list(given_list(IDS[:9])), sequence=old.sequence)
+    full, step = list_blob(old, "old"), list_blob(make_delta(old, new), "delta")
     later = replace(new, sequence=45, made_at=NOW + 30 * MINUTE / 60)
     future = replace(later, made_at=NOW + 31 * MINUTE / 60)
     return [
-        _open("ok-full", "a full list", _taken(old), full),
-        _open("ok-delta", "a full list and what leads on", _taken(new), full, step),
-        _open("ok-wide", "an innocent neighbour: 64 bits", _taken(wide), _blob(wide, "wide")),
-        _open("ok-edge", "made 30 s ahead of the clock", _taken(later), _blob(later, "later")),
-        _open("ok-again", "the newest once more", _taken(old), full, newest_sequence=41),
-        _open("ahead", "made 31 s ahead", "CLOCK_UNSURE", _blob(future, "future")),
-        _open("before-trust", "before the trust list", "CLOCK_UNSURE", full, now=z(s(-10_801))),
-        _open(
+        open_case("ok-full", "a full list", list_taken(old), full),
+        open_case("ok-delta", "a full list and what leads on", list_taken(new), full, step),
+        open_case(
+            "ok-wide", "an innocent neighbour: 64 bits", list_taken(wide), list_blob(wide, "wide")
+        ),
+        open_case(
+            "ok-edge", "made 30 s ahead of the clock", list_taken(later), list_blob(later, "later")
+        ),
+        open_case("ok-again", "the newest once more", list_taken(old), full, newest_sequence=41),
+        open_case("ahead", "made 31 s ahead", "CLOCK_UNSURE", list_blob(future, "future")),
+        open_case("before-trust", "before the trust list", "CLOCK_UNSURE", full, now=z(s(-10_801))),
+        open_case(
             "trust-expired",
             "under an expired trust list",
             "TRUST_LIST_EXPIRED",
             full,
             trust_list="expired",
         ),
-        _open("rolled-back", "a newer one was seen", "LIST_ROLLED_BACK", full, newest_sequence=42),
-        _open("no-base", "a delta alone", "LIST_WRONG_BASE", step),
-        _open(
-            "base-sequence", "the delta's base is older", "LIST_WRONG_BASE", _blob(new, "n"), step
+        open_case(
+            "rolled-back", "a newer one was seen", "LIST_ROLLED_BACK", full, newest_sequence=42
         ),
-        _open(
+        open_case("no-base", "a delta alone", "LIST_WRONG_BASE", step),
+        open_case(
+            "base-sequence",
+            "the delta's base is older",
+            "LIST_WRONG_BASE",
+            list_blob(new, "n"),
+            step,
+        ),
+        open_case(
             "base-content",
             "a list of the right sequence with other entries: the digest tells",
             "LIST_WRONG_BASE",
-            _blob(same_sequence, "same sequence"),
+            list_blob(same_sequence, "same sequence"),
             step,
         ),
-        _open(
+        open_case(
             "base-class",
             "a delta of another class",
             "LIST_WRONG_BASE",
-            _blob(replace(old, code_class=2), "class 2"),
+            list_blob(replace(old, code_class=2), "class 2"),
             step,
         ),
-        _open(
+        open_case(
             "base-position",
             "removes a position behind the base's last",
             "LIST_WRONG_BASE",
             full,
-            _blob(replace(make_delta(old, new), removed=array("Q", [3, 10])), "position"),
+            list_blob(replace(make_delta(old, new), removed=array("Q", [3, 10])), "position"),
         ),
         *_badly_signed(old, full),
         *_malformed(full, step),
@@ -215,19 +225,21 @@ def _badly_signed(old: RevocationList, full: bytes) -> list[Case]:
     changed = full[:30] + bytes((full[30] ^ 1,)) + full[31:]
     no_prefix = full[:-64] + sign(LISTER, "no prefix", full[:-64])
     return [
-        _open("key-unknown", "no such key", "KEY_UNKNOWN", _blob(old, "k", 0x6399)),
-        _open("key-use", "a key for tills", "KEY_NOT_FOR_USE", _blob(old, "k", TILL)),
-        _open("key-class", "class 3", "KEY_NOT_FOR_USE", _blob(elsewhere, "k", LIST_CLASS)),
-        _open("key-cut-off", "made before the cut-off", "KEY_CLOSED", _blob(old, "k", LIST_CUT)),
-        _open(
+        open_case("key-unknown", "no such key", "KEY_UNKNOWN", list_blob(old, "k", 0x6399)),
+        open_case("key-use", "a key for tills", "KEY_NOT_FOR_USE", list_blob(old, "k", TILL)),
+        open_case("key-class", "class 3", "KEY_NOT_FOR_USE", list_blob(elsewhere, "k", LIST_CLASS)),
+        open_case(
+            "key-cut-off", "made before the cut-off", "KEY_CLOSED", list_blob(old, "k", LIST_CUT)
+        ),
+        open_case(
             "key-past",
             "verify-until reached",
             "KEY_CLOSED",
-            _blob(old, "k", LIST_PAST),
+            list_blob(old, "k", LIST_PAST),
             now=z(s(2)),
         ),
-        _open("changed", "a bit of an entry changed", "LIST_SIGNATURE", changed),
-        _open("no-prefix", "signed without the prefix", "LIST_SIGNATURE", no_prefix),
+        open_case("changed", "a bit of an entry changed", "LIST_SIGNATURE", changed),
+        open_case("no-prefix", "signed without the prefix", "LIST_SIGNATURE", no_prefix),
     ]
 
 
@@ -247,7 +259,7 @@ def _malformed(full: bytes, step: bytes) -> list[Case]:
         "delta-left-over": (delta + b"\0", "a byte is left over behind a delta"),
     }
     cases = [
-        _open(
+        open_case(
             f"malformed-{name}",
             why,
             "LIST_MALFORMED",
@@ -259,8 +271,8 @@ def _malformed(full: bytes, step: bytes) -> list[Case]:
     signed = version + sign(LISTER, "broken version", b"YM1 revoked\0" + version)
     return [
         *cases,
-        _open("malformed-short", "shorter than any list", "LIST_MALFORMED", full[-90:]),
-        _open("version", "version 2", "LIST_UNSUPPORTED", signed),
+        open_case("malformed-short", "shorter than any list", "LIST_MALFORMED", full[-90:]),
+        open_case("version", "version 2", "LIST_UNSUPPORTED", signed),
     ]
 
 
@@ -269,7 +281,9 @@ def _verdicts() -> list[Case]:
     mine, its = code_id(parse(code)), code_id(parse(paper))
 
     def held(label: str, code_ids: list[bytes], sequence: int = 44, **changes: object) -> str:
-        return _blob(_full(_given(code_ids, sequence, **changes)), f"held {label}").hex()
+        return list_blob(
+            full_list(given_list(code_ids, sequence, **changes)), f"held {label}"
+        ).hex()
 
     def judged(name: str, why: str, expect: Case, *lists: str, **rest: object) -> Case:
         raw = paper if name.startswith("printed") else code

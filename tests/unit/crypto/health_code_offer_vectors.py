@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 INSTITUTION, TERMINAL = (bytes.fromhex(str(offer()[name])) for name in ("institution", "terminal"))
 
 
-def _certificate(
+def certificate_of(
     label: str,
     *,
     name: str = NAME,
@@ -60,7 +60,7 @@ def _offer_of(fields: Case) -> Offer:
     )
 
 
-def _text(label: str, certificate: bytes, life: int = 300, **changes: object) -> str:
+def offer_text(label: str, certificate: bytes, life: int = 300, **changes: object) -> str:
     signer = FixedNonceSigner(TILL_KEY, nonce_hex(f"offer {label}"))
     return make_offer(_offer_of(offer(**changes)), certificate, signer, NOW, life)
 
@@ -79,21 +79,21 @@ def _resigned(label: str, body: bytes, key: str = "till") -> str:
     return _letters(body + signature)
 
 
-def _vouched(label: str, text: str, certificate: bytes) -> str:
+def vouched(label: str, text: str, certificate: bytes) -> str:
     """The same offer with any bytes for a certificate, both rightly signed."""
     message = b"YM1 till\0" + certificate
     signed = certificate + sign(VOUCHER, f"certificate {label}", message)
     return _resigned(label, _raw(text)[:48] + signed)
 
 
-def _case(name: str, text: str, why: str, expect: Case | str, **rest: object) -> Case:
+def offer_case(name: str, text: str, why: str, expect: Case | str, **rest: object) -> Case:
     wanted = {"error": expect} if isinstance(expect, str) else expect
     return (
         {"id": f"offer-{name}", "why": why, "text": text, "now": z(NOW)} | rest | {"expect": wanted}
     )
 
 
-def _taken(name: str = NAME, life: int = 300, **changes: object) -> Case:
+def offer_taken(name: str = NAME, life: int = 300, **changes: object) -> Case:
     fields = offer(**changes)
     return fields | {
         "error": None,
@@ -106,22 +106,24 @@ def _taken(name: str = NAME, life: int = 300, **changes: object) -> Case:
 
 def _accepted(plain: str) -> list[Case]:
     long_name = "名" * 20
-    longest = _text("longest", _certificate("longest", name=long_name), 900)
-    consent = _text("consent", _certificate("plain"), purpose="consent", amount_fen=0)
-    dear = _text("dear", _certificate("plain"), amount_fen=(1 << 63) - 1)
+    longest = offer_text("longest", certificate_of("longest", name=long_name), 900)
+    consent = offer_text("consent", certificate_of("plain"), purpose="consent", amount_fen=0)
+    dear = offer_text("dear", certificate_of("plain"), amount_fen=(1 << 63) - 1)
     return [
-        _case("ok-plain", plain, "an open offer", _taken()),
-        _case("ok-longest", longest, "the longest of all", _taken(long_name, 900)),
-        _case("ok-consent", consent, "no amount", _taken(purpose="consent", amount_fen=0)),
-        _case("ok-dear", dear, "the highest amount", _taken(amount_fen=(1 << 63) - 1)),
-        _case("ok-early", plain, "issued 30 s ahead", _taken(), now=z(s(-30))),
-        _case("ok-late", plain, "over since 29 s", _taken(), now=z(s(329))),
+        offer_case("ok-plain", plain, "an open offer", offer_taken()),
+        offer_case("ok-longest", longest, "the longest of all", offer_taken(long_name, 900)),
+        offer_case(
+            "ok-consent", consent, "no amount", offer_taken(purpose="consent", amount_fen=0)
+        ),
+        offer_case("ok-dear", dear, "the highest amount", offer_taken(amount_fen=(1 << 63) - 1)),
+        offer_case("ok-early", plain, "issued 30 s ahead", offer_taken(), now=z(s(-30))),
+        offer_case("ok-late", plain, "over since 29 s", offer_taken(), now=z(s(329))),
     ]
 
 
 def _forms(plain: str) -> list[Case]:
     """Offers whose form is wrong though both signatures are right."""
-    raw, good = _raw(plain), _certificate("plain")
+    raw, good = _raw(plain), certificate_of("plain")
     body = raw[:-64]
     bodies = {
         "purpose": (body[:1] + b"\6" + body[2:], "purpose 6"),
@@ -156,40 +158,42 @@ def _forms(plain: str) -> list[Case]:
     }
     return [
         *(
-            _case(f"malformed-{name}", _resigned(name, broken), why, "OFFER_MALFORMED")
+            offer_case(f"malformed-{name}", _resigned(name, broken), why, "OFFER_MALFORMED")
             for name, (broken, why) in bodies.items()
         ),
         *(
-            _case(f"till-{name}", _vouched(name, plain, broken), why, error)
+            offer_case(f"till-{name}", vouched(name, plain, broken), why, error)
             for name, (broken, why, error) in certificates.items()
         ),
-        _case("version", _resigned("v", b"\2" + body[1:]), "version 2", "OFFER_UNSUPPORTED"),
-        _case("malformed-prefix", "YM1:" + plain[5:], "another prefix", "OFFER_MALFORMED"),
-        _case("malformed-letter", plain[:-1] + "a", "outside the alphabet", "OFFER_MALFORMED"),
-        _case("malformed-blank", plain + " ", "a blank behind", "OFFER_MALFORMED"),
-        _case("malformed-short", _letters(raw[:247]), "247 bytes", "OFFER_MALFORMED"),
-        _case("malformed-long", _letters(raw.ljust(308, b"\0")), "308 bytes", "OFFER_MALFORMED"),
+        offer_case("version", _resigned("v", b"\2" + body[1:]), "version 2", "OFFER_UNSUPPORTED"),
+        offer_case("malformed-prefix", "YM1:" + plain[5:], "another prefix", "OFFER_MALFORMED"),
+        offer_case("malformed-letter", plain[:-1] + "a", "outside the alphabet", "OFFER_MALFORMED"),
+        offer_case("malformed-blank", plain + " ", "a blank behind", "OFFER_MALFORMED"),
+        offer_case("malformed-short", _letters(raw[:247]), "247 bytes", "OFFER_MALFORMED"),
+        offer_case(
+            "malformed-long", _letters(raw.ljust(308, b"\0")), "308 bytes", "OFFER_MALFORMED"
+        ),
     ]
 
 
 def _times_and_keys(plain: str) -> list[Case]:
-    unknown = _text("u", _certificate("u", key_id=0x6399))
-    use = _text("use", _certificate("use", key_id=LIST))
-    cut = _text("cut", _certificate("cut", key_id=TILL_CUT))
-    past = _text("past", _certificate("past", key_id=TILL_PAST))
-    early = _text("early", _certificate("early", issued=s(31)))
-    over = _text("over", _certificate("over", until=s(-30)))
+    unknown = offer_text("u", certificate_of("u", key_id=0x6399))
+    use = offer_text("use", certificate_of("use", key_id=LIST))
+    cut = offer_text("cut", certificate_of("cut", key_id=TILL_CUT))
+    past = offer_text("past", certificate_of("past", key_id=TILL_PAST))
+    early = offer_text("early", certificate_of("early", issued=s(31)))
+    over = offer_text("over", certificate_of("over", until=s(-30)))
     return [
-        _case("clock", plain, "before the trust list", "CLOCK_UNSURE", now=z(s(-10_801))),
-        _case("expired-list", plain, "", "TRUST_LIST_EXPIRED", trust_list="expired"),
-        _case("till-unknown", unknown, "no such key", "TILL_UNKNOWN"),
-        _case("till-use", use, "a key for revocation lists", "KEY_NOT_FOR_USE"),
-        _case("till-cut-off", cut, "certified before the cut-off", "KEY_CLOSED"),
-        _case("till-past", past, "verify-until reached", "KEY_CLOSED", now=z(s(2))),
-        _case("till-not-yet", early, "certified 31 s ahead", "TILL_NOT_YET_VALID"),
-        _case("till-expired", over, "over since 30 s", "TILL_EXPIRED"),
-        _case("not-yet", plain, "issued 31 s ahead", "OFFER_NOT_YET_VALID", now=z(s(-31))),
-        _case("expired", plain, "over since 30 s", "OFFER_EXPIRED", now=z(s(330))),
+        offer_case("clock", plain, "before the trust list", "CLOCK_UNSURE", now=z(s(-10_801))),
+        offer_case("expired-list", plain, "", "TRUST_LIST_EXPIRED", trust_list="expired"),
+        offer_case("till-unknown", unknown, "no such key", "TILL_UNKNOWN"),
+        offer_case("till-use", use, "a key for revocation lists", "KEY_NOT_FOR_USE"),
+        offer_case("till-cut-off", cut, "certified before the cut-off", "KEY_CLOSED"),
+        offer_case("till-past", past, "verify-until reached", "KEY_CLOSED", now=z(s(2))),
+        offer_case("till-not-yet", early, "certified 31 s ahead", "TILL_NOT_YET_VALID"),
+        offer_case("till-expired", over, "over since 30 s", "TILL_EXPIRED"),
+        offer_case("not-yet", plain, "issued 31 s ahead", "OFFER_NOT_YET_VALID", now=z(s(-31))),
+        offer_case("expired", plain, "over since 30 s", "OFFER_EXPIRED", now=z(s(330))),
     ]
 
 
@@ -214,15 +218,15 @@ def _forged(plain: str) -> list[Case]:
         ),
     }
     return [
-        _case(f"signature-{name}", text, "not signed by who should", error)
+        offer_case(f"signature-{name}", text, "not signed by who should", error)
         for name, (text, error) in offers.items()
     ]
 
 
 def offer_cases() -> dict[str, list[Case]]:
     """The sections of offer.json."""
-    certificate = _certificate("plain")
-    plain = _text("plain", certificate)
+    certificate = certificate_of("plain")
+    plain = offer_text("plain", certificate)
     made = {
         "institution": INSTITUTION.hex(),
         "terminal": TERMINAL.hex(),
@@ -297,6 +301,7 @@ def reader_cases() -> dict[str, list[Case]]:
             "a forgery leaves no trace",
             [(first, None), (forged, "HOLDER_SIGNATURE"), (later, None)],
         ),
+        "printed-twice": ("paper may come again", [(paper, None), (paper, None)]),
         "once-twice": ("a used code", [(one_time, None), (one_time, "ALREADY_SHOWN")]),
     }
     seen: list[Case] = [
@@ -311,7 +316,7 @@ def reader_cases() -> dict[str, list[Case]]:
         }
         for name, (why, scans) in stories.items()
     ]
-    asked = _text("plain", _certificate("plain"))
+    asked = offer_text("plain", certificate_of("plain"))
     paying = bound("pay", purpose=0x82, context=context_of(offer()))
     shown: list[tuple[str, Purpose, str]] = [
         (code_text.encode(first), Purpose.IDENTIFY, ""),

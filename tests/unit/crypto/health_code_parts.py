@@ -14,6 +14,7 @@ from crypto.healthcode.trust import TrustedKey, TrustList, Use, sign_trust_list
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from service.conformance.health_code import FORM, FixedNonceSigner
+from service.conformance.holder import write_amount
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 INDEX_ROOT = sm3(b"test index root")
@@ -42,7 +43,6 @@ PREFIX = {1: b"YM1 bound issuer\0", 2: b"YM1 once issuer\0", 3: b"YM1 printed is
 NOTE = {
     "form": "docs/health-code-format.md; all bytes in lower-case hex, instants in RFC 3339",
     "text": "bytes and text stand for each other; bytes null: the text must be refused",
-    "inspect": "what anybody reads off a code, expected key by key",
     "context": "the 32 bytes of an offer",
     "issue": "from the given fields, code nonce and signature nonce k exactly these bytes",
     "verify": "the verdict at `now` under the named trust list (default: current), signed by root;"
@@ -57,6 +57,8 @@ NOTE = {
     "offer": "what a phone takes from an offer at `now`, or why it takes none",
     "seen": "one reader's scans in their order, read to identify, no revocation list held",
     "shown_log": "the head behind each entry",
+    "trust_filled, rice_filled, open_lists_filled": "the same with `zeros` zero bytes behind the"
+    " last that is given in hex",
     "keys": "public test keys: they sign these examples and nothing else",
 }
 
@@ -142,6 +144,7 @@ def document(**sections: list[dict[str, object]]) -> dict[str, object]:
             "current": trust_list(NOW - timedelta(hours=3), NOW + day),
             "due": trust_list(NOW - 3 * day, NOW - day),
             "expired": trust_list(NOW - 20 * day, NOW - 8 * day),
+            "later": trust_list(NOW + 20 * day, NOW + 40 * day),
         },
         "keys": {
             "issuer": ISSUER.to_bytes().hex(),
@@ -198,7 +201,8 @@ def offer(**changes: object) -> dict[str, object]:
         "bill_id": sm3(b"bill")[:16].hex(),
         "amount_fen": 12_345,
     }
-    return fields | changes
+    fields |= changes
+    return fields | {"amount_fen": write_amount(int(str(fields["amount_fen"])))}
 
 
 def context_of(fields: dict[str, object]) -> bytes:

@@ -29,19 +29,19 @@ HEAD, ENTRY = 15, 57
 """Bytes before the entries; bytes of an entry without classes."""
 
 
-def _trust(sequence: int, *keys: TrustedKey) -> TrustList:
+def trust_of(sequence: int, *keys: TrustedKey) -> TrustList:
     return TrustList.of(sequence=sequence, made_at=NOW, next_at=NOW + 30 * DAY, keys=keys)
 
 
-PLAIN = _trust(7, trusted(BOUND, Use.BOUND), trusted(ONCE, Use.ONCE), voucher(TILL))
+PLAIN = trust_of(7, trusted(BOUND, Use.BOUND), trusted(ONCE, Use.ONCE), voucher(TILL))
 
 
-def _signed(listed: TrustList, label: str, root: str = "root") -> str:
+def signed_trust(listed: TrustList, label: str, root: str = "root") -> str:
     signer = FixedNonceSigner(private_key(root), nonce_hex(f"trust {label}"))
     return sign_trust_list(listed, signer).hex()
 
 
-def _forged(label: str, body: bytes) -> str:
+def forged_trust(label: str, body: bytes) -> str:
     """Any bytes, rightly signed by the root."""
     return (body + sign(ROOT, f"trust {label}", b"YM1 trust list\0" + body)).hex()
 
@@ -60,7 +60,7 @@ def _row(key: TrustedKey) -> Case:
     }
 
 
-def _taken(listed: TrustList) -> Case:
+def trust_taken(listed: TrustList) -> Case:
     return {
         "error": None,
         "sequence": listed.sequence,
@@ -70,37 +70,39 @@ def _taken(listed: TrustList) -> Case:
     }
 
 
-def _case(name: str, blob: str, why: str, expect: Case | str, **rest: object) -> Case:
+def trust_case(name: str, blob: str, why: str, expect: Case | str, **rest: object) -> Case:
     wanted = {"error": expect} if isinstance(expect, str) else expect
     return {"id": f"trust-{name}", "why": why, "list": blob, **rest, "expect": wanted}
 
 
 def _accepted() -> list[Case]:
     root, following = ROOT.public.compressed().hex(), NEXT_ROOT.public.compressed().hex()
-    every = _trust(
+    every = trust_of(
         9,
         trusted(BOUND, Use.BOUND, Use.ONCE, Use.PRINTED, life_max_s=86_400),
         trusted(CUT, Use.ONCE, cut_off=NOW),
         lister(LIST_CLASS, classes=frozenset({0, 1, 255})),
         voucher(TILL),
     )
-    empty = _trust(1)
+    empty = trust_of(1)
     return [
-        _case("ok-plain", _signed(PLAIN, "plain"), "three keys", _taken(PLAIN)),
-        _case("ok-everything", _signed(every, "every"), "each field used", _taken(every)),
-        _case("ok-empty", _signed(empty, "empty"), "no key at all", _taken(empty)),
-        _case(
+        trust_case("ok-plain", signed_trust(PLAIN, "plain"), "three keys", trust_taken(PLAIN)),
+        trust_case(
+            "ok-everything", signed_trust(every, "every"), "each field used", trust_taken(every)
+        ),
+        trust_case("ok-empty", signed_trust(empty, "empty"), "no key at all", trust_taken(empty)),
+        trust_case(
             "ok-next-root",
-            _signed(PLAIN, "next root", "next root"),
+            signed_trust(PLAIN, "next root", "next root"),
             "signed by the second of two pinned roots",
-            _taken(PLAIN),
+            trust_taken(PLAIN),
             roots=[root, following],
         ),
-        _case(
+        trust_case(
             "ok-same-sequence",
-            _signed(PLAIN, "same"),
+            signed_trust(PLAIN, "same"),
             "the newest one once more",
-            _taken(PLAIN),
+            trust_taken(PLAIN),
             newest_sequence=7,
         ),
     ]
@@ -108,11 +110,11 @@ def _accepted() -> list[Case]:
 
 def _malformed() -> dict[str, tuple[bytes, str]]:
     """Name to body and reason; all rightly signed."""
-    body = bytes.fromhex(_signed(PLAIN, "plain"))[:-64]
+    body = bytes.fromhex(signed_trust(PLAIN, "plain"))[:-64]
     head, entries = body[:HEAD], body[HEAD:]
     first, second, third = (entries[at * ENTRY :][:ENTRY] for at in range(3))
     classes = replace(PLAIN.keys[ONCE], classes=frozenset({1, 2}))
-    with_classes = bytes.fromhex(_signed(_trust(7, classes), "classes"))[:-64]
+    with_classes = bytes.fromhex(signed_trust(trust_of(7, classes), "classes"))[:-64]
     at = HEAD + 41
     uses = HEAD + 35
 
@@ -142,32 +144,36 @@ def _malformed() -> dict[str, tuple[bytes, str]]:
 
 def trust_cases() -> dict[str, list[Case]]:
     """The sections of trust.json."""
-    plain = bytes.fromhex(_signed(PLAIN, "plain"))
+    plain = bytes.fromhex(signed_trust(PLAIN, "plain"))
     body = plain[:-64]
     no_prefix = (body + sign(ROOT, "trust no prefix", body)).hex()
     refused = [
-        _case(name, _forged(name, broken), why, "LIST_MALFORMED")
+        trust_case(name, forged_trust(name, broken), why, "LIST_MALFORMED")
         for name, (broken, why) in _malformed().items()
     ]
     refused += [
-        _case("too-short", plain[-78:].hex(), "shorter than any list", "LIST_MALFORMED"),
-        _case("version", _forged("version", b"\2" + body[1:]), "version 2", "LIST_UNSUPPORTED"),
-        _case("stranger", _signed(PLAIN, "x", "stranger"), "no pinned root", "LIST_SIGNATURE"),
-        _case(
+        trust_case("too-short", plain[-78:].hex(), "shorter than any list", "LIST_MALFORMED"),
+        trust_case(
+            "version", forged_trust("version", b"\2" + body[1:]), "version 2", "LIST_UNSUPPORTED"
+        ),
+        trust_case(
+            "stranger", signed_trust(PLAIN, "x", "stranger"), "no pinned root", "LIST_SIGNATURE"
+        ),
+        trust_case(
             "root-not-pinned",
             plain.hex(),
             "another root is pinned",
             "LIST_SIGNATURE",
             roots=[NEXT_ROOT.public.compressed().hex()],
         ),
-        _case("no-prefix", no_prefix, "signed without the prefix", "LIST_SIGNATURE"),
-        _case(
+        trust_case("no-prefix", no_prefix, "signed without the prefix", "LIST_SIGNATURE"),
+        trust_case(
             "changed",
             (plain[:20] + bytes((plain[20] ^ 1,)) + plain[21:]).hex(),
             "a bit of a key changed",
             "LIST_SIGNATURE",
         ),
-        _case(
+        trust_case(
             "rolled-back",
             plain.hex(),
             "a newer one was seen",

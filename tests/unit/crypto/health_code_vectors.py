@@ -8,7 +8,20 @@ from pathlib import Path
 
 from crypto.healthcode import text as code_text
 from crypto.sm3 import sm3
+from tests.unit.crypto.health_code_edge_vectors import (
+    bound_edges,
+    once_edges,
+    printed_edges,
+    printed_issue_edges,
+)
 from tests.unit.crypto.health_code_holder_vectors import nonce_document
+from tests.unit.crypto.health_code_list_edge_vectors import (
+    filled_lists,
+    offer_edges,
+    open_lists_edges,
+    revoked_edges,
+    trust_edges,
+)
 from tests.unit.crypto.health_code_list_vectors import revocation_cases
 from tests.unit.crypto.health_code_more_vectors import bound_cases, printed_cases
 from tests.unit.crypto.health_code_offer_vectors import context_cases, offer_cases, reader_cases
@@ -67,10 +80,26 @@ def texts() -> list[dict[str, object]]:
     ]
 
 
-def with_rules(
-    sections: dict[str, list[dict[str, object]]], rules: list[dict[str, object]]
-) -> dict[str, list[dict[str, object]]]:
-    return sections | {"verify": sections["verify"] + rules}
+Sections = dict[str, list[dict[str, object]]]
+
+
+def revocation_edges() -> Sections:
+    return {"open_lists": open_lists_edges(), "verify": revoked_edges(), **filled_lists()}
+
+
+def joined(*parts: Sections) -> Sections:
+    """Sections of one name one behind the other."""
+    out: Sections = {}
+    for part in parts:
+        for name, cases in part.items():
+            out[name] = out.get(name, []) + cases
+    return out
+
+
+def printed_sections() -> Sections:
+    cases = printed_cases()
+    edges = {"issue": printed_issue_edges(cases["issue"][0]), "verify": printed_edges()}
+    return joined(cases, {"verify": printed_rules()}, edges)
 
 
 def all_documents() -> dict[str, dict[str, object]]:
@@ -82,13 +111,14 @@ def all_documents() -> dict[str, dict[str, object]]:
     return {
         "text.json": document(text=texts(), context=contexts),
         "one-time.json": document(
-            issue=once_issue(), verify=once_accepted() + once_malformed() + once_refused()
+            issue=once_issue(),
+            verify=once_accepted() + once_malformed() + once_refused() + once_edges(),
         ),
-        "bound.json": document(**with_rules(bound_cases(), bound_rules())),
-        "printed.json": document(**with_rules(printed_cases(), printed_rules())),
-        "trust.json": document(**trust_cases()),
-        "revocation.json": document(**revocation_cases()),
-        "offer.json": document(**offer_cases()),
+        "bound.json": document(**joined(bound_cases(), {"verify": bound_rules() + bound_edges()})),
+        "printed.json": document(**printed_sections()),
+        "trust.json": document(**joined(trust_cases(), trust_edges())),
+        "revocation.json": document(**joined(revocation_cases(), revocation_edges())),
+        "offer.json": document(**joined(offer_cases(), {"offer": offer_edges()})),
         "context.json": document(**context_cases()),
         "reader.json": document(**reader_cases()),
         "nonce.json": nonce_document(),

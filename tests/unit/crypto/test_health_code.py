@@ -274,6 +274,8 @@ def test_lists_of_any_age_say_what_they_can() -> None:
     verifier = CodeVerifier(TRUST)
     fresh = verifier.verify(printed.text, ANY, s(600), Listed(made_at=NOW))
     assert fresh.marks == ()
+    same_second = s(600) + timedelta(microseconds=999_999)
+    assert verifier.verify(printed.text, ANY, same_second, Listed(made_at=NOW)).marks == ()
     old = verifier.verify(printed.text, ANY, s(601), Listed(made_at=NOW))
     assert old.marks == (Mark.LIST_OLD,)
     assert verifier.verify(once(), ANY, s(1)).marks == ()
@@ -375,6 +377,11 @@ def test_broken_trust_lists_are_refused_even_when_signed() -> None:
             open_trust_list(flipped, [ROOT.public])
     with pytest.raises(ListRefused):
         open_trust_list(b"", [ROOT.public])
+
+
+def test_a_trust_list_is_due_after_its_making() -> None:
+    with pytest.raises(BadEncoding):
+        sign_trust_list(replace(TRUST, next_at=TRUST.made_at), ROOT)
 
 
 def test_two_trusted_keys_never_share_an_id() -> None:

@@ -111,6 +111,23 @@ def test_a_code_bound_to_an_offer_pays_at_that_till_only() -> None:
     assert reason_of(lambda: holder.show(s(3), Purpose.IDENTIFY, TILL)) is Reason.OTHER_PURPOSE
 
 
+def test_an_offer_that_ended_while_it_was_read_is_not_signed() -> None:
+    holder = Holder(HOLDER, credential(), 5.0)
+
+    def shown(seconds: int) -> object:
+        return holder.show(s(seconds), Purpose.PAY, TILL, offer_expires_at=s(60))
+
+    shown(84)
+    assert reason_of(lambda: shown(85)) is Reason.OFFER_EXPIRED
+    assert holder.show(s(86), Purpose.PAY, TILL).last_rise == holder.last_rise
+
+
+def test_a_phone_that_never_heard_the_server_shows_nothing() -> None:
+    holder = Holder(HOLDER, credential(), None)
+    assert reason_of(lambda: holder.show(s(0))) is Reason.CLOCK_UNSURE
+    assert reason_of(lambda: holder.wants_renewal(s(0))) is Reason.CLOCK_UNSURE
+
+
 class Faulty:
     """A signer that once in a while is hit by a fault."""
 

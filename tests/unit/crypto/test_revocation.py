@@ -30,6 +30,7 @@ from crypto.healthcode.revocation import (
     sign_revocation_list,
 )
 from crypto.healthcode.revocation_set import RevocationSet
+from crypto.healthcode.rice import COUNT_MAX
 from crypto.healthcode.trust import TrustList, Use, trust_list_of
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.keyring import KeyKind, KeyRing
@@ -187,6 +188,42 @@ def test_a_delta_never_makes_a_double_entry() -> None:
         apply_delta(old, delta)
 
 
+def test_a_delta_adds_nothing_that_its_base_holds() -> None:
+    old = full(ids(3, 9))
+    same = replace(old, sequence=2)
+    for removed in (array("Q"), array("Q", [0])):
+        delta = replace(make_delta(old, same), removed=removed, added=old.entries[:1])
+        with pytest.raises(ListRefused) as caught:
+            apply_delta(old, delta)
+        assert caught.value.refusal is ListRefusal.LIST_WRONG_BASE
+
+
+def test_a_delta_is_not_older_than_its_base_and_its_list_not_longer_than_any() -> None:
+    old, new = full(ids(3, 9)), full(ids(4, 9), 2)
+    delta = make_delta(old, new)
+    assert apply_delta(old, replace(delta, made_at=old.made_at)).entries == new.entries
+    longest = replace(old, entries=array("Q", range(1, COUNT_MAX + 1)))
+    one_more = replace(
+        delta,
+        removed=array("Q"),
+        added=array("Q", [0]),
+        digest=replace(new, entries=array("Q", range(COUNT_MAX + 1))).digest(),
+    )
+    for base, step in (
+        (old, replace(delta, made_at=old.made_at - MINUTE)),
+        (longest, one_more),
+    ):
+        with pytest.raises(ListRefused) as caught:
+            apply_delta(base, step)
+        assert caught.value.refusal is ListRefusal.LIST_WRONG_BASE
+
+
+def test_a_restarted_reader_opens_the_full_list_behind_its_newest_sequence() -> None:
+    old, new = full(ids(5, 1)), full(ids(6, 1), 2)
+    blobs = [signed(old), signed(make_delta(old, new))]
+    assert open_revocation_chain(blobs, TRUST, NOW + MINUTE, new.sequence) == new
+
+
 def test_a_chain_begins_with_a_full_list_and_ends_no_earlier_than_seen() -> None:
     old, new = full(ids(5, 1)), full(ids(6, 1), 2)
     delta = signed(make_delta(old, new))
@@ -289,6 +326,9 @@ def test_the_newer_of_class_and_province_answers() -> None:
     assert RevocationSet([whole]).covering(replace(head, code_class=9)) is whole
     assert RevocationSet([whole]).covering(replace(head, kind=Kind.ONCE)) is None
     assert RevocationSet([whole]).covering(replace(head, kind=Kind.PRINTED)) is None
+    at_once = replace(whole, made_at=own.made_at)
+    assert RevocationSet([own, at_once]).covering(head) is own
+    assert RevocationSet([at_once, own]).covering(head) is own
     newer = full([], 3)
     assert RevocationSet([own, whole]).with_list(newer).covering(head) is newer
     assert RevocationSet([own, whole]).newest_made_at == whole.made_at
