@@ -17,7 +17,7 @@ import asyncpg
 import httpx
 import msgspec
 
-from loadtests import limits, meter, people, replay, rows, sender, statements
+from loadtests import code_rows, limits, meter, people, replay, rows, sender, statements
 from loadtests.reader_rows import reader_rows
 from loadtests.rows import SECOND, Row
 from loadtests.settlements import run_locust
@@ -38,6 +38,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     settlements: int = 160
     users: int = 8
     replay_s: int = 15
+    overload_s: int = 60
 
 
 FULL = Size(people=200, codes_each=28, terminals=32, settlements=1000, users=16, replay_s=60)
@@ -68,6 +69,7 @@ def run(size: Size, folder: Path) -> Report:
         )
         texts = [json.loads(body)["text"] for body in shown.sent.bodies]
         scanned = rows.measured(system, lambda: sender.scan(system.base_url, texts, terminals))
+        bound = code_rows.measure(system, tokens, terminals)
         settled = _settle(system, people_file, size)
         cost = limits.mean(before, limits.cipher_cost())
         captured, own_record = asyncio.run(_capture(system))
@@ -75,6 +77,7 @@ def run(size: Size, folder: Path) -> Report:
         replayed = replay.replay(
             meter.dsn(system), captured, records, own_record, seconds=size.replay_s
         )
+        crowded = code_rows.overload_rows(system, tokens, size.overload_s)
         ready = httpx.get(f"{system.base_url}/readyz", trust_env=False).json()
         return Report(
             machine=asyncio.run(meter.machine(system, ready["cipher"]["sm2"])),
@@ -88,11 +91,13 @@ def run(size: Size, folder: Path) -> Report:
                     "token verify + code sign + verify after sign, keys held",
                 ),
                 rows.http_row(
-                    "scan: resolve a code",
+                    "resolve: one-time code",
                     scanned,
                     cost.verify_us,
                     "issuer verify, key held (terminals sign with HMAC-SM3)",
                 ),
+                *code_rows.code_rows(bound, cost),
+                *crowded,
                 _settle_row(settled, captured, replayed, size),
                 Row(
                     name="the same statements by pgbench",

@@ -66,12 +66,12 @@ def phones_of(enrolments: list[Enrolment], bodies: list[bytes]) -> list[Phone]:
     ]
 
 
-def show(phones: list[Phone], each: int, purpose: Purpose) -> list[str]:
+def show(phones: list[Phone], each: int, purpose: Purpose, *, first_seq: int = 0) -> list[str]:
     """``each`` showings of every phone at this moment, rising; in turn over the phones."""
     now = datetime.fromtimestamp(int(time.time()), UTC)
     keys = [PrivateKey.from_bytes(phone.secret) for phone in phones]
     return [
         show_bound(phone.credential, key, Moment(at=now, seq=seq, purpose=purpose)).text
-        for seq in range(each)
+        for seq in range(first_seq, first_seq + each)
         for phone, key in zip(phones, keys, strict=True)
     ]

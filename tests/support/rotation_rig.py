@@ -233,7 +233,6 @@ class Town:
 
     async def scanned(self, text: str) -> None:
         kiosk, key = secrets.choice(self.kiosks), secrets.token_hex(8)
-        kiosk_rig = self.any_rig()
         body = {"text": text, "purpose": "identify"}
         answer = await kiosk.send("POST", "/v1/terminal/scans", body, key=key)
         assert answer.status_code == 200, answer.text
