@@ -186,6 +186,23 @@ def code_serve(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
+def code_hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """What a reader's folder still owes the platform; offline."""
+    from service import hand_in
+
+    folder = Path(arguments.state)
+    try:
+        if arguments.confirm is not None:
+            say(hand_in.confirm(folder, arguments.confirm))
+        else:
+            for body in hand_in.bodies(folder):
+                say(body)
+    except (OSError, ValueError) as fault:
+        complain(f"yimatong code hand-in: {fault}")
+        return 2
+    return 0
+
+
 def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Write the OpenAPI document."""
     from service.openapi import document
@@ -254,6 +271,10 @@ def _add_code_verbs(code: Any) -> None:
     check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
     check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
     check.set_defaults(verb=code_verify)
+    owed = code.add_parser("hand-in", help="what a reader's folder still owes the platform")
+    owed.add_argument("--state", required=True, metavar="DIR", help="the folder of code verify")
+    owed.add_argument("--confirm", type=int, metavar="N", help="the platform has the first N")
+    owed.set_defaults(verb=code_hand_in)
     front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
     front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
     front.add_argument("--host", default="127.0.0.1")

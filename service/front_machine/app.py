@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -62,6 +62,14 @@ class VerifyBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     request_id: _Name = ""
     reader: _Name = ""
     offer: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+
+
+class ConfirmBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The platform has the first ``taken`` entries of ``log``: a hand-in's ``first`` and what its
+    answer said was taken, together."""
+
+    log: Annotated[str, msgspec.Meta(max_length=32)]
+    taken: Annotated[int, msgspec.Meta(ge=0)]
 
 
 _log = get_logger("front_machine")
@@ -151,6 +159,24 @@ class FrontMachine:
         self.check_caller(scope)
         return self._reader.status(self._clock.now())
 
+    def hand_in(self, scope: Scope) -> bytes | None:
+        """The next body for the platform."""
+        self.check_caller(scope)
+        body = self._reader.next_hand_in()
+        return None if body is None else msgspec.json.encode(body)
+
+    async def confirm(self, scope: Scope, receive: Receive) -> None:
+        """POST a ``ConfirmBody``."""
+        self.check_caller(scope)
+        try:
+            said = msgspec.json.decode(await _body_of(scope, receive), type=ConfirmBody)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise MalformedRequest("log and taken are wanted") from None
+        try:
+            self._reader.confirm(said.log, said.taken, self._clock.now())
+        except ValueError as fault:
+            raise MalformedRequest(str(fault)) from None
+
 
 async def _send(send: Send, status: int, kind: tuple[bytes, bytes], body: bytes) -> None:
     length = (b"content-length", b"%d" % len(body))
@@ -183,8 +209,18 @@ def create_front_app(reader: FolderReader, clock: Clock, secret: bytes | None) -
     def status(request: Request[Any, Any, Any]) -> Status:
         return machine.status(request.scope)
 
+    @get("/v1/shown-codes", sync_to_thread=False)
+    def hand_in(request: Request[Any, Any, Any]) -> Response[bytes | None]:
+        body = machine.hand_in(request.scope)
+        return Response(body, status_code=200 if body else 204, media_type="application/json")
+
+    @post("/v1/shown-codes/confirmation", status_code=200)
+    async def confirm(request: Request[Any, Any, Any]) -> Status:
+        await machine.confirm(request.scope, request.receive)
+        return machine.status(request.scope)
+
     framework = Litestar(
-        route_handlers=[status],
+        route_handlers=[status, hand_in, confirm],
         exception_handlers={HTTPException: _answer_fault, Exception: _answer_fault},
         openapi_config=None,
         logging_config=None,

@@ -25,7 +25,7 @@ from service.reader.lists import HeldLists, ListKeeper
 from service.reader.log_lines import ShownLine
 from service.reader.repair import repair
 from service.reader.seen import SeenMap
-from service.reader.shown_log import Damage, ShownLog
+from service.reader.shown_log import Damage, HandIn, ShownLog
 
 REPEATED_WITHIN_S = 600
 """After a restart, answers no older than this are given again."""
@@ -93,7 +93,7 @@ class FolderReader:
         self._revoked_files = revoked_files
         self._repairs = repairs
         state.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(state)
+        self._lock = lock_state(state)
         self._keeper = ListKeeper(state)
         self._seen = SeenMap(codes_max)
         self._answers = Answers()
@@ -109,6 +109,17 @@ class FolderReader:
     def log(self) -> ShownLog:
         """The shown log, to hand in and to sync."""
         return self._log
+
+    def next_hand_in(self) -> HandIn | None:
+        """The next body for ``POST /v1/terminal/shown-codes``; None when all is confirmed."""
+        return next(self._log.hand_ins(), None)
+
+    def confirm(self, log_id: str, taken: int, now: datetime) -> None:
+        """The platform has the first ``taken`` entries of that log. ``ValueError`` if it is not
+        this log, or has not so many."""
+        if log_id != self._log.log_id:
+            raise ValueError("the confirmation is for another log")
+        self._log.confirm(taken, int(now.timestamp()))
 
     def refresh(self, now: datetime) -> None:
         """Take newer lists if the files changed. Cheap when they did not."""
@@ -243,7 +254,7 @@ class FolderReader:
         os.close(self._lock)
 
 
-def _locked(state: Path) -> int:
+def lock_state(state: Path) -> int:
     """``ValueError`` when another reader owns the folder: two would not see each other's map."""
     handle = os.open(state / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:

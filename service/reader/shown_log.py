@@ -97,6 +97,11 @@ class ShownLog:
         return self._count
 
     @property
+    def log_id(self) -> str:
+        """This log's own id, 32 hexadecimal digits; another one after damage."""
+        return self._state.log
+
+    @property
     def taken(self) -> int:
         """Entries that the platform has confirmed."""
         return self._state.taken
