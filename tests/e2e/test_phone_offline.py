@@ -1,20 +1,24 @@
 """A phone that makes its own codes: enrolled online, shown with no network, renewed, forgotten."""
 
+import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from crypto.healthcode import text as code_text
-from crypto.healthcode.layout import BoundCode, Purpose, parse
+from crypto.healthcode.layout import BoundCode, Purpose, code_id, parse
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm2 import PrivateKey
 from service.web.assets import HOLDER, load_assets
 from tests.e2e.conftest import free_port, wait_until_served
+from tests.support.cut_off import run_cut_off
 from tests.support.page_backend import StandIn
 from tests.support.page_phones import PhoneDesk
 from tests.support.page_steps import (
@@ -82,6 +86,16 @@ def reads(system: StandIn, text: str, wanted: Purpose = Purpose.IDENTIFY) -> Bou
     return verdict.code
 
 
+def cut_off_reads(system: StandIn, text: str, folder: Path) -> dict[str, Any]:
+    """What ``yimatong code verify`` says in a namespace with no route, from the list alone."""
+    trust = folder / "trust.json"
+    trust.write_text(desk_of(system).trust_file())
+    command = [sys.executable, "-m", "service", "code", "verify", "--trust", str(trust)]
+    done = run_cut_off(command, text + "\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    return dict(json.loads(done.stdout))
+
+
 def enrolled(phone: BrowserContext, system: StandIn) -> Page:
     """A registered person before a code of this phone, the page kept for later."""
     page = phone.new_page()
@@ -103,7 +117,7 @@ def keep_picture(page: Page, name: str) -> None:
 
 
 def test_with_the_network_cut_the_page_opens_and_its_code_is_read(
-    phone: BrowserContext, system: StandIn
+    phone: BrowserContext, system: StandIn, tmp_path: Path
 ) -> None:
     page = enrolled(phone, system)
     online = reads(system, symbol_on(page))
@@ -116,6 +130,12 @@ def test_with_the_network_cut_the_page_opens_and_its_code_is_read(
     text = symbol_on(page)
     keep_picture(page, "offline.png")
     offline = reads(system, text)
+    told = cut_off_reads(system, text, tmp_path)
+    assert (told["valid"], told["kind"], told["code_id"]) == (
+        True,
+        "bound",
+        code_id(offline).hex(),
+    )
     assert text == shown_text(page)
     assert offline.rise > online.rise
     assert offline.credential() == online.credential()

@@ -5,21 +5,16 @@ forbids namespaces, unless YIMATONG_REQUIRE_BROWSER says that everything must ru
 """
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from crypto.healthcode import text as code_text
 from crypto.healthcode.layout import code_id, parse
+from tests.support.cut_off import run_cut_off
 from tests.support.reader_world import Phone, ReaderWorld
 
-ROOT = Path(__file__).resolve().parents[2]
 SHOW = """
 import socket, sys
 from datetime import UTC, datetime
@@ -36,33 +31,6 @@ print(show_bound(bytes.fromhex(credential), holder, moment).text)
 """
 NO_ROUTE = "no route: 101\n"
 """ENETUNREACH: there is no way out, not merely nobody who answers."""
-
-
-def cut_off() -> list[str]:
-    """What runs a command without any network; skips or fails where that cannot be."""
-    for flags in ("-n", "-rn"):
-        start = [shutil.which("unshare") or "unshare", flags]
-        try:
-            if subprocess.run([*start, "true"], capture_output=True, check=False).returncode == 0:
-                return start
-        except OSError:
-            continue
-    if os.environ.get("YIMATONG_REQUIRE_BROWSER"):
-        pytest.fail("network namespaces are needed here and the kernel forbids them")
-    pytest.skip("THE KERNEL FORBIDS NETWORK NAMESPACES: the cut-off reader was not tested")
-
-
-def run_cut_off(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*cut_off(), *command],
-        input=text,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-    )
 
 
 def shown(phone: Phone, at: datetime, seq: int = 0) -> str:
