@@ -37,8 +37,8 @@ class DemoHospital(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     application_id: str
     private_key: str
-    platform_key: str
-    """The platform's public key for answers, 65 bytes in hexadecimal."""
+    platform_keys: list[str]
+    """The platform's public keys for answers, 65 bytes each in hexadecimal."""
     merchant: str
     kiosk: DemoTerminal
     desk: DemoTerminal
@@ -54,12 +54,29 @@ def read_demo(settings: Settings) -> DemoHospital:
     return msgspec.json.decode(demo_file(settings).read_bytes(), type=DemoHospital)
 
 
+def keep_platform_keys(settings: Settings, keys: list[str]) -> None:
+    """The demo hospital believes these keys from now on; the file changes at one stroke."""
+    hospital = read_demo(settings)
+    if hospital.platform_keys == keys:
+        return
+    changed = msgspec.structs.replace(hospital, platform_keys=keys)
+    beside = demo_file(settings).with_name("demo.json.new")
+    beside.unlink(missing_ok=True)
+    write_private(beside, msgspec.json.encode(changed))
+    beside.replace(demo_file(settings))
+
+
+def _platform_keys(ctx: Context) -> list[str]:
+    return [public.to_bytes().hex() for _, public in institution.platform_keys(ctx)]
+
+
 async def prepare(settings: Settings) -> str:
     """Enrol the demo hospital if it is not; give a fresh activation code for a kiosk page."""
     async with open_context(settings, "run") as ctx:
         if not demo_file(settings).exists():
             hospital = await _enrol(ctx)
             write_private(demo_file(settings), msgspec.json.encode(hospital))
+        keep_platform_keys(settings, _platform_keys(ctx))
         hospital = read_demo(settings)
         _, institution_id = ctx.public_ids.parse(hospital.institution_id)
         _, code = await institution.enrol_terminal(
@@ -96,7 +113,7 @@ async def _enrol(ctx: Context) -> DemoHospital:
         name=row.name,
         application_id=ctx.public_ids.text(row.institution_id, application.application_id),
         private_key=key.to_bytes().hex(),
-        platform_key=institution.platform_key(ctx).to_bytes().hex(),
+        platform_keys=_platform_keys(ctx),
         merchant=MERCHANT,
         kiosk=await _activated(ctx, row.institution_id, "演示机器", public_place=True),
         desk=await _activated(ctx, row.institution_id, "演示窗口", public_place=False),

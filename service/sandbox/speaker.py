@@ -81,7 +81,8 @@ class Speaker:
             signed = answer_to_sign(status=answer.status_code, nonce=nonce, body=answer.content)
             if not self._check(signed, signature):
                 raise StepWrong(
-                    f"{method} {target}: the answer is not signed ({answer.status_code})"
+                    f"{method} {target}: no known key of the platform signed the answer"
+                    f" ({answer.status_code})"
                 )
         return answer
 
@@ -105,13 +106,15 @@ class Speaker:
 def as_hospital(client: httpx.AsyncClient, hospital: DemoHospital) -> Speaker:
     """The hospital's system, signing with SM2."""
     key = PrivateKey.from_bytes(bytes.fromhex(hospital.private_key))
-    platform = PublicKey.from_bytes(bytes.fromhex(hospital.platform_key))
+    platform = [PublicKey.from_bytes(bytes.fromhex(known)) for known in hospital.platform_keys]
     return Speaker(
         client,
         caller_id=hospital.application_id,
         scheme=SCHEME_APPLICATION,
         sign=key.sign,
-        check=lambda text, signature: len(signature) == 64 and platform.verify(text, signature),
+        check=lambda text, signature: (
+            len(signature) == 64 and any(known.verify(text, signature) for known in platform)
+        ),
     )
 
 

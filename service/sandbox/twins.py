@@ -21,7 +21,7 @@ from integrations.sandbox.wechatpay.faults import FaultPlan
 from integrations.sandbox.wechatpay.model import TwinPace
 from service.kernel.clock import SystemClock
 from service.kernel.logs import set_up_logs
-from service.sandbox.hospital import read_demo
+from service.sandbox.hospital import keep_platform_keys, read_demo
 from service.sandbox.keys import TwinSecrets, twins_file
 from service.settings import Settings, read_settings
 
@@ -45,8 +45,12 @@ def make_street(
     books: Path | None,
     pace: TwinPace | None = None,
     hospital: HospitalSettings | None = None,
+    keep_keys: Callable[[list[str]], None] = lambda _keys: None,
 ) -> Street:
-    """All twins; ``books`` is the folder of their books, None keeps them in memory."""
+    """All twins; ``books`` is the folder of their books, None keeps them in memory.
+
+    ``keep_keys`` is given the platform's keys that the hospital learnt.
+    """
     now = SystemClock().now
 
     def book(name: str) -> str:
@@ -61,7 +65,7 @@ def make_street(
         "realname": create_realname_twin(now, theirs.real_name_clients),
     }
     if hospital is not None:
-        twins["hospital"] = create_hospital_twin(hospital, client, now)
+        twins["hospital"] = create_hospital_twin(hospital, client, now, keep_keys)
     return Street(twins, title="Yimatong sandbox: twins of the partners, nothing here is real")
 
 
@@ -73,7 +77,7 @@ def hospital_settings(settings: Settings) -> HospitalSettings:
         keys=HospitalKeys(
             application_id=demo.application_id,
             private_key=demo.private_key,
-            platform_key=demo.platform_key,
+            platform_keys=demo.platform_keys,
         ),
         left_alone=frozenset({demo.kiosk.terminal_id, demo.desk.terminal_id}),
     )
@@ -87,7 +91,13 @@ def make_app() -> Any:
     books = settings.state_dir / "twins"
     books.mkdir(mode=0o700, exist_ok=True)
     client = httpx.AsyncClient(timeout=NOTICE_TIMEOUT_S, trust_env=False)
-    return make_street(theirs, client=client, books=books, hospital=hospital_settings(settings))
+    return make_street(
+        theirs,
+        client=client,
+        books=books,
+        hospital=hospital_settings(settings),
+        keep_keys=lambda keys: keep_platform_keys(settings, keys),
+    )
 
 
 def run_sandbox(settings: Settings) -> int:

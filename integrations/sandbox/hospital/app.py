@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +17,8 @@ from integrations.sandbox.hospital.visits import a_bill
 
 BILL_PREFIX = "HT"
 LOOP_S = 0.5
+KEYS_EVERY = timedelta(seconds=30)
+"""A real hospital asks once a day: the platform's next key is told two weeks ahead."""
 
 
 class HospitalSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +38,16 @@ class Hospital:
     """What the hospital remembers, and the calls it makes."""
 
     def __init__(
-        self, settings: HospitalSettings, client: httpx.AsyncClient, clock: Callable[[], datetime]
+        self,
+        settings: HospitalSettings,
+        client: httpx.AsyncClient,
+        clock: Callable[[], datetime],
+        keep_keys: Callable[[list[str]], None],
     ) -> None:
         self._settings = settings
+        self._keep_keys = keep_keys
+        self._keys = settings.keys.platform_keys
+        self._keys_due = clock()
         self._client = client
         self._clock = clock
         self._signer = Signer(settings.keys)
@@ -64,6 +73,18 @@ class Hospital:
             raise AnswerForged(target)
         answer.raise_for_status()
         return msgspec.json.decode(answer.content)
+
+    async def learn_platform_keys(self) -> None:
+        """Ask now and then which keys sign the platform's answers, and keep them."""
+        if self._clock() < self._keys_due:
+            return
+        told = await self.call("GET", "/v1/institution/platform-keys")
+        self._keys_due = self._clock() + KEYS_EVERY
+        keys = [key["public_key"] for key in told["keys"]]
+        if keys != self._keys:
+            self._signer.believe(keys)
+            self._keep_keys(keys)
+            self._keys = keys
 
     async def charge_new_patients(self) -> None:
         """Push a bill for each new scan, one open bill a patient."""
@@ -101,6 +122,7 @@ class Hospital:
         """Until cancelled; a platform that is away is tried again."""
         while True:
             try:
+                await self.learn_platform_keys()
                 await self.charge_new_patients()
                 if self.posting:
                     await self.post_settled()
@@ -131,10 +153,16 @@ def switch_posting(state: State, on: str) -> dict[str, bool]:
 
 
 def create_hospital_twin(
-    settings: HospitalSettings, client: httpx.AsyncClient, clock: Callable[[], datetime]
+    settings: HospitalSettings,
+    client: httpx.AsyncClient,
+    clock: Callable[[], datetime],
+    keep_keys: Callable[[list[str]], None] = lambda _keys: None,
 ) -> Litestar:
-    """The application; its loop runs while its lifespan does."""
-    hospital = Hospital(settings, client, clock)
+    """The application; its loop runs while its lifespan does.
+
+    ``keep_keys`` is given the platform's public keys, in hexadecimal, whenever they changed.
+    """
+    hospital = Hospital(settings, client, clock, keep_keys)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:

@@ -10,11 +10,11 @@ from crypto.sm2 import PrivateKey, PublicKey
 
 
 class HospitalKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """The application's id and SM2 key, and the platform's public key, both in hexadecimal."""
+    """The application's id and SM2 key, and the platform's public keys, all in hexadecimal."""
 
     application_id: str
     private_key: str
-    platform_key: str
+    platform_keys: list[str]
 
     def __repr__(self) -> str:
         return f"HospitalKeys({self.application_id!r})"
@@ -33,7 +33,12 @@ class Signer:
     def __init__(self, keys: HospitalKeys) -> None:
         self._application_id = keys.application_id
         self._key = PrivateKey.from_bytes(bytes.fromhex(keys.private_key))
-        self._platform = PublicKey.from_bytes(bytes.fromhex(keys.platform_key))
+        self._platform: list[PublicKey] = []
+        self.believe(keys.platform_keys)
+
+    def believe(self, platform_keys: list[str]) -> None:
+        """From now on the platform signs with one of these, at most eight."""
+        self._platform = [PublicKey.from_bytes(bytes.fromhex(key)) for key in platform_keys[-8:]]
 
     def sign(
         self, method: str, host: str, target: str, body: bytes, *, key: str, at: datetime
@@ -61,4 +66,5 @@ class Signer:
             raw = base64.b64decode(signature, validate=True)
         except ValueError:
             return False
-        return len(raw) == 64 and self._platform.verify(f"{status}\n{nonce}\n".encode() + body, raw)
+        text = f"{status}\n{nonce}\n".encode() + body
+        return len(raw) == 64 and any(key.verify(text, raw) for key in self._platform)
