@@ -40,6 +40,13 @@ where institution_id = $1 and holder_id = $2 and state = 'ACTIVE' and not_before
   and not_after >= $3
 order by created_at desc, certificate_id
 """
+LIST_UNREVOKED = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where institution_id = $1 and holder_id = $2 and state = 'ACTIVE'
+order by created_at desc, certificate_id
+"""
 LIST_ENDING = """
 select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
   public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
@@ -48,12 +55,19 @@ where not_after >= $1 and not_after <= $2
 order by not_after, certificate_id
 limit $3
 """
-COUNT_OTHER_HOLDERS = """
-select (
-  select count(*) from certificate where public_key = $1 and holder_id <> $2
-) + (
-  select count(*) from application where public_key = $1 and application_id <> $2
-)
+LIST_OF_KEY = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where public_key = $1
+order by created_at, certificate_id
+"""
+LIST_BARE = """
+select institution_id, application_id, name, public_key, scopes, state, created_at, row_mac,
+  key_until
+from application
+where public_key = $1
+order by created_at, application_id
 """
 REVOKE = """
 update certificate
@@ -138,6 +152,13 @@ async def list_active(
     return await list_rows(conn, HeldCertificate, LIST_ACTIVE, institution_id, holder_id, now)
 
 
+async def list_unrevoked(
+    conn: Connection, institution_id: int, holder_id: int
+) -> list[HeldCertificate]:
+    """All of them, the expired ones too, newest first."""
+    return await list_rows(conn, HeldCertificate, LIST_UNREVOKED, institution_id, holder_id)
+
+
 async def list_ending(
     conn: Connection, since: datetime, until: datetime, limit: int
 ) -> list[HeldCertificate]:
@@ -145,10 +166,14 @@ async def list_ending(
     return await list_rows(conn, HeldCertificate, LIST_ENDING, since, until, limit)
 
 
-async def count_other_holders(conn: Connection, public_key: bytes, holder_id: int) -> int:
-    """How often somebody else holds this key, by certificate or bare."""
-    found: int = await conn.fetchval(COUNT_OTHER_HOLDERS, public_key, holder_id)
-    return found
+async def list_of_key(conn: Connection, public_key: bytes) -> list[HeldCertificate]:
+    """Every certificate of a key, whoever holds it, the oldest first."""
+    return await list_rows(conn, HeldCertificate, LIST_OF_KEY, public_key)
+
+
+async def list_bare(conn: Connection, public_key: bytes) -> list[EnrolledApplication]:
+    """Every application with that bare key, be it ended or not, the oldest first."""
+    return await list_rows(conn, EnrolledApplication, LIST_BARE, public_key)
 
 
 async def revoke(conn: Connection, row: HeldCertificate) -> bool:
