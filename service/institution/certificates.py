@@ -263,10 +263,16 @@ async def held_by(ctx: Context, institution_id: int, holder_id: int) -> list[Hel
 
 
 async def ending_within(ctx: Context, within: timedelta) -> list[HeldCertificate]:
-    """Everybody's certificates that end within that time from now, the first to end first."""
+    """Everybody's certificates that end within that time from now, the first to end first.
+
+    Raises ``RowTampered``.
+    """
     now = ctx.clock.now()
     async with connection(ctx.pool) as conn:
-        return await store_certificates.list_ending(conn, now, now + within, 10_000)
+        ending = await store_certificates.list_ending(conn, now, now + within, 10_000)
+    for one in ending:
+        ctx.sealer.check_mac("certificate", one.mac_parts(), one.row_mac)
+    return ending
 
 
 async def chain_with_root(ctx: Context, held: HeldCertificate) -> str:

@@ -6,7 +6,6 @@ from service.institution.model import (
     AuthorityRow,
     EnrolledApplication,
     HeldCertificate,
-    RevokedLine,
 )
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
 
@@ -99,11 +98,18 @@ update certificate_authority
 set crl_fresh_until = null, crl_number = crl_number + 1
 where key_version = $1
 """
-LIST_REVOKED = """
-select serial_no, revoked_at, reason
+LIST_OF_AUTHORITY = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
 from certificate
-where authority_version = $1 and state = 'REVOKED' and not_after >= $2
+where authority_version = $1 and not_after >= $2
 order by serial_no
+"""
+FIND_BY_SERIAL = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where issuer = $1 and serial_no = $2
 """
 
 
@@ -236,6 +242,13 @@ async def stale_crl(conn: Connection, version: int) -> None:
     await execute(conn, STALE_CRL, version)
 
 
-async def list_revoked(conn: Connection, version: int, since: datetime) -> list[RevokedLine]:
-    """What stands in the list, by serial number."""
-    return await list_rows(conn, RevokedLine, LIST_REVOKED, version, since)
+async def list_of_authority(
+    conn: Connection, version: int, since: datetime
+) -> list[HeldCertificate]:
+    """Of our authority, ending at ``since`` or later, revoked or not, by serial number."""
+    return await list_rows(conn, HeldCertificate, LIST_OF_AUTHORITY, version, since)
+
+
+async def find_by_serial(conn: Connection, issuer: str, serial_no: bytes) -> HeldCertificate | None:
+    """By the issuer's name and its number."""
+    return await find_row(conn, HeldCertificate, FIND_BY_SERIAL, issuer, serial_no)

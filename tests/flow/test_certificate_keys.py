@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -10,7 +11,7 @@ import pytest
 from crypto.certificates import make_name, make_request
 from crypto.sm2 import PrivateKey
 from service.institution import actions as institution
-from service.institution import certificates, store
+from service.institution import caller_keys, certificates, store
 from service.institution.model import HeldCertificate, HolderKind, RevocationReason
 from service.institution.problems import (
     CertificateKeyEnded,
@@ -20,8 +21,9 @@ from service.institution.problems import (
 from service.kernel.database import transaction
 from service.kernel.problems import RowTampered, StateConflict
 from tests.support.callers import ApplicationCaller
-from tests.support.certificate_rig import Rig, certificate_rig, refused, renewed, works
+from tests.support.certificate_rig import Rig, certificate_rig, crl_of, refused, renewed, works
 from tests.support.database import DatabaseServer
+from tests.unit.crypto.certificate_parts import ROOT, a_crl, authority, certify
 
 WAITING = """
 select count(*) from pg_stat_activity
@@ -182,3 +184,80 @@ async def waiting(rig: Rig, count: int) -> None:
                 return
             await asyncio.sleep(0.02)
     raise AssertionError("nobody waits for a lock")
+
+
+def alarms(rig: Rig) -> float:
+    labels = {"kind": "certificate-list-stopped"}
+    return rig.ctx.metrics.registry.get_sample_value("yimatong_alarms_total", labels) or 0
+
+
+FREED = "update certificate set state = 'ACTIVE', reason = null, revoked_at = null"
+
+
+async def test_a_row_freed_by_sql_stops_the_list_and_the_last_good_one_stays(rig: Rig) -> None:
+    his, held = await rig.certified()
+    serial = int.from_bytes(held.serial_no)
+    await revoked(rig, held, RevocationReason.KEY_COMPROMISE)
+    good = await crl_of(rig)
+    assert good.find(serial) is not None
+    async with rig.ctx.pool.acquire() as conn:
+        await conn.execute(FREED)
+    rig.clock.advance(timedelta(minutes=6))
+    assert (await crl_of(rig)).encoded == good.encoded
+    assert alarms(rig) == 1
+    with pytest.raises(RowTampered):
+        await certificates.ending_within(rig.ctx, timedelta(days=400))
+    _, application_id = rig.ctx.public_ids.parse(his.caller_id)
+    async with rig.ctx.pool.acquire() as conn:
+        row = await store.find_application(conn, held.institution_id, application_id)
+        assert row is not None
+        with pytest.raises(RowTampered):
+            await caller_keys.accepted_keys(rig.ctx, conn, row)
+    rig.clock.advance(timedelta(days=8))
+    answer = await rig.client.get("/v1/lists/certificates.crl")
+    refused(answer, 500, "internal-error")
+
+
+async def test_no_list_is_signed_over_a_row_that_was_never_listed_and_freed(rig: Rig) -> None:
+    _, held = await rig.certified()
+    await revoked(rig, held, RevocationReason.KEY_COMPROMISE)
+    async with rig.ctx.pool.acquire() as conn:
+        await conn.execute(FREED)
+    answer = await rig.client.get("/v1/lists/certificates.crl")
+    refused(answer, 500, "internal-error")
+    assert alarms(rig) == 1
+
+
+@pytest.mark.parametrize("away", ["put back", "deleted"])
+async def test_what_a_list_named_stays_named_though_its_row_is_gone(rig: Rig, away: str) -> None:
+    _, held = await rig.certified()
+    await revoked(rig, held, RevocationReason.KEY_COMPROMISE)
+    good = await crl_of(rig)
+    async with rig.ctx.pool.acquire() as conn:
+        if away == "put back":
+            await conn.execute(f"{FREED}, row_mac = $1", held.row_mac)
+        else:
+            await conn.execute("delete from certificate")
+    rig.clock.advance(timedelta(minutes=6))
+    assert (await crl_of(rig)).encoded == good.encoded
+    assert alarms(rig) == 1
+
+
+async def test_a_revoked_certificate_leaves_the_list_a_week_after_its_end(rig: Rig) -> None:
+    _, held = await rig.certified()
+    await revoked(rig, held, RevocationReason.SUPERSEDED)
+    serial = int.from_bytes(held.serial_no)
+    rig.clock.advance(held.not_after - rig.clock.now() + timedelta(days=6))
+    assert (await crl_of(rig)).find(serial) is not None
+    rig.clock.advance(timedelta(days=2))
+    assert (await crl_of(rig)).find(serial) is None
+    assert alarms(rig) == 0
+
+
+async def test_a_list_that_is_not_ours_is_not_given_out(rig: Rig) -> None:
+    await rig.certified()
+    foreign = a_crl(certify(ROOT, ROOT, authority()), ROOT.key, 7)
+    await crl_of(rig)
+    async with rig.ctx.pool.acquire() as conn:
+        await conn.execute("update certificate_authority set crl = $1", foreign.encoded)
+    refused(await rig.client.get("/v1/lists/certificates.crl"), 500, "internal-error")
