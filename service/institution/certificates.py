@@ -10,6 +10,7 @@ from service.institution import (
     actions,
     authority,
     caller_keys,
+    certificate_audit,
     key_history,
     store,
     store_certificates,
@@ -77,10 +78,12 @@ async def enrol_application(
         holder_id=application.application_id,
     )
     row = await _certified(ctx, holder, wish, outside)
+    await certificate_audit.prepare(ctx)
     async with transaction(ctx.pool) as conn:
         await key_history.check_free(ctx, conn, key, holder.holder_id)
         await store.insert_application(conn, application)
         await _insert(conn, row)
+        await certificate_audit.note(conn, ctx, "certificate.enrolled", row, by_holder=False)
     _log.info("certificate.added", serial=row.serial_no.hex(), outside=outside is not None)
     return row
 
@@ -122,6 +125,7 @@ async def _add(ctx: Context, holder: Holder, wish: Wish, *, by_holder: bool) -> 
     """The holder's row is locked, so that two at once are counted and a revocation is seen."""
     outside, key = _judged(ctx, wish)
     row = await _certified(ctx, holder, wish, outside)
+    await certificate_audit.prepare(ctx)
     async with transaction(ctx.pool) as conn:
         application = await _locked_holder(ctx, conn, holder)
         if by_holder and (
@@ -135,6 +139,7 @@ async def _add(ctx: Context, holder: Holder, wish: Wish, *, by_holder: bool) -> 
         await _insert(conn, row)
         if application is not None:
             await _bound_bare_key(ctx, conn, application, key)
+        await certificate_audit.note(conn, ctx, "certificate.added", row, by_holder=by_holder)
     _log.info("certificate.added", serial=row.serial_no.hex(), outside=outside is not None)
     return row
 
@@ -296,6 +301,7 @@ async def revoke(
     row.
     """
     ids = (institution_id, certificate_id)
+    await certificate_audit.prepare(ctx)
     async with transaction(ctx.pool) as conn:
         row = await store_certificates.find_certificate(conn, *ids)
         if row is None or holder_id not in (None, row.holder_id):
@@ -308,6 +314,9 @@ async def revoke(
         if row.state is CertificateState.REVOKED:
             return row
         revoked = await _revoke(ctx, conn, row, reason)
+        await certificate_audit.note(
+            conn, ctx, "certificate.revoked", revoked, by_holder=holder_id is not None
+        )
     _log.warning("certificate.revoked", serial=revoked.serial_no.hex(), reason=reason.value)
     return revoked
 
@@ -343,6 +352,7 @@ async def revoke_all(
 
     Raises ``NotFound``, ``RowTampered``; then nothing is revoked.
     """
+    await certificate_audit.prepare(ctx)
     async with transaction(ctx.pool) as conn:
         application = await store.lock_application(conn, institution_id, application_id)
         if application is None:
@@ -350,8 +360,12 @@ async def revoke_all(
         active = await store_certificates.list_unrevoked(conn, institution_id, application_id)
         for one in active:
             ctx.sealer.check_mac("certificate", one.mac_parts(), one.row_mac)
-            await _revoke(ctx, conn, one, reason)
+            gone = await _revoke(ctx, conn, one, reason)
+            await certificate_audit.note(conn, ctx, "certificate.revoked", gone, by_holder=False)
         await _bound_bare_key(ctx, conn, application, None)
+        await certificate_audit.note_all_revoked(
+            conn, ctx, institution_id, application_id, reason.value
+        )
     for one in active:
         _log.warning("certificate.revoked", serial=one.serial_no.hex(), reason=reason.value)
     return len(active)

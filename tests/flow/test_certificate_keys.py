@@ -21,7 +21,15 @@ from service.institution.problems import (
 from service.kernel.database import transaction
 from service.kernel.problems import RowTampered, StateConflict
 from tests.support.callers import ApplicationCaller
-from tests.support.certificate_rig import Rig, certificate_rig, crl_of, refused, renewed, works
+from tests.support.certificate_rig import (
+    TARGET,
+    Rig,
+    certificate_rig,
+    crl_of,
+    refused,
+    renewed,
+    works,
+)
 from tests.support.database import DatabaseServer
 from tests.unit.crypto.certificate_parts import ROOT, a_crl, authority, certify
 
@@ -261,3 +269,29 @@ async def test_a_list_that_is_not_ours_is_not_given_out(rig: Rig) -> None:
     async with rig.ctx.pool.acquire() as conn:
         await conn.execute("update certificate_authority set crl = $1", foreign.encoded)
     refused(await rig.client.get("/v1/lists/certificates.crl"), 500, "internal-error")
+
+
+async def test_every_act_is_in_the_audit_log(rig: Rig) -> None:
+    his, _ = await rig.certified()
+    holder = application_of(rig, his)
+    answer = await renewed(his, PrivateKey.generate())
+    path = f"{TARGET}/{answer.json()['certificate_id']}/revocation"
+    for _ in range(2):
+        assert (await his.send("POST", path, {"reason": "superseded"})).status_code == 200
+    refused(
+        await renewed(his, PrivateKey.generate(), csr="x" * 64), 422, "certificate-request-refused"
+    )
+    ids = (holder.institution_id, holder.holder_id)
+    await certificates.revoke_all(rig.ctx, *ids, RevocationReason.KEY_COMPROMISE)
+    async with rig.ctx.pool.acquire() as conn:
+        rows = await conn.fetch(
+            "select record_id, action, actor_kind, actor_id, institution_id from audit_entry"
+        )
+    assert {(row["record_id"], row["institution_id"]) for row in rows} == {(0, ids[0])}
+    assert sorted((row["action"], row["actor_kind"], row["actor_id"]) for row in rows) == [
+        ("application.keys-revoked", "operator", 0),
+        ("certificate.added", "application", ids[1]),
+        ("certificate.enrolled", "operator", 0),
+        ("certificate.revoked", "application", ids[1]),
+        ("certificate.revoked", "operator", 0),
+    ]
