@@ -27,7 +27,7 @@ from service.kernel.clock import SystemClock
 from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
 from service.kernel.outside_roots import OutsideRoots
-from service.kernel.problems import NotFound, Problem
+from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
 from service.wiring import DatabaseAddressMissing, install_ciphers, open_context
 
@@ -50,6 +50,10 @@ def main(argv: Sequence[str], settings: Settings) -> int:
         return _refused(str(fault))
     except Problem as problem:
         return _refused(f"{problem.code}: {problem}")
+    except RowTampered as tampered:
+        return _refused(
+            f"a row of the table {tampered} was changed by something else than Yimatong"
+        )
     return 0
 
 

@@ -9,7 +9,7 @@ import msgspec
 from crypto.keyring import Key, KeyKind
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import hmac_sm3, sm3
-from service.institution import caller_keys, rules, store
+from service.institution import caller_keys, key_history, rules, store
 from service.institution.model import (
     Activated,
     CallerState,
@@ -22,7 +22,7 @@ from service.institution.model import (
 )
 from service.institution.problems import ActivationRefused, AlreadyEnrolled, InstitutionSuspended
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection
+from service.kernel.database import Connection, connection, transaction
 from service.kernel.entry import Proved
 from service.kernel.principals import Application, Terminal
 from service.kernel.problems import NonceReused, NotAuthenticated, NotFound, Overloaded
@@ -83,15 +83,31 @@ async def list_institutions(ctx: Context) -> list[Institution]:
 
 
 async def enrol_application(
+    ctx: Context, institution_id: int, *, name: str, public_key: bytes, scopes: frozenset[str]
+) -> EnrolledApplication:
+    """Enrol by a bare key, which counts until certificates take its place.
+
+    Raises as ``application_row`` does; ``CertificateKeyEnded``, ``CertificateKeyTaken``.
+    """
+    row = await application_row(
+        ctx, institution_id, name=name, public_key=public_key, scopes=scopes, key_until=None
+    )
+    async with transaction(ctx.pool) as conn:
+        await key_history.check_free(ctx, conn, row.public_key, row.application_id)
+        await store.insert_application(conn, row)
+    return row
+
+
+async def application_row(
     ctx: Context,
     institution_id: int,
     *,
     name: str,
     public_key: bytes,
     scopes: frozenset[str],
-    key_until: datetime | None = None,
+    key_until: datetime | None,
 ) -> EnrolledApplication:
-    """Enrol by a bare key, which counts until ``key_until``, or for good.
+    """A new application, not stored yet; its bare key counts until ``key_until``, or for good.
 
     Raises ``BadKey`` for a key that is not a point, ``NotFound``, ``ValueError`` (scopes).
     """
@@ -108,10 +124,7 @@ async def enrol_application(
         row_mac=b"",
         key_until=key_until,
     )
-    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("application", row.mac_parts()))
-    async with connection(ctx.pool) as conn:
-        await store.insert_application(conn, row)
-    return row
+    return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("application", row.mac_parts()))
 
 
 async def enrol_terminal(

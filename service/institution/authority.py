@@ -1,9 +1,11 @@
 """Our own small certificate authority: a root for each version of its key, and its lists.
 
 The root certificate's content follows from the key alone; it is signed once and kept. A list is
-signed when somebody asks and the last one is older than five minutes or something was revoked.
+signed when somebody asks and the last one is older than five minutes or something was revoked. It
+is signed only over rows that hold: when one does not, the last good list stays, with an alarm.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -11,6 +13,7 @@ import msgspec
 
 from crypto.certificates import (
     Certificate,
+    CertificateRefused,
     Crl,
     CrlOrder,
     Order,
@@ -31,10 +34,11 @@ from crypto.signing import Signer
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import sm3
 from service.institution import store_certificates
-from service.institution.model import AuthorityRow
+from service.institution.model import AuthorityRow, CertificateState, HeldCertificate
 from service.kernel.context import Context
 from service.kernel.database import connection
-from service.kernel.problems import InvariantBroken, NotFound, Overloaded
+from service.kernel.logs import get_logger
+from service.kernel.problems import InvariantBroken, NotFound, Overloaded, RowTampered
 
 CRL_FRESH = timedelta(minutes=5)
 CRL_LIFE = timedelta(days=7)
@@ -42,6 +46,8 @@ BACKDATED = timedelta(minutes=5)
 """For holders whose clock is a little behind."""
 LIST_TRIES = 5
 AUTHORITY_NAME = "Yimatong Certificate Authority"
+
+_log = get_logger("certificates")
 
 
 class Authority(msgspec.Struct, frozen=True):
@@ -137,7 +143,8 @@ def certify(
 async def revocation_list(ctx: Context, version: int | None) -> Crl:
     """The newest list of a version of our authority; of the one that issues now for None.
 
-    Raises ``NotFound``; ``Overloaded`` when certificates are revoked faster than lists are signed.
+    Raises ``NotFound``; ``Overloaded`` when certificates are revoked faster than lists are signed;
+    ``RowTampered`` when none can be signed and none is left.
     """
     by = await current(ctx) if version is None else await of_version(ctx, version)
     for _ in range(LIST_TRIES):
@@ -146,28 +153,86 @@ async def revocation_list(ctx: Context, version: int | None) -> Crl:
         if row is None:
             raise InvariantBroken("the authority's certificate was not kept")
         now = ctx.clock.now()
+        last = _kept_list(by, row)
         left = (row.crl_fresh_until or now) - now
-        if row.crl is not None and timedelta(0) < left <= CRL_FRESH:
-            return read_crl(row.crl)
-        made = await _sign_list(ctx, by, row, now)
+        if last is not None and timedelta(0) < left <= CRL_FRESH:
+            return last
+        try:
+            made = await _sign_list(ctx, by, row, last)
+        except RowTampered:
+            ctx.metrics.alarms.labels("certificate-list-stopped").inc()
+            _log.error("certificate_list.stopped", authority=by.version, alarm=True)
+            if last is None or last.next_at is None or last.next_at <= now:
+                raise
+            return last
         if made is not None:
             return made
     raise Overloaded("the list of revoked certificates is being signed; try again")
 
 
-async def _sign_list(ctx: Context, by: Authority, row: AuthorityRow, now: datetime) -> Crl | None:
-    """A new list, published; None when somebody was faster or something was revoked meanwhile."""
+def _kept_list(by: Authority, row: AuthorityRow) -> Crl | None:
+    """The list signed last. Raises ``RowTampered`` when our authority did not sign it."""
+    if row.crl is None:
+        return None
+    try:
+        kept = read_crl(row.crl)
+    except CertificateRefused:
+        raise RowTampered("certificate_authority") from None
+    if not kept.is_signed_by(by.root.public):
+        raise RowTampered("certificate_authority")
+    return kept
+
+
+async def _sign_list(
+    ctx: Context, by: Authority, row: AuthorityRow, last: Crl | None
+) -> Crl | None:
+    """A new list, published; None when somebody was faster or something was revoked meanwhile.
+
+    Raises ``RowTampered``.
+    """
+    now = ctx.clock.now()
     number = row.crl_number + 1
     async with connection(ctx.pool) as conn:
-        lines = await store_certificates.list_revoked(conn, by.version, now - CRL_LIFE)
-        revoked = [
-            Revoked(int.from_bytes(line.serial_no), line.revoked_at, Reason(line.reason.value))
-            for line in lines
-        ]
-        order = CrlOrder(number=number, made_at=now, next_at=now + CRL_LIFE, revoked=revoked)
-        crl = issue_crl(order, by.root, by.signer)
-        kept = msgspec.structs.replace(
-            row, crl=crl.encoded, crl_number=number, crl_fresh_until=now + CRL_FRESH
-        )
+        held = await store_certificates.list_of_authority(conn, by.version, now - CRL_LIFE)
+    await asyncio.to_thread(_check_rows, ctx, held)
+    revoked = [line for one in held if (line := _line(one)) is not None]
+    if last is not None:
+        await _check_none_lost(ctx, by, last, {line.serial for line in revoked})
+    order = CrlOrder(number=number, made_at=now, next_at=now + CRL_LIFE, revoked=revoked)
+    crl = issue_crl(order, by.root, by.signer)
+    kept = msgspec.structs.replace(
+        row, crl=crl.encoded, crl_number=number, crl_fresh_until=now + CRL_FRESH
+    )
+    async with connection(ctx.pool) as conn:
         stored = await store_certificates.store_crl(conn, kept, was=row.crl_number)
     return crl if stored else None
+
+
+def _check_rows(ctx: Context, held: list[HeldCertificate]) -> None:
+    """The rows that say ACTIVE too: a revoked one may have been made to."""
+    for one in held:
+        ctx.sealer.check_mac("certificate", one.mac_parts(), one.row_mac)
+
+
+def _line(held: HeldCertificate) -> Revoked | None:
+    if held.revoked_at is None or held.reason is None:
+        return None
+    return Revoked(int.from_bytes(held.serial_no), held.revoked_at, Reason(held.reason.value))
+
+
+async def _check_none_lost(ctx: Context, by: Authority, last: Crl, serials: set[int]) -> None:
+    """What the last list named is named again, or ended long ago.
+
+    A row that was deleted, or put back as it was before, has no MAC that fails.
+    """
+    since = ctx.clock.now() - CRL_LIFE
+    issuer = by.root.subject.rfc4514_string()
+    for serial in {line.serial_number for line in last.parsed} - serials:
+        size = (serial.bit_length() + 7) // 8
+        async with connection(ctx.pool) as conn:
+            row = await store_certificates.find_by_serial(conn, issuer, serial.to_bytes(size))
+        if row is None:
+            raise RowTampered("certificate")
+        _check_rows(ctx, [row])
+        if row.state is not CertificateState.REVOKED or row.not_after >= since:
+            raise RowTampered("certificate")

@@ -1,15 +1,24 @@
 """Certificates of callers: issue by request, take in from outside, renew, revoke, list."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
 from crypto.certificates import Certificate, CertificateRefused, read_chain, read_request
 from crypto.pem import write_block
-from service.institution import actions, authority, caller_keys, store, store_certificates
+from service.institution import (
+    actions,
+    authority,
+    caller_keys,
+    certificate_audit,
+    key_history,
+    store,
+    store_certificates,
+)
 from service.institution.model import (
     CallerState,
     CertificateState,
+    EnrolledApplication,
     HeldCertificate,
     HolderKind,
     RevocationReason,
@@ -55,17 +64,28 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 async def enrol_application(
     ctx: Context, institution_id: int, *, name: str, scopes: frozenset[str], wish: Wish
 ) -> HeldCertificate:
-    """A new application that proves itself by certificate only. Raises as ``add`` does."""
-    _, key = _judged(ctx, wish)
-    row = await actions.enrol_application(
+    """A new application that proves itself by certificate only; both are stored, or neither.
+
+    Raises as ``add`` does.
+    """
+    outside, key = _judged(ctx, wish)
+    application = await actions.application_row(
         ctx, institution_id, name=name, public_key=key, scopes=scopes, key_until=ctx.clock.now()
     )
     holder = Holder(
         institution_id=institution_id,
         holder_kind=HolderKind.APPLICATION,
-        holder_id=row.application_id,
+        holder_id=application.application_id,
     )
-    return await add(ctx, holder, wish)
+    row = await _certified(ctx, holder, wish, outside)
+    await certificate_audit.prepare(ctx)
+    async with transaction(ctx.pool) as conn:
+        await key_history.check_free(ctx, conn, key, holder.holder_id)
+        await store.insert_application(conn, application)
+        await _insert(conn, row)
+        await certificate_audit.note(conn, ctx, "certificate.enrolled", row, by_holder=False)
+    _log.info("certificate.added", serial=row.serial_no.hex(), outside=outside is not None)
+    return row
 
 
 async def renew(
@@ -88,43 +108,61 @@ async def renew(
         ]
         if certificate is None or certificate.subject not in subjects:
             raise CertificateNotAccepted("SUBJECT_MISMATCH: an operator takes in the first one")
-    return await add(ctx, holder, wish)
+    return await _add(ctx, holder, wish, by_holder=True)
 
 
 async def add(ctx: Context, holder: Holder, wish: Wish) -> HeldCertificate:
-    """Issue by request, or take in from outside.
+    """Issue by request, or take in from outside, as the operator.
 
     Raises ``NotFound``, ``CertificateRequestRefused``, ``CertificateNotAccepted``,
-    ``CertificateKeyTaken``, ``TooManyCertificates``, ``MalformedRequest``. The name in a request
-    is not taken over: ours says whose the key is.
+    ``CertificateKeyEnded``, ``CertificateKeyTaken``, ``TooManyCertificates``,
+    ``MalformedRequest``. The name in a request is not taken over: ours says whose the key is.
     """
-    outside, public_key = _judged(ctx, wish)
-    institution = await actions.get_institution(ctx, holder.institution_id)
-    row = None
-    if outside is None:
-        request = read_request(wish.csr or "")
-        by = await authority.current(ctx)
-        label = ctx.public_ids.text(holder.institution_id, holder.holder_id)
-        made = authority.certify(
-            ctx, by, request.public, (label, institution.name[:NAME_LENGTH], institution.code)
-        )
-        row = _row(ctx, holder, made, chain=made.pem(), version=by.version)
-    else:
-        row = _row(ctx, holder, outside, chain=_tidy_chain(wish.chain or ""), version=None)
+    return await _add(ctx, holder, wish, by_holder=False)
+
+
+async def _add(ctx: Context, holder: Holder, wish: Wish, *, by_holder: bool) -> HeldCertificate:
+    """The holder's row is locked, so that two at once are counted and a revocation is seen."""
+    outside, key = _judged(ctx, wish)
+    row = await _certified(ctx, holder, wish, outside)
+    await certificate_audit.prepare(ctx)
     async with transaction(ctx.pool) as conn:
-        await _check_holder(conn, holder)
-        if await store_certificates.count_other_holders(conn, public_key, holder.holder_id):
-            raise CertificateKeyTaken
-        now = ctx.clock.now()
+        application = await _locked_holder(ctx, conn, holder)
+        if by_holder and (
+            application is None or not await caller_keys.accepted_keys(ctx, conn, application)
+        ):
+            raise StateConflict("everything that could sign was revoked meanwhile")
+        await key_history.check_free(ctx, conn, key, holder.holder_id)
         held = await caller_keys.valid(ctx, conn, holder.institution_id, holder.holder_id)
         if len(held) >= VALID_MAX:
             raise TooManyCertificates
-        if not await store_certificates.insert_certificate(conn, row):
-            raise CertificateKeyTaken("the certificate is registered already")
-        if holder.holder_kind is HolderKind.APPLICATION:
-            await _bound_bare_key(ctx, conn, holder, public_key, now)
+        await _insert(conn, row)
+        if application is not None:
+            await _bound_bare_key(ctx, conn, application, key)
+        await certificate_audit.note(conn, ctx, "certificate.added", row, by_holder=by_holder)
     _log.info("certificate.added", serial=row.serial_no.hex(), outside=outside is not None)
     return row
+
+
+async def _certified(
+    ctx: Context, holder: Holder, wish: Wish, outside: Certificate | None
+) -> HeldCertificate:
+    """The row of the outside certificate, or of one that our authority signs now; not stored."""
+    if outside is not None:
+        return _row(ctx, holder, outside, chain=_tidy_chain(wish.chain or ""), version=None)
+    institution = await actions.get_institution(ctx, holder.institution_id)
+    request = read_request(wish.csr or "")
+    by = await authority.current(ctx)
+    label = ctx.public_ids.text(holder.institution_id, holder.holder_id)
+    made = authority.certify(
+        ctx, by, request.public, (label, institution.name[:NAME_LENGTH], institution.code)
+    )
+    return _row(ctx, holder, made, chain=made.pem(), version=by.version)
+
+
+async def _insert(conn: Connection, row: HeldCertificate) -> None:
+    if not await store_certificates.insert_certificate(conn, row):
+        raise CertificateKeyTaken("the certificate is registered already")
 
 
 def _judged(ctx: Context, wish: Wish) -> tuple[Certificate | None, bytes]:
@@ -180,28 +218,35 @@ def _sealed(ctx: Context, row: HeldCertificate) -> HeldCertificate:
     return msgspec.structs.replace(row, row_mac=mac)
 
 
-async def _check_holder(conn: Connection, holder: Holder) -> None:
-    """Raises ``NotFound`` for a holder that is not there or was revoked."""
-    find = (
-        store.find_application
-        if holder.holder_kind is HolderKind.APPLICATION
-        else store.find_terminal
-    )
-    found = await find(conn, holder.institution_id, holder.holder_id)
-    if found is None or found.state is CallerState.REVOKED:
+async def _locked_holder(
+    ctx: Context, conn: Connection, holder: Holder
+) -> EnrolledApplication | None:
+    """Lock whom the certificate shall name; the row when it is an application.
+
+    Raises ``NotFound`` for a holder that is not there or was revoked; ``RowTampered``.
+    """
+    ids = (holder.institution_id, holder.holder_id)
+    if holder.holder_kind is HolderKind.TERMINAL:
+        terminal = await store.lock_terminal(conn, *ids)
+        if terminal is None or terminal.state is CallerState.REVOKED:
+            raise NotFound
+        ctx.sealer.check_mac("terminal", terminal.mac_parts(), terminal.row_mac)
+        return None
+    application = await store.lock_application(conn, *ids)
+    if application is None or application.state is CallerState.REVOKED:
         raise NotFound
+    ctx.sealer.check_mac("application", application.mac_parts(), application.row_mac)
+    return application
 
 
 async def _bound_bare_key(
-    ctx: Context, conn: Connection, holder: Holder, certified: bytes | None, now: datetime
+    ctx: Context, conn: Connection, row: EnrolledApplication, certified: bytes | None
 ) -> None:
     """The bare key ends in a week; at once when it is the key certified now, or for None.
 
-    An earlier end stands.
+    ``row`` is locked. An earlier end stands.
     """
-    row = await store.find_application(conn, holder.institution_id, holder.holder_id)
-    if row is None:
-        raise NotFound
+    now = ctx.clock.now()
     ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
     until = now if certified in (None, row.public_key) else now + BARE_KEY_OVERLAP
     if row.key_until is not None and row.key_until <= until:
@@ -223,10 +268,16 @@ async def held_by(ctx: Context, institution_id: int, holder_id: int) -> list[Hel
 
 
 async def ending_within(ctx: Context, within: timedelta) -> list[HeldCertificate]:
-    """Everybody's certificates that end within that time from now, the first to end first."""
+    """Everybody's certificates that end within that time from now, the first to end first.
+
+    Raises ``RowTampered``.
+    """
     now = ctx.clock.now()
     async with connection(ctx.pool) as conn:
-        return await store_certificates.list_ending(conn, now, now + within, 10_000)
+        ending = await store_certificates.list_ending(conn, now, now + within, 10_000)
+    for one in ending:
+        ctx.sealer.check_mac("certificate", one.mac_parts(), one.row_mac)
+    return ending
 
 
 async def chain_with_root(ctx: Context, held: HeldCertificate) -> str:
@@ -249,43 +300,72 @@ async def revoke(
     ``holder_id``: whose it must be. Counts at the next request everywhere: every process reads the
     row.
     """
+    ids = (institution_id, certificate_id)
+    await certificate_audit.prepare(ctx)
     async with transaction(ctx.pool) as conn:
-        row = await store_certificates.find_certificate(conn, institution_id, certificate_id)
+        row = await store_certificates.find_certificate(conn, *ids)
         if row is None or holder_id not in (None, row.holder_id):
+            raise NotFound
+        await _lock_holder_of(conn, row)
+        row = await store_certificates.find_certificate(conn, *ids)
+        if row is None:
             raise NotFound
         ctx.sealer.check_mac("certificate", row.mac_parts(), row.row_mac)
         if row.state is CertificateState.REVOKED:
             return row
-        revoked = _sealed(
-            ctx,
-            msgspec.structs.replace(
-                row,
-                state=CertificateState.REVOKED,
-                reason=reason,
-                revoked_at=ctx.clock.now().replace(microsecond=0),
-            ),
+        revoked = await _revoke(ctx, conn, row, reason)
+        await certificate_audit.note(
+            conn, ctx, "certificate.revoked", revoked, by_holder=holder_id is not None
         )
-        if not await store_certificates.revoke(conn, revoked):
-            raise StateConflict
-        if revoked.authority_version is not None:
-            await store_certificates.stale_crl(conn, revoked.authority_version)
     _log.warning("certificate.revoked", serial=revoked.serial_no.hex(), reason=reason.value)
+    return revoked
+
+
+async def _lock_holder_of(conn: Connection, row: HeldCertificate) -> None:
+    """So that nothing is certified beside the revocation; a holder that is gone stops none."""
+    if row.holder_kind is HolderKind.APPLICATION:
+        await store.lock_application(conn, row.institution_id, row.holder_id)
+    else:
+        await store.lock_terminal(conn, row.institution_id, row.holder_id)
+
+
+async def _revoke(
+    ctx: Context, conn: Connection, row: HeldCertificate, reason: RevocationReason
+) -> HeldCertificate:
+    """``row`` was read and checked under its holder's lock, and is not revoked yet."""
+    at = ctx.clock.now().replace(microsecond=0)
+    revoked = msgspec.structs.replace(
+        row, state=CertificateState.REVOKED, reason=reason, revoked_at=at
+    )
+    revoked = _sealed(ctx, revoked)
+    if not await store_certificates.revoke(conn, revoked):
+        raise StateConflict
+    if revoked.authority_version is not None:
+        await store_certificates.stale_crl(conn, revoked.authority_version)
     return revoked
 
 
 async def revoke_all(
     ctx: Context, institution_id: int, application_id: int, reason: RevocationReason
 ) -> int:
-    """Everything an application could sign with, its bare key included; tells how many."""
-    holder = Holder(
-        institution_id=institution_id,
-        holder_kind=HolderKind.APPLICATION,
-        holder_id=application_id,
-    )
-    held = await held_by(ctx, institution_id, application_id)
-    active = [one for one in held if one.state is CertificateState.ACTIVE]
-    for one in active:
-        await revoke(ctx, institution_id, one.certificate_id, reason)
+    """Everything an application could sign with, its bare key included; tells how many.
+
+    Raises ``NotFound``, ``RowTampered``; then nothing is revoked.
+    """
+    await certificate_audit.prepare(ctx)
     async with transaction(ctx.pool) as conn:
-        await _bound_bare_key(ctx, conn, holder, None, ctx.clock.now())
+        application = await store.lock_application(conn, institution_id, application_id)
+        if application is None:
+            raise NotFound
+        active = await store_certificates.list_unrevoked(conn, institution_id, application_id)
+        for one in active:
+            ctx.sealer.check_mac("certificate", one.mac_parts(), one.row_mac)
+            gone = await _revoke(ctx, conn, one, reason)
+            await certificate_audit.note(conn, ctx, "certificate.revoked", gone, by_holder=False)
+        await _bound_bare_key(ctx, conn, application, None)
+        await certificate_audit.note_all_revoked(
+            conn, ctx, institution_id, application_id, reason.value
+        )
+    for one in active:
+        _log.warning("certificate.revoked", serial=one.serial_no.hex(), reason=reason.value)
     return len(active)

@@ -203,14 +203,6 @@ class AuthorityRow(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class RevokedLine(msgspec.Struct, frozen=True):
-    """What the revocation list says of one certificate."""
-
-    serial_no: bytes
-    revoked_at: datetime
-    reason: RevocationReason
-
-
 class MerchantAccount(msgspec.Struct, frozen=True, kw_only=True):
     """Which merchant account of a provider collects for an institution. We never hold funds."""
 

@@ -51,6 +51,14 @@ class CertificateKeyTaken(Problem):
     title = "The key or certificate is in use by another caller"
 
 
+class CertificateKeyEnded(Problem):
+    """The key was revoked, or ended as a bare key: it is never taken again, from nobody."""
+
+    code = "certificate-key-ended"
+    status = 409
+    title = "The key was revoked and is not taken again"
+
+
 class TooManyCertificates(Problem):
     """The holder has as many valid certificates as are allowed; revoke one that is not used."""
 

@@ -42,6 +42,13 @@ select institution_id, application_id, name, public_key, scopes, state, created_
 from application
 where institution_id = $1 and application_id = $2
 """
+LOCK_APPLICATION = """
+select institution_id, application_id, name, public_key, scopes, state, created_at, row_mac,
+  key_until
+from application
+where institution_id = $1 and application_id = $2
+for update
+"""
 INSERT_TERMINAL = """
 insert into terminal (
   institution_id, terminal_id, name, public_place, activation_hash, activation_until, state,
@@ -54,6 +61,13 @@ select institution_id, terminal_id, name, public_place, key_sealed, activation_h
   activation_until, state, created_at, row_mac
 from terminal
 where institution_id = $1 and terminal_id = $2
+"""
+LOCK_TERMINAL = """
+select institution_id, terminal_id, name, public_place, key_sealed, activation_hash,
+  activation_until, state, created_at, row_mac
+from terminal
+where institution_id = $1 and terminal_id = $2
+for update
 """
 FIND_BY_ACTIVATION = """
 select institution_id, terminal_id, name, public_place, key_sealed, activation_hash,
@@ -155,6 +169,22 @@ async def find_application(
     return await find_row(
         conn, EnrolledApplication, GET_APPLICATION, institution_id, application_id
     )
+
+
+async def lock_application(
+    conn: Connection, institution_id: int, application_id: int
+) -> EnrolledApplication | None:
+    """By id, locked until the transaction ends."""
+    return await find_row(
+        conn, EnrolledApplication, LOCK_APPLICATION, institution_id, application_id
+    )
+
+
+async def lock_terminal(
+    conn: Connection, institution_id: int, terminal_id: int
+) -> EnrolledTerminal | None:
+    """By id, locked until the transaction ends."""
+    return await find_row(conn, EnrolledTerminal, LOCK_TERMINAL, institution_id, terminal_id)
 
 
 async def insert_terminal(conn: Connection, row: EnrolledTerminal) -> None:

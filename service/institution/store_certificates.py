@@ -6,7 +6,6 @@ from service.institution.model import (
     AuthorityRow,
     EnrolledApplication,
     HeldCertificate,
-    RevokedLine,
 )
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
 
@@ -40,6 +39,13 @@ where institution_id = $1 and holder_id = $2 and state = 'ACTIVE' and not_before
   and not_after >= $3
 order by created_at desc, certificate_id
 """
+LIST_UNREVOKED = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where institution_id = $1 and holder_id = $2 and state = 'ACTIVE'
+order by created_at desc, certificate_id
+"""
 LIST_ENDING = """
 select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
   public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
@@ -48,12 +54,19 @@ where not_after >= $1 and not_after <= $2
 order by not_after, certificate_id
 limit $3
 """
-COUNT_OTHER_HOLDERS = """
-select (
-  select count(*) from certificate where public_key = $1 and holder_id <> $2
-) + (
-  select count(*) from application where public_key = $1 and application_id <> $2
-)
+LIST_OF_KEY = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where public_key = $1
+order by created_at, certificate_id
+"""
+LIST_BARE = """
+select institution_id, application_id, name, public_key, scopes, state, created_at, row_mac,
+  key_until
+from application
+where public_key = $1
+order by created_at, application_id
 """
 REVOKE = """
 update certificate
@@ -85,11 +98,18 @@ update certificate_authority
 set crl_fresh_until = null, crl_number = crl_number + 1
 where key_version = $1
 """
-LIST_REVOKED = """
-select serial_no, revoked_at, reason
+LIST_OF_AUTHORITY = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
 from certificate
-where authority_version = $1 and state = 'REVOKED' and not_after >= $2
+where authority_version = $1 and not_after >= $2
 order by serial_no
+"""
+FIND_BY_SERIAL = """
+select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
+  public_key, chain, not_before, not_after, state, reason, revoked_at, created_at, row_mac
+from certificate
+where issuer = $1 and serial_no = $2
 """
 
 
@@ -138,6 +158,13 @@ async def list_active(
     return await list_rows(conn, HeldCertificate, LIST_ACTIVE, institution_id, holder_id, now)
 
 
+async def list_unrevoked(
+    conn: Connection, institution_id: int, holder_id: int
+) -> list[HeldCertificate]:
+    """All of them, the expired ones too, newest first."""
+    return await list_rows(conn, HeldCertificate, LIST_UNREVOKED, institution_id, holder_id)
+
+
 async def list_ending(
     conn: Connection, since: datetime, until: datetime, limit: int
 ) -> list[HeldCertificate]:
@@ -145,10 +172,14 @@ async def list_ending(
     return await list_rows(conn, HeldCertificate, LIST_ENDING, since, until, limit)
 
 
-async def count_other_holders(conn: Connection, public_key: bytes, holder_id: int) -> int:
-    """How often somebody else holds this key, by certificate or bare."""
-    found: int = await conn.fetchval(COUNT_OTHER_HOLDERS, public_key, holder_id)
-    return found
+async def list_of_key(conn: Connection, public_key: bytes) -> list[HeldCertificate]:
+    """Every certificate of a key, whoever holds it, the oldest first."""
+    return await list_rows(conn, HeldCertificate, LIST_OF_KEY, public_key)
+
+
+async def list_bare(conn: Connection, public_key: bytes) -> list[EnrolledApplication]:
+    """Every application with that bare key, be it ended or not, the oldest first."""
+    return await list_rows(conn, EnrolledApplication, LIST_BARE, public_key)
 
 
 async def revoke(conn: Connection, row: HeldCertificate) -> bool:
@@ -211,6 +242,13 @@ async def stale_crl(conn: Connection, version: int) -> None:
     await execute(conn, STALE_CRL, version)
 
 
-async def list_revoked(conn: Connection, version: int, since: datetime) -> list[RevokedLine]:
-    """What stands in the list, by serial number."""
-    return await list_rows(conn, RevokedLine, LIST_REVOKED, version, since)
+async def list_of_authority(
+    conn: Connection, version: int, since: datetime
+) -> list[HeldCertificate]:
+    """Of our authority, ending at ``since`` or later, revoked or not, by serial number."""
+    return await list_rows(conn, HeldCertificate, LIST_OF_AUTHORITY, version, since)
+
+
+async def find_by_serial(conn: Connection, issuer: str, serial_no: bytes) -> HeldCertificate | None:
+    """By the issuer's name and its number."""
+    return await find_row(conn, HeldCertificate, FIND_BY_SERIAL, issuer, serial_no)

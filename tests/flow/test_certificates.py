@@ -1,11 +1,9 @@
 """Applications by certificate, over HTTP: get, renew, revoke; from us and from outside."""
 
 import base64
-import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
@@ -21,22 +19,27 @@ from crypto.certificates import (
     read_chain,
     read_crl,
 )
-from crypto.keyring import KeyKind, KeyRing
+from crypto.keyring import KeyKind
 from crypto.sm2 import PrivateKey
 from service.app import create_app
-from service.institution import actions as institution
 from service.institution import certificates
-from service.institution.model import HeldCertificate, Institution, RevocationReason
-from service.kernel.context import Context
+from service.institution.model import RevocationReason
 from service.kernel.live_ring import LiveRing
-from service.kernel.outside_roots import OutsideRoots
 from service.kernel.problems import RowTampered
 from tests.support.app import a_client, a_context
 from tests.support.callers import ApplicationCaller
-from tests.support.clock import FakeClock
+from tests.support.certificate_rig import (
+    TARGET,
+    Rig,
+    certificate_rig,
+    crl_of,
+    refused,
+    renewed,
+    works,
+)
 from tests.support.database import DatabaseServer
-from tests.support.identity_rig import CIPHER, PAGES, IdentityRig
-from tests.support.rings import OVERLAP, RingInHand, rekey
+from tests.support.identity_rig import CIPHER, PAGES
+from tests.support.rings import OVERLAP, rekey
 from tests.unit.crypto.certificate_parts import (
     DAY,
     HOSPITAL,
@@ -49,79 +52,12 @@ from tests.unit.crypto.certificate_parts import (
     certify,
 )
 
-TARGET = "/v1/institution/certificates"
-
-
-class Rig(IdentityRig):
-    """One hospital; its application may come by certificate."""
-
-    def __init__(self, ctx: Context, client: httpx.AsyncClient, dsn: str) -> None:
-        self.ctx = ctx
-        self.dsn = dsn
-        self.client = client
-        self.hospital: Institution
-        self.hand: RingInHand
-
-    def caller(self, held: HeldCertificate, key: PrivateKey) -> ApplicationCaller:
-        caller_id = self.ctx.public_ids.text(held.institution_id, held.holder_id)
-        platform = institution.platform_key(self.ctx)
-        return ApplicationCaller(self.client, self.clock, caller_id, key, platform)
-
-    async def certified(self) -> tuple[ApplicationCaller, HeldCertificate]:
-        """An application that was enrolled by its request."""
-        key = PrivateKey.generate()
-        held = await certificates.enrol_application(
-            self.ctx,
-            self.hospital.institution_id,
-            name="测试系统",
-            scopes=frozenset({"bill"}),
-            wish=certificates.Wish(csr=make_request(make_name("any"), key)),
-        )
-        return self.caller(held, key), held
-
 
 @pytest.fixture
 async def rig(postgres: DatabaseServer, migrated: str, tmp_path: Path) -> AsyncIterator[Rig]:
-    """A database of its own: there is one authority in each."""
-    hand = RingInHand(KeyRing.generate_for_development(NOW))
-    async with (
-        postgres.database(migrated) as dsn,
-        a_context(dsn, clock=FakeClock(NOW), ring=hand.live()) as bare,
-    ):
-        ctx = msgspec.structs.replace(bare, outside_roots=OutsideRoots(tmp_path))
-        async with a_client(create_app(ctx, CIPHER, PAGES)) as client:
-            rig = Rig(ctx, client, dsn)
-            rig.hand = hand
-            rig.hospital = await rig.enrol("H99000100001")
-            yield rig
-
-
-async def renewed(
-    his: ApplicationCaller, key: PrivateKey, *, by: PrivateKey | None = None, **body: str
-) -> httpx.Response:
-    """Ask for a certificate of ``key``."""
-    wish = body or {"csr": make_request(make_name("any"), by or key)}
-    return await his.send("POST", TARGET, wish, key=secrets.token_hex(8))
-
-
-async def works(his: ApplicationCaller) -> bool:
-    """Whether a signed request is answered."""
-    answer = await his.send("GET", TARGET)
-    assert answer.status_code in (200, 401), answer.text
-    return answer.status_code == 200
-
-
-def refused(answer: httpx.Response, status: int, code: str, word: str = "") -> None:
-    body = answer.json()
-    assert (answer.status_code, body["code"]) == (status, code), body
-    assert word in body.get("detail", "")
-
-
-async def crl_of(rig: Rig) -> Any:
-    answer = await rig.client.get("/v1/lists/certificates.crl")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "application/pkix-crl"
-    return read_crl(answer.content)
+    """Its folder of outside roots is ``tmp_path``."""
+    async with certificate_rig(postgres, migrated, tmp_path) as made:
+        yield made
 
 
 async def test_renewal_under_use_fails_no_request(rig: Rig) -> None:

@@ -22,8 +22,9 @@ from service.certificates_cli import main
 from service.cli import main as yimatong
 from service.installation import prepare_keys
 from service.institution import actions as institution
-from service.institution.model import MovedAmounts, NewInstitution
+from service.institution.model import Institution, MovedAmounts, NewInstitution
 from service.kernel.clock import SystemClock
+from service.kernel.context import Context
 from service.settings import Settings, read_settings
 from service.wiring import open_context
 from tests.unit.crypto.certificate_parts import DAY, HOSPITAL, NOW, ROOT, a_crl, authority, caller
@@ -64,21 +65,25 @@ class Operator:
         return said.out if status == 0 else said.err
 
 
+async def enrolled(ctx: Context) -> Institution:
+    return await institution.enrol_institution(
+        ctx,
+        NewInstitution(
+            code=CODE,
+            name="测试医院",
+            insurance_region="990001",
+            level=3,
+            moved_amounts=MovedAmounts.ADJUST,
+        ),
+    )
+
+
 async def test_from_request_to_revocation(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator = Operator(settings, capsys)
     async with open_context(settings, "test") as ctx:
-        hospital = await institution.enrol_institution(
-            ctx,
-            NewInstitution(
-                code=CODE,
-                name="测试医院",
-                insurance_region="990001",
-                level=3,
-                moved_amounts=MovedAmounts.ADJUST,
-            ),
-        )
+        hospital = await enrolled(ctx)
         kiosk, _ = await institution.enrol_terminal(
             ctx, hospital.institution_id, name="测试机", public_place=True
         )
@@ -121,6 +126,15 @@ async def test_from_request_to_revocation(
         "crl --authority 9",
     ):
         assert (await operator.type(wrong, status=2)).startswith("yimatong certificates: ")
+    await tells_of_a_changed_row(operator)
+
+
+async def tells_of_a_changed_row(operator: Operator) -> None:
+    """In one line, with nothing listed."""
+    async with open_context(operator.settings, "test") as ctx, ctx.pool.acquire() as conn:
+        await conn.execute("update certificate set not_after = not_after - interval '1 day'")
+    said = await operator.type("list --within 366", status=2)
+    assert "a row of the table certificate was changed" in said
 
 
 async def test_files_are_shown_and_judged_offline(
