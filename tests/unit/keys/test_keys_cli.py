@@ -171,7 +171,7 @@ def test_check_speaks_until_the_keys_are_backed_up_and_listed(place: Place) -> N
     place.do("backup", place.path("backup"), words)
     assert place.run("check") == (0, "")
     assert place.do("rotate", "--due") == "no kind is due\n"
-    assert "File exists" in place.refused("backup", place.path("backup"), words)
+    assert "backup is there already" in place.refused("backup", place.path("backup"), words)
 
 
 @pytest.mark.parametrize("intact", [False, True])

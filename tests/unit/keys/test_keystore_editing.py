@@ -150,6 +150,27 @@ def test_a_backup_put_back_keeps_the_file_that_was_there(tmp_path: Path) -> None
     editor.put_back(RING, [entry("restore")], replace=True)
     assert editor.file.load().keys == RING.keys
     assert (tmp_path / "keystore.before-restore").read_bytes() == b"damaged"
+    first = editor.file.path.read_bytes()
+    newer = rotate_token(RING)
+    editor.put_back(newer, [entry("restore")], replace=True)
+    assert (tmp_path / "keystore.before-restore").read_bytes() == b"damaged"
+    assert (tmp_path / "keystore.before-restore-2").read_bytes() == first
+    assert editor.file.load().keys == newer.keys
+
+
+@pytest.mark.parametrize("content", [b"zz", b"\xff", b"00" * 31, b""])
+def test_a_restore_without_a_master_key_leaves_the_keystore_where_it_was(
+    tmp_path: Path, content: bytes
+) -> None:
+    editor = an_editor(tmp_path, RING)
+    before, master = editor.file.path.read_bytes(), editor.file.master_file.read_bytes()
+    editor.file.master_file.write_bytes(content)
+    with pytest.raises(KeystoreUnreadable, match="no master key"):
+        editor.put_back(RING, [entry("restore")], replace=True)
+    assert editor.file.path.read_bytes() == before
+    assert not (tmp_path / "keystore.before-restore").exists()
+    editor.file.master_file.write_bytes(master)
+    assert editor.file.load().keys == RING.keys
 
 
 def test_a_journal_with_strange_lines_is_still_read(tmp_path: Path) -> None:
