@@ -1,8 +1,9 @@
 """Edits the keystore file: one editor at a time, at one stroke, with a line in the journal.
 
-The journal (``keystore.journal``, JSON lines) says what was done to which version and when. It
-holds no material; after a restore it tells which versions must not come back, and which numbers
-were given. Copies of it belong away from the machine, like the backups.
+The journal (``keystore.journal``, JSON lines) says what was done to which version and when: once
+as begun, and again when it is done, because a crash may come between. It holds no material; after
+a restore it tells which versions must not come back, and which numbers were given. Copies of it
+belong away from the machine, like the backups.
 """
 
 import fcntl
@@ -23,6 +24,8 @@ from service.kernel.live_ring import KeystoreFile, KeystoreUnreadable
 
 LOCK_WITHIN_S = 10.0
 JOURNAL_MAX = 8 << 20
+BEGUN = "begin "
+"""Before an action in the journal: it was about to be done. Done it stands without the word."""
 
 
 class KeystoreBusy(Exception):
@@ -104,16 +107,21 @@ class KeystoreEditor:
     def change(
         self, changed: Callable[[KeyRing], KeyRing], noted: Callable[[KeyRing], list[Entry]]
     ) -> KeyRing:
-        """Put ``changed(ring)`` in place and note ``noted`` of it.
+        """Put ``changed(ring)`` in place and note ``noted`` of it, before as begun and after.
 
-        Raises ``KeystoreBusy``, ``KeystoreUnreadable`` and what ``changed`` raises; then nothing
-        was written.
+        The very ring back means that there is nothing to do: then nothing is written. Raises
+        ``KeystoreBusy``, ``KeystoreUnreadable`` and what ``changed`` raises; then neither.
         """
         with self._locked():
             ring, master = self.file.open()
+            self._note_what_was_done(ring)
             fresh = changed(ring)
-            self._note(noted(fresh))
+            if fresh is ring:
+                return ring
+            entries = noted(fresh)
+            self._note_begun(entries)
             keystore.replace(self.file.path, fresh, master)
+            self._note(entries)
             return fresh
 
     def overwrite_and_change(
@@ -126,10 +134,13 @@ class KeystoreEditor:
         """
         with self._locked():
             ring, master = self.file.open()
+            self._note_what_was_done(ring)
             fresh = changed(ring)
-            self._note(noted(fresh))
+            entries = noted(fresh)
+            self._note_begun(entries)
             with self.file.path.open("r+b") as old:
                 keystore.replace(self.file.path, fresh, master)
+                self._note(entries)
                 size = os.fstat(old.fileno()).st_size
                 old.write(secrets.token_bytes(size))
                 old.flush()
@@ -150,7 +161,6 @@ class KeystoreEditor:
             if waiting.exists():
                 self._settle(master)
             write_private(waiting, fresh.hex().encode())
-            self._note([entry])
             keystore.replace(self.file.path, ring, fresh)
             with in_use.open("r+b") as old:
                 waiting.replace(in_use)
@@ -158,6 +168,7 @@ class KeystoreEditor:
                 old.write(bytes(os.fstat(old.fileno()).st_size))
                 old.flush()
                 os.fsync(old.fileno())
+            self._note([entry])
 
     def _settle(self, opens: bytes) -> None:
         """End a change of master keys that a crash cut short: keep the key that opens the file."""
@@ -189,7 +200,26 @@ class KeystoreEditor:
         with self._locked():
             self._note([entry])
 
+    def _note_begun(self, entries: list[Entry]) -> None:
+        """A crash from here on leaves the numbers that were given, and nothing called done."""
+        self._note([msgspec.structs.replace(one, action=BEGUN + one.action) for one in entries])
+
+    def _note_what_was_done(self, ring: KeyRing) -> None:
+        """End the journal of destructions that a crash cut short: done if the version is gone."""
+        journal, begun = self.journal(), BEGUN + "destroy"
+        done = {(one.kind, one.version) for one in journal if one.action == "destroy"}
+        held = {(key.kind.value, key.version) for key in ring.keys}
+        self._note(
+            [
+                msgspec.structs.replace(one, action="destroy")
+                for one in journal
+                if one.action == begun and (one.kind, one.version) not in done | held
+            ]
+        )
+
     def _note(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         is_new = not self.journal_path.exists()
         with os.fdopen(os.open(self.journal_path, flags, 0o600), "ab") as file:
