@@ -184,7 +184,7 @@ def test_a_lost_machine_is_restored_from_its_backup(place: Place, intact: bool) 
     place.state = place.folder / "another machine"
     more = ["--database-intact"] if intact else []
     wrong = f"--passphrase-file={place.folder / 'Li'}"
-    place.refused("restore", place.path("backup"), wrong)
+    assert "passphrase is wrong" in place.refused("restore", place.path("backup"), wrong)
     place.do("restore", place.path("backup"), words, *more)
     after = place.keystore.load()
     assert [key.material for key in after.keys] == [key.material for key in before.keys]
