@@ -32,4 +32,7 @@ def open_backup(blob: bytes, passphrase: str) -> KeyRing:
     if not LOG2_N_MIN <= log2_n <= LOG2_N_MAX:
         raise BadCiphertext("not a backup of keys")
     key = key_from_passphrase(passphrase, blob[len(_HEAD) + 1 : _BODY], log2_n)
-    return keystore.open_ring(blob[_BODY:], key)
+    try:
+        return keystore.open_ring(blob[_BODY:], key)
+    except BadCiphertext:
+        raise BadCiphertext("the passphrase is wrong, or the backup is damaged") from None

@@ -114,6 +114,7 @@ def open_ring(blob: bytes, master: bytes) -> KeyRing:
 def create(path: Path, ring: KeyRing, master: bytes) -> None:
     """Write a new keystore, readable by its owner alone; an existing file is never replaced."""
     _write(path, seal_ring(ring, master), os.O_EXCL)
+    sync_folder(path.parent)
 
 
 def load(path: Path, master: bytes) -> KeyRing:
@@ -123,10 +124,23 @@ def load(path: Path, master: bytes) -> KeyRing:
 
 
 def replace(path: Path, ring: KeyRing, master: bytes) -> None:
-    """Put a changed ring in place at one stroke: a reader sees the old file or the new one."""
+    """Put a changed ring in place at one stroke: a reader sees the old file or the new one.
+
+    When this returns, the name means the new file after a power cut too.
+    """
     beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     _write(beside, seal_ring(ring, master), os.O_EXCL)
     beside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make durable which files the folder's names mean."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def change_master(path: Path, old_master: bytes, new_master: bytes) -> None:

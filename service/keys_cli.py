@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import getpass
+import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,7 +52,7 @@ def _add_ring_verbs(add: Adder) -> None:
     made = add("init", "make the keys of a new installation")
     made.add_argument("--province", type=int, required=True, help="two digits of GB/T 2260")
     turned = add("rotate", "a new version of a kind, or of every kind that is due")
-    turned.add_argument("kind", nargs="?", default=None)
+    turned.add_argument("kind", nargs="?", type=_kind, default=None)
     turned.add_argument("--due", action="store_true", help="by the calendar; for cron")
     turned.add_argument("--from", dest="start", type=_instant, default=None, metavar="T")
     closed = _version_of(add("close", "refuse what a version made at or after an instant"))
@@ -75,7 +77,7 @@ def _add_ring_verbs(add: Adder) -> None:
 
 
 def _version_of(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("kind")
+    parser.add_argument("kind", type=_kind)
     parser.add_argument("version", type=int)
     return parser
 
@@ -122,12 +124,28 @@ def _instant(text: str) -> datetime:
 
     if text == "now":
         return SystemClock().now()
-    if text[:1] == "+" and text[-1:] in _UNIT_S and text[1:-1].isdecimal() and len(text) < 10:
-        return SystemClock().now() + timedelta(seconds=int(text[1:-1]) * _UNIT_S[text[-1]])
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time with its offset, such as 2026-03-02T10:00:00+08:00")
-    return at.astimezone(UTC)
+    try:
+        if text[:1] == "+" and text[-1:] in _UNIT_S and text[1:-1].isdecimal() and len(text) < 10:
+            return SystemClock().now() + timedelta(seconds=int(text[1:-1]) * _UNIT_S[text[-1]])
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except OverflowError:
+        raise argparse.ArgumentTypeError(f"{text} is beyond the calendar") from None
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no time: now, +90s, +14d, or with its offset 2026-03-02T10:00:00+08:00"
+    )
+
+
+def _kind(text: str) -> str:
+    from crypto.keyring import KeyKind
+
+    if text not in set(KeyKind):
+        kinds = ", ".join(KeyKind)
+        raise argparse.ArgumentTypeError(f"there is no kind {text!r}; the kinds are {kinds}")
+    return text
 
 
 def _on_ring(name: str) -> Verb:
@@ -196,12 +214,17 @@ def _said(work: Callable[[], list[str]], found: int = 0) -> int:
         KeystoreUnreadable,
         PassphraseRefused,
         OSError,
+        OverflowError,
         ValueError,
     ) as fault:
         complain(f"yimatong keys: {str(fault) or type(fault).__name__}")
         return 2
-    for line in lines:
-        say(line)
+    try:
+        for line in lines:
+            say(line)
+    except BrokenPipeError:
+        # Whoever read has enough; what Python writes at its end must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return found if lines else 0
 
 

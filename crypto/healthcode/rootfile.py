@@ -65,7 +65,13 @@ class RootFile:
         for pair in self.pairs:
             if (pair.first, pair.second) == (first, second):
                 aad = _aad(self.public, self.names[first], self.names[second])
-                material = gcm_decrypt(_pair_key(one, other, aad), pair.nonce, pair.sealed, aad)
+                key = _pair_key(one, other, aad)
+                try:
+                    material = gcm_decrypt(key, pair.nonce, pair.sealed, aad)
+                except BadCiphertext:
+                    raise BadCiphertext(
+                        "one of the two passphrases is wrong, or the root file is damaged"
+                    ) from None
                 return _checked(PrivateKey.from_bytes(material), self.public)
         raise BadCiphertext("the root file has no envelope for these two")
 

@@ -13,9 +13,18 @@ import msgspec
 from crypto.keyring import ISSUER_KINDS, Key, KeyKind, KeyRing
 from service.kernel.live_ring import days_left
 from service.keys import schedule
-from service.keys.schedule import ACTIVATION, FIXED, FIXED_LIFE, OVERLAP, PERIODS
+from service.keys.schedule import (
+    ACTIVATION,
+    FIXED,
+    FIXED_LIFE,
+    OVERLAP,
+    PERIODS,
+    SESSION_LIFE,
+)
 
 PUBLIC_ID_VERSIONS = 26
+_AT_ONCE = 2 * ACTIVATION
+"""As soon as a person can have a key in use: the activation, and a moment to type."""
 _A_SECOND = timedelta(seconds=1)
 
 
@@ -64,12 +73,40 @@ def default_start(kind: KeyKind, now: datetime) -> datetime:
     return now + (PERIODS[kind].lead if kind in PERIODS else ACTIVATION)
 
 
+def uncovered(
+    ring: KeyRing, kind: KeyKind, begin: datetime, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """The times in [begin, until) in which no version of the kind may protect anything."""
+    gaps, at = [], begin
+    windows = sorted((key.use_from, key.use_until) for key in ring.keys if key.kind is kind)
+    for use_from, use_until in windows:
+        if min(use_from, until) > at:
+            gaps.append((at, min(use_from, until)))
+        at = max(at, use_until)
+    if at < until:
+        gaps.append((at, until))
+    return gaps
+
+
+def _refuse_gap(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> None:
+    """A gap that no rotation can avoid any more is no reason to refuse one."""
+    gaps = uncovered(ring, kind, now, start)
+    late = [gap for gap in gaps if gap[1] > now + _AT_ONCE]
+    if late:
+        begin, end = late[0]
+        raise ChangeRefused(
+            f"from {begin.isoformat()} to {end.isoformat()} no key of kind {kind} would be in use: "
+            f"start the new one by {max(begin, now + _AT_ONCE).isoformat()}"
+        )
+
+
 def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyRing:
     """A new version in use from ``start`` for the life of its kind.
 
     Older versions stop protecting a minute after ``start``, and are accepted from then for as long
     as what they made may still count. Raises ``ChangeRefused`` for a kind that is never rotated,
-    a start sooner than every process would know the key, and versions used up.
+    a start sooner than every process would know the key, one so late that no version is in use
+    before it, and versions used up.
     """
     if kind in FIXED:
         raise ChangeRefused(f"{kind} is never rotated: {FIXED[kind]}")
@@ -78,9 +115,10 @@ def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyR
             f"a new key signs at the earliest {ACTIVATION.seconds} s from now: "
             "other processes must accept it first"
         )
+    newest = _newest(ring, kind)
+    _refuse_gap(ring, kind, now, start)
     start = _whole_second(start)
     period = PERIODS[kind]
-    newest = _newest(ring, kind)
     if kind is KeyKind.PUBLIC_ID and newest.version >= PUBLIC_ID_VERSIONS:
         raise ChangeRefused("the letter of a public id names 26 versions, and all are used")
     end = start + OVERLAP
@@ -98,9 +136,24 @@ def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyR
 def _retired(key: Key, end: datetime) -> Key:
     """A version that ends early is accepted for the time its kind needs, never longer than was."""
     after = PERIODS[key.kind].accepted_after
-    if after is None or key.accept_until is None:
+    if after is None:
         return key
-    return replace(key, accept_until=min(key.accept_until, end + after))
+    return replace(key, accept_until=min(key.accept_until or end + after, end + after))
+
+
+def counts_until(key: Key) -> datetime | None:
+    """When nothing that a version made counts any more; None: no time says so.
+
+    By the calendar, whatever the ring says beyond it: a development ring accepts most kinds longer
+    or without an end.
+    """
+    period = PERIODS[key.kind]
+    if key.kind is KeyKind.TOKEN:
+        return key.use_until + SESSION_LIFE
+    if period.accepted_after is None:
+        return None
+    end = key.use_until + period.accepted_after
+    return min(key.accept_until or end, end)
 
 
 def due(ring: KeyRing, now: datetime) -> list[tuple[KeyKind, datetime]]:
@@ -157,6 +210,21 @@ def destroy(ring: KeyRing, kind: KeyKind, version: int) -> KeyRing:
     if version == _newest(ring, kind).version:
         raise ChangeRefused(f"version {version} is the newest of {kind}: rotate first")
     return ring.without(kind, version)
+
+
+def refuse_gap_without(ring: KeyRing, kind: KeyKind, version: int, now: datetime) -> None:
+    """Raises ``ChangeRefused`` when only that version would be in use at some time to come."""
+    until = max(key.use_until for key in ring.keys if key.kind is kind)
+    before = uncovered(ring, kind, now, until)
+    fresh = [
+        gap for gap in uncovered(ring.without(kind, version), kind, now, until) if gap not in before
+    ]
+    if fresh:
+        begin, end = fresh[0]
+        raise ChangeRefused(
+            f"from {begin.isoformat()} to {end.isoformat()} {kind} {version} is the only key of "
+            "its kind: rotate first, with a start no later than the first of these"
+        )
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):

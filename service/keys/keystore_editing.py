@@ -1,11 +1,13 @@
 """Edits the keystore file: one editor at a time, at one stroke, with a line in the journal.
 
-The journal (``keystore.journal``, JSON lines) says what was done to which version and when. It
-holds no material; after a restore it tells which versions must not come back, and which numbers
-were given. Copies of it belong away from the machine, like the backups.
+The journal (``keystore.journal``, JSON lines) says what was done to which version and when: once
+as begun, and again when it is done, because a crash may come between. It holds no material; after
+a restore it tells which versions must not come back, and which numbers were given. Copies of it
+belong away from the machine, like the backups.
 """
 
 import fcntl
+import itertools
 import os
 import secrets
 import time
@@ -18,10 +20,12 @@ import msgspec
 
 from crypto import keystore
 from crypto.keyring import KeyRing
-from service.kernel.live_ring import KeystoreFile
+from service.kernel.live_ring import KeystoreFile, KeystoreUnreadable
 
 LOCK_WITHIN_S = 10.0
 JOURNAL_MAX = 8 << 20
+BEGUN = "begin "
+"""Before an action in the journal: it was about to be done. Done it stands without the word."""
 
 
 class KeystoreBusy(Exception):
@@ -55,42 +59,69 @@ class KeystoreEditor:
 
     def create(self, ring: KeyRing, entries: list[Entry]) -> None:
         """Write a first keystore, and a master key unless there is one. Raises
-        ``KeystoreInTheWay``."""
-        self.file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked():
-            if self.file.path.exists():
-                raise KeystoreInTheWay(f"{self.file.path} is there already")
-            if not self.file.master_file.exists():
-                write_private(self.file.master_file, keystore.new_master_key().hex().encode())
-            master = bytes.fromhex(self.file.master_file.read_text("ascii").strip())
-            keystore.create(self.file.path, ring, master)
-            self._note(entries)
+        ``KeystoreInTheWay`` and, for a master key that is no key, ``KeystoreUnreadable``."""
+        self.put_back(ring, entries, replace=False)
 
     def put_back(self, ring: KeyRing, entries: list[Entry], *, replace: bool) -> None:
-        """Write a ring from a backup. Raises ``KeystoreInTheWay``.
+        """Write a ring from a backup. Raises as ``create`` does; then nothing was changed.
 
-        With ``replace`` a keystore that is there is kept beside, as ``<name>.before-restore``:
-        the backup may turn out to be the older of the two.
+        With ``replace`` a keystore that is there is kept beside, as ``<name>.before-restore``, the
+        next as ``<name>.before-restore-2``: the backup may turn out to be the older of the two.
         """
-        if replace and self.file.path.exists():
-            with self._locked():
-                kept = self.file.path.with_name(self.file.path.name + ".before-restore")
-                self.file.path.replace(kept)
-        self.create(ring, entries)
+        self.file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            is_there = self.file.path.exists()
+            if is_there and not replace:
+                raise KeystoreInTheWay(f"{self.file.path} is there already")
+            master = self._master()
+            if is_there:
+                self._keep_present()
+                keystore.replace(self.file.path, ring, master)
+            else:
+                keystore.create(self.file.path, ring, master)
+            self._note(entries)
+
+    def _master(self) -> bytes:
+        """The master key, made if there is none."""
+        path = self.file.master_file
+        if not path.exists():
+            write_private(path, keystore.new_master_key().hex().encode())
+        try:
+            master = bytes.fromhex(path.read_text("ascii").strip())
+        except ValueError:
+            raise KeystoreUnreadable(f"{path} holds no master key") from None
+        if len(master) != keystore.MASTER_KEY_SIZE:
+            raise KeystoreUnreadable(f"{path} holds no master key")
+        return master
+
+    def _keep_present(self) -> None:
+        """A second name for the keystore that is about to be replaced, never one in use."""
+        first = self.file.path.name + ".before-restore"
+        for name in itertools.chain([first], (f"{first}-{n}" for n in itertools.count(2))):
+            try:
+                os.link(self.file.path, self.file.path.with_name(name))
+            except FileExistsError:
+                continue
+            return
 
     def change(
         self, changed: Callable[[KeyRing], KeyRing], noted: Callable[[KeyRing], list[Entry]]
     ) -> KeyRing:
-        """Put ``changed(ring)`` in place and note ``noted`` of it.
+        """Put ``changed(ring)`` in place and note ``noted`` of it, before as begun and after.
 
-        Raises ``KeystoreBusy``, ``KeystoreUnreadable`` and what ``changed`` raises; then nothing
-        was written.
+        The very ring back means that there is nothing to do: then nothing is written. Raises
+        ``KeystoreBusy``, ``KeystoreUnreadable`` and what ``changed`` raises; then neither.
         """
         with self._locked():
             ring, master = self.file.open()
+            self._note_what_was_done(ring)
             fresh = changed(ring)
-            self._note(noted(fresh))
+            if fresh is ring:
+                return ring
+            entries = noted(fresh)
+            self._note_begun(entries)
             keystore.replace(self.file.path, fresh, master)
+            self._note(entries)
             return fresh
 
     def overwrite_and_change(
@@ -103,10 +134,13 @@ class KeystoreEditor:
         """
         with self._locked():
             ring, master = self.file.open()
+            self._note_what_was_done(ring)
             fresh = changed(ring)
-            self._note(noted(fresh))
+            entries = noted(fresh)
+            self._note_begun(entries)
             with self.file.path.open("r+b") as old:
                 keystore.replace(self.file.path, fresh, master)
+                self._note(entries)
                 size = os.fstat(old.fileno()).st_size
                 old.write(secrets.token_bytes(size))
                 old.flush()
@@ -127,13 +161,14 @@ class KeystoreEditor:
             if waiting.exists():
                 self._settle(master)
             write_private(waiting, fresh.hex().encode())
-            self._note([entry])
             keystore.replace(self.file.path, ring, fresh)
             with in_use.open("r+b") as old:
                 waiting.replace(in_use)
+                keystore.sync_folder(in_use.parent)
                 old.write(bytes(os.fstat(old.fileno()).st_size))
                 old.flush()
                 os.fsync(old.fileno())
+            self._note([entry])
 
     def _settle(self, opens: bytes) -> None:
         """End a change of master keys that a crash cut short: keep the key that opens the file."""
@@ -142,6 +177,7 @@ class KeystoreEditor:
             waiting.replace(self.file.master_file)
         else:
             waiting.unlink()
+        keystore.sync_folder(waiting.parent)
 
     def journal(self, copy: Path | None = None) -> list[Entry]:
         """Everything that was noted, oldest first; a line that is not ours is passed over.
@@ -164,13 +200,35 @@ class KeystoreEditor:
         with self._locked():
             self._note([entry])
 
+    def _note_begun(self, entries: list[Entry]) -> None:
+        """A crash from here on leaves the numbers that were given, and nothing called done."""
+        self._note([msgspec.structs.replace(one, action=BEGUN + one.action) for one in entries])
+
+    def _note_what_was_done(self, ring: KeyRing) -> None:
+        """End the journal of destructions that a crash cut short: done if the version is gone."""
+        journal, begun = self.journal(), BEGUN + "destroy"
+        done = {(one.kind, one.version) for one in journal if one.action == "destroy"}
+        held = {(key.kind.value, key.version) for key in ring.keys}
+        self._note(
+            [
+                msgspec.structs.replace(one, action="destroy")
+                for one in journal
+                if one.action == begun and (one.kind, one.version) not in done | held
+            ]
+        )
+
     def _note(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        is_new = not self.journal_path.exists()
         with os.fdopen(os.open(self.journal_path, flags, 0o600), "ab") as file:
             for entry in entries:
                 file.write(msgspec.json.encode(entry) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if is_new:
+            keystore.sync_folder(self.journal_path.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -192,7 +250,7 @@ class KeystoreEditor:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """A new file for its owner alone, whole or not at all. Raises ``FileExistsError``."""
+    """A new durable file for its owner alone, whole or not at all. Raises ``FileExistsError``."""
     beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -201,5 +259,8 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.link(beside, path)
+    except FileExistsError:
+        raise FileExistsError(f"{path} is there already and is never written over") from None
     finally:
         beside.unlink()
+    keystore.sync_folder(path.parent)

@@ -114,7 +114,7 @@ def sign_trust_list(desk: RootDesk) -> list[str]:
 def _two(desk: RootDesk) -> dict[str, str]:
     names = desk.arguments.by
     if len(names) != 2 or len(set(names)) != 2:
-        raise CeremonyRefused("two custodians open the root: --by NAME --by NAME")
+        raise CeremonyRefused("two different custodians open the root: --by NAME NAME")
     return {name: desk.passphrase(name, False) for name in names}
 
 

@@ -18,6 +18,8 @@ ACTIVATION = timedelta(seconds=60)
 """Every process has read the keystore again and accepts a new version before any signs with it."""
 OVERLAP = timedelta(seconds=60)
 """A version still protects for so long after its successor began: clocks differ."""
+SESSION_LIFE = DAY
+"""A session's token is gone by then, so its key may be destroyed."""
 LEAD = 14 * DAY
 """Between making a key that others must learn of and its first signature: the root signs a trust
 list and readers fetch it; hospitals' systems ask for the keys that sign our answers."""

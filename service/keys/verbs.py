@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from crypto import keybackup
-from crypto.keyring import SIGNING_KINDS, Key, KeyKind, KeyRing
+from crypto.keyring import ACCEPTED_EARLY, SIGNING_KINDS, Key, KeyKind, KeyRing
 from crypto.passphrase import LOG2_N
 from crypto.sm2 import PrivateKey
 from service.kernel.clock import CLOCKS_APART
@@ -87,16 +87,11 @@ def rotate(desk: Desk) -> list[str]:
     arguments = desk.arguments
     if arguments.due == (arguments.kind is not None):
         raise ChangeRefused("say which kind, or --due")
-    ring = desk.editor.file.load()
-    if arguments.due:
-        wanted = changes.due(ring, desk.now)
-    else:
-        kind = KeyKind(arguments.kind)
-        wanted = [(kind, arguments.start or changes.default_start(kind, desk.now))]
-    if not wanted:
-        return ["no kind is due"]
+    wanted: list[tuple[KeyKind, datetime]] = []
 
     def all_rotated(before: KeyRing) -> KeyRing:
+        # Asked of the ring under the lock: another who rotates what is due leaves nothing to do.
+        wanted[:] = changes.due(before, desk.now) if arguments.due else [_asked(desk)]
         for kind, start in wanted:
             before = changes.rotate(before, kind, desk.now, start)
         return before
@@ -104,6 +99,8 @@ def rotate(desk: Desk) -> list[str]:
     ring = desk.editor.change(
         all_rotated, lambda after: [_made_entry(desk, _newest(after, kind)) for kind, _ in wanted]
     )
+    if not wanted:
+        return ["no kind is due"]
     lines = [_rotated_line(ring, kind) for kind, _ in wanted]
     if any(is_listed(kind) for kind, _ in wanted):
         lines.append(
@@ -113,6 +110,11 @@ def rotate(desk: Desk) -> list[str]:
     if any(kind is KeyKind.TRANSPORT for kind, _ in wanted):
         lines.append("hospitals' systems must ask for platform-keys before that")
     return [*lines, "the last backup lacks the new keys: keys backup"]
+
+
+def _asked(desk: Desk) -> tuple[KeyKind, datetime]:
+    kind = KeyKind(desk.arguments.kind)
+    return kind, desk.arguments.start or changes.default_start(kind, desk.now)
 
 
 def _rotated_line(ring: KeyRing, kind: KeyKind) -> str:
@@ -167,8 +169,15 @@ def destroy(desk: Desk) -> list[str]:
     _check_word(desk, kind, version)
     if desk.arguments.force is None:
         _check_needed(desk, ring, kind, version)
+
+    def without(before: KeyRing) -> KeyRing:
+        after = changes.destroy(before, kind, version)
+        if desk.arguments.force is None:
+            changes.refuse_gap_without(before, kind, version, desk.now)
+        return after
+
     desk.editor.overwrite_and_change(
-        lambda before: changes.destroy(before, kind, version),
+        without,
         lambda _: [
             Entry(
                 at=desk.now,
@@ -201,16 +210,25 @@ def _check_needed(desk: Desk, ring: KeyRing, kind: KeyKind, version: int) -> Non
         raise ChangeRefused(f"{kind} {version} is in use until {key.use_until.isoformat()}")
     if key.is_usable(desk.now - CLOCKS_APART):
         raise ChangeRefused("a host whose clock is behind may still use it: wait five minutes")
-    if key.accept_until is not None and key.is_accepted(desk.now):
-        until = key.accept_until.isoformat()
-        raise ChangeRefused(f"what {kind} {version} made counts until {until}: {PERIODS[kind].why}")
-    if kind is KeyKind.TOKEN and desk.now < key.use_until + timedelta(days=1):
-        raise ChangeRefused("sessions may still hold tokens of it for a day")
+    _check_counts(desk, key)
     if kind in (KeyKind.PUBLIC_ID, KeyKind.AUDIT, KeyKind.RECEIPT):
         raise ChangeRefused(f"others hold what {kind} {version} made: {PERIODS[kind].why}")
     if kind in IN_ROWS and (rows := desk.needed(kind, version)):
         told = ", ".join(f"{table} {count}" for table, count in sorted(rows.items()))
         raise ChangeRefused(f"rows need {kind} {version}: {told}")
+
+
+def _check_counts(desk: Desk, key: Key) -> None:
+    until = changes.counts_until(key)
+    if until is None or desk.now < key.use_from - ACCEPTED_EARLY:
+        return
+    if desk.now < until:
+        raise ChangeRefused(
+            f"what {key.kind} {key.version} made counts until {until.isoformat()}: "
+            f"{PERIODS[key.kind].why}"
+        )
+    if desk.now < until + CLOCKS_APART:
+        raise ChangeRefused("a host whose clock is behind still takes it: wait five minutes")
 
 
 def backup(desk: Desk) -> list[str]:

@@ -171,7 +171,7 @@ def test_check_speaks_until_the_keys_are_backed_up_and_listed(place: Place) -> N
     place.do("backup", place.path("backup"), words)
     assert place.run("check") == (0, "")
     assert place.do("rotate", "--due") == "no kind is due\n"
-    assert "File exists" in place.refused("backup", place.path("backup"), words)
+    assert "backup is there already" in place.refused("backup", place.path("backup"), words)
 
 
 @pytest.mark.parametrize("intact", [False, True])
@@ -184,7 +184,7 @@ def test_a_lost_machine_is_restored_from_its_backup(place: Place, intact: bool) 
     place.state = place.folder / "another machine"
     more = ["--database-intact"] if intact else []
     wrong = f"--passphrase-file={place.folder / 'Li'}"
-    place.refused("restore", place.path("backup"), wrong)
+    assert "passphrase is wrong" in place.refused("restore", place.path("backup"), wrong)
     place.do("restore", place.path("backup"), words, *more)
     after = place.keystore.load()
     assert [key.material for key in after.keys] == [key.material for key in before.keys]

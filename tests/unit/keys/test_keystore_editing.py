@@ -50,7 +50,49 @@ def test_a_change_is_there_whole_and_noted(tmp_path: Path) -> None:
     ring = editor.change(rotate_token, lambda _: [entry("rotate", kind="token")])
     assert editor.file.load().keys == ring.keys
     assert ring.current(KeyKind.TOKEN, START).version == 2
-    assert [(one.action, one.kind) for one in editor.journal()] == [("rotate", "token")]
+    noted = [(one.action, one.kind) for one in editor.journal()]
+    assert noted == [("begin rotate", "token"), ("rotate", "token")]
+
+
+def test_the_same_ring_back_writes_nothing(tmp_path: Path) -> None:
+    editor = an_editor(tmp_path, RING)
+    before = editor.file.path.read_bytes()
+    editor.change(lambda ring: ring, lambda _: [entry("rotate")])
+    assert editor.file.path.read_bytes() == before
+    assert editor.journal() == []
+
+
+class PowerCut(Exception):
+    """The machine stops here."""
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_destruction_is_noted_as_done_only_when_the_version_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
+) -> None:
+    editor = an_editor(tmp_path, rotate_token(RING))
+    rename = os.replace
+
+    def cut(source: Path, target: Path) -> None:
+        if is_replaced:
+            rename(source, target)
+        raise PowerCut
+
+    with monkeypatch.context() as env:
+        env.setattr(os, "replace", cut)
+        with pytest.raises(PowerCut):
+            editor.overwrite_and_change(
+                lambda ring: changes.destroy(ring, KeyKind.TOKEN, 1),
+                lambda _: [entry("destroy", kind="token", version=1)],
+            )
+    assert [one.action for one in editor.journal()] == ["begin destroy"]
+    editor.change(
+        lambda ring: changes.rotate(ring, KeyKind.AUDIT, NOW, START), lambda _: [entry("rotate")]
+    )
+    done = [(one.kind, one.version) for one in editor.journal() if one.action == "destroy"]
+    assert done == ([("token", 1)] if is_replaced else [])
+    editor.change(rotate_token, lambda _: [])
+    assert [one.action for one in editor.journal()].count("destroy") == len(done)
 
 
 def test_a_refused_change_writes_nothing(tmp_path: Path) -> None:
@@ -106,7 +148,8 @@ def test_destroying_overwrites_the_old_file(tmp_path: Path) -> None:
     old.seek(0)
     assert sealed[5:] not in old.read()
     old.close()
-    assert [(one.kind, one.version) for one in editor.journal()] == [("token", 1)]
+    noted = [(one.action, one.kind, one.version) for one in editor.journal()]
+    assert noted == [("begin destroy", "token", 1), ("destroy", "token", 1)]
 
 
 def test_a_changed_master_key_opens_the_same_ring_and_the_old_one_nothing(tmp_path: Path) -> None:
@@ -150,6 +193,27 @@ def test_a_backup_put_back_keeps_the_file_that_was_there(tmp_path: Path) -> None
     editor.put_back(RING, [entry("restore")], replace=True)
     assert editor.file.load().keys == RING.keys
     assert (tmp_path / "keystore.before-restore").read_bytes() == b"damaged"
+    first = editor.file.path.read_bytes()
+    newer = rotate_token(RING)
+    editor.put_back(newer, [entry("restore")], replace=True)
+    assert (tmp_path / "keystore.before-restore").read_bytes() == b"damaged"
+    assert (tmp_path / "keystore.before-restore-2").read_bytes() == first
+    assert editor.file.load().keys == newer.keys
+
+
+@pytest.mark.parametrize("content", [b"zz", b"\xff", b"00" * 31, b""])
+def test_a_restore_without_a_master_key_leaves_the_keystore_where_it_was(
+    tmp_path: Path, content: bytes
+) -> None:
+    editor = an_editor(tmp_path, RING)
+    before, master = editor.file.path.read_bytes(), editor.file.master_file.read_bytes()
+    editor.file.master_file.write_bytes(content)
+    with pytest.raises(KeystoreUnreadable, match="no master key"):
+        editor.put_back(RING, [entry("restore")], replace=True)
+    assert editor.file.path.read_bytes() == before
+    assert not (tmp_path / "keystore.before-restore").exists()
+    editor.file.master_file.write_bytes(master)
+    assert editor.file.load().keys == RING.keys
 
 
 def test_a_journal_with_strange_lines_is_still_read(tmp_path: Path) -> None:
