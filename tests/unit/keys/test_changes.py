@@ -8,7 +8,7 @@ from crypto.errors import BadKey
 from crypto.keyring import ISSUER_KINDS, LISTED_KINDS, KeyKind, KeyRing
 from service.kernel.clock import CLOCKS_APART
 from service.kernel.live_ring import days_left
-from service.keys import ceremony, changes
+from service.keys import changes
 from service.keys.changes import ChangeRefused, Known, State
 from service.keys.schedule import ACTIVATION, FIXED, LEAD, OVERLAP, PERIODS
 
@@ -139,10 +139,8 @@ def test_a_start_is_bounded_and_every_list_can_be_written(kind: KeyKind) -> None
     furthest = NOW + changes.AHEAD_MAX
     with pytest.raises(ChangeRefused, match="730 days"):
         changes.rotate(RING, kind, NOW, furthest + SECOND)
-    bound = KeyKind.ISSUER_PRINTED
-    ring = changes.rotate(RING, bound, NOW, NOW + 300 * DAY)
-    public = ceremony.export_public(ring, NOW, 0)
-    assert ceremony.drafted_list(public, NOW, next_days=90, last_sequence=0).keys
+    end = furthest + PERIODS[kind].life + (PERIODS[kind].accepted_after or 0 * DAY)
+    assert end.timestamp() < 1 << 32
 
 
 def test_only_keys_of_the_trust_list_are_cut_off() -> None:
