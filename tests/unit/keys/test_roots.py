@@ -180,42 +180,26 @@ def test_more_roots_than_a_file_names_are_not_changed_at_once(place: Place) -> N
     place.do("pin-root", present, fresh)
 
 
-def test_two_installs_at_once_never_step_back(place: Place) -> None:
+def test_an_install_waits_for_whoever_edits_and_judges_by_what_that_one_left(
+    place: Place,
+) -> None:
     with_lists(place, 1)
-    signed(place, "root-1", "list-2")
-    files = files_of(place)
-    failed: list[type[Exception]] = []
-
-    def second() -> None:
-        try:
-            with TrustFiles(place.served, place.pins).one_editor(0.1):
-                pass
-        except KeystoreBusy as fault:
-            failed.append(type(fault))
-
-    with files.one_editor():
-        thread = threading.Thread(target=second)
-        thread.start()
-        thread.join()
-    assert failed == [KeystoreBusy]
-    threads_take_all(place)
-
-
-def threads_take_all(place: Place) -> None:
-    """Three lists installed at once, in any order: the highest stays."""
-    for number in (3, 4):
+    for number in (2, 3):
         signed(place, "root-1", f"list-{number}")
-    at_once = [
-        threading.Thread(
-            target=place.status, args=("install-trust-list", place.path(f"list-{number}"))
-        )
-        for number in (4, 3, 2)
-    ]
-    for thread in at_once:
-        thread.start()
-    for thread in at_once:
-        thread.join()
-    assert served(place).trust.sequence == 4
+    found: list[int] = []
+    older = threading.Thread(
+        target=lambda: found.append(place.status("install-trust-list", place.path("list-2")))
+    )
+    files = files_of(place)
+    with files.one_editor():
+        with pytest.raises(KeystoreBusy), files.one_editor(0.1):
+            pass
+        older.start()
+        older.join(0.5)
+        assert (older.is_alive(), served(place).trust.sequence) == (True, 1)
+        files.put(files.pins(), read_trust_bytes(Path(place.path("list-3"))))
+    older.join()
+    assert (found, served(place).trust.sequence) == ([2], 3)
 
 
 @pytest.mark.parametrize(("answer", "is_signed"), [("sign\n", True), ("yes\n", False), ("", False)])
