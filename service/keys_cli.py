@@ -87,7 +87,12 @@ def _add_trust_verbs(add: Adder) -> None:
     out.add_argument("file")
     put = add("install-trust-list", "check a signed trust list and put it in force")
     put.add_argument("file")
-    put.add_argument("--force", action="store_true", help="though it lacks keys of the ring")
+    put.add_argument(
+        "--pin", nargs="+", default=[], metavar="ROOT", help="pin these roots together with it"
+    )
+    put.add_argument(
+        "--force", action="store_true", help="though it lacks keys of the ring, or no pin stays"
+    )
     pin = add("pin-root", "say whose trust lists count: the present root and the next")
     pin.add_argument("public", nargs="+", help="compressed public key in hexadecimal")
     pin.add_argument("--force", action="store_true", help="though none of the present ones stays")
@@ -108,6 +113,10 @@ def _add_root_verbs(add: Adder) -> None:
     signed.add_argument("--next", type=int, required=True, metavar="DAYS")
     signed.add_argument("--fingerprint", required=True, help="as the online side showed it")
     signed.add_argument("--other-root", action="append", default=[], metavar="FILE")
+    signed.add_argument(
+        "--above", type=int, default=0, metavar="N", help="the highest sequence readers hold"
+    )
+    signed.add_argument("--yes", action="store_true", help="do not ask after showing the list")
     for sub in (made, changed):
         sub.add_argument("--custodian", nargs="+", required=True, metavar="NAME")
     for sub in (changed, signed):
@@ -184,14 +193,16 @@ def _root_desk(arguments: argparse.Namespace, settings: Settings) -> "RootDesk":
     from service.kernel.clock import SystemClock
     from service.kernel.live_ring import KeystoreFile
     from service.keys.root_verbs import RootDesk
+    from service.keys.trust_files import TrustFiles
 
     return RootDesk(
         arguments=arguments,
         now=SystemClock().now(),
         passphrase=_passphrases(arguments),
         keystore=KeystoreFile(settings.keystore, settings.master_key_file),
-        trust_list=settings.trust_list,
-        trust_roots=settings.trust_roots,
+        trust=TrustFiles(settings.trust_list, settings.trust_roots),
+        show=say,
+        ask=_ask,
     )
 
 
@@ -226,6 +237,14 @@ def _said(work: Callable[[], list[str]], found: int = 0) -> int:
         # Whoever read has enough; what Python writes at its end must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return found if lines else 0
+
+
+def _ask(question: str) -> str:
+    """What is written on the terminal; nothing when there is none."""
+    try:
+        return input(question)
+    except EOFError:
+        return ""
 
 
 def _passphrases(arguments: argparse.Namespace) -> Callable[[str, bool], str]:

@@ -32,6 +32,7 @@ from service.kernel.clock import CLOCKS_APART
 FORM = "yimatong-ring-public/1"
 PUBLIC_MAX = 1 << 20
 NEXT_DAYS_MAX = 400
+SEQUENCE_MAX = 0xFFFF_FFFF
 WARN_BEFORE = timedelta(days=30)
 """The root is offline: people, a safe and a ceremony stand between a warning and a new list."""
 
@@ -55,7 +56,10 @@ class PublicKeyRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class PublicRing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The listed keys of a ring without their secrets. ``sequence``: of the list in force."""
+    """The listed keys of a ring without their secrets.
+
+    ``sequence``: the highest of all lists that were ever installed.
+    """
 
     form: str
     made_at: datetime
@@ -68,7 +72,7 @@ class PublicRing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def export_public(ring: KeyRing, now: datetime, sequence: int) -> PublicRing:
-    """The listed keys of the ring; ``sequence`` is that of the trust list in force, 0 for none."""
+    """The listed keys of the ring; ``sequence`` is the highest ever installed, 0 for none."""
     at = now.replace(microsecond=0)
     listed = trust_list_of(ring, sequence=sequence, made_at=at, next_at=at)
     rows = [_row(listed.keys[key_id]) for key_id in sorted(listed.keys)]
@@ -93,73 +97,68 @@ def read_public(content: bytes) -> PublicRing:
     return public
 
 
-def signed_list(
-    public: PublicRing,
-    root: PrivateKey,
-    other_roots: Sequence[PublicKey],
-    now: datetime,
-    *,
-    next_days: int,
-    last_sequence: int,
-) -> tuple[str, TrustList]:
-    """The trust file with these keys, signed by ``root``, and what is in it.
+def drafted_list(
+    public: PublicRing, now: datetime, *, next_days: int, last_sequence: int
+) -> TrustList:
+    """The list of these keys that a root is to sign.
 
-    Its sequence is above the one in force and above ``last_sequence``, the newest that this root's
-    own records know. Raises ``CeremonyRefused``.
+    Its sequence is above every installed one and above ``last_sequence``, the newest that the
+    offline side knows of. Raises ``CeremonyRefused``.
     """
     if not 1 <= next_days <= NEXT_DAYS_MAX:
         raise CeremonyRefused(f"the next list is due in 1 to {NEXT_DAYS_MAX} days")
     if public.made_at > now + CLOCKS_APART:
         raise CeremonyRefused("the public file is from the future: set this machine's clock")
+    sequence = max(public.sequence, last_sequence) + 1
+    if not 0 < sequence <= SEQUENCE_MAX:
+        raise CeremonyRefused("a sequence has four bytes, and none is left")
     at = now.replace(microsecond=0)
-    roots = [root.public, *(key for key in other_roots if not _same(key, root.public))]
-    if len(roots) > ROOTS_MAX:
-        raise CeremonyRefused(f"a trust file pins at most {ROOTS_MAX} roots")
     try:
-        trust = TrustList.of(
-            sequence=max(public.sequence, last_sequence) + 1,
+        return TrustList.of(
+            sequence=sequence,
             made_at=at,
             next_at=at + timedelta(days=next_days),
             keys=[_key(row) for row in public.keys],
         )
+    except (CryptoError, ValueError):
+        raise CeremonyRefused("a key in the public file is not in form") from None
+
+
+def signed_file(trust: TrustList, root: PrivateKey, other_roots: Sequence[PublicKey]) -> str:
+    """The trust file with that list, signed by ``root``. Raises ``CeremonyRefused``."""
+    roots = [root.public, *(key for key in other_roots if not same(key, root.public))]
+    if len(roots) > ROOTS_MAX:
+        raise CeremonyRefused(f"a trust file pins at most {ROOTS_MAX} roots")
+    try:
         signed = sign_trust_list(trust, root)
-        return write_trust_file(signed, roots), open_trust_list(signed, [root.public])
+        open_trust_list(signed, [root.public])
+        return write_trust_file(signed, roots)
     except (CryptoError, ValueError):
         raise CeremonyRefused("a key in the public file is not in form") from None
 
 
 def installed(
-    text: str, pins: Sequence[PublicKey], in_force: int, now: datetime
-) -> tuple[str, TrustList]:
-    """The trust file to serve, naming our own pinned roots, and what is in it.
+    text: str, pins: Sequence[PublicKey], highest: int, now: datetime
+) -> tuple[bytes, TrustList]:
+    """The signed bytes of a trust file that may be served, and what is in it.
 
-    Raises ``CeremonyRefused`` unless a pinned root signed it, its sequence is above ``in_force``
-    and it holds now.
+    Raises ``CeremonyRefused`` unless a pinned root signed it, its sequence is above ``highest``,
+    that of every list ever installed, and it holds now.
     """
     try:
-        blob = _signed_bytes(text)
+        blob = signed_bytes(text)
         trust = open_trust_list(blob, pins)
     except CryptoError as fault:
         raise CeremonyRefused(f"the trust list was refused: {fault}") from None
-    if trust.sequence <= in_force:
+    if trust.sequence <= highest:
         raise CeremonyRefused(
-            f"its sequence is {trust.sequence}, and {in_force} is in force: sequences rise"
+            f"its sequence is {trust.sequence}, and {highest} was installed before: sequences rise"
         )
     if trust.made_at > now + CLOCKS_APART:
         raise CeremonyRefused("the trust list is from the future: check both clocks")
     if now >= trust.next_at:
         raise CeremonyRefused("the trust list has run out already")
-    return write_trust_file(blob, pins), trust
-
-
-def sequence_in_force(text: str | None, pins: Sequence[PublicKey]) -> int:
-    """The sequence of the trust file that is served; 0 when there is none that holds."""
-    if text is None:
-        return 0
-    try:
-        return open_trust_list(_signed_bytes(text), pins).sequence
-    except CryptoError:
-        return 0
+    return blob, trust
 
 
 def unlisted(trust: TrustList, ring: KeyRing, now: datetime) -> list[str]:
@@ -170,7 +169,7 @@ def unlisted(trust: TrustList, ring: KeyRing, now: datetime) -> list[str]:
             continue
         ours, name = trusted_key(key), f"{key.kind} {key.version}"
         theirs = trust.keys.get(ours.key_id)
-        if theirs is None or not _same(theirs.public, ours.public):
+        if theirs is None or not same(theirs.public, ours.public):
             found.append(f"{name} is not in the list")
         elif theirs.cut_off != ours.cut_off:
             found.append(f"{name}: the list has another cut-off")
@@ -204,12 +203,13 @@ def write_pins(pins: Sequence[PublicKey], present: Sequence[PublicKey], *, force
     """
     if not 1 <= len(pins) <= ROOTS_MAX:
         raise CeremonyRefused(f"one to {ROOTS_MAX} roots are pinned")
-    if present and not force and not any(_same(a, b) for a in pins for b in present):
+    if present and not force and not any(same(a, b) for a in pins for b in present):
         raise CeremonyRefused("none of the present roots would stay pinned: keep one, or --force")
     return "".join(f"{pin.compressed().hex()}\n" for pin in pins)
 
 
-def _signed_bytes(text: str) -> bytes:
+def signed_bytes(text: str) -> bytes:
+    """The signed list in a trust file, unverified. Raises ``BadEncoding``."""
     try:
         content = msgspec.json.decode(text, type=dict[str, object])
         return bytes.fromhex(str(content["trust_list"]))
@@ -217,7 +217,8 @@ def _signed_bytes(text: str) -> bytes:
         raise BadEncoding("not a trust file") from None
 
 
-def _same(one: PublicKey, other: PublicKey) -> bool:
+def same(one: PublicKey, other: PublicKey) -> bool:
+    """Whether two public keys are one."""
     return one.compressed() == other.compressed()
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from crypto.keyring import ISSUER_KINDS, Key, KeyKind, KeyRing
+from service.kernel.clock import CLOCKS_APART
 from service.kernel.live_ring import days_left
 from service.keys import schedule
 from service.keys.schedule import (
@@ -23,6 +24,8 @@ from service.keys.schedule import (
 )
 
 PUBLIC_ID_VERSIONS = 26
+AHEAD_MAX = 730 * schedule.DAY
+"""Instants of the trust list have four bytes: one key far ahead would spoil every ceremony."""
 _AT_ONCE = 2 * ACTIVATION
 """As soon as a person can have a key in use: the activation, and a moment to type."""
 _A_SECOND = timedelta(seconds=1)
@@ -105,8 +108,8 @@ def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyR
 
     Older versions stop protecting a minute after ``start``, and are accepted from then for as long
     as what they made may still count. Raises ``ChangeRefused`` for a kind that is never rotated,
-    a start sooner than every process would know the key, one so late that no version is in use
-    before it, and versions used up.
+    a start sooner than every process would know the key, too far ahead, or so late that no
+    version is in use before it, and versions used up.
     """
     if kind in FIXED:
         raise ChangeRefused(f"{kind} is never rotated: {FIXED[kind]}")
@@ -115,6 +118,8 @@ def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyR
             f"a new key signs at the earliest {ACTIVATION.seconds} s from now: "
             "other processes must accept it first"
         )
+    if start > now + AHEAD_MAX:
+        raise ChangeRefused(f"a new key signs at the latest {AHEAD_MAX.days} days from now")
     newest = _newest(ring, kind)
     _refuse_gap(ring, kind, now, start)
     start = _whole_second(start)
@@ -194,10 +199,16 @@ def _refuse_without_successor(ring: KeyRing, kind: KeyKind, at: datetime) -> Non
         )
 
 
-def cut_off(ring: KeyRing, kind: KeyKind, version: int, at: datetime) -> KeyRing:
-    """Everything signed with this version before ``at`` is void; only keys of the trust list."""
+def cut_off(ring: KeyRing, kind: KeyKind, version: int, at: datetime, now: datetime) -> KeyRing:
+    """Everything signed with this version before ``at`` is void; only keys of the trust list.
+
+    Raises ``ChangeRefused`` for an instant to come: a cut-off never moves back, and until that
+    instant nothing that the key signs would count.
+    """
     if not schedule.is_listed(kind):
         raise ChangeRefused(f"{kind} is not in the trust list: close it, or destroy it")
+    if at > now + CLOCKS_APART:
+        raise ChangeRefused("a cut-off lies in the past, and can never be taken back")
     return ring.cut_off_before(kind, version, _whole_second(at))
 
 
@@ -231,6 +242,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to the keys since, or before, a backup was made."""
 
     destroyed: frozenset[tuple[str, int]] = frozenset()
+    closed: Mapping[tuple[str, int], datetime] = {}
+    """The earliest instant from which on a version protects nothing."""
+    cut_off: Mapping[tuple[str, int], datetime] = {}
+    """The latest instant before which what a version signed is void."""
     newest: Mapping[str, int] = {}
     """The highest version that was given, by kind."""
     code_key_id: int = 0
@@ -240,16 +255,22 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def after_restore(ring: KeyRing, now: datetime, known: Known, *, epochs_kept: bool) -> KeyRing:
     """A ring from a backup, made safe.
 
-    What was destroyed since is destroyed again. A kind whose newest version the backup lacks gets
-    another one, above every number that was given, in use at once. Unless the database kept its
-    epochs, every code issued before ``now`` is void.
+    What was destroyed, closed or cut off since is so again. A kind whose newest version the backup
+    lacks gets another one, above every number that was given, in use at once; the older ones then
+    end as in a rotation. Unless the database kept its epochs, every code issued before ``now`` is
+    void.
     """
     at = _whole_second(now)
-    ring = KeyRing(key for key in ring.keys if (key.kind, key.version) not in known.destroyed)
+    ring = KeyRing(
+        _stopped_again(key, known)
+        for key in ring.keys
+        if (key.kind, key.version) not in known.destroyed
+    )
     for kind in PERIODS:
         versions = [key.version for key in ring.keys if key.kind is kind]
         newest = max([known.newest.get(kind, 1), *versions])
         if newest not in versions:
+            ring = _superseded(ring, kind, at + OVERLAP)
             ring = ring.with_key(_fresh(ring, kind, newest + 1, at, known.code_key_id))
     if epochs_kept:
         return ring
@@ -257,6 +278,27 @@ def after_restore(ring: KeyRing, now: datetime, known: Known, *, epochs_kept: bo
         if key.kind in ISSUER_KINDS and key.use_from < at and (key.cut_off or at) <= at:
             ring = ring.cut_off_before(key.kind, key.version, at)
     return ring
+
+
+def _stopped_again(key: Key, known: Known) -> Key:
+    closed = known.closed.get((key.kind, key.version))
+    if closed is not None and closed < key.use_until:
+        end = max(closed, key.use_from + _A_SECOND)
+        after = None if key.accept_until is None else end + (key.accept_until - key.use_until)
+        key = replace(key, use_until=end, accept_until=after)
+    cut = known.cut_off.get((key.kind, key.version))
+    if cut is None or (key.cut_off is not None and cut <= key.cut_off):
+        return key
+    return replace(key, cut_off=_whole_second(cut))
+
+
+def _superseded(ring: KeyRing, kind: KeyKind, end: datetime) -> KeyRing:
+    return KeyRing(
+        _retired(replace(key, use_until=end), end)
+        if key.kind is kind and key.use_from < end < key.use_until
+        else key
+        for key in ring.keys
+    )
 
 
 def _fresh(ring: KeyRing, kind: KeyKind, version: int, at: datetime, id_floor: int) -> Key:

@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str | None = None
     version: int | None = None
     code_key_id: int | None = None
+    instant: datetime | None = None
+    """From when on it was closed, or until when it was cut off."""
     word: str | None = None
     """What the person who forced it wrote."""
 
@@ -230,23 +232,30 @@ class KeystoreEditor:
         if is_new:
             keystore.sync_folder(self.journal_path.parent)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """The lock ends with the process that holds it, so a crash leaves none behind."""
-        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            until = time.monotonic() + self._lock_within_s
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= until:
-                        raise KeystoreBusy("somebody else is editing the keystore") from None
-                    time.sleep(0.05)
-            yield
-        finally:
-            os.close(handle)
+    def _locked(self) -> AbstractContextManager[None]:
+        return one_editor(self._lock_path, self._lock_within_s)
+
+
+@contextmanager
+def one_editor(lock: Path, within_s: float = LOCK_WITHIN_S) -> Iterator[None]:
+    """Hold the lock file alone. Raises ``KeystoreBusy`` when it is not free within that time.
+
+    The lock ends with the process that holds it, so a crash leaves none behind.
+    """
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        until = time.monotonic() + within_s
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise KeystoreBusy("somebody else is editing the keys") from None
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_private(path: Path, content: bytes) -> None:

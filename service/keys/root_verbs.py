@@ -6,8 +6,7 @@ and the trust files of the settings.
 
 import argparse
 import os
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,8 +20,10 @@ from service.kernel.live_ring import KeystoreFile
 from service.keys import ceremony
 from service.keys.ceremony import CeremonyRefused
 from service.keys.keystore_editing import write_private
+from service.keys.trust_files import TrustFiles, read_text
 
-FILE_MAX = 4 << 20
+WORD = "sign"
+"""What people write when they have read what they are to sign."""
 
 
 class RootDesk(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +34,11 @@ class RootDesk(msgspec.Struct, frozen=True, kw_only=True):
     passphrase: Callable[[str, bool], str]
     """Asks for a custodian's passphrase; True: a new one."""
     keystore: KeystoreFile
-    trust_list: Path
-    trust_roots: Path
+    trust: TrustFiles
+    show: Callable[[str], None]
+    """Says a line at once, before anything is done."""
+    ask: Callable[[str], str]
+    """Puts a question and gives what was written."""
     log2_n: int = LOG2_N
 
 
@@ -55,7 +59,7 @@ def root_init(desk: RootDesk) -> list[str]:
 
 def root_show(desk: RootDesk) -> list[str]:
     """Offline: a root's public half and who its custodians are."""
-    root = read_root(_read(Path(desk.arguments.root)))
+    root = read_root(read_text(Path(desk.arguments.root)))
     return [
         f"root {root.public.compressed().hex()}",
         f"fingerprint {_print_of(root.public)}",
@@ -66,7 +70,7 @@ def root_show(desk: RootDesk) -> list[str]:
 def root_change(desk: RootDesk) -> list[str]:
     """Offline: the same root for other custodians or passphrases, opened by two present ones."""
     arguments = desk.arguments
-    key = read_root(_read(Path(arguments.root))).open(_two(desk))
+    key = read_root(read_text(Path(arguments.root))).open(_two(desk))
     names = arguments.custodian
     passphrases = {name: desk.passphrase(name, True) for name in names}
     text = make_root(passphrases, root=key, log2_n=desk.log2_n)
@@ -82,40 +86,57 @@ def root_change(desk: RootDesk) -> list[str]:
 
 
 def sign_trust_list(desk: RootDesk) -> list[str]:
-    """Offline: show what is to be signed, let two custodians open the root, sign."""
+    """Offline: show what is to be signed, ask for the word, let two custodians open the root."""
     arguments = desk.arguments
-    root_path = Path(arguments.root)
-    root_file = read_root(_read(root_path))
-    public = ceremony.read_public(_read(Path(arguments.ring_public)).encode())
+    root_path, output = Path(arguments.root), Path(arguments.output)
+    root_file = read_root(read_text(root_path))
+    public = ceremony.read_public(read_text(Path(arguments.ring_public)).encode())
     print_now = public.fingerprint()
     if arguments.fingerprint.replace(" ", "") != print_now.replace(" ", ""):
         raise CeremonyRefused(
             f"the public file's fingerprint is {print_now}, not the one brought: do not sign"
         )
-    others = [read_root(_read(Path(path))).public for path in arguments.other_root]
-    record = _record_of(root_path)
-    key = root_file.open(_two(desk))
-    text, trust = ceremony.signed_list(
+    _two_names(desk)
+    if output.exists():
+        raise CeremonyRefused(f"{output} is there already")
+    others = [read_root(read_text(Path(path))).public for path in arguments.other_root]
+    records = [_record_of(Path(path)) for path in (root_path, *arguments.other_root)]
+    trust = ceremony.drafted_list(
         public,
-        key,
-        others,
         desk.now,
         next_days=arguments.next,
-        last_sequence=_newest_signed(record),
+        last_sequence=max(arguments.above, *(_newest_signed(record) for record in records)),
     )
-    with record.open("a", encoding="ascii") as file:
+    _agree(desk, trust)
+    key = root_file.open(_two(desk))
+    text = ceremony.signed_file(trust, key, others)
+    with records[0].open("a", encoding="ascii") as file:
         file.write(f"{trust.sequence} {trust.made_at.isoformat()} {print_now}\n")
         file.flush()
         os.fsync(file.fileno())
-    write_private(Path(arguments.output), text.encode())
-    return [*_told(trust), f"signed by root {_print_of(key.public)} into {arguments.output}"]
+    write_private(output, text.encode())
+    return [f"trust list {trust.sequence} is signed by root {_print_of(key.public)} into {output}"]
+
+
+def _agree(desk: RootDesk, trust: TrustList) -> None:
+    """Show the list and wait for the word. Raises ``CeremonyRefused``; then nothing was signed."""
+    for line in _told(trust):
+        desk.show(line)
+    if trust.sequence == 1:
+        desk.show("the first list ever: a reader that has held one refuses it (--above N)")
+    if not desk.arguments.yes and desk.ask(f"to sign it, write {WORD}: ").strip() != WORD:
+        raise CeremonyRefused("nothing was signed")
+
+
+def _two_names(desk: RootDesk) -> list[str]:
+    names: list[str] = desk.arguments.by
+    if len(names) != 2 or len(set(names)) != 2:
+        raise CeremonyRefused("two custodians open the root: --by A B")
+    return names
 
 
 def _two(desk: RootDesk) -> dict[str, str]:
-    names = desk.arguments.by
-    if len(names) != 2 or len(set(names)) != 2:
-        raise CeremonyRefused("two different custodians open the root: --by NAME NAME")
-    return {name: desk.passphrase(name, False) for name in names}
+    return {name: desk.passphrase(name, False) for name in _two_names(desk)}
 
 
 def _record_of(root: Path) -> Path:
@@ -137,40 +158,63 @@ def _newest_signed(record: Path) -> int:
 def export_public(desk: RootDesk) -> list[str]:
     """Online: the public halves for the root to vouch for."""
     ring = desk.keystore.load()
-    in_force = ceremony.sequence_in_force(_present(desk.trust_list), _pins(desk))
-    public = ceremony.export_public(ring, desk.now, in_force)
+    highest = desk.trust.highest()
+    public = ceremony.export_public(ring, desk.now, highest)
     write_private(Path(desk.arguments.file), ceremony.write_public(public))
     return [
-        f"{len(public.keys)} keys in {desk.arguments.file}; list {in_force} is in force",
+        f"{len(public.keys)} keys in {desk.arguments.file}; the highest list so far is {highest}",
         f"fingerprint {public.fingerprint()}",
     ]
 
 
 def install_trust_list(desk: RootDesk) -> list[str]:
-    """Online: check a signed list against the pinned roots and the ring, and serve it."""
-    pins = _pins(desk)
-    if not pins:
-        raise CeremonyRefused("no root is pinned yet: keys pin-root")
-    in_force = ceremony.sequence_in_force(_present(desk.trust_list), pins)
-    text, trust = ceremony.installed(_read(Path(desk.arguments.file)), pins, in_force, desk.now)
-    gaps = ceremony.unlisted(trust, desk.keystore.load(), desk.now)
-    if gaps and not desk.arguments.force:
-        raise CeremonyRefused("readers would not know the ring: " + "; ".join(gaps))
-    _put(desk.trust_list, text)
-    return [*_told(trust), f"in force: {desk.trust_list}", *(f"warning: {gap}" for gap in gaps)]
+    """Online: check a signed list against the pinned roots and the ring, and serve it.
+
+    With new roots given, they are pinned together with it.
+    """
+    text, is_forced = read_text(Path(desk.arguments.file)), desk.arguments.force
+    with desk.trust.one_editor():
+        present = desk.trust.pins()
+        pins = [ceremony.read_pin(text) for text in desk.arguments.pin] or present
+        if not pins:
+            raise CeremonyRefused("no root is pinned yet: keys pin-root")
+        ceremony.write_pins(pins, present, force=is_forced)
+        blob, trust = ceremony.installed(text, pins, desk.trust.highest(), desk.now)
+        gaps = _gaps(desk, trust)
+        if gaps and not is_forced:
+            raise CeremonyRefused("readers would not know the ring: " + "; ".join(gaps))
+        desk.trust.put(pins, blob)
+    pinned = _pinned(pins) if desk.arguments.pin else []
+    told = [*_told(trust), f"in force: {desk.trust.trust_list}", *pinned]
+    return [*told, *(f"warning: {gap}" for gap in gaps)]
 
 
 def pin_root(desk: RootDesk) -> list[str]:
-    """Online: say whose trust lists count; the present root and the next one."""
+    """Online: say whose trust lists count; the present root and the next one.
+
+    The root that signed the list in force stays, or nothing would be served.
+    """
     pins = [ceremony.read_pin(text) for text in desk.arguments.public]
-    text = ceremony.write_pins(pins, _pins(desk), force=desk.arguments.force)
-    _put(desk.trust_roots, text)
+    with desk.trust.one_editor():
+        present = desk.trust.pins()
+        ceremony.write_pins(pins, present, force=desk.arguments.force)
+        blob = desk.trust.in_force(pins)
+        if blob is None and present and desk.trust.in_force(present) is not None:
+            raise CeremonyRefused(
+                "the root that signed the list in force would not stay pinned: change both at "
+                "once, by keys install-trust-list FILE --pin ROOT NEXT"
+            )
+        desk.trust.put(pins, blob)
+    return _pinned(pins)
+
+
+def _pinned(pins: Sequence[PublicKey]) -> list[str]:
     return [f"pinned {pin.compressed().hex()}, fingerprint {_print_of(pin)}" for pin in pins]
 
 
 def check_trust(desk: RootDesk) -> list[str]:
     """Online: what about the trust list a person must see to; nothing when all is well."""
-    present, pins = _present(desk.trust_list), _pins(desk)
+    present, pins = desk.trust.present(), desk.trust.pins()
     if present is None or not pins:
         return ["no trust list is in force, or no root is pinned"]
     try:
@@ -178,6 +222,8 @@ def check_trust(desk: RootDesk) -> list[str]:
     except CeremonyRefused as fault:
         return [str(fault)]
     found = [f"the trust list lacks: {gap}" for gap in _gaps(desk, trust)]
+    if (highest := desk.trust.highest()) > trust.sequence:
+        found.append(f"trust list {trust.sequence} is in place, and {highest} was before")
     left = (trust.next_at - desk.now).days
     if left < ceremony.WARN_BEFORE.days:
         found.append(f"the trust list is due in {left} days")
@@ -204,35 +250,6 @@ def _told(trust: TrustList) -> list[str]:
 
 def _print_of(public: PublicKey) -> str:
     return fingerprint([public.compressed()])
-
-
-def _pins(desk: RootDesk) -> list[PublicKey]:
-    text = _present(desk.trust_roots)
-    return [] if text is None else ceremony.read_pins(text)
-
-
-def _present(path: Path) -> str | None:
-    return _read(path) if path.exists() else None
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(FILE_MAX + 1)
-    if len(content) > FILE_MAX:
-        raise CeremonyRefused(f"{path} is too long")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise CeremonyRefused(f"{path} is not text") from None
-
-
-def _put(path: Path, text: str) -> None:
-    """A public file, at one stroke."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
-    write_private(beside, text.encode())
-    beside.chmod(0o644)
-    beside.replace(path)
 
 
 VERBS: Mapping[str, Callable[[RootDesk], list[str]]] = {

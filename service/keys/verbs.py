@@ -21,6 +21,10 @@ Needed = Callable[[KeyKind, int], dict[str, int]]
 """Rows that need a version, by table."""
 
 
+BACKED_UP = frozenset({"init", "rotate", "close", "cut-off"})
+"""What a backup must follow."""
+
+
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What a verb works with."""
 
@@ -141,19 +145,27 @@ def close(desk: Desk) -> list[str]:
     kind, version, at = KeyKind(desk.arguments.kind), desk.arguments.version, desk.arguments.after
     desk.editor.change(
         lambda ring: changes.close(ring, kind, version, at, desk.now),
-        lambda _: [Entry(at=desk.now, action="close", kind=kind.value, version=version)],
+        lambda _: [
+            Entry(at=desk.now, action="close", kind=kind.value, version=version, instant=at)
+        ],
     )
-    return [f"{kind} {version} protects nothing from {at.isoformat()} on", *_tell_readers(kind)]
+    return [f"{kind} {version} protects nothing from {at.isoformat()} on", *_told_of(kind)]
 
 
 def cut_off(desk: Desk) -> list[str]:
     """Void what was issued before an instant."""
     kind, version, at = KeyKind(desk.arguments.kind), desk.arguments.version, desk.arguments.before
     desk.editor.change(
-        lambda ring: changes.cut_off(ring, kind, version, at),
-        lambda _: [Entry(at=desk.now, action="cut-off", kind=kind.value, version=version)],
+        lambda ring: changes.cut_off(ring, kind, version, at, desk.now),
+        lambda _: [
+            Entry(at=desk.now, action="cut-off", kind=kind.value, version=version, instant=at)
+        ],
     )
-    return [f"{kind} {version}: void before {at.isoformat()}", *_tell_readers(kind)]
+    return [f"{kind} {version}: void before {at.isoformat()}", *_told_of(kind)]
+
+
+def _told_of(kind: KeyKind) -> list[str]:
+    return [*_tell_readers(kind), "the last backup does not know it: keys backup"]
 
 
 def _tell_readers(kind: KeyKind) -> list[str]:
@@ -247,21 +259,57 @@ def restore(desk: Desk) -> list[str]:
     blob = Path(arguments.file).read_bytes()
     kept = keybackup.open_backup(blob, desk.passphrase("backup", False))
     journal = editor.journal(Path(arguments.journal) if arguments.journal else None)
-    ring = changes.after_restore(
-        kept, desk.now, _known(journal), epochs_kept=arguments.database_intact
-    )
+    known = _known(journal)
+    ring = changes.after_restore(kept, desk.now, known, epochs_kept=arguments.database_intact)
     entries = [Entry(at=desk.now, action="restore")]
     if arguments.journal:
         entries = [*journal, *entries]
     had = {(key.kind, key.version) for key in kept.keys}
     entries += [_made_entry(desk, key) for key in ring.keys if (key.kind, key.version) not in had]
+    entries += [_cut_entry(desk, key) for key in ring.keys if _is_newly_cut(key, known)]
     editor.put_back(ring, entries, replace=arguments.replace)
-    lines = [f"{len(ring.keys)} keys are back in {editor.file.path}"]
+    lines = [f"{len(ring.keys)} keys are back in {editor.file.path}", *_stopped(kept, ring)]
     if arguments.database_intact:
         lines.append("codes issued before stay good: the database was said to be intact")
     else:
         lines.append("every code issued before now is void: phones renew, print again")
     return [*lines, *_tell_readers(KeyKind.ISSUER_BOUND), "start all processes again"]
+
+
+def _stopped(kept: KeyRing, ring: KeyRing) -> list[str]:
+    """What the backup did not know to be closed or cut off, in words."""
+    before = {(key.kind, key.version): key for key in kept.keys}
+    lines = []
+    for key in ring.keys:
+        was = before.get((key.kind, key.version), key)
+        if key.use_until != was.use_until:
+            lines.append(f"{key.kind} {key.version} protects nothing from {_minute(key.use_until)}")
+        if key.cut_off is not None and key.cut_off != was.cut_off:
+            lines.append(f"{key.kind} {key.version} is cut off: void before {_minute(key.cut_off)}")
+    return lines
+
+
+def _is_newly_cut(key: Key, known: Known) -> bool:
+    return key.cut_off is not None and key.cut_off != known.cut_off.get((key.kind, key.version))
+
+
+def _cut_entry(desk: Desk, key: Key) -> Entry:
+    return Entry(
+        at=desk.now,
+        action="cut-off",
+        kind=key.kind.value,
+        version=key.version,
+        instant=key.cut_off,
+    )
+
+
+def _instants(journal: Sequence[Entry], action: str) -> dict[tuple[str, int], list[datetime]]:
+    """When versions were stopped by that action; a line without its instant counts as of then."""
+    found: dict[tuple[str, int], list[datetime]] = {}
+    for entry in journal:
+        if entry.action == action and entry.kind is not None and entry.version is not None:
+            found.setdefault((entry.kind, entry.version), []).append(entry.instant or entry.at)
+    return found
 
 
 def _known(journal: Sequence[Entry]) -> Known:
@@ -275,6 +323,8 @@ def _known(journal: Sequence[Entry]) -> Known:
             for entry in journal
             if entry.action == "destroy" and entry.kind is not None and entry.version is not None
         ),
+        closed={of: min(times) for of, times in _instants(journal, "close").items()},
+        cut_off={of: max(times) for of, times in _instants(journal, "cut-off").items()},
         newest=newest,
         code_key_id=max((entry.code_key_id or 0 for entry in journal), default=0),
     )
@@ -295,10 +345,10 @@ def check(desk: Desk) -> list[str]:
     """What a person must see to; nothing when all is well."""
     ring = desk.editor.file.load()
     found = [f"{kind}: {days:.0f} days left" for kind, days in changes.short(ring, desk.now)]
-    made = [e.at for e in desk.editor.journal() if e.action in ("init", "rotate")]
+    made = [e.at for e in desk.editor.journal() if e.action in BACKED_UP]
     backed_up = _last_backup(desk)
     if made and (backed_up is None or backed_up < max(made)):
-        found.append("the newest keys are in no backup")
+        found.append("the newest keys, closings and cut-offs are in no backup")
     return found
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from crypto.errors import BadKey
 from crypto.keyring import ISSUER_KINDS, LISTED_KINDS, KeyKind, KeyRing
+from service.kernel.clock import CLOCKS_APART
 from service.kernel.live_ring import days_left
 from service.keys import changes
 from service.keys.changes import ChangeRefused, Known, State
@@ -125,13 +126,30 @@ def test_closing_needs_a_successor() -> None:
         changes.close(closed, KeyKind.ISSUER_BOUND, 1, at, at)
 
 
+def test_a_cut_off_is_never_in_the_future() -> None:
+    kind = KeyKind.ISSUER_BOUND
+    at = NOW + CLOCKS_APART
+    assert changes.cut_off(RING, kind, 1, at, NOW).current(kind, NOW).cut_off == at
+    with pytest.raises(ChangeRefused, match="never be taken back"):
+        changes.cut_off(RING, kind, 1, at + SECOND, NOW)
+
+
+@pytest.mark.parametrize("kind", ROTATED_KINDS)
+def test_a_start_is_bounded_and_every_list_can_be_written(kind: KeyKind) -> None:
+    furthest = NOW + changes.AHEAD_MAX
+    with pytest.raises(ChangeRefused, match="730 days"):
+        changes.rotate(RING, kind, NOW, furthest + SECOND)
+    end = furthest + PERIODS[kind].life + (PERIODS[kind].accepted_after or 0 * DAY)
+    assert end.timestamp() < 1 << 32
+
+
 def test_only_keys_of_the_trust_list_are_cut_off() -> None:
-    ring = changes.cut_off(RING, KeyKind.ISSUER_PRINTED, 1, NOW + DAY)
-    assert ring.current(KeyKind.ISSUER_PRINTED, NOW).cut_off == NOW + DAY
+    ring = changes.cut_off(RING, KeyKind.ISSUER_PRINTED, 1, NOW + SECOND, NOW)
+    assert ring.current(KeyKind.ISSUER_PRINTED, NOW).cut_off == NOW + SECOND
     with pytest.raises(ChangeRefused):
-        changes.cut_off(RING, KeyKind.TOKEN, 1, NOW)
+        changes.cut_off(RING, KeyKind.TOKEN, 1, NOW, NOW)
     with pytest.raises(BadKey):
-        changes.cut_off(ring, KeyKind.ISSUER_PRINTED, 1, NOW)
+        changes.cut_off(ring, KeyKind.ISSUER_PRINTED, 1, NOW, NOW)
 
 
 @pytest.mark.parametrize("kind", ROTATED_KINDS)
@@ -160,9 +178,40 @@ def test_a_restored_ring_voids_old_codes_and_stays_without_destroyed_keys() -> N
         assert key.cut_off == (later if key.kind in ISSUER_KINDS else None)
     kept = changes.after_restore(ring, later, Known(), epochs_kept=True)
     assert kept.keys == ring.keys
-    cut = changes.cut_off(ring, KeyKind.ISSUER_ONCE, 1, later + DAY)
+    cut = changes.cut_off(ring, KeyKind.ISSUER_ONCE, 1, later + DAY, later + DAY)
     further = changes.after_restore(cut, later, Known(), epochs_kept=False)
     assert further.current(KeyKind.ISSUER_ONCE, later).cut_off == later + DAY
+
+
+@pytest.mark.parametrize("kind", ISSUER_KINDS)
+@pytest.mark.parametrize("is_before_the_rotation", [False, True])
+def test_what_was_closed_and_cut_off_is_so_again_after_a_restore(
+    kind: KeyKind, is_before_the_rotation: bool
+) -> None:
+    ring = rotated(kind)
+    closed, cut, later = NOW + SECOND, NOW + 20 * SECOND, NOW + DAY
+    stopped = changes.close(ring, kind, 1, closed, later)
+    stopped = changes.cut_off(stopped, kind, 1, cut, later)
+    known = Known(
+        closed={(kind.value, 1): closed}, cut_off={(kind.value, 1): cut}, newest={kind.value: 2}
+    )
+    kept = RING if is_before_the_rotation else ring
+    back = changes.after_restore(kept, later, known, epochs_kept=True)
+    old, was = (of.accepted(kind, 1, NOW) for of in (back, stopped))
+    assert (old.use_until, old.cut_off) == (closed, cut)
+    assert is_before_the_rotation or old == was
+    further = changes.after_restore(stopped, later, known, epochs_kept=True)
+    assert further.accepted(kind, 1, NOW) == was
+
+
+def test_a_version_that_was_rotated_since_its_backup_ends_as_in_a_rotation() -> None:
+    kind, later = KeyKind.ISSUER_PRINTED, NOW + DAY
+    known = Known(newest={kind.value: 2})
+    back = changes.after_restore(RING, later, known, epochs_kept=True)
+    old = back.accepted(kind, 1, later)
+    after = PERIODS[kind].accepted_after
+    assert after is not None
+    assert (old.use_until, old.accept_until) == (later + OVERLAP, later + OVERLAP + after)
 
 
 @pytest.mark.parametrize("kind", ROTATED_KINDS)

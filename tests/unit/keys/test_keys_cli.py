@@ -10,70 +10,8 @@ import pytest
 
 from crypto.healthcode.trustfile import read_trust_file
 from crypto.keyring import ISSUER_KINDS, LISTED_KINDS, KeyKind
-from service.cli import main
-from service.kernel.live_ring import KeystoreFile
-
-WORDS = {name: f"a long passphrase of {name}" for name in ("Wu", "Li", "Chen")}
-
-
-class Place:
-    """One machine: a state folder, and what the command said there."""
-
-    def __init__(
-        self, folder: Path, env: pytest.MonkeyPatch, said: pytest.CaptureFixture[str]
-    ) -> None:
-        self.folder, self.env, self._said = folder, env, said
-        self.state = folder / "state"
-        for name, text in WORDS.items():
-            (folder / name).write_text(text + "\n")
-        self.words = [f"--passphrase-file={name}={folder / name}" for name in WORDS]
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        self.env.setenv("YIMATONG_STATE_DIR", str(self.state))
-        status = main(["keys", *arguments])
-        said = self._said.readouterr()
-        return status, said.out + said.err
-
-    def do(self, *arguments: str) -> str:
-        status, said = self.run(*arguments)
-        assert status == 0, said
-        return said
-
-    def refused(self, *arguments: str) -> str:
-        status, said = self.run(*arguments)
-        assert status == 2, said
-        return said
-
-    @property
-    def keystore(self) -> KeystoreFile:
-        return KeystoreFile(self.state / "keys" / "keystore", self.state / "keys" / "master")
-
-    def path(self, name: str) -> str:
-        return str(self.folder / name)
-
-
-@pytest.fixture
-def place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Place:
-    return Place(tmp_path, monkeypatch, capsys)
-
-
-def a_root(place: Place, name: str) -> str:
-    said = place.do(
-        "root", "init", "--output", place.path(name), "--custodian", *WORDS, *place.words
-    )
-    return said.splitlines()[0].split()[1]
-
-
-def signed(place: Place, root: str, output: str, *more: str) -> str:
-    public = place.path(output + ".public")
-    shown = place.do("export-public", public).splitlines()[1].removeprefix("fingerprint ")
-    return place.do(
-        *("root", "sign-trust-list", "--root", place.path(root), "--ring-public", public),
-        *("--output", place.path(output), "--next", "90", "--fingerprint", shown),
-        *("--by", "Li", "Chen", *place.words, *more),
-    )
+from service.keys.keystore_editing import Entry, KeystoreEditor
+from tests.unit.keys.place_rig import WORDS, Place, a_root, signed
 
 
 def test_the_root_vouches_for_the_ring_and_the_online_side_installs_it(place: Place) -> None:
@@ -209,6 +147,39 @@ def test_a_restore_knows_from_the_journal_what_its_backup_does_not(place: Place)
     place.do("restore", place.path("backup"), words, "--replace")
     again = [key.version for key in place.keystore.load().keys if key.kind is KeyKind.TILL]
     assert again == [4]
+
+
+def test_a_restore_closes_and_cuts_off_again_what_its_backup_does_not_know(place: Place) -> None:
+    place.do("init", "--province", "52")
+    words = f"--passphrase-file={place.folder / 'Wu'}"
+    place.do("backup", place.path("backup"), words)
+    assert "in no backup" not in place.run("check")[1]
+    before = {key.kind: key for key in place.keystore.load().keys}
+    place.do("cut-off", "issuer_once", "1", "--before", "now")
+    assert "in no backup" in place.run("check")[1]
+    assert "can never be taken back" in place.refused(
+        "cut-off", "issuer_once", "1", "--before", "+1d"
+    )
+    place.do("rotate", "till")
+    at = before[KeyKind.TILL].use_from + timedelta(seconds=1)
+    editor = KeystoreEditor(place.keystore)
+    stolen = {"kind": "till", "version": 1, "instant": at}
+    editor.note(Entry(at=at, action="close", **stolen))
+    cut = next(k.cut_off for k in place.keystore.load().keys if k.kind is KeyKind.ISSUER_ONCE)
+    again = ("restore", place.path("backup"), words, "--replace", "--database-intact")
+    said = place.do(*again)
+    assert "issuer_once 1 is cut off" in said
+    assert "till 1 protects nothing from" in said
+    after = {(key.kind, key.version): key for key in place.keystore.load().keys}
+    assert after[KeyKind.ISSUER_ONCE, 1].cut_off == cut
+    assert after[KeyKind.TILL, 1].use_until == at
+    noted = len(editor.journal())
+    place.do("restore", place.path("backup"), words, "--replace")
+    void = next(k.cut_off for k in place.keystore.load().keys if k.kind is KeyKind.ISSUER_BOUND)
+    assert {one.action for one in editor.journal()[noted:]} >= {"restore", "cut-off"}
+    place.do(*again)
+    bound = next(k for k in place.keystore.load().keys if k.kind is KeyKind.ISSUER_BOUND)
+    assert bound.cut_off == void is not None
 
 
 def test_new_custodians_of_a_root_keep_what_it_signed(place: Place) -> None:
