@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from crypto.keystore import sync_folder
+
 
 def read_bounded(path: Path, size_max: int) -> bytes:
     """The file's bytes; ``ValueError`` if there are more than ``size_max``, else ``OSError``."""
@@ -13,21 +15,17 @@ def read_bounded(path: Path, size_max: int) -> bytes:
     return content
 
 
+def owner_only(path: str, flags: int) -> int:
+    """Opens for ``open``; a new file is its owner's alone: codes and times stand in it."""
+    return os.open(path, flags, 0o600)
+
+
 def write_durably(path: Path, content: bytes) -> None:
     """Replace the file so that after a crash it holds either the old or the new bytes, whole."""
     fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as target:
+    with open(fresh, "wb", opener=owner_only) as target:
         target.write(content)
         target.flush()
         os.fsync(target.fileno())
     fresh.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names created, replaced or removed in the folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -92,7 +92,7 @@ class FolderReader:
         self._trust_file = trust_file
         self._revoked_files = revoked_files
         self._repairs = repairs
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock_state(state)
         self._keeper = ListKeeper(state)
         self._seen = SeenMap(codes_max)

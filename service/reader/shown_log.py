@@ -18,7 +18,8 @@ import msgspec
 from crypto.errors import BadEncoding
 from crypto.healthcode.layout import LIFE_MAX, LIFE_UNIT_S, Kind, Purpose
 from crypto.healthcode.shown_log import FIRST_HEAD
-from service.reader.files import read_bounded, sync_folder, write_durably
+from crypto.keystore import sync_folder
+from service.reader.files import owner_only, read_bounded, write_durably
 from service.reader.log_lines import (
     Header,
     ShownLine,
@@ -168,7 +169,7 @@ class ShownLog:
         """Go on with a file, or begin the next one."""
         self._let_go()
         path = path or file_for(self._folder, self._count)
-        self._file = path.open("ab", buffering=0)
+        self._file = open(path, "ab", buffering=0, opener=owner_only)  # noqa: SIM115 - kept open
         self._size = path.stat().st_size
         if self._size == 0:
             header = Header(log=self._state.log, first=self._count, previous=self._head.hex())

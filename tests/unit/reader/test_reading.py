@@ -218,3 +218,13 @@ def test_printed_codes_identify_as_often_as_they_like(place: Place) -> None:
     text = WORLD.printed()
     answers = [place.ask(text) for _ in range(2)]
     assert [(one["valid"], one["level"]) for one in answers] == [(True, "identified")] * 2
+
+
+def test_what_a_reader_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    assert place.ask(WORLD.phone().show(NOON))["valid"]
+    state = tmp_path / "state"
+    written = [path for path in state.iterdir() if path.is_file()]
+    assert any(path.name.startswith("shown-") for path in written)
+    assert [path.name for path in (state, *written) if path.stat().st_mode & 0o077] == []
+    place.reader.close()
