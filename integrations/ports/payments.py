@@ -133,8 +133,8 @@ class PaymentGateway(Protocol):
     async def refund(self, order: RefundOrder) -> Outcome[Refund]:
         """Start a refund. The same number and content again is answered alike."""
 
-    async def query_refund(self, refund_no: str) -> Outcome[Refund]:
-        """Ask for the refund."""
+    async def query_refund(self, refund_no: str, *, trade_no: str) -> Outcome[Refund]:
+        """Ask for the refund of a trade; some providers know refunds under their trade only."""
 
     def client_parameters(self, prepay_ref: str, at: datetime) -> dict[str, str]:
         """What the mini-program passes to the provider's pay call, signed."""
