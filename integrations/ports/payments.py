@@ -58,6 +58,17 @@ class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True):
     qr_text: str | None
 
 
+class CodeOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order paid by the code that the payer shows. ``code`` lives a minute and is used once."""
+
+    trade_no: str
+    amount_fen: int
+    description: str
+    code: str
+    expires_at: datetime
+    notice_url: str
+
+
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """A trade as the provider tells it, by query or by notice."""
 
@@ -144,3 +155,19 @@ class PaymentGateway(Protocol):
 
     def notice_answer(self, accepted: bool) -> NoticeAnswer:
         """The acknowledgement, or the refusal that asks for a resend."""
+
+
+class CodePaymentGateway(PaymentGateway, Protocol):
+    """A merchant account that can also take payment by a code the payer shows."""
+
+    async def pay_by_code(self, order: CodeOrder) -> Outcome[Payment]:
+        """Take the payment. UNPAID means that the payer must still confirm on his device: query.
+
+        After Unknown or a long UNPAID query a last time, then ``reverse``.
+        """
+
+    async def reverse(self, trade_no: str) -> Outcome[None]:
+        """Undo a trade whose outcome is unclear: closed if unpaid, given back if paid.
+
+        Unknown must be repeated until it is definite; query afterwards to learn which it was.
+        """
