@@ -33,7 +33,11 @@ async def note_again(conn: Connection, ctx: Context, showing: ShownCode) -> bool
 
 
 async def compare(conn: Connection, ctx: Context, first: ShownCode, second: ShownCode) -> bool:
-    """Open the work item if two terminals took one showing; True if they did."""
+    """Open the work item if two terminals took one showing; True if they did.
+
+    The scan's own row, which has a MAC, must say of the first place what is noted there. Raises
+    ``RowTampered`` otherwise.
+    """
     if first.terminal_id == second.terminal_id:
         return False
     item = NewItem(
