@@ -106,7 +106,10 @@ async def _report(
         for record_id in sorted(records):
             await _open(conn, ctx, record_id, record_id, {"scope": place.scope.name.lower()})
         if unexplained:
-            evidence = {"scope": place.scope.name.lower(), "entries_without_a_row": unexplained}
+            evidence: dict[str, int | str] = {
+                "scope": place.scope.name.lower(),
+                "entries_without_a_row": unexplained,
+            }
             await _open(conn, ctx, 0, place.scope.value, evidence)
 
 

@@ -44,7 +44,7 @@ async def take_report(ctx: Context, terminal: Terminal, report: ShownReport) -> 
     if log is not None:
         ctx.sealer.check_mac("shown_log", log.mac_parts(), log.row_mac)
     try:
-        passed, after = rules_lists.continue_log(log and log.log, report)
+        passed, after = rules_lists.continue_log(None if log is None else log.log, report)
     except BadEncoding:
         raise MalformedRequest("an entry is not of the form of the shown log") from None
     judged = await asyncio.to_thread(_judge_all, ctx, report, passed)
