@@ -62,11 +62,13 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def signer(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Issuer keys in a process of their own."""
+    """Signing keys in a process of their own."""
+    from pwd import getpwnam
+
     import uvloop
 
     from crypto.errors import CryptoError
-    from crypto.keyring import ISSUER_KINDS, KeyKind
+    from crypto.keyring import KeyKind
     from service.kernel.live_ring import KeystoreUnreadable
     from service.kernel.logs import set_up_logs
     from service.signer.server import SocketTaken, run_signer
@@ -79,9 +81,18 @@ def signer(arguments: argparse.Namespace, settings: Settings) -> int:
     set_up_logs("signer")
     try:
         install_ciphers(settings)
-        kinds = [KeyKind(kind) for kind in arguments.kind or ISSUER_KINDS]
-        uvloop.run(until_stopped(lambda stop: run_signer(keystore_of(settings), path, kinds, stop)))
-    except (SocketTaken, KeystoreUnreadable, CipherBroken, CryptoError, ValueError) as fault:
+        kinds = [KeyKind(kind) for kind in arguments.kind or settings.signer_kinds]
+        users = [getpwnam(name).pw_uid for name in arguments.user or ()]
+        keys = keystore_of(settings)
+        uvloop.run(until_stopped(lambda stop: run_signer(keys, path, kinds, users, stop)))
+    except (
+        SocketTaken,
+        KeystoreUnreadable,
+        CipherBroken,
+        CryptoError,
+        ValueError,
+        KeyError,
+    ) as fault:
         complain(f"yimatong signer: {fault}")
         return 2
     return 0
@@ -300,10 +311,15 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run, "everything on one machine: database, twins, service, worker")
     add("serve", serve, "the API and the pages")
     add("worker", worker, "the background worker")
-    signing = add("signer", signer, "issuer keys in a process of their own")
+    signing = add("signer", signer, "signing keys in a process of their own")
     signing.add_argument("--socket", type=Path, default=None, help="where to listen")
     signing.add_argument(
-        "--kind", action="append", help="a kind of key to serve, repeatable; default: the issuers'"
+        "--user", action="append", help="who else may ask, by name; default: its own user alone"
+    )
+    signing.add_argument(
+        "--kind",
+        action="append",
+        help="repeatable; default: YIMATONG_SIGNER_KINDS",
     )
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")

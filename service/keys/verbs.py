@@ -10,11 +10,12 @@ import msgspec
 from crypto import keybackup
 from crypto.keyring import ACCEPTED_EARLY, SIGNING_KINDS, Key, KeyKind, KeyRing
 from crypto.passphrase import LOG2_N
-from crypto.sm2 import PrivateKey
+from crypto.signer import public_key_of
 from service.kernel.clock import CLOCKS_APART
 from service.keys import changes
 from service.keys.changes import ChangeRefused, Known
-from service.keys.keystore_editing import Entry, KeystoreEditor, write_private
+from service.keys.keystore_editing import Entry, KeystoreEditor
+from service.keys.private_files import write_private
 from service.keys.schedule import FIXED, IN_ROWS, PERIODS, is_listed
 
 Needed = Callable[[KeyKind, int], dict[str, int]]
@@ -70,7 +71,7 @@ def _row_of(desk: Desk, ring: KeyRing, key: Key) -> dict[str, object]:
         "cut_off": key.cut_off,
     }
     if key.kind in SIGNING_KINDS:
-        row["public"] = PrivateKey.from_bytes(key.material).public.compressed().hex()
+        row["public"] = public_key_of(key).compressed().hex()
     if desk.arguments.rows and key.kind in IN_ROWS:
         row["rows"] = sum(desk.needed(key.kind, key.version).values())
     return row
@@ -260,6 +261,8 @@ def restore(desk: Desk) -> list[str]:
     kept = keybackup.open_backup(blob, desk.passphrase("backup", False))
     journal = editor.journal(Path(arguments.journal) if arguments.journal else None)
     known = _known(journal)
+    if not arguments.without_journal:
+        _refuse_without_journal(kept, journal, known)
     ring = changes.after_restore(kept, desk.now, known, epochs_kept=arguments.database_intact)
     entries = [Entry(at=desk.now, action="restore")]
     if arguments.journal:
@@ -274,6 +277,20 @@ def restore(desk: Desk) -> list[str]:
     else:
         lines.append("every code issued before now is void: phones renew, print again")
     return [*lines, *_tell_readers(KeyKind.ISSUER_BOUND), "start all processes again"]
+
+
+def _refuse_without_journal(kept: KeyRing, journal: Sequence[Entry], known: Known) -> None:
+    """Only a journal that goes on behind the backup tells what was undone by putting it back."""
+    told = "--without-journal puts the backup back as it is: what was closed, cut off or destroyed "
+    told += "since then works again"
+    if not journal:
+        raise ChangeRefused(f"there is no journal here: name a copy with --journal; {told}")
+    for key in kept.keys:
+        if key.version > known.newest.get(key.kind, 1):
+            raise ChangeRefused(
+                f"the journal ends before {key.kind} {key.version} was made, which the backup "
+                f"holds: name a newer copy with --journal; {told}"
+            )
 
 
 def _stopped(kept: KeyRing, ring: KeyRing) -> list[str]:
@@ -330,6 +347,14 @@ def _known(journal: Sequence[Entry]) -> Known:
     )
 
 
+def write_serving(desk: Desk) -> list[str]:
+    """The serving keystore anew; every other verb that changes keys writes it by itself."""
+    if desk.editor.serving is None:
+        raise ChangeRefused("no signer is named: every process reads the keystore itself")
+    desk.editor.publish()
+    return [f"the ring without the signer's private keys is in {desk.editor.serving.file.path}"]
+
+
 def change_master(desk: Desk) -> list[str]:
     """A fresh master key; running processes follow."""
     desk.editor.change_master(Entry(at=desk.now, action="change-master"))
@@ -349,7 +374,21 @@ def check(desk: Desk) -> list[str]:
     backed_up = _last_backup(desk)
     if made and (backed_up is None or backed_up < max(made)):
         found.append("the newest keys, closings and cut-offs are in no backup")
+    if _is_older_than(ring, desk):
+        found.append(
+            "the keystore does not know what its journal says was closed, cut off or destroyed: an "
+            "older file was put there by hand; put the newest backup back with keys restore"
+        )
+    serving = desk.editor.serving
+    if serving is not None and not serving.is_of(ring):
+        found.append("the serving keystore is not this ring's: keys write-serving")
     return found
+
+
+def _is_older_than(ring: KeyRing, desk: Desk) -> bool:
+    """Whether the journal stops what the ring has open; its numbers do not count here."""
+    known = msgspec.structs.replace(_known(desk.editor.journal()), newest={})
+    return changes.after_restore(ring, desk.now, known, epochs_kept=True).keys != ring.keys
 
 
 def _minute(at: datetime) -> str:
@@ -365,6 +404,7 @@ VERBS: Mapping[str, Callable[[Desk], list[str]]] = {
     "destroy": destroy,
     "backup": backup,
     "restore": restore,
+    "write-serving": write_serving,
     "change-master": change_master,
 }
 """By their words on the command line."""

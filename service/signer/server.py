@@ -41,8 +41,9 @@ class SignerServer:
     async def serve(self, path: Path, stop: asyncio.Event) -> None:
         """Listen at ``path`` until ``stop``. Raises ``SocketTaken``."""
         _clear(path)
-        # The mask makes the socket private from its first moment.
-        before = os.umask(0o177)
+        # The mask makes the socket private from its first moment. Where others may ask, the kernel
+        # alone says who they are.
+        before = os.umask(0o177 if self._users == {os.geteuid()} else 0o111)
         try:
             server = await asyncio.start_unix_server(self._connected, path)
         finally:
@@ -100,14 +101,19 @@ class SignerServer:
 
 
 async def run_signer(
-    keystore: KeystoreFile, path: Path, kinds: Collection[KeyKind], stop: asyncio.Event
+    keystore: KeystoreFile,
+    path: Path,
+    kinds: Collection[KeyKind],
+    users: Collection[int],
+    stop: asyncio.Event,
 ) -> None:
     """Serve the keys of these kinds from a keystore file, which is followed as it changes.
 
-    Raises ``KeystoreUnreadable``, ``SocketTaken``, and ``BadKey`` for a kind that does not sign.
+    ``users`` may ask beside the user of this process. Raises ``KeystoreUnreadable``,
+    ``SocketTaken``, and ``BadKey`` for a kind that does not sign.
     """
     ring, clock = LiveRing.following(keystore), SystemClock()
-    server = SignerServer(RingSigner(ring, clock.now, kinds), {os.geteuid()})
+    server = SignerServer(RingSigner(ring, clock.now, kinds), {os.geteuid(), *users})
     following = asyncio.create_task(ring.follow(stop, RingReport(Metrics(), clock)))
     try:
         await server.serve(path, stop)
