@@ -8,7 +8,7 @@ import fcntl
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,7 @@ from service.reader.shown_log import Damage, HandIn, ShownLog
 
 REPEATED_WITHIN_S = 600
 """After a restart, answers no older than this are given again."""
+JUDGED_EVERY = timedelta(minutes=1)
 _PLAIN = {purpose: Reader(wanted=purpose) for purpose in Purpose}
 
 
@@ -101,7 +102,7 @@ class FolderReader:
         self._log = ShownLog(state)
         second = int(now.timestamp())
         self._damage: Damage = self._log.open(lambda line: self._recall(line, second))
-        self._stamps = self._look()
+        self._stamps, self._judged_at = self._look(), now
         self._lists: HeldLists = self._keeper.refresh(trust_file, revoked_files(), now)
         self._verifier = CodeVerifier(self._lists.trust)
 
@@ -122,13 +123,18 @@ class FolderReader:
         self._log.confirm(taken, int(now.timestamp()))
 
     def refresh(self, now: datetime) -> None:
-        """Take newer lists if the files changed. Cheap when they did not."""
+        """Take newer lists if the files changed. Cheap when they did not.
+
+        While one is refused they are judged anew every minute all the same: what was refused for
+        the clock's sake may hold now.
+        """
         stamps = self._look()
-        if stamps == self._stamps:
+        is_settled = not self._lists.faults or abs(now - self._judged_at) < JUDGED_EVERY
+        if stamps == self._stamps and is_settled:
             return
         before = self._lists.trust
         self._lists = self._keeper.refresh(self._trust_file, self._revoked_files(), now)
-        self._stamps = stamps
+        self._stamps, self._judged_at = stamps, now
         if self._lists.trust != before:
             self._verifier = CodeVerifier(self._lists.trust)
 

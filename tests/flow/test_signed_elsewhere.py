@@ -48,13 +48,17 @@ class Apart:
 
 
 @pytest.fixture
-async def apart(fresh_database: str) -> AsyncIterator[Apart]:
+async def apart(postgres: object, migrated: str) -> AsyncIterator[Apart]:
     ring = LiveRing(serving_ring(RING, SIGNING_KINDS))
     odd = OddSigner(RingSigner(RING, lambda: NOON))
     with tempfile.TemporaryDirectory(prefix="ymt") as folder:
         path = Path(folder) / "s"
         client = SocketSigner(path, deadline_s=2)
-        async with odd.at(path), an_identity_rig(fresh_database, ring, client) as rig:
+        async with (
+            odd.at(path),
+            postgres.database(migrated) as dsn,  # type: ignore[attr-defined]
+            an_identity_rig(dsn, ring, client) as rig,
+        ):
             yield Apart(rig, odd)
             await client.close()
 
