@@ -69,8 +69,10 @@ def signer(arguments: argparse.Namespace, settings: Settings) -> int:
 
     from crypto.errors import CryptoError
     from crypto.keyring import KeyKind
+    from crypto.signer import SignerUnavailable
     from service.kernel.live_ring import KeystoreUnreadable
     from service.kernel.logs import set_up_logs
+    from service.signer.sdf import read_card
     from service.signer.server import SocketTaken, run_signer
     from service.wiring import CipherBroken, install_ciphers, keystore_of
 
@@ -84,7 +86,8 @@ def signer(arguments: argparse.Namespace, settings: Settings) -> int:
         kinds = [KeyKind(kind) for kind in arguments.kind or settings.signer_kinds]
         users = [getpwnam(name).pw_uid for name in arguments.user or ()]
         keys = keystore_of(settings)
-        uvloop.run(until_stopped(lambda stop: run_signer(keys, path, kinds, users, stop)))
+        card = None if arguments.sdf is None else read_card(arguments.sdf)
+        uvloop.run(until_stopped(lambda stop: run_signer(keys, path, kinds, users, stop, card)))
     except (
         SocketTaken,
         KeystoreUnreadable,
@@ -92,6 +95,8 @@ def signer(arguments: argparse.Namespace, settings: Settings) -> int:
         CryptoError,
         ValueError,
         KeyError,
+        OSError,
+        SignerUnavailable,
     ) as fault:
         complain(f"yimatong signer: {fault}")
         return 2
@@ -313,6 +318,13 @@ def _parser() -> argparse.ArgumentParser:
     add("worker", worker, "the background worker")
     signing = add("signer", signer, "signing keys in a process of their own")
     signing.add_argument("--socket", type=Path, default=None, help="where to listen")
+    signing.add_argument(
+        "--sdf",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="a cipher card; not tried on a device",
+    )
     signing.add_argument(
         "--user", action="append", help="who else may ask, by name; default: its own user alone"
     )

@@ -55,6 +55,9 @@ def _add_ring_verbs(add: Adder) -> None:
     turned.add_argument("kind", nargs="?", type=_kind, default=None)
     turned.add_argument("--due", action="store_true", help="by the calendar; for cron")
     turned.add_argument("--from", dest="start", type=_instant, default=None, metavar="T")
+    turned.add_argument(
+        "--public", default=None, metavar="HEX", help="the new key lies in a card: its public half"
+    )
     closed = _version_of(add("close", "refuse what a version made at or after an instant"))
     closed.add_argument("--after", type=_instant, required=True, metavar="T")
     cut = _version_of(add("cut-off", "void what a version issued before an instant"))

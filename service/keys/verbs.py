@@ -11,6 +11,7 @@ from crypto import keybackup
 from crypto.keyring import ACCEPTED_EARLY, SIGNING_KINDS, Key, KeyKind, KeyRing
 from crypto.passphrase import LOG2_N
 from crypto.signer import public_key_of
+from crypto.sm2 import PublicKey
 from service.kernel.clock import CLOCKS_APART
 from service.keys import changes
 from service.keys.changes import ChangeRefused, Known
@@ -98,7 +99,7 @@ def rotate(desk: Desk) -> list[str]:
         # Asked of the ring under the lock: another who rotates what is due leaves nothing to do.
         wanted[:] = changes.due(before, desk.now) if arguments.due else [_asked(desk)]
         for kind, start in wanted:
-            before = changes.rotate(before, kind, desk.now, start)
+            before = changes.rotate(before, kind, desk.now, start, _in_card(arguments))
         return before
 
     ring = desk.editor.change(
@@ -115,6 +116,16 @@ def rotate(desk: Desk) -> list[str]:
     if any(kind is KeyKind.TRANSPORT for kind, _ in wanted):
         lines.append("hospitals' systems must ask for platform-keys before that")
     return [*lines, "the last backup lacks the new keys: keys backup"]
+
+
+def _in_card(arguments: argparse.Namespace) -> bytes | None:
+    """The public half of a card's key. Raises ``BadKey``, ``ChangeRefused``."""
+    if arguments.public is None:
+        return None
+    if arguments.due or KeyKind(arguments.kind) not in SIGNING_KINDS:
+        raise ChangeRefused("--public names the key of one kind that signs")
+    public = PublicKey.from_bytes(bytes.fromhex(arguments.public), allow_compressed=True)
+    return public.compressed()
 
 
 def _asked(desk: Desk) -> tuple[KeyKind, datetime]:

@@ -7,6 +7,7 @@ import pytest
 from crypto.errors import BadKey
 from crypto.keyring import LISTED_KINDS, SIGNING_KINDS, KeyKind, KeyRing
 from crypto.signer import public_key_of, signing_key
+from crypto.sm2 import PrivateKey
 from service.kernel.live_ring import KeystoreFile, KeystoreUnreadable, LiveRing
 from service.settings import SIGNER_KINDS, Settings, read_settings
 from service.wiring import serving_keystore_of
@@ -109,6 +110,19 @@ def test_kinds_are_a_choice(place: Place) -> None:
     assert without == {KeyKind.ISSUER_ONCE, KeyKind.TOKEN}
     with pytest.raises(KeystoreUnreadable):
         serving_keystore_of(settings_of(place)).load()
+
+
+def test_a_key_in_a_card_enters_the_ring_by_its_public_half(place: Place) -> None:
+    place.do("init", "--province", "52")
+    public = PrivateKey.generate().public
+    place.do("rotate", "till", "--public", public.compressed().hex())
+    newest = [key for key in place.keystore.load().keys if key.kind is KeyKind.TILL][-1]
+    assert (newest.version, newest.is_public_half) == (2, True)
+    assert public_key_of(newest) == public
+    assert public.compressed().hex() in place.do("list", "--json")
+    place.do("export-public", place.path("public"))
+    assert "kind that signs" in place.refused("rotate", "column", "--public", "02" + "11" * 32)
+    place.refused("rotate", "till", "--public", "02" + "ff" * 32)
 
 
 def test_check_notices_a_copy_that_was_left_behind(place: Place) -> None:
