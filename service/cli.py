@@ -323,7 +323,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=None,
         metavar="FILE",
-        help="a cipher card; not tried on a device",
+        help="a cipher card's file; untried on a device",
     )
     signing.add_argument(
         "--user", action="append", help="who else may ask, by name; default: its own user alone"

@@ -111,15 +111,16 @@ async def run_signer(
 ) -> None:
     """Serve the keys of these kinds from a keystore file, which is followed as it changes.
 
-    ``users`` may ask beside the user of this process. Keys of which the keystore has only the public
-    half are the card's. Raises ``KeystoreUnreadable``, ``SocketTaken``, ``SignerUnavailable`` for a
-    card that does not open, and ``BadKey`` for a kind that does not sign.
+    ``users`` may ask beside the user of this process. Keys of which the keystore has only the
+    public half are the card's. Raises ``KeystoreUnreadable``, ``SocketTaken``,
+    ``SignerUnavailable`` for a card that does not open, and ``BadKey`` for a kind that does not
+    sign.
     """
     ring, clock = LiveRing.following(keystore), SystemClock()
     signer: SM2Signer = RingSigner(ring, clock.now, kinds)
     sdf = None if card is None else SdfSigner(card)
     if sdf is not None:
-        signer = DividedSigner(ring, signer, sdf)
+        signer = DividedSigner(ring, clock.now, signer, sdf, kinds)
     server = SignerServer(signer, {os.geteuid(), *users})
     following = asyncio.create_task(ring.follow(stop, RingReport(Metrics(), clock)))
     try:
