@@ -1,7 +1,7 @@
 """What the verbs of ``yimatong keys`` do with the ring. Each gives the lines to say."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,14 @@ from crypto.signer import public_key_of
 from crypto.sm2 import PublicKey
 from service.kernel.clock import CLOCKS_APART
 from service.keys import changes
-from service.keys.changes import ChangeRefused, Known
+from service.keys.changes import ChangeRefused
+from service.keys.journal import (
+    is_newly_cut,
+    known,
+    minute,
+    refuse_without_journal,
+    stopped,
+)
 from service.keys.keystore_editing import Entry, KeystoreEditor
 from service.keys.private_files import write_private
 from service.keys.schedule import FIXED, IN_ROWS, PERIODS, is_listed
@@ -48,12 +55,12 @@ def list_keys(desk: Desk) -> list[str]:
     lines = []
     for key, row in zip(ring.keys, rows, strict=True):
         text = f"{key.kind:<22} {key.version:>3}  {row['state']:<10} "
-        text += f"from {_minute(key.use_from)} until {_minute(key.use_until)}  accepted "
-        text += "until destroyed" if key.accept_until is None else _minute(key.accept_until)
+        text += f"from {minute(key.use_from)} until {minute(key.use_until)}  accepted "
+        text += "until destroyed" if key.accept_until is None else minute(key.accept_until)
         if key.code_key_id is not None:
             text += f"  id {key.code_key_id:04x}"
         if key.cut_off is not None:
-            text += f"  void before {_minute(key.cut_off)}"
+            text += f"  void before {minute(key.cut_off)}"
         if "rows" in row:
             text += f"  rows {row['rows']}"
         lines.append(text)
@@ -214,7 +221,7 @@ def destroy(desk: Desk) -> list[str]:
     )
     lines = [f"{kind} {version} is destroyed; running processes forget it within 2 s"]
     if (at := _last_backup(desk)) is not None:
-        lines.append(f"backups hold it still, the last of {_minute(at)}: destroy those, back up")
+        lines.append(f"backups hold it still, the last of {minute(at)}: destroy those, back up")
     return [*lines, "then change the master key: keys change-master; and start processes again"]
 
 
@@ -271,54 +278,23 @@ def restore(desk: Desk) -> list[str]:
     blob = Path(arguments.file).read_bytes()
     kept = keybackup.open_backup(blob, desk.passphrase("backup", False))
     journal = editor.journal(Path(arguments.journal) if arguments.journal else None)
-    known = _known(journal)
+    told = known(journal)
     if not arguments.without_journal:
-        _refuse_without_journal(kept, journal, known)
-    ring = changes.after_restore(kept, desk.now, known, epochs_kept=arguments.database_intact)
+        refuse_without_journal(kept, journal, told)
+    ring = changes.after_restore(kept, desk.now, told, epochs_kept=arguments.database_intact)
     entries = [Entry(at=desk.now, action="restore")]
     if arguments.journal:
         entries = [*journal, *entries]
     had = {(key.kind, key.version) for key in kept.keys}
     entries += [_made_entry(desk, key) for key in ring.keys if (key.kind, key.version) not in had]
-    entries += [_cut_entry(desk, key) for key in ring.keys if _is_newly_cut(key, known)]
+    entries += [_cut_entry(desk, key) for key in ring.keys if is_newly_cut(key, told)]
     editor.put_back(ring, entries, replace=arguments.replace)
-    lines = [f"{len(ring.keys)} keys are back in {editor.file.path}", *_stopped(kept, ring)]
+    lines = [f"{len(ring.keys)} keys are back in {editor.file.path}", *stopped(kept, ring)]
     if arguments.database_intact:
         lines.append("codes issued before stay good: the database was said to be intact")
     else:
         lines.append("every code issued before now is void: phones renew, print again")
     return [*lines, *_tell_readers(KeyKind.ISSUER_BOUND), "start all processes again"]
-
-
-def _refuse_without_journal(kept: KeyRing, journal: Sequence[Entry], known: Known) -> None:
-    """Only a journal that goes on behind the backup tells what was undone by putting it back."""
-    told = "--without-journal puts the backup back as it is: what was closed, cut off or destroyed "
-    told += "since then works again"
-    if not journal:
-        raise ChangeRefused(f"there is no journal here: name a copy with --journal; {told}")
-    for key in kept.keys:
-        if key.version > known.newest.get(key.kind, 1):
-            raise ChangeRefused(
-                f"the journal ends before {key.kind} {key.version} was made, which the backup "
-                f"holds: name a newer copy with --journal; {told}"
-            )
-
-
-def _stopped(kept: KeyRing, ring: KeyRing) -> list[str]:
-    """What the backup did not know to be closed or cut off, in words."""
-    before = {(key.kind, key.version): key for key in kept.keys}
-    lines = []
-    for key in ring.keys:
-        was = before.get((key.kind, key.version), key)
-        if key.use_until != was.use_until:
-            lines.append(f"{key.kind} {key.version} protects nothing from {_minute(key.use_until)}")
-        if key.cut_off is not None and key.cut_off != was.cut_off:
-            lines.append(f"{key.kind} {key.version} is cut off: void before {_minute(key.cut_off)}")
-    return lines
-
-
-def _is_newly_cut(key: Key, known: Known) -> bool:
-    return key.cut_off is not None and key.cut_off != known.cut_off.get((key.kind, key.version))
 
 
 def _cut_entry(desk: Desk, key: Key) -> Entry:
@@ -328,33 +304,6 @@ def _cut_entry(desk: Desk, key: Key) -> Entry:
         kind=key.kind.value,
         version=key.version,
         instant=key.cut_off,
-    )
-
-
-def _instants(journal: Sequence[Entry], action: str) -> dict[tuple[str, int], list[datetime]]:
-    """When versions were stopped by that action; a line without its instant counts as of then."""
-    found: dict[tuple[str, int], list[datetime]] = {}
-    for entry in journal:
-        if entry.action == action and entry.kind is not None and entry.version is not None:
-            found.setdefault((entry.kind, entry.version), []).append(entry.instant or entry.at)
-    return found
-
-
-def _known(journal: Sequence[Entry]) -> Known:
-    newest: dict[str, int] = {}
-    for entry in journal:
-        if entry.kind is not None and entry.version is not None:
-            newest[entry.kind] = max(newest.get(entry.kind, 1), entry.version)
-    return Known(
-        destroyed=frozenset(
-            (entry.kind, entry.version)
-            for entry in journal
-            if entry.action == "destroy" and entry.kind is not None and entry.version is not None
-        ),
-        closed={of: min(times) for of, times in _instants(journal, "close").items()},
-        cut_off={of: max(times) for of, times in _instants(journal, "cut-off").items()},
-        newest=newest,
-        code_key_id=max((entry.code_key_id or 0 for entry in journal), default=0),
     )
 
 
@@ -398,12 +347,8 @@ def check(desk: Desk) -> list[str]:
 
 def _is_older_than(ring: KeyRing, desk: Desk) -> bool:
     """Whether the journal stops what the ring has open; its numbers do not count here."""
-    known = msgspec.structs.replace(_known(desk.editor.journal()), newest={})
-    return changes.after_restore(ring, desk.now, known, epochs_kept=True).keys != ring.keys
-
-
-def _minute(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%MZ")
+    told = msgspec.structs.replace(known(desk.editor.journal()), newest={})
+    return changes.after_restore(ring, desk.now, told, epochs_kept=True).keys != ring.keys
 
 
 VERBS: Mapping[str, Callable[[Desk], list[str]]] = {
