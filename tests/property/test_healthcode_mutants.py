@@ -1,4 +1,4 @@
-"""8,000 spoilt codes: no crash, no hang, nobody taken for another. ``make bench-full`` judges a
+"""20,000 spoilt codes: no crash, no hang, nobody taken for another. ``make bench-full`` judges a
 million with other seeds."""
 
 from itertools import islice
@@ -6,7 +6,7 @@ from itertools import islice
 from tests.support.mutants import Judge, Mutant, Spoiler, people
 from tests.support.reader_world import ReaderWorld
 
-COUNT = 8_000
+COUNT = 20_000
 
 
 def test_no_mutant_is_taken_for_another_person() -> None:
