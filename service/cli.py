@@ -135,23 +135,28 @@ def conformance(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     """What a scanned text is; offline."""
-    from service.codes import inspect
+    from service import codes
 
-    say(inspect(arguments.text, settings))
+    try:
+        say(codes.inspect(arguments.text, settings, arguments.trust))
+    except codes.FAULTS as fault:
+        complain(f"yimatong code inspect: {fault}")
+        return 2
     return 0
 
 
 def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Verify texts from standard input against a trust file; offline."""
-    from crypto.healthcode.layout import Purpose
     from service import verify_codes
 
     try:
+        offer = verify_codes.read_offer(arguments.offer)
         wanted = verify_codes.Wanted(
             trust=arguments.trust,
             revoked=arguments.revoked,
             at=verify_codes.read_time(arguments.at),
-            purpose=Purpose[arguments.purpose.upper()],
+            purpose=verify_codes.wanted_purpose(arguments.purpose, offer),
+            offer=offer,
             state=arguments.state,
             jobs=arguments.jobs,
         )
@@ -179,7 +184,7 @@ def code_serve(arguments: argparse.Namespace, _settings: Settings) -> int:
         tls_key=arguments.tls_key,
     )
     try:
-        uvloop.run(until_stopped(lambda stop: serve_front(settings, stop)))
+        uvloop.run(until_stopped(lambda stop: serve_front(settings, stop, say)))
     except (OSError, CryptoError, ValueError) as fault:
         complain(f"yimatong code serve: {fault}")
         return 2
@@ -260,6 +265,7 @@ def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
 def _add_code_verbs(code: Any) -> None:
     look = code.add_parser("inspect", help="what a scanned text is; offline")
     look.add_argument("text")
+    look.add_argument("--trust", metavar="FILE", help="a trust file; default: the local key ring")
     look.set_defaults(verb=code_inspect)
     check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
     check.add_argument("--trust", required=True, help="a trust file")
@@ -267,7 +273,10 @@ def _add_code_verbs(code: Any) -> None:
         "--revoked", action="append", default=[], metavar="FILE", help="a revocation list"
     )
     check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
-    check.add_argument("--purpose", default="identify", choices=PURPOSES, help="what is wanted")
+    words = "what is wanted; default: what the offer asks for, else identify"
+    check.add_argument("--purpose", choices=PURPOSES, help=words)
+    words = "the open offer: only codes bound to it hold"
+    check.add_argument("--offer", metavar="TEXT|FILE", help=words)
     check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
     check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
     check.set_defaults(verb=code_verify)
@@ -277,8 +286,8 @@ def _add_code_verbs(code: Any) -> None:
     owed.set_defaults(verb=code_hand_in)
     front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
     front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
-    front.add_argument("--host", default="127.0.0.1")
-    front.add_argument("--port", type=int, default=8090)
+    front.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    front.add_argument("--port", type=int, default=8095, help="default: 8095")
     front.add_argument("--secret-file", type=Path, help="needed for other than loopback")
     front.add_argument("--tls-cert", type=Path, help="PEM; with --tls-key")
     front.add_argument("--tls-key", type=Path)
