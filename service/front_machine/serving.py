@@ -2,6 +2,7 @@
 four times a second."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,18 @@ def address_of(settings: FrontSettings) -> str:
     return f"{scheme}://{host}:{settings.port}"
 
 
+def check_free(settings: FrontSettings) -> None:
+    """``OSError`` if somebody listens there: the server itself would share the port with a second
+    front machine, and each would remember half of what was shown."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as fault:
+            raise OSError(f"cannot listen at {address_of(settings)}: {fault.strerror}") from None
+
+
 async def serve_front(
     settings: FrontSettings, stop: asyncio.Event, say: Callable[[str], None]
 ) -> None:
@@ -87,6 +100,7 @@ async def serve_front(
     cannot begin."""
     clock = SystemClock()
     secret = read_secret(settings)
+    check_free(settings)
     reader = open_reader(settings.folder, clock)
     server = Server(
         create_front_app(reader, clock, secret),
