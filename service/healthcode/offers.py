@@ -19,7 +19,7 @@ from service.healthcode.problems import (
 from service.kernel.principals import Terminal
 from service.kernel.problems import Problem
 
-_REFUSALS: dict[OfferRefusal, type[Problem]] = {
+REFUSALS: dict[OfferRefusal, type[Problem]] = {
     OfferRefusal.OFFER_MALFORMED: OfferInvalid,
     OfferRefusal.OFFER_UNSUPPORTED: OfferInvalid,
     OfferRefusal.OFFER_SIGNATURE: OfferInvalid,
@@ -44,7 +44,7 @@ def read_offer(
         opened = open_offer(text, trust, now)
         opened.check_place(purpose, terminal.terminal_id.to_bytes(8))
     except OfferRefused as refused:
-        kind = _REFUSALS.get(refused.refusal, TillNotTrusted)
+        kind = REFUSALS.get(refused.refusal, TillNotTrusted)
         raise kind(reason=refused.refusal.value) from None
     if opened.offer.amount_fen > FEN_MAX:
         raise OfferInvalid(reason="AMOUNT")
