@@ -208,6 +208,28 @@ def code_hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
+def code_fetch_lists(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Fetch what readers judge by, into the folder of a front machine."""
+    from service.fetch_lists import verb
+    from service.kernel.clock import SystemClock
+
+    wanted = verb.Wanted(
+        source=arguments.source,
+        folder=arguments.into,
+        roots=arguments.root,
+        classes=arguments.code_class or [0],
+        certificate_roots=arguments.certificate_roots,
+    )
+    try:
+        told = verb.fetch_lists(wanted, SystemClock().now())
+    except verb.FAULTS as fault:
+        complain(f"yimatong code fetch-lists: {fault}")
+        return 2
+    for one in told:
+        (say if one.outcome.is_good else complain)(one.line())
+    return verb.status_of(told)
+
+
 def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Write the OpenAPI document."""
     from service.openapi import document
@@ -284,6 +306,16 @@ def _add_code_verbs(code: Any) -> None:
     owed.add_argument("--state", required=True, metavar="DIR", help="the folder of code verify")
     owed.add_argument("--confirm", type=int, metavar="N", help="the platform has the first N")
     owed.set_defaults(verb=code_hand_in)
+    fetch = code.add_parser("fetch-lists", help="fetch, verify and put in place what readers need")
+    fetch.add_argument("--from", required=True, dest="source", metavar="URL", help="the platform")
+    fetch.add_argument("--into", required=True, type=Path, metavar="DIR", help="as for code serve")
+    words = "a pinned root, repeatable; default: those of DIR/trust.json"
+    fetch.add_argument("--root", action="append", default=[], metavar="HEX", help=words)
+    words = "a class of codes, repeatable; default: 0, the whole province"
+    fetch.add_argument("--class", action="append", type=int, dest="code_class", help=words)
+    words = "PEM: fetch the list of revoked certificates too, signed by one of these"
+    fetch.add_argument("--certificate-roots", type=Path, metavar="FILE", help=words)
+    fetch.set_defaults(verb=code_fetch_lists)
     front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
     front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
     front.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")

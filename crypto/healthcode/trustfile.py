@@ -8,6 +8,7 @@ whoever shows the codes.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from crypto.errors import BadEncoding, BadKey
 from crypto.healthcode.trust import LIST_MAX, TrustList, open_trust_list
@@ -27,8 +28,16 @@ def write_trust_file(trust_list: bytes, roots: Sequence[PublicKey]) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def read_trust_file(text: str, newest_sequence: int = 0) -> TrustList:
-    """The opened list. ``BadEncoding`` or ``BadKey`` for the file, ``ListRefused`` for the list."""
+@dataclass(frozen=True, slots=True)
+class TrustParts:
+    """What a trust file says: the roots that it pins, and the signed list. Nothing is proved."""
+
+    roots: tuple[PublicKey, ...]
+    trust_list: bytes
+
+
+def read_trust_parts(text: str) -> TrustParts:
+    """The parts of a trust file. ``BadEncoding`` or ``BadKey``."""
     if len(text) > 2 * LIST_MAX + 4096:
         raise BadEncoding("the trust file is too long")
     try:
@@ -42,5 +51,11 @@ def read_trust_file(text: str, newest_sequence: int = 0) -> TrustList:
         raise BadEncoding("not a trust file")
     if not 1 <= len(keys) <= ROOTS_MAX:
         raise BadKey("a trust file pins one to four roots")
-    roots = [PublicKey.from_bytes(key, allow_compressed=True) for key in keys]
-    return open_trust_list(blob, roots, newest_sequence)
+    roots = tuple(PublicKey.from_bytes(key, allow_compressed=True) for key in keys)
+    return TrustParts(roots, blob)
+
+
+def read_trust_file(text: str, newest_sequence: int = 0) -> TrustList:
+    """The opened list. ``BadEncoding`` or ``BadKey`` for the file, ``ListRefused`` for the list."""
+    parts = read_trust_parts(text)
+    return open_trust_list(parts.trust_list, parts.roots, newest_sequence)

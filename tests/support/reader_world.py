@@ -138,12 +138,16 @@ class ReaderWorld:
         return issue_printed(issuer, request, self.now).text
 
     def revoked(
-        self, sequence: int, code_ids: Iterable[bytes], at: datetime | None = None
+        self,
+        sequence: int,
+        code_ids: Iterable[bytes],
+        at: datetime | None = None,
+        scope: ListScope = ListScope.BOUND,
     ) -> RevocationList:
-        """A full list about bound codes of the whole province."""
+        """A full list about codes of the whole province."""
         made = at or self.now
         return make_full(
-            scope=ListScope.BOUND,
+            scope=scope,
             code_class=0,
             sequence=sequence,
             made_at=made,
