@@ -94,14 +94,14 @@ class Fetcher:
         sequence = 0 if held is None else held.sequence
         tag = self._folder.tag("trust", sequence)
         got = await self._source.get("v1/lists/trust", size_max=TRUST_FILE_MAX, etag=tag)
-        if got.content is None:
-            return Outcome.UNCHANGED, f"sequence {sequence}"
-        parts = _parts(got.content)
+        if got.content is None and held is not None:
+            return Outcome.UNCHANGED, _in_force(held)
+        parts = _parts(got.content or b"")
         trust = open_trust_list(parts.trust_list, self._roots, newest)
         if (stale := trust.staleness(self._now)) is not None:
             raise NotTaken(stale.value)
         text = write_trust_file(parts.trust_list, self._roots)
-        said = f"sequence {trust.sequence}{self._other_roots(parts)}"
+        said = _in_force(trust) + self._other_roots(parts)
         outcome = Outcome.UNCHANGED
         if text != self._folder.trust_text():
             self._folder.put_trust(text)
@@ -211,6 +211,10 @@ async def _told(name: str, take: Callable[[], Awaitable[Took]]) -> Told:
     except (CryptoError, UnicodeDecodeError):
         outcome, said = Outcome.REFUSED, ListRefusal.LIST_MALFORMED.value
     return Told(name=name, outcome=outcome, said=said)
+
+
+def _in_force(trust: TrustList) -> str:
+    return f"sequence {trust.sequence}, next due {trust.next_at:%Y-%m-%d}"
 
 
 def _parts(content: bytes) -> TrustParts:
