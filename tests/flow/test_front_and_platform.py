@@ -20,6 +20,7 @@ from service.healthcode import offers, rules
 from service.healthcode.problems import TillNotTrusted
 from tests.support.bound_phone import BoundPhone
 from tests.support.identity_rig import IdentityRig, an_identity_rig
+from tests.support.readers import CutOffReader
 from tests.support.tills import ATill
 
 DESK = "desk"
@@ -95,3 +96,14 @@ async def test_codes_and_offers_are_judged_alike(rig: IdentityRig, tmp_path: Pat
         text = phone.show(purpose, seq=seq, context=context)
         assert await places.answers(text, wanted, offer) == (expected, expected), cases[seq]
     places.reader.close()
+
+
+async def test_a_report_of_an_offer_for_something_else_does_not_hold(rig: IdentityRig) -> None:
+    phone = BoundPhone(await rig.resident(1), rig.clock)
+    await phone.enrol()
+    till, reader = ATill(rig, rig.kiosk), CutOffReader(rig.kiosk)
+    for seq, purpose in enumerate(("identify", "pay")):
+        text = phone.show(Purpose.PAY, seq=seq, context=till.asked.context())
+        reader.accept(text, rig.clock.now(), purpose, till.offer())
+    said = (await reader.send()).json()
+    assert said["refused"] == [{"number": 0, "error": "OFFER_REFUSED"}]

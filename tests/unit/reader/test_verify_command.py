@@ -121,6 +121,14 @@ def test_with_an_offer_only_codes_bound_to_it_hold(
     ]
 
 
+def test_workers_know_the_offer_too(trust_file: Path) -> None:
+    till = CutOffTill(WORLD)
+    bound = WORLD.phone().show(NOON, purpose=Purpose.PAY, context=till.asked.context())
+    content = "\n".join([bound, WORLD.once()] * 300).encode()
+    found = verdicts(trust_file, content, "--offer", till.offer(), "--jobs", "2")
+    assert [one["error"] for one in found] == [None, "PURPOSE_MISMATCH"] * 300
+
+
 def test_an_offer_ends_while_texts_come() -> None:
     till = CutOffTill(WORLD)
     text = WORLD.phone().show(NOON, purpose=Purpose.PAY, context=till.asked.context())
@@ -147,8 +155,8 @@ def test_an_offer_ends_while_texts_come() -> None:
         (("--offer", "/nowhere"), b"No such file"),
         (("--offer", "YMO1:000"), b"OFFER_MALFORMED"),
         (("--offer", CutOffTill(WORLD).offer(), "--purpose", "identify"), b"asks for pay"),
-        (("--offer", CutOffTill(ReaderWorld()).offer()), b"TILL_UNKNOWN"),
-        (("--offer", CutOffTill(ReaderWorld()).offer(), "--state", "STATE"), b"TILL_UNKNOWN"),
+        (("--offer", CutOffTill(ReaderWorld()).offer()), b"TILL_SIGNATURE"),
+        (("--offer", CutOffTill(ReaderWorld()).offer(), "--state", "STATE"), b"TILL_SIGNATURE"),
         (("--revoked", "/nowhere"), b"No such file"),
     ],
 )
