@@ -12,7 +12,7 @@ from crypto.errors import CryptoError
 from crypto.healthcode.refusal import ListRefusal, ListRefused
 from crypto.healthcode.revocation import LIST_MAX, ListScope
 from crypto.healthcode.trust import CLOCK_TOLERANCE, TrustList, open_trust_list
-from crypto.healthcode.trustfile import TrustParts, read_trust_parts, write_trust_file
+from crypto.healthcode.trustfile import split_trust_file, write_trust_file
 from crypto.sm2 import PublicKey
 from service.fetch_lists.download import Downloader, TooLong, Unreachable
 from service.fetch_lists.folder import Folder, HeldPlace, find_held
@@ -96,12 +96,12 @@ class Fetcher:
         got = await self._source.get("v1/lists/trust", size_max=TRUST_FILE_MAX, etag=tag)
         if got.content is None and held is not None:
             return Outcome.UNCHANGED, _in_force(held)
-        parts = _parts(got.content or b"")
-        trust = open_trust_list(parts.trust_list, self._roots, newest)
+        named, blob = split_trust_file((got.content or b"").decode("ascii"))
+        trust = open_trust_list(blob, self._roots, newest)
         if (stale := trust.staleness(self._now)) is not None:
             raise NotTaken(stale.value)
-        text = write_trust_file(parts.trust_list, self._roots)
-        said = _in_force(trust) + self._other_roots(parts)
+        text = write_trust_file(blob, self._roots)
+        said = _in_force(trust) + self._other_roots(named)
         outcome = Outcome.UNCHANGED
         if text != self._folder.trust_text():
             self._folder.put_trust(text)
@@ -109,9 +109,9 @@ class Fetcher:
         self._folder.keep_tag("trust", trust.sequence, got.etag)
         return outcome, said
 
-    def _other_roots(self, parts: TrustParts) -> str:
+    def _other_roots(self, named: Sequence[PublicKey]) -> str:
         ours = {root.compressed() for root in self._roots}
-        if {root.compressed() for root in parts.roots} <= ours:
+        if {root.compressed() for root in named} <= ours:
             return ""
         return "; the platform names roots that are not pinned here: get its trust file by hand"
 
@@ -215,10 +215,6 @@ async def _told(name: str, take: Callable[[], Awaitable[Took]]) -> Told:
 
 def _in_force(trust: TrustList) -> str:
     return f"sequence {trust.sequence}, next due {trust.next_at:%Y-%m-%d}"
-
-
-def _parts(content: bytes) -> TrustParts:
-    return read_trust_parts(content.decode("ascii"))
 
 
 def _check_crl(crl: Crl, roots: Sequence[Certificate], now: datetime) -> None:

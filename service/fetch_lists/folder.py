@@ -19,7 +19,7 @@ from crypto.certificates import Crl, read_crl
 from crypto.certificates.revocation import CRL_MAX
 from crypto.healthcode.revocation import LIST_MAX
 from crypto.healthcode.trust import TrustList
-from crypto.healthcode.trustfile import read_trust_parts
+from crypto.healthcode.trustfile import split_trust_file
 from crypto.keystore import sync_folder
 from crypto.sm2 import PublicKey
 from service.reader.files import read_bounded, write_durably
@@ -59,7 +59,7 @@ class Folder:
         """The roots that the held trust file names; none without one. ``ValueError``, or
         ``CryptoError`` for a spoilt one: put a good one there by hand."""
         text = self.trust_text()
-        return [] if text is None else list(read_trust_parts(text).roots)
+        return [] if text is None else split_trust_file(text)[0]
 
     def held_trust(self) -> TrustList | None:
         """The list in the trust file, if it is good."""

@@ -13,10 +13,9 @@ from crypto.healthcode.layout import Purpose
 from crypto.healthcode.revocation import RevocationDelta, open_revocation_list
 from crypto.healthcode.revocation_set import RevocationSet
 from crypto.healthcode.trust import TrustList, open_trust_list
-from crypto.healthcode.trustfile import read_trust_parts
+from crypto.healthcode.trustfile import read_roots, split_trust_file
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm2 import PrivateKey
-from service.healthcode.trust_file import read_roots
 from service.kernel.clock import SystemClock
 from service.sandbox.speaker import Speaker, StepWrong, until
 
@@ -90,4 +89,4 @@ class OwnPhone:
         answer = await self._client.get("/v1/lists/trust")
         if answer.status_code != 200:
             raise StepWrong(f"/v1/lists/trust: {answer.status_code} {answer.text[:200]}")
-        return open_trust_list(read_trust_parts(answer.text).trust_list, roots)
+        return open_trust_list(split_trust_file(answer.text)[1], roots)

@@ -11,14 +11,13 @@ import pytest
 
 from crypto.certificates import read_chain
 from crypto.healthcode.trust import sign_trust_list, trust_list_of
-from crypto.healthcode.trustfile import write_trust_file
+from crypto.healthcode.trustfile import write_roots, write_trust_file
 from crypto.sm2 import PrivateKey
 from service.app import create_app
 from service.fetch_lists.download import Downloader
 from service.fetch_lists.fetching import Fetcher, Outcome, Told
 from service.fetch_lists.folder import Folder
 from service.front_machine.serving import open_reader
-from service.healthcode.trust_file import write_roots
 from service.kernel.context import Context, Policy
 from service.reader.reading import Question
 from tests.support.app import a_client, a_context

@@ -23,7 +23,7 @@ from crypto.certificates import (
 )
 from crypto.healthcode.revocation import ListScope, RevocationList
 from crypto.healthcode.trust import sign_trust_list
-from crypto.healthcode.trustfile import read_trust_parts, write_trust_file
+from crypto.healthcode.trustfile import split_trust_file, write_trust_file
 from crypto.sm2 import PrivateKey
 from service.fetch_lists.fetching import CHAIN_MAX, Outcome
 from service.fetch_lists.verb import Wanted, fetch_lists, status_of
@@ -169,8 +169,8 @@ def test_a_root_that_is_only_named_is_never_pinned(server: ListServer, tmp_path:
     outcome, said = run(server, tmp_path)["trust"]
     assert outcome is NEW
     assert "by hand" in said
-    written = read_trust_parts((tmp_path / "trust.json").read_text())
-    assert [root.compressed() for root in written.roots] == [WORLD.root.public.compressed()]
+    written, _ = split_trust_file((tmp_path / "trust.json").read_text())
+    assert [root.compressed() for root in written] == [WORLD.root.public.compressed()]
 
 
 def test_an_endless_body_is_refused(server: ListServer, tmp_path: Path) -> None:
