@@ -119,9 +119,10 @@ class PhoneList(msgspec.Struct, kw_only=True):
 
 
 class PrintedRequestBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """``symbol`` asks for the QR drawn as SVG; ``life_days`` is two years unless told."""
+    """``symbol`` asks for the QR drawn as SVG, which is not done unasked; ``life_days`` is two
+    years unless told."""
 
-    symbol: bool
+    symbol: bool = False
     life_days: LifeDays = 730
 
 

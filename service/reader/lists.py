@@ -130,7 +130,7 @@ class ListKeeper:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._newest = _read_newest(state / _NEWEST)
+        self._newest = read_newest(state / _NEWEST)
         self._held: HeldLists | None = None
 
     def refresh(self, trust_file: Path, revoked_files: Iterable[Path], now: datetime) -> HeldLists:
@@ -242,8 +242,9 @@ def _place_of(name: str) -> Place | None:
     return int(parts[0]), int(parts[1])
 
 
-def _read_newest(path: Path) -> Newest:
-    """``ValueError`` for a spoilt file: a reader that forgot its numbers could be rolled back."""
+def read_newest(path: Path) -> Newest:
+    """What was kept. ``ValueError`` for a spoilt file: a reader that forgot its numbers could be
+    rolled back."""
     try:
         return msgspec.json.decode(read_bounded(path, 1 << 20), type=Newest)
     except FileNotFoundError:

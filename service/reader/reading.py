@@ -6,7 +6,7 @@ then the map, then the answer. Nothing is written before both signatures hold.
 
 import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from crypto.errors import BadEncoding
 from crypto.healthcode import text as code_text
 from crypto.healthcode.describe import describe_verdict
 from crypto.healthcode.layout import Purpose, code_id_in, parse
-from crypto.healthcode.offer import open_offer
+from crypto.healthcode.offer import SignedOffer, open_offer
 from crypto.healthcode.refusal import OfferRefused, Refusal
 from crypto.healthcode.verify import CodeVerifier, Reader, Verdict
 from service.reader.answers import Answers
@@ -76,8 +76,9 @@ class FolderReader:
 
     ``repairs``: texts come from scanner guns and are repaired first. ``trust_file`` and
     ``revoked_files`` are only read; everything written is under ``state``, which one reader owns
-    at a time. Raises ``OSError``, ``CryptoError`` or ``ValueError`` when
-    there is nothing to judge by.
+    at a time. ``tills``: who asks (``Question.reader``) to the terminal (8 bytes) whose offers are
+    his own; None: whoever asks answers for the offer. Raises ``OSError``, ``CryptoError`` or
+    ``ValueError`` when there is nothing to judge by.
     """
 
     def __init__(
@@ -89,10 +90,12 @@ class FolderReader:
         now: datetime,
         codes_max: int = 1_000_000,
         repairs: bool = True,
+        tills: Mapping[str, bytes] | None = None,
     ) -> None:
         self._trust_file = trust_file
         self._revoked_files = revoked_files
         self._repairs = repairs
+        self._tills = tills
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock_state(state)
         self._keeper = ListKeeper(state)
@@ -137,6 +140,10 @@ class FolderReader:
         self._stamps, self._judged_at = stamps, now
         if self._lists.trust != before:
             self._verifier = CodeVerifier(self._lists.trust)
+
+    def open_offer(self, text: str, now: datetime) -> SignedOffer:
+        """An offer by the trust list in force. ``OfferRefused``."""
+        return open_offer(text, self._lists.trust, now)
 
     def answer(self, question: Question, now: datetime) -> bytes:
         """The verdict as JSON. ``RequestIdReused``; ``OSError`` when the log takes nothing."""
@@ -191,8 +198,11 @@ class FolderReader:
     def _wanted(self, question: Question, now: datetime) -> Reader:
         if not question.offer:
             return _PLAIN[question.purpose]
-        offer = open_offer(question.offer, self._lists.trust, now).offer
-        return replace(_PLAIN[question.purpose], context=offer.context(), context_required=True)
+        opened = open_offer(question.offer, self._lists.trust, now)
+        own = None if self._tills is None else self._tills.get(question.reader, b"")
+        opened.check_place(question.purpose, own)
+        context = opened.offer.context()
+        return replace(_PLAIN[question.purpose], context=context, context_required=True)
 
     def _recall(self, line: ShownLine, now: int) -> None:
         """Fill the map and the answers from the log at the start."""
