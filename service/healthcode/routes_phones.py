@@ -47,7 +47,8 @@ async def enrol(
     """Enrol this phone's new key, or renew the phone of ``phone_id`` with it.
 
     Renew once ``renew_after`` has passed; the phone's former credential is superseded then. A key
-    is enrolled once, so a repeat needs no Idempotency-Key: it gives the same credential.
+    is enrolled once, so a repeat needs no Idempotency-Key: it gives the same credential. Where all
+    places are taken, a new phone gets that of one whose credential has expired; that one is revoked.
     """
     code_limit.take(resident.caller, ctx.clock.now())
     given = EnrolRequest(
@@ -66,7 +67,7 @@ async def enrol(
 async def list_phones(
     resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> PhoneList:
-    """The resident's phones, newest first, at most 50."""
+    """The resident's phones: active ones first, then newest first, at most 50."""
     phones = await actions.list_phones(ctx, resident)
     return PhoneList(phones=[ListedPhone.of(ctx, phone) for phone in phones])
 
