@@ -66,7 +66,10 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
     known = load_assets() if assets is None else assets
     safe, policy = _safe_headers(), "Content-Security-Policy"
     # The resident's page alone may look through a camera: for a till's symbol, when asked to.
-    resident_headers = {**_safe_headers(camera="self"), policy: content_policy(settings, worker=True)}
+    resident_headers = {
+        **_safe_headers(camera="self"),
+        policy: content_policy(settings, worker=True),
+    }
     kiosk_headers = {**safe, policy: content_policy(settings)}
 
     @get("/", include_in_schema=False)

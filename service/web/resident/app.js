@@ -118,6 +118,26 @@ async function show() {
 app.show = show;
 app.drawFrame = drawFrame;
 
+const reach = document.getElementById("reach");
+let isLost = false;
+
+/** Said anew with each screen: whether this phone can do without a network may have changed. */
+function drawReach() {
+  if (!isLost) return;
+  const alone = app.phone?.canShow === true;
+  reach.textContent = t(alone ? "reach.alone" : "reach.lost");
+  reach.classList.toggle("is-lost", !alone);
+}
+
+onReach((reached) => {
+  isLost = !reached;
+  drawReach();
+  if (!reached) return;
+  reach.textContent = t("reach.found");
+  reach.classList.remove("is-lost");
+  setTimeout(() => { if (!isLost) reach.textContent = ""; }, 2_500);
+  screen?.found?.();
+});
 function drawFrame() {
   const { name } = placeNow();
   const inside = Boolean(app.session.me?.registered);
@@ -135,18 +155,9 @@ function drawFrame() {
   const language = document.getElementById("language");
   language.textContent = t("language");
   language.lang = otherLanguage() === "en" ? "en" : "zh-CN";
+  drawReach();
 }
 
-const reach = document.getElementById("reach");
-onReach((reached) => {
-  const alone = app.phone?.canShow;
-  reach.textContent = t(reached ? "reach.found" : alone ? "reach.alone" : "reach.lost");
-  reach.classList.toggle("is-lost", !reached && !alone);
-  if (reached) {
-    setTimeout(() => { if (!reach.classList.contains("is-lost")) reach.textContent = ""; }, 2_500);
-    screen?.found?.();
-  }
-});
 document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();

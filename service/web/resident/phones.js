@@ -43,7 +43,7 @@ export function phonesView(app) {
     if (isThis) {
       await app.phone.forget();
       app.stopped?.();
-    } else app.freed?.();
+    } else await app.freed?.();
     await draw();
   };
   const stopAll = async () => {
