@@ -48,7 +48,8 @@ async def enrol(
 
     Renew once ``renew_after`` has passed; the phone's former credential is superseded then. A key
     is enrolled once, so a repeat needs no Idempotency-Key: it gives the same credential. Where all
-    places are taken, a new phone gets that of one whose credential has expired; that one is revoked.
+    places are taken, a new phone gets that of one whose credential has expired, and that one is
+    revoked.
     """
     code_limit.take(resident.caller, ctx.clock.now())
     given = EnrolRequest(
@@ -88,7 +89,10 @@ async def revoke_all(
     ctx: NamedDependency[Context],
     code_limit: NamedDependency[RateLimit],
 ) -> None:
-    """Every phone and every code of the resident is void from now on, printed ones too."""
+    """Every phone and every code of the resident is void from now on, printed ones too.
+
+    All logins of the account but this one end, so that a lost phone is not enrolled anew.
+    """
     code_limit.take(resident.caller, ctx.clock.now())
     await actions.revoke_all(ctx, resident)
 

@@ -1,4 +1,4 @@
-"""What a person does with a phone's codes besides showing them: phones, tills, paper, small screens."""
+"""A phone's codes beyond showing them: several phones, tills, paper, small screens."""
 
 import io
 import re
@@ -223,7 +223,7 @@ def test_a_code_is_made_for_paper_printed_and_withdrawn(
     phone: BrowserContext, system: StandIn
 ) -> None:
     page = enrolled(phone, system)
-    page.evaluate("window.print = () => { window.prints = (window.prints ?? 0) + 1; }")
+    page.evaluate("void (window.print = () => { window.prints = (window.prints ?? 0) + 1; })")
     page.get_by_role("link", name="打印健康码").click()
     expect(page.get_by_text("还没有打印的健康码")).to_be_visible()
     page.get_by_role("button", name="做一张新的").click()

@@ -328,6 +328,16 @@ async def test_revoking_all_voids_every_kind(rig: IdentityRig) -> None:
     assert (await rig.scan(anew.show())).status_code == 200
 
 
+async def test_revoking_all_ends_the_logins_of_the_other_phones(rig: IdentityRig) -> None:
+    lost = await a_phone(rig, 57)
+    finder = Phone(rig.client, lost.owner.subject)
+    await finder.log_in()
+    assert (await finder.ask("DELETE", "/v1/me/phones")).status_code == 204
+    assert (await lost.owner.ask("GET", "/v1/me")).status_code == 401
+    assert (await lost.owner.ask("POST", "/v1/me/phones/challenge", {})).status_code == 401
+    assert (await finder.ask("GET", "/v1/me")).status_code == 200
+
+
 async def test_voiding_from_inside_does_the_same(rig: IdentityRig) -> None:
     phone = await a_phone(rig, 39)
     await healthcode.void_codes(rig.ctx, await record_of(rig, phone.owner))

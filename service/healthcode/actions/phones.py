@@ -111,8 +111,11 @@ async def revoke_phone(ctx: Context, resident: Resident, phone_public_id: str) -
 
 
 async def revoke_all(ctx: Context, resident: Resident) -> None:
-    """Every phone and every code of the resident is void, printed ones too."""
+    """Every phone and every code of the resident is void, printed ones too, and so is every login
+    but the one that asks: a lost phone that is logged in would be enrolled anew.
+    """
     record_id = account.own_record(resident)
+    await account.log_out_elsewhere(ctx, resident)
     with suppress(NotFound):  # without a card, nothing was ever issued
         await void_codes(ctx, record_id, resident)
 
