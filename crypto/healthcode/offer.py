@@ -103,10 +103,14 @@ class ParsedOffer:
         return self.raw[_OFFER_HEAD:-_SIGNATURE]
 
 
+def hides_something(name: str) -> bool:
+    """Whether a character of it does not show, or turns the reading order round."""
+    return any(low <= ord(letter) <= high for letter in name for low, high in _HIDDEN)
+
+
 def _name_bytes(name: str) -> bytes:
     raw = name.encode("utf-8")
-    hidden = any(low <= ord(letter) <= high for letter in name for low, high in _HIDDEN)
-    if not 1 <= len(raw) <= NAME_MAX or hidden:
+    if not 1 <= len(raw) <= NAME_MAX or hides_something(name):
         raise BadEncoding("a till's name is 1 to 60 bytes of visible text")
     return raw
 

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, hmac
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from litestar import Litestar, MediaType, Request, get, post, put
+from litestar import Litestar, MediaType, Request, delete, get, post, put
 from litestar.config.cors import CORSConfig
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
@@ -30,6 +30,7 @@ from service.kernel.signed_requests import Claimed
 from service.web.assets import FOLDERS, load_assets
 from service.web.routes import PageSettings, web_router
 from tests.support.page_phones import PhoneDesk, phone_handlers
+from tests.support.page_printed import PrintingDesk, printed_handlers
 from tests.support.page_world import World
 
 Json = dict[str, Any]
@@ -101,7 +102,12 @@ def resident_handlers(world: World) -> list[Any]:
     def code(request: Ask, data: Body) -> Json:
         return world.new_code(_whose(world, request), data["purpose"])
 
-    return [login, me, register, code]
+    @delete("/v1/me/session", status_code=204, sync_to_thread=False)
+    def log_out(request: Ask) -> None:
+        _whose(world, request)
+        del world.tokens[request.headers["authorization"].removeprefix("Bearer ")]
+
+    return [login, me, register, code, log_out]
 
 
 def resident_money_handlers(world: World) -> list[Any]:
@@ -222,7 +228,9 @@ def twin_app(world: World) -> Litestar:
     )
 
 
-def page_app(world: World, settings: PageSettings, desk: PhoneDesk | None) -> App:
+def page_app(
+    world: World, settings: PageSettings, desk: PhoneDesk | None, printing: PrintingDesk
+) -> App:
     """The pages and the stand-in, behind the kernel's signature layer.
 
     Without a desk the pages are those of a system whose phone module is not built.
@@ -246,6 +254,7 @@ def page_app(world: World, settings: PageSettings, desk: PhoneDesk | None) -> Ap
     handlers = [
         web_router(settings, load_assets(folders=folders)),
         *([] if desk is None else phone_handlers(world, desk)),
+        *printed_handlers(world, printing),
         *resident_handlers(world),
         *resident_money_handlers(world),
         *terminal_handlers(world),
@@ -264,12 +273,13 @@ class StandIn:
     ) -> None:
         self.world = World(SystemClock(), code_life_s=code_life_s)
         self.desk = PhoneDesk(self.world.clock) if phones else None
+        self.printing = PrintingDesk(self.world)
         self.base_url = f"http://127.0.0.1:{port}"
         twin_url = f"http://127.0.0.1:{twin_port}"
         self.world.cashier_url = f"{twin_url}/cashier"
         settings = PageSettings(sandbox=True, login_twin_url=twin_url, cashier_url=None)
         self._ports = {
-            port: page_app(self.world, settings, self.desk),
+            port: page_app(self.world, settings, self.desk, self.printing),
             twin_port: twin_app(self.world),
         }
         self._loop = asyncio.new_event_loop()
