@@ -53,6 +53,7 @@ class Checking {
     this.notices = h("div.notices", { "aria-live": "assertive" });
     this.main = button("button.button.is-main", t("check.wait"), () => this.goOn());
     setDisabled(this.main, true);
+    this.element.classList.toggle("is-closed", this.scan.bills_visible === false);
     this.element.replaceChildren(
       h("h1.unseen", { id: "title" }, t("station.check")),
       h("div.check-who", {}, personView(this.scan)),

@@ -37,7 +37,7 @@ class Offering {
       h("div.pay-sum", {},
         h("p.pay-label", {}, `${bill.department || bill.institution_name} · ${t("split.total_fen")}`),
         h("p.pay-amount.amount", {}, `¥${yuan(bill.total_fen)}`)),
-      h("p.lead", {}, t("offer.lead")),
+      h("p.offer-lead", {}, h("span", {}, t("offer.lead")), h("span", {}, t("offer.then"))),
       this.left,
       h("div.say", {}, this.words, this.notices)));
   }
