@@ -119,7 +119,12 @@ def test_the_kiosk_stays_activated_and_its_code_works_once(
     other.goto(backend.base_url + "/kiosk")
     other.get_by_label("激活码").fill("0000")
     other.keyboard.press("Enter")
-    expect(other.get_by_role("alert")).to_be_visible()
+    expect(other.get_by_role("alert")).to_have_attribute("data-code", "activation-refused")
+    assert_fits(other, LANDSCAPE)
+    other.get_by_role("button", name="English").click()
+    other.get_by_role("button", name="Activate", exact=True).click()
+    expect(other.get_by_text("Enter the activation code", exact=True)).to_be_visible()
+    assert_fits(other, LANDSCAPE)
 
 
 def test_a_revoked_kiosk_says_so_and_can_be_activated_again(
