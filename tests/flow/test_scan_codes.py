@@ -122,7 +122,8 @@ async def test_only_the_exact_purpose_authorises(
     if taken:
         assert (await rig.scan(text, purpose=scanned_for)).status_code == 200
     else:
-        await rig.refused(text, "code-purpose-mismatch", 422, purpose=scanned_for)
+        told = await rig.refused(text, "code-purpose-mismatch", 422, purpose=scanned_for)
+        assert told["wanted"] == scanned_for
 
 
 async def test_a_code_expires(rig: IdentityRig) -> None:

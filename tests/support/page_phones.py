@@ -50,6 +50,8 @@ class PhoneDesk:
             name="青禾市第一人民医院 收费处",
         )
         self.phones: dict[str, Json] = {}
+        self.holders: dict[bytes, str] = {}
+        """Key of each credential -> whose it is."""
         self.requests: list[str] = []
         self.refuses = False
 
@@ -137,6 +139,7 @@ class PhoneDesk:
             index=index, code_class=0, holder_key=holder_key, life_min=LIFE_MIN
         )
         credential = issue_credential(self.issuer, request, now)
+        self.holders[holder_key.compressed()] = subject
         head = parse(credential + _NO_MOMENT)
         life = timedelta(minutes=LIFE_MIN)
         issued = datetime.fromtimestamp(head.head.issued, UTC)
