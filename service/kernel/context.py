@@ -71,7 +71,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     trust_roots: Path | None = None
     """The roots that must have signed it."""
     cashier_url: str | None = None
-    """The twin's cashier page; None outside the sandbox."""
+    """The twins' cashier page, ``{provider}`` in its place; None outside the sandbox."""
     certificate_life: timedelta = timedelta(days=365)
     """Of the certificates that our own authority issues."""
     certificates_required: bool = False

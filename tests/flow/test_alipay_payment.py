@@ -49,6 +49,10 @@ async def later(street: Street, path: str, span: timedelta = 2 * MINUTE) -> dict
 
 async def test_a_bill_is_paid_at_the_kiosk_posted_and_on_the_books(street: Street) -> None:
     path, shown = await shown_at_the_kiosk(street)
+    cashier = shown["payment"]["cashier_url"]
+    assert cashier.startswith("http://street.test/alipay/sandbox/cashier?code_url=")
+    page = await street.till.client.get(cashier.removeprefix("http://street.test/alipay"))
+    assert "¥100.00" in page.text
     await street.till.control("pay", qr_code=shown["payment"]["qr_text"])
     settled = await later(street, path)
     assert settled["paid_fen"] == SINGLE_FEN

@@ -29,6 +29,7 @@ PERSON_NO = insurance_rig.EMPLOYEE
 ID_NO = insurance_rig.ID_NUMBERS[insurance_rig.EMPLOYEE]
 SINGLE_FEN = 100_00
 ROUNDS_MAX = 60
+CASHIER = "http://street.test/{provider}/sandbox/cashier"
 
 
 class NoticingTill(wechat_rig.Rig):
@@ -248,7 +249,9 @@ async def a_street(
             dsn,
             clock=FakeClock(NOON),
             partners=partners,  # type: ignore[arg-type]
-            policy=msgspec.structs.replace(POLICY, notice_url_base="https://yimatong.test"),
+            policy=msgspec.structs.replace(
+                POLICY, notice_url_base="https://yimatong.test", cashier_url=CASHIER
+            ),
         ) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
         bureau.client,

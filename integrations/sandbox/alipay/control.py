@@ -216,10 +216,12 @@ async def show_cashier(
     request: AnyRequest,
     trade_no: FromQuery[str | None] = None,
     qr_code: FromQuery[str | None] = None,
+    code_url: FromQuery[str | None] = None,
     return_url: FromQuery[str | None] = None,
 ) -> Response[Any]:
-    """The page on which a person pays."""
+    """The page on which a person pays. ``code_url`` is what other twins call a shown code."""
     twin = twin_of(request)
+    qr_code = qr_code or code_url
     nonce = secrets.token_urlsafe(16)
     try:
         ref = TradeRef(trade_no=trade_no, qr_code=qr_code)
