@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from integrations.alipay.gateway import AlipayGateway
 from integrations.alipay.settings import load_keys
@@ -26,6 +30,7 @@ from tests.contract.alipay_rig import (
 )
 
 INVALID = Unknown("answer-invalid")
+FILE = json.loads((Path(__file__).parents[2] / "vectors" / "payments.json").read_bytes())
 QUERY, REFUND = "alipay_trade_query_response", "alipay_trade_refund_response"
 SIGNER = SigningKey(key_pair("alipay")[0])
 PAID = {
@@ -266,6 +271,69 @@ async def test_a_refund_query_says_done_or_nothing(
         assert found.value.status is expected
 
 
+REFUND_FOUND = {
+    "code": "10000",
+    "refund_status": "REFUND_SUCCESS",
+    "out_trade_no": "TRADE0001",
+    "out_request_no": "REFUND0001",
+    "refund_amount": 3.45,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "amount_fen"),
+    [
+        ({}, 345),
+        ({"refund_amount": "1.234"}, None),
+        ({"refund_amount": None}, None),
+        ({"gmt_refund_pay": "yesterday"}, None),
+        ({"out_request_no": "REFUND0002"}, None),
+        ({"out_trade_no": "TRADE0002"}, None),
+    ],
+)
+async def test_a_found_refund_is_the_one_asked_for_with_its_amount(
+    change: dict[str, Any], amount_fen: int | None
+) -> None:
+    name = "alipay_trade_fastpay_refund_query_response"
+    found = await answered(envelope(name, raw(REFUND_FOUND | change)), "query-refund")
+    if amount_fen is None:
+        assert found == INVALID
+    else:
+        assert isinstance(found, Accepted)
+        assert (found.value.status, found.value.amount_fen) == (RefundStatus.REFUNDED, amount_fen)
+
+
+@pytest.mark.parametrize(
+    ("ask", "change"),
+    [
+        ("code", {"code": "319900000000000001"}),
+        ("code", {"code": "28990000"}),
+        ("code", {"amount_fen": 0}),
+        ("refund", {"amount_fen": 12_346}),
+        ("refund", {"refund_no": "R-1"}),
+        ("refund", {"reason": ""}),
+    ],
+)
+async def test_a_call_that_the_field_table_excludes_is_not_sent(
+    ask: str, change: dict[str, Any]
+) -> None:
+    async with httpx.AsyncClient() as client:
+        transport = Transport(client, 0.1)
+        gateway = AlipayGateway(settings(), transport, transport, HandClock(), counting_nonce())
+        refused: Outcome[Any]
+        if ask == "code":
+            order = a_code_order("289900000000000001", START)
+            refused = await gateway.pay_by_code(msgspec.structs.replace(order, **change))
+        else:
+            refused = await gateway.refund(a_refund(**change))
+    assert isinstance(refused, Rejected)
+    assert (refused.reason, refused.provider_text) == ("request-invalid", next(iter(change)))
+
+
+async def test_a_gateway_answer_of_another_status_says_nothing() -> None:
+    assert await answered(GOOD, status=302) == INVALID
+
+
 @pytest.mark.parametrize(
     ("state", "date", "expected"),
     [
@@ -352,10 +420,26 @@ async def test_a_bill_is_fetched_over_tls_or_from_our_own_host_only(url: str) ->
     assert await answered(envelope(name, content), "bill") == INVALID
 
 
+SHORT_KEY = (
+    rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - refused below
+    .private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    .decode()
+)
+ROOTS = next(case for case in FILE["vectors"] if case["kind"] == "root_cert_sn")["certs_pem"]
+SM2_ONLY = ROOTS[: ROOTS.index("-----END CERTIFICATE-----")] + "-----END CERTIFICATE-----\n"
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"app_key_pem": "x"},
+        {"app_cert_pem": by_certificates()["app_cert_pem"]},
+        {"app_key_pem": SHORT_KEY},
+        {**by_certificates(), "alipay_root_cert_pem": SM2_ONLY},
         {"alipay_public_key_pem": "x"},
         {"alipay_public_key_pem": None},
         {"app_cert_pem": "x"},

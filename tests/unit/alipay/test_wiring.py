@@ -99,6 +99,16 @@ async def test_adapter_and_twin_meet_behind_the_streets_address(protocol: str) -
     assert (row.trade_no, row.amount_fen) == ("TRADE0001", 12_345)
 
 
+async def test_the_streets_first_page_leads_to_the_book() -> None:
+    _ours, _street, client = await opened_street()
+    text = (await client.get(f"{TWINS}/")).text
+    line = next(line for line in text.splitlines() if "/alipay/" in line)
+    path = line.rpartition(" ")[2].rstrip(")")
+    assert path == "/alipay/sandbox/"
+    assert "支付宝沙箱账本" in (await client.get(TWINS + path)).text
+    assert "/realname/  (" not in text
+
+
 def _beijing_day(at: Any) -> date:
     day: date = (at + timedelta(hours=8)).date()
     return day
