@@ -203,7 +203,7 @@ def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from service.code_cli import add_verbs as add_code_verbs
+    from service.code_cli import add_code_verbs
     from service.keys_cli import add_verbs
 
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
@@ -244,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     judge = add("conformance", conformance, "judge a file of cases, or a folder's")
     judge.add_argument("file", help="or a folder: every .json file in it")
     judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
-    add_code_verbs(verbs.add_parser("code", help="health codes").add_subparsers(required=True))
+    add_code_verbs(verbs.add_parser("code", help="health codes"))
     held = add("certificates", certificates, "certificates of hospitals' applications")
     words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
     held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)

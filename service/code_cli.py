@@ -1,9 +1,8 @@
-"""The verbs of ``yimatong code``: what is judged, fetched and handed in beside the platform."""
+"""``yimatong code``: the verbs of those who read codes, all of them offline but ``fetch-lists``."""
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from service.cli import complain, say, until_stopped
 from service.settings import Settings
@@ -11,7 +10,51 @@ from service.settings import Settings
 PURPOSES = ("identify", "register", "pay", "open_archive", "collect", "consent")
 
 
-def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
+def add_code_verbs(parser: argparse.ArgumentParser) -> None:
+    """Everything below ``yimatong code``."""
+    code = parser.add_subparsers(required=True, metavar="VERB")
+    look = code.add_parser("inspect", help="what a scanned text is; offline")
+    look.add_argument("text")
+    look.add_argument("--trust", metavar="FILE", help="a trust file; default: the local key ring")
+    look.set_defaults(verb=_inspect)
+    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
+    check.add_argument("--trust", required=True, help="a trust file")
+    check.add_argument(
+        "--revoked", action="append", default=[], metavar="FILE", help="a revocation list"
+    )
+    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
+    words = "what is wanted; default: what the offer asks for, else identify"
+    check.add_argument("--purpose", choices=PURPOSES, help=words)
+    words = "the open offer: only codes bound to it hold"
+    check.add_argument("--offer", metavar="TEXT|FILE", help=words)
+    check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
+    check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
+    check.set_defaults(verb=_verify)
+    owed = code.add_parser("hand-in", help="what a reader's folder still owes the platform")
+    owed.add_argument("--state", required=True, metavar="DIR", help="the folder of code verify")
+    owed.add_argument("--confirm", type=int, metavar="N", help="the platform has the first N")
+    owed.set_defaults(verb=_hand_in)
+    fetch = code.add_parser("fetch-lists", help="fetch, verify and put in place what readers need")
+    fetch.add_argument("--from", required=True, dest="source", metavar="URL", help="the platform")
+    fetch.add_argument("--into", required=True, type=Path, metavar="DIR", help="as for code serve")
+    words = "a pinned root, repeatable; default: those of DIR/trust.json"
+    fetch.add_argument("--root", action="append", default=[], metavar="HEX", help=words)
+    words = "a class of codes, repeatable; default: 0, the whole province"
+    fetch.add_argument("--class", action="append", type=int, dest="code_class", help=words)
+    words = "PEM: fetch the list of revoked certificates too, signed by one of these"
+    fetch.add_argument("--certificate-roots", type=Path, metavar="FILE", help=words)
+    fetch.set_defaults(verb=_fetch_lists)
+    front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
+    front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
+    front.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    front.add_argument("--port", type=int, default=8095, help="default: 8095")
+    front.add_argument("--secret-file", type=Path, help="needed for other than loopback")
+    front.add_argument("--tls-cert", type=Path, help="PEM; with --tls-key")
+    front.add_argument("--tls-key", type=Path)
+    front.set_defaults(verb=_serve)
+
+
+def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     """What a scanned text is; offline."""
     from service import codes
 
@@ -23,7 +66,7 @@ def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
+def _verify(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Verify texts from standard input against a trust file; offline."""
     from service import verify_codes
 
@@ -44,7 +87,7 @@ def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
         return 2
 
 
-def code_serve(arguments: argparse.Namespace, _settings: Settings) -> int:
+def _serve(arguments: argparse.Namespace, _settings: Settings) -> int:
     """A hospital's own verifying service; offline."""
     import uvloop
 
@@ -69,7 +112,7 @@ def code_serve(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
-def code_hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
+def _hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
     """What a reader's folder still owes the platform; offline."""
     from service import hand_in
 
@@ -86,7 +129,7 @@ def code_hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
-def code_fetch_lists(arguments: argparse.Namespace, _settings: Settings) -> int:
+def _fetch_lists(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Fetch what readers judge by, into the folder of a front machine."""
     from service.fetch_lists import verb
     from service.kernel.clock import SystemClock
@@ -106,46 +149,3 @@ def code_fetch_lists(arguments: argparse.Namespace, _settings: Settings) -> int:
     for one in told:
         (say if one.outcome.is_good else complain)(one.line())
     return verb.status_of(told)
-
-
-def add_verbs(code: Any) -> None:
-    """The verbs of ``yimatong code``, onto argparse's subparsers."""
-    look = code.add_parser("inspect", help="what a scanned text is; offline")
-    look.add_argument("text")
-    look.add_argument("--trust", metavar="FILE", help="a trust file; default: the local key ring")
-    look.set_defaults(verb=code_inspect)
-    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
-    check.add_argument("--trust", required=True, help="a trust file")
-    check.add_argument(
-        "--revoked", action="append", default=[], metavar="FILE", help="a revocation list"
-    )
-    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
-    words = "what is wanted; default: what the offer asks for, else identify"
-    check.add_argument("--purpose", choices=PURPOSES, help=words)
-    words = "the open offer: only codes bound to it hold"
-    check.add_argument("--offer", metavar="TEXT|FILE", help=words)
-    check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
-    check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
-    check.set_defaults(verb=code_verify)
-    owed = code.add_parser("hand-in", help="what a reader's folder still owes the platform")
-    owed.add_argument("--state", required=True, metavar="DIR", help="the folder of code verify")
-    owed.add_argument("--confirm", type=int, metavar="N", help="the platform has the first N")
-    owed.set_defaults(verb=code_hand_in)
-    fetch = code.add_parser("fetch-lists", help="fetch, verify and put in place what readers need")
-    fetch.add_argument("--from", required=True, dest="source", metavar="URL", help="the platform")
-    fetch.add_argument("--into", required=True, type=Path, metavar="DIR", help="as for code serve")
-    words = "a pinned root, repeatable; default: those of DIR/trust.json"
-    fetch.add_argument("--root", action="append", default=[], metavar="HEX", help=words)
-    words = "a class of codes, repeatable; default: 0, the whole province"
-    fetch.add_argument("--class", action="append", type=int, dest="code_class", help=words)
-    words = "PEM: fetch the list of revoked certificates too, signed by one of these"
-    fetch.add_argument("--certificate-roots", type=Path, metavar="FILE", help=words)
-    fetch.set_defaults(verb=code_fetch_lists)
-    front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
-    front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
-    front.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
-    front.add_argument("--port", type=int, default=8095, help="default: 8095")
-    front.add_argument("--secret-file", type=Path, help="needed for other than loopback")
-    front.add_argument("--tls-cert", type=Path, help="PEM; with --tls-key")
-    front.add_argument("--tls-key", type=Path)
-    front.set_defaults(verb=code_serve)
