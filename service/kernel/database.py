@@ -5,8 +5,10 @@ transaction is open; locks are taken in the order person, bill, settlement, paym
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
@@ -16,6 +18,7 @@ from integrations.ports.outcalls import transaction_open
 from service.kernel.pool import Lease, Pool
 
 T = TypeVar("T")
+_PARAMETER = re.compile(r"\$([0-9]+)", re.ASCII)
 
 Connection = asyncpg.Connection
 
@@ -120,6 +123,35 @@ async def execute(conn: Connection, sql: str, *args: object) -> int:
     status: str = await conn.execute(sql, *args)
     last = status.rsplit(" ", 1)[-1]
     return int(last) if last.isdigit() else 0
+
+
+class Write(msgspec.Struct, frozen=True):
+    """A statement that changes rows of one distribution key, not run yet."""
+
+    sql: str
+    args: tuple[object, ...]
+
+
+async def execute_together(conn: Connection, first: Write, *others: Write) -> int:
+    """Run writes to different tables under one distribution key in one round trip.
+
+    Gives the number of rows that ``first`` touched. None of them sees what another writes.
+    """
+    sql = _together(first.sql, len(first.args), tuple((o.sql, len(o.args)) for o in others))
+    return await execute(conn, sql, *first.args, *(arg for other in others for arg in other.args))
+
+
+@lru_cache(maxsize=64)
+def _together(first: str, taken: int, others: tuple[tuple[str, int], ...]) -> str:
+    """The others as data-modifying common table expressions in front of ``first``."""
+    before = []
+    for number, (sql, count) in enumerate(others):
+        moved = _PARAMETER.sub(lambda found, by=taken: f"${int(found[1]) + by}", sql)  # type: ignore[misc]
+        before.append(f"with_{number} as ({moved})")
+        taken += count
+    own = first.strip()
+    rest = "," + own[4:] if own.startswith("with") else " " + own
+    return "with " + ", ".join(before) + rest
 
 
 async def insert_new(conn: Connection, sql: str, *args: object) -> bool:
