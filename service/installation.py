@@ -10,10 +10,9 @@ from pathlib import Path
 
 from crypto import keystore
 from crypto.healthcode.trust import sign_trust_list, trust_list_of
-from crypto.healthcode.trustfile import write_trust_file
+from crypto.healthcode.trustfile import write_roots, write_trust_file
 from crypto.keyring import KeyRing
 from crypto.sm2 import PrivateKey
-from service.healthcode.trust_file import write_roots
 from service.kernel.clock import SystemClock
 from service.settings import Mode, Settings
 
