@@ -85,17 +85,21 @@ def overload_rows(
     spent = meter.usage(system).since(earlier)
     after = _sustained(system, scans)
     back = after.sent.count(200) / after.sent.took_s
+    alone_ms = before.cpu_s["serve"] / max(1, before.sent.count(200)) * 1000
+    crowded_ms = spent["serve"] / max(1, offered.statuses.get(200, 0)) * 1000
     same = (system.state_dir / "logs" / "serve.pid").read_text() == pid
     return [
         Row(
             name="resolve printed codes: the rate that is sustained",
             per_s=sustained,
+            cpu_ms=alone_ms,
             limited_by="serve, one core, and the client's",
             facts={"p50_ms": before.sent.percentile_ms(0.5)},
         ),
         Row(
             name=f"the same, ten times that offered for {seconds:.0f} s",
             per_s=offered.goodput,
+            cpu_ms=crowded_ms,
             ratio=offered.goodput / sustained,
             against="goodput over the sustained rate; wanted 0.9",
             limited_by="reading and refusing what is too much, in the server's own HTTP part",
@@ -104,6 +108,8 @@ def overload_rows(
                 "sent": offered.sent,
                 "no_free_connection": offered.not_sent,
                 "unanswered": offered.unanswered,
+                # What other work on the machine does not move: the server's CPU for a success.
+                "ratio_by_cpu": round(alone_ms / crowded_ms, 2),
                 "cores": rows.cores(spent, offered.seconds),
                 "client_cores": round(offered.client_cpu_s / offered.seconds, 2),
                 "statuses": {str(status): n for status, n in offered.statuses.items()},
