@@ -66,7 +66,9 @@ class Sm2Algorithm(Algorithm):
         raise NotImplementedError
 
 
+@lru_cache(maxsize=1)
 def _signatures() -> PyJWS:
+    """Made once: the library makes an object of each algorithm it knows, and we then use one."""
     jws = PyJWS(algorithms=[])
     jws.register_algorithm(ALGORITHM, Sm2Algorithm())
     return jws
