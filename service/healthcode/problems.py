@@ -3,15 +3,6 @@
 from service.kernel.problems import Problem
 
 
-class SignerUnavailable(Problem):
-    """What signs codes cannot be asked, did not answer in time, or answered wrongly."""
-
-    code = "signer-unavailable"
-    status = 503
-    title = "Codes cannot be signed at present; try again shortly"
-    retryable = True
-
-
 class CodeMalformed(Problem):
     """The text is no code that is known here, or a damaged one."""
 
@@ -288,7 +279,7 @@ class HolderKeySeen(Problem):
 
 
 class PhoneLimitReached(Problem):
-    """The account has as many phones as it may."""
+    """The account has as many phones that show codes as it may; expired ones do not count."""
 
     code = "phone-limit-reached"
     status = 409

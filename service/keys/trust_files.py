@@ -23,7 +23,8 @@ from crypto.healthcode.trustfile import (
 from crypto.sm2 import PublicKey
 from service.keys import ceremony
 from service.keys.ceremony import CeremonyRefused
-from service.keys.keystore_editing import LOCK_WITHIN_S, one_editor, write_private
+from service.keys.keystore_editing import LOCK_WITHIN_S, one_editor
+from service.keys.private_files import write_private
 
 FILE_MAX = 4 << 20
 
