@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
