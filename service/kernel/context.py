@@ -11,11 +11,11 @@ from crypto.keyring import KeyRing
 from crypto.signer import DividedSigner, RingSigner, SM2Signer
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
-from service.kernel.database import Pool
 from service.kernel.ids import IdSource, RandomIds
 from service.kernel.live_ring import LiveRing
 from service.kernel.metrics import Metrics
 from service.kernel.outside_roots import OutsideRoots
+from service.kernel.pool import Pool
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
 from service.kernel.short_memory import ShortMemory
