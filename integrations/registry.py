@@ -12,6 +12,8 @@ from typing import TypeVar
 import httpx
 import msgspec
 
+from integrations.fiscal_invoice.gateway import FiscalInvoiceGateway
+from integrations.fiscal_invoice.settings import FiscalInvoiceSettings
 from integrations.insurance_nhsa.gateway import NhsaGateway
 from integrations.insurance_nhsa.messenger import Sources
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
@@ -20,6 +22,7 @@ from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
 from integrations.kit.transport import Transport
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.partners import PartnerUnknown
 from integrations.ports.payments import PaymentGateway
@@ -56,6 +59,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     insurance: list[InsuranceLine] = []
     wechatpay: list[WechatPaySettings] = []
+    fiscal_invoice: list[FiscalInvoiceSettings] = []
     wechat_login: WechatLoginSettings | None = None
     real_name: RealNameSettings | None = None
 
@@ -79,11 +83,13 @@ class OpenPartners:
         self,
         *,
         insurance: dict[str, InsuranceGateway],
+        invoices: dict[str, InvoiceGateway],
         payments: dict[tuple[str, str], PaymentGateway],
         logins: dict[str, LoginGateway],
         real_name: RealNameGateway | None,
     ) -> None:
         self._insurance = insurance
+        self._invoices = invoices
         self._payments = payments
         self._logins = logins
         self._real_name = real_name
@@ -91,6 +97,10 @@ class OpenPartners:
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
         return _found(self._insurance, institution_code)
+
+    def invoice(self, institution_code: str) -> InvoiceGateway:
+        """The e-invoice line of one institution."""
+        return _found(self._invoices, institution_code)
 
     def payment(self, provider: str, account_name: str) -> PaymentGateway:
         """One merchant account."""
@@ -129,6 +139,10 @@ def open_partners(
         insurance={
             line.line.institution_code: _insurance(line, transport, clock)
             for line in settings.insurance
+        },
+        invoices={
+            one.institution_code: FiscalInvoiceGateway(one, transport, _nonce)
+            for one in settings.fiscal_invoice
         },
         payments={
             ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce)

@@ -10,9 +10,11 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from integrations.fiscal_invoice.settings import ChargeGroup, FiscalInvoiceSettings
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.realname_generic.gateway import RealNameSettings
 from integrations.registry import InsuranceLine, PartnerSettings
+from integrations.sandbox.fiscal.model import NO_SUCH_BILL, TwinInstitution
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
 from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant
 from integrations.wechat_login.gateway import WechatLoginSettings
@@ -25,6 +27,8 @@ APP_ID = "wx990000000000sandbx"
 PARTY = "sandbox_hosp"
 PARTY_SECRET = "sandboxtoken0000000000000000001"  # noqa: S105 - the twin's published starting value
 REAL_NAME_CLIENT = "yimatong"
+INVOICE_APP = "SANDBOXAPP0001"
+INVOICE_PLACE = "001"
 
 
 class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,7 @@ class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
     wechatpay: TwinKeys
     login_apps: dict[str, str]
     real_name_clients: dict[str, str]
+    fiscal: tuple[TwinInstitution, ...] = ()
 
 
 class _Pair(msgspec.Struct, frozen=True):
@@ -68,6 +73,7 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True):
     public_key_id: str
     login: str
     real_name: str
+    invoice: str
 
 
 def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
@@ -80,6 +86,7 @@ def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
         public_key_id=f"PUB_KEY_ID_{secrets.randbelow(10**20):020d}",
         login=secrets.token_hex(16),
         real_name=secrets.token_hex(32),
+        invoice=secrets.token_hex(16),
     )
     return _our_side(shared, twin_url), _their_side(shared)
 
@@ -99,6 +106,7 @@ def _our_side(shared: _Shared, twin_url: str) -> PartnerSettings:
                 base_url=f"{twin_url}/wechatpay",
             )
         ],
+        fiscal_invoice=[_invoice_line(shared, twin_url)],
         wechat_login=WechatLoginSettings(
             appid=APP_ID, secret=shared.login, base_url=f"{twin_url}/wechat-login"
         ),
@@ -127,6 +135,25 @@ def _insurance_line(twin_url: str) -> InsuranceLine:
     )
 
 
+def _invoice_line(shared: _Shared, twin_url: str) -> FiscalInvoiceSettings:
+    return FiscalInvoiceSettings(
+        institution_code=HOSPITAL_CODE,
+        base_url=f"{twin_url}/fiscal",
+        appid=INVOICE_APP,
+        key=shared.invoice,
+        place_code=INVOICE_PLACE,
+        payee="演示收费员",
+        author="演示收费员",
+        checker="演示复核员",
+        groups=(
+            ChargeGroup(code="YLMZ09", name="西药费", prefixes=("X",)),
+            ChargeGroup(code="YLMZ11", name="中成药费", prefixes=("Z",)),
+        ),
+        other_group=ChargeGroup(code="YLMZ14", name="其他费"),
+        absent_codes=(NO_SUCH_BILL,),
+    )
+
+
 def _their_side(shared: _Shared) -> TwinSecrets:
     return TwinSecrets(
         wechatpay=TwinKeys(
@@ -145,6 +172,14 @@ def _their_side(shared: _Shared) -> TwinSecrets:
         ),
         login_apps={APP_ID: shared.login},
         real_name_clients={REAL_NAME_CLIENT: shared.real_name},
+        fiscal=(
+            TwinInstitution(
+                appid=INVOICE_APP,
+                key=shared.invoice,
+                place_codes=(INVOICE_PLACE,),
+                name=HOSPITAL_NAME,
+            ),
+        ),
     )
 
 

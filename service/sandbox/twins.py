@@ -10,6 +10,7 @@ import msgspec
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+from integrations.sandbox.fiscal.app import create_fiscal_twin
 from integrations.sandbox.hospital.app import HospitalSettings, create_hospital_twin
 from integrations.sandbox.hospital.signing import HospitalKeys
 from integrations.sandbox.insurance.app import create_insurance_twin
@@ -61,6 +62,7 @@ def make_street(
         "wechatpay": create_wechatpay_twin(
             book("wechatpay"), now, theirs.wechatpay, notice_sender(client), FaultPlan(), pace
         ),
+        "fiscal": create_fiscal_twin(book("fiscal"), now, theirs.fiscal),
         "wechat-login": create_wechat_login_twin(now, theirs.login_apps),
         "realname": create_realname_twin(now, theirs.real_name_clients),
     }

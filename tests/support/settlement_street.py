@@ -61,6 +61,9 @@ class StreetPartners:
             raise PartnerUnknown(institution_code)
         return self.bureau.gateway
 
+    def invoice(self, institution_code: str) -> Any:
+        raise PartnerUnknown(institution_code)
+
     def payment(self, provider: str, account_name: str) -> Any:
         if (provider, account_name) != ("wechatpay", wechat_rig.MCHID):
             raise PartnerUnknown(provider)
