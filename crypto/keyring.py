@@ -8,7 +8,7 @@ off or closed in an emergency.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,8 @@ from crypto.errors import BadKey
 
 VERSION_MAX = 255
 PROVINCE_MAX = 99
+PUBLIC_HALF_SIZE = 33
+"""A compressed point, where a private key has 32 bytes."""
 ACCEPTED_EARLY = timedelta(minutes=5)
 """A host whose clock is ahead signs with a new key first; the others must not refuse it."""
 RandomBytes = Callable[[int], bytes]
@@ -76,7 +78,8 @@ def material_size(kind: KeyKind) -> int:
 class Key:
     """One version of one kind. The material never shows in a repr.
 
-    ``cut_off``: whatever the key signed before that instant is void.
+    ``cut_off``: whatever the key signed before that instant is void. The material of a signing
+    key is the private key, or the public half alone.
     """
 
     kind: KeyKind
@@ -92,16 +95,30 @@ class Key:
         """``BadKey`` unless sizes, windows and the key id fit the kind."""
         if not 1 <= self.version <= VERSION_MAX:
             raise BadKey("a key version is 1 to 255")
-        if len(self.material) != material_size(self.kind):
-            raise BadKey("the key material has a wrong size")
-        if self.kind in SIGNING_KINDS and not 0 < int.from_bytes(self.material, "big") < _N - 1:
-            raise BadKey("a private key is in [1, n-2]")
+        self._check_material()
         times = [self.use_from, self.use_until, self.accept_until or self.use_until]
         if any(time.tzinfo is None for time in (*times, self.cut_off or self.use_from)):
             raise BadKey("key windows need a time zone")
         if not self.use_from < self.use_until <= times[2]:
             raise BadKey("key windows must be in order")
         self._check_listing()
+
+    def _check_material(self) -> None:
+        if self.is_public_half:
+            return
+        if len(self.material) != material_size(self.kind):
+            raise BadKey("the key material has a wrong size")
+        if self.kind in SIGNING_KINDS and not 0 < int.from_bytes(self.material, "big") < _N - 1:
+            raise BadKey("a private key is in [1, n-2]")
+
+    @property
+    def is_public_half(self) -> bool:
+        """Whether the private key is elsewhere, behind a signer."""
+        return (
+            self.kind in SIGNING_KINDS
+            and len(self.material) == PUBLIC_HALF_SIZE
+            and self.material[0] in (2, 3)
+        )
 
     def _check_listing(self) -> None:
         if (self.code_key_id is not None) != (self.kind in LISTED_KINDS):
@@ -224,6 +241,18 @@ class KeyRing:
         if accept_until is not None:
             accept_until = at + (accept_until - key.use_until)
         return self._with_changed(replace(key, use_until=at, accept_until=accept_until))
+
+    def with_public_halves(
+        self, kinds: Collection[KeyKind], public_half: Callable[[Key], bytes]
+    ) -> "KeyRing":
+        """A ring without the private keys of these signing kinds, for those who ask a signer.
+
+        ``public_half`` gives the 33 bytes of a key.
+        """
+        return KeyRing(
+            replace(key, material=public_half(key)) if key.kind in kinds else key
+            for key in self._keys.values()
+        )
 
     def _one(self, kind: KeyKind, version: int) -> Key:
         key = self._keys.get((kind, version))

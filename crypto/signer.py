@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from crypto.errors import BadKey
-from crypto.keyring import SIGNING_KINDS, Key, KeyKind, KeyView
+from crypto.keyring import SIGNING_KINDS, Key, KeyKind, KeyRing, KeyView
 from crypto.sm2 import PrivateKey, PublicKey
 
 DIGEST_SIZE = 32
@@ -62,6 +62,49 @@ def read_name(key_name: str) -> tuple[KeyKind, int]:
         raise UnknownKey("not a key name") from None
 
 
+def signing_key(key: Key) -> PrivateKey:
+    """The private key of a signing key. ``BadKey`` when only its public half is there."""
+    if key.kind not in SIGNING_KINDS or key.is_public_half:
+        raise BadKey("no private key here")
+    return _private_key(key.material)
+
+
+def public_key_of(key: Key) -> PublicKey:
+    """The public half of a signing key of the ring. ``BadKey`` for a kind that does not sign."""
+    if key.kind not in SIGNING_KINDS:
+        raise BadKey("only signing keys have a public half")
+    return _public_key(key.material) if key.is_public_half else _private_key(key.material).public
+
+
+def serving_ring(ring: KeyRing, kinds: Collection[KeyKind]) -> KeyRing:
+    """The ring of those who ask a signer: of these kinds it holds public halves alone."""
+    return ring.with_public_halves(kinds, lambda key: public_key_of(key).compressed())
+
+
+class DividedSigner:
+    """Keys whose private half is here sign here; the others are another signer's."""
+
+    def __init__(self, ring: KeyView, here: SM2Signer, elsewhere: SM2Signer) -> None:
+        self._ring = ring
+        self._here = here
+        self._elsewhere = elsewhere
+
+    async def sign_digest(self, key_name: str, e: bytes) -> bytes:
+        """As ``SM2Signer``."""
+        return await self._of(key_name).sign_digest(key_name, e)
+
+    async def public_key(self, key_name: str) -> PublicKey:
+        """As ``SM2Signer``."""
+        return await self._of(key_name).public_key(key_name)
+
+    def _of(self, key_name: str) -> SM2Signer:
+        named = read_name(key_name)
+        for key in self._ring.keys:
+            if (key.kind, key.version) == named:
+                return self._elsewhere if key.is_public_half else self._here
+        raise UnknownKey("no such key")
+
+
 class RingSigner:
     """Signs with the keys of a ring in this process.
 
@@ -93,7 +136,9 @@ class RingSigner:
         now = self._now()
         if kind in self._kinds:
             for key in self._ring.keys:
-                if (key.kind, key.version) == (kind, version) and key.is_usable(now):
+                if (key.kind, key.version) != (kind, version) or key.is_public_half:
+                    continue
+                if key.is_usable(now):
                     return _private_key(key.material)
         raise UnknownKey("no such key, or it may not sign now")
 
@@ -102,3 +147,8 @@ class RingSigner:
 def _private_key(material: bytes) -> PrivateKey:
     """Kept by key material and nothing else; importing a key costs as much as a signature."""
     return PrivateKey.from_bytes(material)
+
+
+@lru_cache(maxsize=64)
+def _public_key(material: bytes) -> PublicKey:
+    return PublicKey.from_bytes(material, allow_compressed=True)

@@ -58,7 +58,7 @@ class RevocationList:
 
     def holds(self, code_id: bytes) -> bool:
         """True if the 16-byte code id is revoked."""
-        return self.has_entry(_entry(code_id, self.width))
+        return self.has_entry(entry_of(code_id, self.width))
 
     def has_entry(self, entry: int) -> bool:
         """True if the entry itself is in the list."""
@@ -97,7 +97,8 @@ class RevocationDelta:
     added: "array[int]"
 
 
-def _entry(code_id: bytes, width: int) -> int:
+def entry_of(code_id: bytes, width: int) -> int:
+    """The entry of a code id (16 bytes) in a list of that width (48 or 64 bits)."""
     if len(code_id) != 16:
         raise BadEncoding("a code id has 16 bytes")
     return int.from_bytes(code_id[: width // 8], "big")
@@ -120,8 +121,8 @@ def make_full(
     """
     revoked, live = list(code_ids), list(innocent)
     for width in WIDTHS:
-        entries = {_entry(code_id, width) for code_id in revoked}
-        if all(_entry(code_id, width) not in entries for code_id in live):
+        entries = {entry_of(code_id, width) for code_id in revoked}
+        if all(entry_of(code_id, width) not in entries for code_id in live):
             return RevocationList(
                 scope=scope,
                 code_class=code_class,

@@ -20,8 +20,9 @@ from crypto.healthcode.fields import Fields, seconds
 from crypto.healthcode.layout import LIFE_MAX, LIFE_UNIT_S, Head, Kind
 from crypto.healthcode.refusal import ListRefusal, ListRefused, Refusal
 from crypto.keyring import LISTED_KINDS, Key, KeyKind, KeyRing
+from crypto.signer import public_key_of
 from crypto.signing import Signer
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey
 
 PREFIX = b"YM1 trust list\0"
 ENTRIES_MAX = 1000
@@ -137,7 +138,7 @@ def trusted_key(key: Key) -> TrustedKey:
         raise BadKey("not a key for the trust list")
     return TrustedKey(
         key_id=key.code_key_id,
-        public=PrivateKey.from_bytes(key.material).public,
+        public=public_key_of(key),
         uses=frozenset({use}),
         classes=frozenset(),
         sign_from=key.use_from.replace(microsecond=0),

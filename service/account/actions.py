@@ -5,6 +5,7 @@ from typing import assert_never
 
 import msgspec
 
+from crypto.keyring import KeyKind
 from integrations.ports.login import PlatformIdentity
 from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
 from integrations.ports.partners import PartnerUnknown
@@ -46,6 +47,7 @@ from service.kernel.problems import (
     StateConflict,
     TooManyRequests,
 )
+from service.kernel.signing import sign_with
 from service.person import actions as person
 from service.person.model import Facts, RecordView, Registered
 
@@ -83,8 +85,10 @@ async def login(ctx: Context, provider: str, code: str) -> LoggedIn:
         iat=int(now.timestamp()),
         exp=int(session.expires_at.timestamp()),
     )
+    key = ctx.ring.current(KeyKind.TOKEN, now)
+    token = await sign_with(ctx, key, lambda signer: tokens.issue(key, signer, claims))
     return LoggedIn(
-        token=tokens.issue(ctx.ring, claims, now),
+        token=token,
         expires_in_s=int(life.total_seconds()),
         registered=own is not None,
     )

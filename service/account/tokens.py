@@ -8,7 +8,6 @@ import base64
 import binascii
 import re
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
@@ -18,7 +17,9 @@ from jwt.exceptions import InvalidKeyError, PyJWTError
 
 from crypto.errors import BadKey
 from crypto.keyring import Key, KeyKind, KeyView
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.signer import public_key_of
+from crypto.signing import Signer
+from crypto.sm2 import PublicKey
 from service.kernel.problems import NotAuthenticated
 
 ALGORITHM = "SM2"
@@ -43,11 +44,11 @@ class Sm2Algorithm(Algorithm):
 
     def prepare_key(self, key: Any) -> Any:
         """Only our own key classes: never text, so no key can be confused with another kind."""
-        if not isinstance(key, PrivateKey | PublicKey):
+        if isinstance(key, str | bytes | bytearray):
             raise InvalidKeyError("not an SM2 key")
         return key
 
-    def sign(self, msg: bytes, key: PrivateKey) -> bytes:
+    def sign(self, msg: bytes, key: Signer) -> bytes:
         """64 bytes."""
         return key.sign(msg)
 
@@ -72,18 +73,11 @@ def _signatures() -> PyJWS:
     return jws
 
 
-@lru_cache(maxsize=8)
-def _private_key(material: bytes) -> PrivateKey:
-    """The handle of a token key; importing it costs as much as a signature."""
-    return PrivateKey.from_bytes(material)
-
-
-def issue(ring: KeyView, claims: Claims, now: datetime) -> str:
-    """The signed token, at most 1 KiB."""
-    key = ring.current(KeyKind.TOKEN, now)
+def issue(key: Key, signer: Signer, claims: Claims) -> str:
+    """The token, at most 1 KiB, signed by who signs with that key of the ring."""
     return _signatures().encode(
         msgspec.json.encode(claims),
-        _private_key(key.material),  # type: ignore[arg-type]  # our algorithm's own key class
+        signer,  # type: ignore[arg-type]  # our algorithm's own key class
         algorithm=ALGORITHM,
         headers={"kid": f"token-{key.version}"},
     )
@@ -98,7 +92,7 @@ def read(ring: KeyView, token: str, now: datetime) -> Claims:
         key = _key_of(ring, jws.get_unverified_header(token), now)
         opened = jws.decode_complete(
             token,
-            _private_key(key.material).public,  # type: ignore[arg-type]
+            public_key_of(key),  # type: ignore[arg-type]
             algorithms=[ALGORITHM],
         )
         claims = msgspec.json.decode(opened["payload"], type=Claims, strict=True)

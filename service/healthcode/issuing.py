@@ -6,7 +6,6 @@ verified under the ring's own public key before anything leaves.
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 from typing import TypeVar
 
 from crypto.errors import BadSignature
@@ -20,14 +19,10 @@ from crypto.healthcode.issue import (
 )
 from crypto.healthcode.layout import Kind
 from crypto.keyring import KeyKind
-from crypto.signer import SignerUnavailable as SignerAway
-from crypto.signer import UnknownKey, name_of
-from crypto.sm2 import PrivateKey, PublicKey
-from integrations.ports.outcalls import transaction_open
+from crypto.signer import public_key_of
 from service.healthcode.model import CodeCard
-from service.healthcode.problems import SignerUnavailable
+from service.kernel import signing
 from service.kernel.context import Context
-from service.kernel.logs import get_logger
 from service.kernel.problems import InvariantBroken
 
 CODE_CLASS = 0
@@ -37,12 +32,7 @@ _RING_KIND = {
     Kind.ONCE: KeyKind.ISSUER_ONCE,
     Kind.PRINTED: KeyKind.ISSUER_PRINTED,
 }
-
-
-RETRY_AFTER_S = 1
 T = TypeVar("T")
-
-_log = get_logger("issuing")
 
 
 def issuer(ctx: Context, kind: Kind, now: datetime) -> IssuingKey:
@@ -54,7 +44,7 @@ def issuer(ctx: Context, kind: Kind, now: datetime) -> IssuingKey:
     return IssuingKey(
         kind=kind,
         key_id=key.code_key_id,
-        public=_public_key(key.material),
+        public=public_key_of(key),
         index_root=root.material,
     )
 
@@ -66,53 +56,22 @@ def index_of(card: CodeCard) -> Index:
 
 async def sign_code(ctx: Context, prepared: PreparedCode) -> IssuedCode:
     """A one-time or printed code, signed and verified. Raises ``SignerUnavailable``."""
-    return _verified(ctx, prepared, await _signature(ctx, prepared), finish)
+    return await _finished(ctx, prepared, finish)
 
 
 async def sign_credential(ctx: Context, prepared: PreparedCode) -> bytes:
     """A phone's credential, signed and verified. Raises ``SignerUnavailable``."""
-    return _verified(ctx, prepared, await _signature(ctx, prepared), finish_credential)
+    return await _finished(ctx, prepared, finish_credential)
 
 
-async def _signature(ctx: Context, prepared: PreparedCode) -> bytes:
-    if transaction_open.get():
-        raise InvariantBroken("a signer is asked with no transaction open")
-    key_name = name_of(ctx.ring.by_code_key_id(prepared.code.head.key_id))
-    try:
-        return await ctx.signer.sign_digest(key_name, prepared.digest)
-    except SignerAway as fault:
-        _note(ctx, type(fault).__name__)
-        raise SignerUnavailable(retry_after_s=RETRY_AFTER_S) from None
-    except UnknownKey:
-        # Right after a rotation it may still be reading its file; lasting, a person must look.
-        _note(ctx, "UnknownKey")
-        ctx.metrics.alarms.labels("signer-key-unknown").inc()
-        _log.error("signer.key_unknown", key=key_name)
-        raise SignerUnavailable(retry_after_s=RETRY_AFTER_S) from None
-
-
-def _verified(
-    ctx: Context,
-    prepared: PreparedCode,
-    signature: bytes,
-    finished: Callable[[PreparedCode, bytes], T],
+async def _finished(
+    ctx: Context, prepared: PreparedCode, finished: Callable[[PreparedCode, bytes], T]
 ) -> T:
+    key = ctx.ring.by_code_key_id(prepared.code.head.key_id)
+    signature = await signing.sign_digest(ctx, key, prepared.digest)
     try:
         code = finished(prepared, signature)
     except BadSignature:
-        _note(ctx, "WrongSignature")
-        ctx.metrics.alarms.labels("signer-wrong-signature").inc()
-        _log.error("signer.wrong_signature", key_id=prepared.code.head.key_id)
-        raise SignerUnavailable(retry_after_s=RETRY_AFTER_S) from None
-    _note(ctx, "Signed")
+        signing.refuse(ctx, key)
+    signing.note(ctx, "Signed")
     return code
-
-
-def _note(ctx: Context, outcome: str) -> None:
-    ctx.metrics.outcomes.labels("signer", "sign", outcome).inc()
-
-
-@lru_cache(maxsize=16)
-def _public_key(material: bytes) -> PublicKey:
-    """Kept by key material and nothing else; deriving it costs as much as a signature."""
-    return PrivateKey.from_bytes(material).public

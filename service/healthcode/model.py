@@ -180,6 +180,18 @@ class RevokedCode(msgspec.Struct, frozen=True, kw_only=True):
     code_class: int
     expires_at: datetime
     revoked_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | bytes | datetime]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.code_id,
+            self.scope.value,
+            self.code_class,
+            self.expires_at,
+            self.revoked_at,
+        ]
 
 
 class CodeUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,3 +334,10 @@ class ListedScan(msgspec.Struct, frozen=True, kw_only=True):
     record_id: int
     terminal_id: int
     scanned_at: datetime
+    reported_at: datetime | None
+    """When a reader handed it in that had no network; None for a scan read online."""
+
+    @property
+    def known_at(self) -> datetime:
+        """Its place in the list."""
+        return self.reported_at or self.scanned_at

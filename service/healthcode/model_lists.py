@@ -29,6 +29,15 @@ class DueList(msgspec.Struct, frozen=True, kw_only=True):
         return ListPlace(self.scope, self.code_class)
 
 
+class Gathered(NamedTuple):
+    """What the next list is made of: revoked code ids, live ones that begin like one of them, and
+    entries of the last list that no row explains."""
+
+    revoked: set[bytes]
+    near: set[bytes]
+    unexplained: frozenset[int]
+
+
 class CodeList(msgspec.Struct, frozen=True, kw_only=True):
     """A row of ``code_list``: the newest full list of a place."""
 
@@ -94,10 +103,38 @@ class ShownCode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownLog(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``shown_log``: how far one reader's log was taken."""
+    """How far one reader's log was taken: the number expected next and the head before it."""
 
     next_number: int
     head: bytes
+
+
+class LogRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``shown_log``."""
+
+    institution_id: int
+    terminal_id: int
+    log_id: bytes
+    next_number: int
+    head: bytes
+    taken_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | bytes | datetime]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.institution_id,
+            self.terminal_id,
+            self.log_id,
+            self.next_number,
+            self.head,
+            self.taken_at,
+        ]
+
+    @property
+    def log(self) -> ShownLog:
+        """How far it says."""
+        return ShownLog(next_number=self.next_number, head=self.head)
 
 
 class ReportedShowing(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,15 +3,6 @@
 from service.kernel.problems import Problem
 
 
-class SignerUnavailable(Problem):
-    """What signs codes cannot be asked, did not answer in time, or answered wrongly."""
-
-    code = "signer-unavailable"
-    status = 503
-    title = "Codes cannot be signed at present; try again shortly"
-    retryable = True
-
-
 class CodeMalformed(Problem):
     """The text is no code that is known here, or a damaged one."""
 

@@ -1,7 +1,6 @@
 """Revoke codes of a record: rows, phones and the lists, in the caller's transaction."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -60,7 +59,7 @@ async def revoke_phones(
         await store_phones.revoke_credentials(
             conn, record_id, [_revoked_credential(ctx, row) for row in held]
         )
-        await _list(conn, held, RevokedScope.BOUND, now)
+        await _list(conn, ctx, held, RevokedScope.BOUND)
     return len(held)
 
 
@@ -73,29 +72,31 @@ async def revoke_printed(
     await store_printed.revoke_printed(
         conn, record_id, [_revoked_printed(ctx, row) for row in rows]
     )
-    await _list(conn, rows, RevokedScope.PRINTED, ctx.clock.now())
+    await _list(conn, ctx, rows, RevokedScope.PRINTED)
 
 
 async def _list(
     conn: Connection,
+    ctx: Context,
     rows: Sequence[HolderCredential] | Sequence[PrintedRow],
     scope: RevokedScope,
-    now: datetime,
 ) -> None:
-    await store_phones.insert_revoked(
-        conn,
-        [
-            RevokedCode(
-                record_id=row.record_id,
-                code_id=row.code_id,
-                scope=scope,
-                code_class=row.code_class,
-                expires_at=row.expires_at,
-                revoked_at=now,
-            )
-            for row in rows
-        ],
+    await store_phones.insert_revoked(conn, [to_list(ctx, row, scope) for row in rows])
+
+
+def to_list(ctx: Context, row: HolderCredential | PrintedRow, scope: RevokedScope) -> RevokedCode:
+    """What readers must refuse from now on until the code expires."""
+    listed = RevokedCode(
+        record_id=row.record_id,
+        code_id=row.code_id,
+        scope=scope,
+        code_class=row.code_class,
+        expires_at=row.expires_at,
+        revoked_at=ctx.clock.now(),
+        row_mac=b"",
     )
+    mac = ctx.sealer.row_mac("revoked_code", listed.mac_parts())
+    return msgspec.structs.replace(listed, row_mac=mac)
 
 
 def _revoked_phone(ctx: Context, row: PhoneRow) -> PhoneRow:

@@ -73,9 +73,10 @@ async def list_scans(
     after: Annotated[str | None, QueryParameter(max_length=64)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX)] = 50,
 ) -> InstitutionScans:
-    """The scans at the institution's own terminals behind a cursor, oldest first.
+    """The scans at the institution's own terminals behind a cursor, as they became known.
 
-    ``next`` is the cursor for the next call. A scan of the last two seconds may be told again.
+    ``next`` is the cursor for the next call. A scan of the last two seconds may be told again. What
+    readers accepted without a network comes when they hand it in, marked ``read_offline``.
     """
     if SCOPE not in application.scopes:
         raise NotAllowed

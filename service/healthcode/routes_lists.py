@@ -53,15 +53,17 @@ async def revoked_codes(
     ctx: NamedDependency[Context],
     delta_joiner: NamedDependency[DeltaJoiner],
     since: Annotated[int, QueryParameter(ge=0, le=SEQUENCE_MAX)] = 0,
+    step: Annotated[bool, QueryParameter()] = False,
     if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
 ) -> Response[bytes]:
     """Revoked codes: the delta from list ``since`` where there is one, else the full list.
 
     Which of the two it is stands in the signed bytes. The entity tag names the list that they lead
-    to: 304 as long as no newer one is there.
+    to: 304 as long as no newer one is there. A delta leads to the newest list; with ``step=true``
+    to the one after ``since``, in few bytes: ask again from there until the answer is 304.
     """
     place = ListPlace(RevokedScope[listed.name], code_class)
-    answer = await actions.find_answer(ctx, delta_joiner, place, since)
+    answer = await actions.find_answer(ctx, delta_joiner, place, since, one_step=step)
     return _cached(answer.content, answer.etag, "application/octet-stream", if_none_match)
 
 

@@ -107,12 +107,18 @@ class ScanAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class InstitutionScan(msgspec.Struct, kw_only=True):
-    """A scan at one of the institution's own terminals."""
+    """A scan at one of the institution's own terminals.
+
+    ``read_offline``: accepted by a reader that had no network, at ``scanned_at`` by its own clock,
+    and handed in at ``reported_at`` (null for every other scan). Such a scan authorises nothing.
+    """
 
     scan_id: str
     patient_id: str
     terminal_id: str
     scanned_at: datetime
+    read_offline: bool
+    reported_at: datetime | None
 
     @classmethod
     def of(cls, ctx: Context, scan: ListedScan) -> "InstitutionScan":
@@ -123,11 +129,16 @@ class InstitutionScan(msgspec.Struct, kw_only=True):
             patient_id=pseudonym.hex(),
             terminal_id=ctx.public_ids.text(scan.institution_id, scan.terminal_id),
             scanned_at=scan.scanned_at,
+            read_offline=scan.reported_at is not None,
+            reported_at=scan.reported_at,
         )
 
 
 class InstitutionScans(msgspec.Struct, kw_only=True):
-    """Scans, oldest first, and the cursor for what comes after. A scan may be told twice."""
+    """Scans in the order in which they became known, and the cursor for what comes after.
+
+    A scan may be told twice.
+    """
 
     scans: list[InstitutionScan]
     next: str | None

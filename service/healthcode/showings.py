@@ -5,11 +5,11 @@ Never a block: what a reader reports is its own word, and a copied code is not i
 
 from service.casework.actions import open_item
 from service.casework.model import NewItem
-from service.healthcode import store_lists
+from service.healthcode import store, store_lists
 from service.healthcode.model_lists import ShownCode
 from service.kernel.context import Context
 from service.kernel.database import Connection
-from service.kernel.problems import InvariantBroken
+from service.kernel.problems import InvariantBroken, RowTampered
 
 REASON = "code-shown-twice"
 
@@ -33,9 +33,14 @@ async def note_again(conn: Connection, ctx: Context, showing: ShownCode) -> bool
 
 
 async def compare(conn: Connection, ctx: Context, first: ShownCode, second: ShownCode) -> bool:
-    """Open the work item if two terminals took one showing; True if they did."""
+    """Open the work item if two terminals took one showing; True if they did.
+
+    The scan's own row, which has a MAC, must say of the first place what is noted there. Raises
+    ``RowTampered`` otherwise.
+    """
     if first.terminal_id == second.terminal_id:
         return False
+    await _check_place(conn, ctx, first)
     item = NewItem(
         record_id=second.record_id,
         kind="code",
@@ -55,3 +60,13 @@ async def compare(conn: Connection, ctx: Context, first: ShownCode, second: Show
     )
     await open_item(conn, ctx, item)
     return True
+
+
+async def _check_place(conn: Connection, ctx: Context, place: ShownCode) -> None:
+    scan = await store.find_scan(conn, place.record_id, place.scan_id)
+    if scan is None:
+        raise RowTampered("shown_code")
+    ctx.sealer.check_mac("scan", scan.mac_parts(), scan.row_mac)
+    noted = (place.institution_id, place.terminal_id, place.shown_at, place.reported)
+    if noted != (scan.institution_id, scan.terminal_id, scan.scanned_at, scan.reported):
+        raise RowTampered("shown_code")

@@ -83,11 +83,17 @@ INSERT_LISTED = """
 insert into institution_scan (institution_id, scan_id, record_id, terminal_id, scanned_at)
 values ($1, $2, $3, $4, $5)
 """
+INSERT_LISTED_LATE = """
+insert into institution_scan (
+  institution_id, scan_id, record_id, terminal_id, scanned_at, reported_at
+)
+values ($1, $2, $3, $4, $5, $6)
+"""
 LIST_SCANS = """
-select institution_id, scan_id, record_id, terminal_id, scanned_at
+select institution_id, scan_id, record_id, terminal_id, scanned_at, reported_at
 from institution_scan
-where institution_id = $1 and (scanned_at, scan_id) > ($2, $3)
-order by scanned_at, scan_id
+where institution_id = $1 and (coalesce(reported_at, scanned_at), scan_id) > ($2, $3)
+order by coalesce(reported_at, scanned_at), scan_id
 limit $4
 """
 
@@ -163,9 +169,19 @@ async def insert_scan(conn: Connection, row: Scan) -> None:
     )
 
 
-async def insert_reported(conn: Connection, row: Scan) -> None:
-    """A showing told of afterwards: it has no place in the institution's list of its scans."""
+async def insert_reported(conn: Connection, row: Scan, reported_at: datetime) -> None:
+    """A scan told of afterwards, with its entry in the institution's own list."""
     await execute(conn, INSERT_SCAN, *msgspec.structs.astuple(row))
+    await execute(
+        conn,
+        INSERT_LISTED_LATE,
+        row.institution_id,
+        row.scan_id,
+        row.record_id,
+        row.terminal_id,
+        row.scanned_at,
+        reported_at,
+    )
 
 
 async def find_scan(conn: Connection, record_id: int, scan_id: int) -> Scan | None:
@@ -176,5 +192,5 @@ async def find_scan(conn: Connection, record_id: int, scan_id: int) -> Scan | No
 async def list_scans(
     conn: Connection, institution_id: int, after_at: datetime, after_id: int, limit: int
 ) -> list[ListedScan]:
-    """An institution's scans behind a place in time, oldest first."""
+    """An institution's scans behind a place in time, in the order in which they became known."""
     return await list_rows(conn, ListedScan, LIST_SCANS, institution_id, after_at, after_id, limit)

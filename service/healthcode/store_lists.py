@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from service.healthcode.model import RevokedScope
+from service.healthcode.model import HolderCredential, PrintedRow, RevokedCode, RevokedScope
 from service.healthcode.model_lists import (
     CodeList,
     DueList,
     ListHead,
     ListPlace,
     ListStep,
+    LogRow,
     ShownCode,
-    ShownLog,
 )
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
 
@@ -41,9 +41,36 @@ where code_list.made_at is null
 limit $6
 """
 LIST_REVOKED = """
-select code_id
+select record_id, code_id, scope, code_class, expires_at, revoked_at, row_mac
 from revoked_code
 where scope = $1 and ($2 = 0 or code_class = $2) and expires_at > $3
+"""
+REPLACE_REVOKED = """
+insert into revoked_code (record_id, code_id, scope, code_class, expires_at, revoked_at, row_mac)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (record_id, code_id) do update
+set scope = excluded.scope, code_class = excluded.code_class, expires_at = excluded.expires_at,
+  revoked_at = excluded.revoked_at, row_mac = excluded.row_mac
+"""
+LIST_REVOKED_CREDENTIALS = """
+select record_id, code_id
+from holder_credential
+where state = 'REVOKED' and expires_at > $1 and ($2 = 0 or code_class = $2)
+"""
+LIST_REVOKED_PRINTED = """
+select record_id, code_id
+from printed_code
+where state = 'REVOKED' and expires_at > $1 and ($2 = 0 or code_class = $2)
+"""
+GET_CREDENTIAL = """
+select record_id, code_id, phone_id, code_class, state, issued_at, expires_at, credential, row_mac
+from holder_credential
+where record_id = $1 and code_id = $2
+"""
+GET_PRINTED = """
+select record_id, printed_code_id, code_id, code_class, state, issued_at, expires_at, row_mac
+from printed_code
+where record_id = $1 and code_id = $2
 """
 # An equality over an expression index: a range would be joined row by row with every row.
 LIST_BOUND_NEIGHBOURS = """
@@ -97,6 +124,11 @@ limit $4
 DELETE_OLD_STEPS = """
 delete from code_list_step where scope = $1 and code_class = $2 and made_at < $3
 """
+GET_STEP = """
+select scope, code_class, sequence, base, made_at, removed, added, content
+from code_list_step
+where scope = $1 and code_class = $2 and base = $3
+"""
 GET_DELTA = """
 select content
 from code_list_delta
@@ -126,20 +158,20 @@ DELETE_OLD_SHOWN = """
 delete from shown_code where shown_at < $1
 """
 GET_LOG = """
-select next_number, head
+select institution_id, terminal_id, log_id, next_number, head, taken_at, row_mac
 from shown_log
 where institution_id = $1 and terminal_id = $2 and log_id = $3
 """
 INSERT_LOG = """
-insert into shown_log (institution_id, terminal_id, log_id, next_number, head, taken_at)
-values ($1, $2, $3, $4, $5, $6)
+insert into shown_log (institution_id, terminal_id, log_id, next_number, head, taken_at, row_mac)
+values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (institution_id, terminal_id, log_id) do nothing
 """
 ADVANCE_LOG = """
 update shown_log
-set next_number = $4, head = $5, taken_at = $6
+set next_number = $4, head = $5, taken_at = $6, row_mac = $7
 where institution_id = $1 and terminal_id = $2 and log_id = $3
-  and next_number = $7 and head = $8
+  and next_number = $8 and head = $9
 """
 
 
@@ -171,10 +203,37 @@ async def list_due(
     )
 
 
-async def list_revoked(conn: Connection, place: ListPlace, live_after: datetime) -> list[bytes]:
-    """The code ids of a list."""
-    rows = await conn.fetch(LIST_REVOKED, place.scope.value, place.code_class, live_after)
-    return [row["code_id"] for row in rows]
+async def list_revoked(
+    conn: Connection, place: ListPlace, live_after: datetime
+) -> list[RevokedCode]:
+    """The rows behind a list."""
+    return await list_rows(
+        conn, RevokedCode, LIST_REVOKED, place.scope.value, place.code_class, live_after
+    )
+
+
+async def list_said_revoked(
+    conn: Connection, place: ListPlace, live_after: datetime
+) -> set[tuple[int, bytes]]:
+    """(record, code id) of every live credential or printed code that itself says REVOKED."""
+    bound = place.scope is RevokedScope.BOUND
+    sql = LIST_REVOKED_CREDENTIALS if bound else LIST_REVOKED_PRINTED
+    rows = await conn.fetch(sql, live_after, place.code_class)
+    return {(row["record_id"], row["code_id"]) for row in rows}
+
+
+async def find_issued(
+    conn: Connection, scope: RevokedScope, record_id: int, code_id: bytes
+) -> HolderCredential | PrintedRow | None:
+    """The row that was written when a code was issued."""
+    if scope is RevokedScope.BOUND:
+        return await find_row(conn, HolderCredential, GET_CREDENTIAL, record_id, code_id)
+    return await find_row(conn, PrintedRow, GET_PRINTED, record_id, code_id)
+
+
+async def put_revoked(conn: Connection, row: RevokedCode) -> None:
+    """A row in the place of whatever is there."""
+    await execute(conn, REPLACE_REVOKED, *msgspec.structs.astuple(row))
 
 
 async def list_neighbours(
@@ -219,6 +278,11 @@ async def list_steps(conn: Connection, place: ListPlace, base: int, limit: int) 
     )
 
 
+async def find_step(conn: Connection, place: ListPlace, base: int) -> ListStep | None:
+    """The one step from a list."""
+    return await find_row(conn, ListStep, GET_STEP, place.scope.value, place.code_class, base)
+
+
 async def forget_steps(conn: Connection, place: ListPlace, before: datetime, newest: int) -> None:
     """Drop steps of an earlier day, and deltas that no longer lead to the newest list."""
     await execute(conn, DELETE_OLD_STEPS, place.scope.value, place.code_class, before)
@@ -257,20 +321,14 @@ async def delete_old_shown(conn: Connection, before: datetime) -> int:
 
 async def find_log(
     conn: Connection, institution_id: int, terminal_id: int, log_id: bytes
-) -> ShownLog | None:
+) -> LogRow | None:
     """How far a log was taken."""
-    return await find_row(conn, ShownLog, GET_LOG, institution_id, terminal_id, log_id)
+    return await find_row(conn, LogRow, GET_LOG, institution_id, terminal_id, log_id)
 
 
-async def advance_log(
-    conn: Connection,
-    place: tuple[int, int, bytes],
-    was: ShownLog | None,
-    now_at: ShownLog,
-    at: datetime,
-) -> bool:
+async def advance_log(conn: Connection, row: LogRow, was: LogRow | None) -> bool:
     """Compare-and-set on number and head; False when somebody was faster."""
-    row = (*place, now_at.next_number, now_at.head, at)
+    values = msgspec.structs.astuple(row)
     if was is None:
-        return await insert_new(conn, INSERT_LOG, *row)
-    return await execute(conn, ADVANCE_LOG, *row, was.next_number, was.head) == 1
+        return await insert_new(conn, INSERT_LOG, *values)
+    return await execute(conn, ADVANCE_LOG, *values, was.next_number, was.head) == 1

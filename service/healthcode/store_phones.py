@@ -151,10 +151,10 @@ from unnest($2::bytea[], $3::bytea[]) as listed (code_id, row_mac)
 where holder_credential.record_id = $1 and holder_credential.code_id = listed.code_id
 """
 INSERT_REVOKED = """
-insert into revoked_code (record_id, code_id, scope, code_class, expires_at, revoked_at)
-select $1, code_id, scope, code_class, expires_at, $2
-from unnest($3::bytea[], $4::smallint[], $5::smallint[], $6::timestamptz[])
-  as listed (code_id, scope, code_class, expires_at)
+insert into revoked_code (record_id, code_id, scope, code_class, expires_at, revoked_at, row_mac)
+select $1, code_id, scope, code_class, expires_at, $2, row_mac
+from unnest($3::bytea[], $4::smallint[], $5::smallint[], $6::timestamptz[], $7::bytea[])
+  as listed (code_id, scope, code_class, expires_at, row_mac)
 on conflict (record_id, code_id) do nothing
 """
 GET_CARD_AND_CREDENTIAL = """
@@ -316,6 +316,7 @@ async def insert_revoked(conn: Connection, rows: Sequence[RevokedCode]) -> None:
         [row.scope for row in rows],
         [row.code_class for row in rows],
         [row.expires_at for row in rows],
+        [row.row_mac for row in rows],
     )
 
 

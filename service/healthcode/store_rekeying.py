@@ -1,6 +1,14 @@
 """What re-keying must know of the tables of healthcode: their SQL, and how a row moves."""
 
-from service.healthcode.model import CodeCard, HolderCredential, PhoneRow, PrintedRow, Scan
+from service.healthcode.model import (
+    CodeCard,
+    HolderCredential,
+    PhoneRow,
+    PrintedRow,
+    RevokedCode,
+    Scan,
+)
+from service.healthcode.model_lists import LogRow
 from service.kernel.rekeying import maced
 
 PAGE_CARDS = """
@@ -80,6 +88,36 @@ update printed_code
 set row_mac = $4
 where record_id = $1 and printed_code_id = $2 and row_mac = $3
 """
+PAGE_REVOKED = """
+select record_id, code_id, scope, code_class, expires_at, revoked_at, row_mac
+from revoked_code
+where (record_id, code_id) > ($1, $2)
+order by record_id, code_id
+limit $3
+"""
+COUNT_REVOKED = """
+select count(*) from revoked_code where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_REVOKED_MAC = """
+update revoked_code
+set row_mac = $4
+where record_id = $1 and code_id = $2 and row_mac = $3
+"""
+PAGE_LOGS = """
+select institution_id, terminal_id, log_id, next_number, head, taken_at, row_mac
+from shown_log
+where (institution_id, terminal_id, log_id) > ($1, $2, $3)
+order by institution_id, terminal_id, log_id
+limit $4
+"""
+COUNT_LOGS = """
+select count(*) from shown_log where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_LOG_MAC = """
+update shown_log
+set row_mac = $5
+where institution_id = $1 and terminal_id = $2 and log_id = $3 and row_mac = $4
+"""
 PAGE_USES = """
 select code_id, record_id, scan_id
 from code_use
@@ -137,5 +175,23 @@ MACED = (
         page=PAGE_PRINTED,
         count=COUNT_PRINTED,
         swap=SWAP_PRINTED_MAC,
+    ),
+    maced(
+        "revoked_code",
+        RevokedCode,
+        ("record_id", "code_id"),
+        ("record_id", "record_id"),
+        page=PAGE_REVOKED,
+        count=COUNT_REVOKED,
+        swap=SWAP_REVOKED_MAC,
+    ),
+    maced(
+        "shown_log",
+        LogRow,
+        ("institution_id", "terminal_id", "log_id"),
+        "terminal_id",
+        page=PAGE_LOGS,
+        count=COUNT_LOGS,
+        swap=SWAP_LOG_MAC,
     ),
 )

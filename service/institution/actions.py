@@ -2,12 +2,12 @@
 
 import secrets
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import msgspec
 
 from crypto.keyring import Key, KeyKind
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.signer import public_key_of
+from crypto.sm2 import PublicKey
 from crypto.sm3 import hmac_sm3, sm3
 from service.institution import caller_keys, key_history, rules, store
 from service.institution.model import (
@@ -27,6 +27,7 @@ from service.kernel.entry import Proved
 from service.kernel.principals import Application, Terminal
 from service.kernel.problems import NonceReused, NotAuthenticated, NotFound, Overloaded
 from service.kernel.signed_requests import SCHEME_APPLICATION, WINDOW, Claimed
+from service.kernel.signing import sign_message
 
 SCOPES = frozenset({"bill", "settlement", "scan"})
 ACTIVATION_LIFE = timedelta(days=3)
@@ -272,31 +273,25 @@ async def _prove_application(
     return Proved(principal, lambda answer: _sign_answer(ctx, answer))
 
 
-def _sign_answer(ctx: Context, answer: bytes) -> tuple[str, bytes]:
+async def _sign_answer(ctx: Context, answer: bytes) -> tuple[str, bytes]:
     key = ctx.ring.current(KeyKind.TRANSPORT, ctx.clock.now())
-    return f"transport-{key.version}", _private_key(key.material).sign(answer)
+    return f"transport-{key.version}", await sign_message(ctx, key, answer)
 
 
 def platform_key(ctx: Context) -> PublicKey:
     """Our public key, by which callers check the signatures of our answers."""
     key = ctx.ring.current(KeyKind.TRANSPORT, ctx.clock.now())
-    return _private_key(key.material).public
+    return public_key_of(key)
 
 
 def platform_keys(ctx: Context) -> list[tuple[Key, PublicKey]]:
     """Every key that may stand under an answer, the next one before its time too."""
     now = ctx.clock.now()
     return [
-        (key, _private_key(key.material).public)
+        (key, public_key_of(key))
         for key in ctx.ring.keys
         if key.kind is KeyKind.TRANSPORT and key.is_accepted(max(now, key.use_from))
     ]
-
-
-@lru_cache(maxsize=8)
-def _private_key(material: bytes) -> PrivateKey:
-    """The handle of a signing key; importing it costs as much as a signature."""
-    return PrivateKey.from_bytes(material)
 
 
 async def _prove_terminal(
@@ -317,7 +312,11 @@ async def _prove_terminal(
     principal, key = await ctx.memory.get(("terminal", institution_id, terminal_id), load)
     if not rules.mac_holds(key, text, claimed.signature):
         raise NotAuthenticated(UNPROVED)
-    return Proved(principal, lambda answer: ("terminal", hmac_sm3(key, answer)))
+
+    async def sign(answer: bytes) -> tuple[str, bytes]:
+        return "terminal", hmac_sm3(key, answer)
+
+    return Proved(principal, sign)
 
 
 async def take_message_no(conn: Connection, ctx: Context, institution_code: str) -> str:

@@ -7,7 +7,6 @@ is signed only over rows that hold: when one does not, the last good list stays,
 
 import asyncio
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import msgspec
 
@@ -30,8 +29,8 @@ from crypto.certificates import (
 )
 from crypto.errors import BadKey
 from crypto.keyring import Key, KeyKind
-from crypto.signing import Signer
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.signer import public_key_of
+from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3
 from service.institution import store_certificates
 from service.institution.model import AuthorityRow, CertificateState, HeldCertificate
@@ -39,6 +38,7 @@ from service.kernel.context import Context
 from service.kernel.database import connection
 from service.kernel.logs import get_logger
 from service.kernel.problems import InvariantBroken, NotFound, Overloaded, RowTampered
+from service.kernel.signing import sign_with
 
 CRL_FRESH = timedelta(minutes=5)
 CRL_LIFE = timedelta(days=7)
@@ -55,7 +55,7 @@ class Authority(msgspec.Struct, frozen=True):
 
     version: int
     root: Certificate
-    signer: Signer
+    key: Key
 
 
 async def current(ctx: Context) -> Authority:
@@ -87,18 +87,15 @@ def counts(ctx: Context, version: int, now: datetime) -> bool:
     return True
 
 
-@lru_cache(maxsize=8)
-def _signer(material: bytes) -> PrivateKey:
-    return PrivateKey.from_bytes(material)
-
-
 async def _opened(ctx: Context, key: Key) -> Authority:
     """The kept certificate of ``key``; made when there is none yet."""
-    signer = _signer(key.material)
+    public = public_key_of(key)
     async with connection(ctx.pool) as conn:
         row = await store_certificates.find_authority(conn, key.version)
-        if row is None:
-            made = issue_root(root_order(key, signer.public), signer)
+    if row is None:
+        order = root_order(key, public)
+        made = await sign_with(ctx, key, lambda signer: issue_root(order, signer))
+        async with connection(ctx.pool) as conn:
             await store_certificates.insert_authority(
                 conn, key.version, made.encoded, ctx.clock.now()
             )
@@ -106,9 +103,9 @@ async def _opened(ctx: Context, key: Key) -> Authority:
     if row is None:
         raise InvariantBroken("the authority's certificate was not kept")
     root = read_certificate(row.certificate)
-    if root.public != signer.public or not root.is_signed_by(signer.public):
+    if root.public != public or not root.is_signed_by(public):
         raise InvariantBroken("the kept certificate is not the authority's")
-    return Authority(key.version, root, signer)
+    return Authority(key.version, root, key)
 
 
 def root_order(key: Key, public: PublicKey) -> Order:
@@ -123,10 +120,13 @@ def root_order(key: Key, public: PublicKey) -> Order:
     )
 
 
-def certify(
+async def certify(
     ctx: Context, by: Authority, public: PublicKey, name: tuple[str, str, str]
 ) -> Certificate:
-    """A caller's certificate; ``name`` is common name, organisation, unit."""
+    """A caller's certificate; ``name`` is common name, organisation, unit.
+
+    Raises ``SignerUnavailable``.
+    """
     now = ctx.clock.now().replace(microsecond=0)
     order = Order(
         subject=make_name(*name),
@@ -137,7 +137,7 @@ def certify(
         not_after=min(now + ctx.policy.certificate_life, by.root.not_after),
         crl_url=f"{ctx.policy.notice_url_base}/v1/lists/certificates.crl?authority={by.version}",
     )
-    return issue(order, by.root, by.signer)
+    return await sign_with(ctx, by.key, lambda signer: issue(order, by.root, signer))
 
 
 async def revocation_list(ctx: Context, version: int | None) -> Crl:
@@ -199,7 +199,7 @@ async def _sign_list(
     if last is not None:
         await _check_none_lost(ctx, by, last, {line.serial for line in revoked})
     order = CrlOrder(number=number, made_at=now, next_at=now + CRL_LIFE, revoked=revoked)
-    crl = issue_crl(order, by.root, by.signer)
+    crl = await sign_with(ctx, by.key, lambda signer: issue_crl(order, by.root, signer))
     kept = msgspec.structs.replace(
         row, crl=crl.encoded, crl_number=number, crl_fresh_until=now + CRL_FRESH
     )

@@ -154,7 +154,7 @@ async def _certified(
     request = read_request(wish.csr or "")
     by = await authority.current(ctx)
     label = ctx.public_ids.text(holder.institution_id, holder.holder_id)
-    made = authority.certify(
+    made = await authority.certify(
         ctx, by, request.public, (label, institution.name[:NAME_LENGTH], institution.code)
     )
     return _row(ctx, holder, made, chain=made.pem(), version=by.version)

@@ -8,7 +8,7 @@ import msgspec
 from crypto import publicid
 from crypto.errors import BadEncoding
 from crypto.keyring import KeyRing
-from crypto.signer import RingSigner, SM2Signer
+from crypto.signer import DividedSigner, RingSigner, SM2Signer
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.database import Pool
@@ -86,7 +86,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     ids: IdSource
     ring: LiveRing
     signer: SM2Signer
-    """Where issuer keys sign; asked through ``healthcode.issuing`` alone."""
+    """Signs where the ring has public halves alone; asked through ``kernel.signing``."""
     sealer: Sealer
     public_ids: PublicIds
     memory: ShortMemory
@@ -108,15 +108,16 @@ def make_context(
 ) -> Context:
     """Bundle the outside world; tests pass their own clock, ring and partners.
 
-    Without a signer the ring's own keys sign, in this process.
+    ``signer`` signs with the keys of which the ring has only public halves.
     """
     live = LiveRing(ring) if isinstance(ring, KeyRing) else ring
+    here = RingSigner(live, clock.now)
     return Context(
         pool=pool,
         clock=clock,
         ids=RandomIds(),
         ring=live,
-        signer=signer or RingSigner(live, clock.now),
+        signer=here if signer is None else DividedSigner(live, here, signer),
         sealer=Sealer(live, clock),
         public_ids=PublicIds(live, clock),
         memory=ShortMemory(clock),

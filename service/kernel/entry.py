@@ -60,7 +60,7 @@ class Proved(msgspec.Struct, frozen=True):
     """A caller whose signature holds, and how answers to it are signed."""
 
     principal: Application | Terminal
-    sign: Callable[[bytes], tuple[str, bytes]]
+    sign: Callable[[bytes], Awaitable[tuple[str, bytes]]]
     """Gives our key's name and the signature over the bytes."""
 
 
@@ -237,7 +237,8 @@ def _signing_send(send: Send, nonce: str, proved: Proved) -> Send:
         if message.get("more_body", False):
             return
         body = b"".join(chunks)
-        key, signature = proved.sign(answer_to_sign(status=start["status"], nonce=nonce, body=body))
+        answer = answer_to_sign(status=start["status"], nonce=nonce, body=body)
+        key, signature = await proved.sign(answer)
         start["headers"] = [
             *start.get("headers", []),
             (b"yimatong-key", key.encode()),

@@ -174,6 +174,15 @@ class InternalError(Problem):
     title = "An internal error happened"
 
 
+class SignerUnavailable(Problem):
+    """What signs cannot be asked, did not answer in time, or answered wrongly."""
+
+    code = "signer-unavailable"
+    status = 503
+    title = "Nothing can be signed at present; try again shortly"
+    retryable = True
+
+
 class InvariantBroken(Exception):
     """Something that cannot be true is true. Aborts the request and its transaction, and alarms."""
 

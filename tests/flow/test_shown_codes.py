@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -89,8 +89,33 @@ async def test_a_showing_is_kept_for_its_person_and_opens_nothing(rig: IdentityR
     handle = rig.ctx.public_ids.text(record_id, scan_id)
     refused = await rig.kiosk.send("GET", f"/v1/terminal/scans/{handle}/bills")
     assert (refused.status_code, refused.json()["code"]) == (403, "scan-reported")
-    listed = (await rig.his.send("GET", "/v1/institution/scans")).json()
-    assert listed["scans"] == []
+
+
+async def test_a_hospital_sees_what_its_cut_off_readers_took(rig: IdentityRig) -> None:
+    first, second = await rig.resident(37), await rig.resident(39)
+    read_at = rig.clock.now()
+    reader = CutOffReader(rig.kiosk)
+    reader.accept(await first.code(), read_at)
+    rig.clock.advance(timedelta(hours=3))
+    online = (await rig.scan(await second.code())).json()
+    rig.clock.advance(timedelta(seconds=3))
+    page = (await rig.his.send("GET", "/v1/institution/scans")).json()
+    assert [one["scan_id"] for one in page["scans"]] == [online["scan_id"]]
+    assert (page["scans"][0]["read_offline"], page["scans"][0]["reported_at"]) == (False, None)
+    await reader.deliver()
+    told_at = rig.clock.now()
+    rig.clock.advance(timedelta(seconds=3))
+    page = (await rig.his.send("GET", f"/v1/institution/scans?after={page['next']}")).json()
+    (late,) = page["scans"]
+    assert late["read_offline"] is True
+    assert datetime.fromisoformat(late["scanned_at"]) == read_at
+    assert datetime.fromisoformat(late["reported_at"]) == told_at
+    assert late["terminal_id"] == rig.kiosk.caller_id
+    assert len(late["patient_id"]) == 32
+    again = (await rig.his.send("GET", f"/v1/institution/scans?after={page['next']}")).json()
+    assert again["scans"] == []
+    both = (await rig.his.send("GET", "/v1/institution/scans")).json()["scans"]
+    assert [one["read_offline"] for one in both] == [False, True]
 
 
 async def test_one_screenshot_at_two_cut_off_terminals_opens_one_work_item(

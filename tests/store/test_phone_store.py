@@ -147,6 +147,7 @@ async def test_revoking_twice_lists_once(rig: IdentityRig) -> None:
             code_class=3,
             expires_at=now,
             revoked_at=now,
+            row_mac=b"sealed",
         )
         for scope in (RevokedScope.BOUND, RevokedScope.PRINTED)
     ]

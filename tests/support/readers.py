@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import msgspec
 
 from crypto.healthcode.holder import Holder
 from crypto.healthcode.index import Index
@@ -52,7 +53,10 @@ async def revoke(
         code_class=code_class,
         expires_at=now + life,
         revoked_at=now,
+        row_mac=b"",
     )
+    mac = ctx.sealer.row_mac("revoked_code", row.mac_parts())
+    row = msgspec.structs.replace(row, row_mac=mac)
     async with connection(ctx.pool) as conn:
         await insert_revoked(conn, [row])
 

@@ -5,29 +5,38 @@ A list states what was revoked, exactly, at one moment; online reading goes by t
 
 import asyncio
 from array import array
+from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
 
 from crypto.errors import CryptoError
 from crypto.healthcode.revocation import (
+    PREFIX,
     ListScope,
     RevocationDelta,
     RevocationList,
     make_delta,
     make_full,
     open_revocation_list,
-    sign_revocation_list,
+    revocation_body,
 )
-from crypto.keyring import KeyKind
-from crypto.sm2 import PrivateKey
+from crypto.keyring import Key, KeyKind
 from service.healthcode import reading, rules_lists, store_lists
-from service.healthcode.model_lists import CodeList, DueList, ListAnswer, ListPlace, ListStep
+from service.healthcode.gathering import EXPIRED_FOR, gather
+from service.healthcode.model_lists import (
+    CodeList,
+    DueList,
+    Gathered,
+    ListAnswer,
+    ListPlace,
+    ListStep,
+)
 from service.healthcode.problems import CodeListNotMade
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.kernel.limits import BoundedQueue
 from service.kernel.logs import get_logger
-from service.kernel.problems import InvariantBroken, Overloaded
+from service.kernel.problems import InvariantBroken, Overloaded, SignerUnavailable
+from service.kernel.signing import sign_message
 
 _log = get_logger("code-lists")
 
@@ -37,8 +46,6 @@ LIST_AT_MOST_EVERY = timedelta(minutes=2)
 LATE_AFTER = timedelta(minutes=10)
 OVERLAP = timedelta(seconds=10)
 """A revocation committed while a list was made may carry an earlier time than the list."""
-EXPIRED_FOR = timedelta(minutes=1)
-"""Readers accept a code half a minute past its life."""
 STEPS_KEPT = timedelta(hours=24)
 STEPS_MAX = STEPS_KEPT // LIST_AT_MOST_EVERY + 1
 CLASSES_NEW_FOR = timedelta(days=2)
@@ -63,12 +70,15 @@ class DeltaJoiner:
                 steps = await store_lists.list_steps(conn, place, base, STEPS_MAX)
                 if not rules_lists.leads(steps, base, held.sequence):
                     return None
-                made = await asyncio.to_thread(_join, ctx, held, steps, base)
-                if made is None:
+                if len(steps) == 1:
+                    return steps[0].content
+                joined = await asyncio.to_thread(_joined, ctx, held, steps, base)
+                if joined is None:
                     return None
+                made = await _sign(ctx, _list_key(ctx), joined)
                 await store_lists.keep_delta(conn, place, held.sequence, base, made)
                 return await store_lists.find_delta(conn, place, held.sequence, base) or made
-        except Overloaded:
+        except (Overloaded, SignerUnavailable):
             return None
 
 
@@ -88,16 +98,20 @@ async def list_due(ctx: Context) -> list[DueList]:
 
 
 async def make_list(ctx: Context, due: DueList) -> bool:
-    """Make the next list of a place; False when another worker was faster."""
+    """Make the next list of a place; False when another worker was faster.
+
+    Raises ``SignerUnavailable``; the list is due again at once then.
+    """
     now = ctx.clock.now()
-    live_after = now - EXPIRED_FOR
     async with connection(ctx.pool) as conn:
         held = await store_lists.find_list(conn, due.place)
-        if (0 if held is None else held.sequence) != due.sequence:
-            return False
-        revoked = await store_lists.list_revoked(conn, due.place, live_after)
-        near = await store_lists.list_neighbours(conn, due.place, revoked, live_after)
-    row, step = await asyncio.to_thread(_make, ctx, due, held, (revoked, near))
+    if (0 if held is None else held.sequence) != due.sequence:
+        return False
+    old = None if held is None else await asyncio.to_thread(_open, ctx, held)
+    gathered = await gather(ctx, due.place, old)
+    key = _list_key(ctx)
+    made = await asyncio.to_thread(_make, ctx, due, old, gathered)
+    row, step = await _signed_rows(ctx, key, *made)
     async with transaction(ctx.pool) as conn:
         if not await store_lists.put_list(conn, row, due.sequence):
             return False
@@ -111,17 +125,21 @@ async def make_list(ctx: Context, due: DueList) -> bool:
 
 
 async def find_answer(
-    ctx: Context, joiner: DeltaJoiner, place: ListPlace, since: int
+    ctx: Context, joiner: DeltaJoiner, place: ListPlace, since: int, *, one_step: bool = False
 ) -> ListAnswer:
     """What brings a reader at sequence ``since`` (0: with nothing) to the newest list.
 
-    A delta where one exists and is smaller, else the full list. Raises ``CodeListNotMade``.
+    A delta where one exists and is smaller, else the full list. With ``one_step`` the delta to the
+    list that came next, which need not be the newest. Raises ``CodeListNotMade``.
     """
     async with connection(ctx.pool) as conn:
         held = await store_lists.find_list(conn, place)
+        step = await store_lists.find_step(conn, place, since) if one_step else None
     if held is None:
         raise CodeListNotMade
-    if 0 < since < held.sequence:
+    if step is not None and len(step.content) < len(held.content):
+        return ListAnswer(place=place, sequence=step.sequence, base=since, content=step.content)
+    if 0 < since < held.sequence and not one_step:
         delta = await joiner.join(ctx, held, since)
         if delta is not None and len(delta) < len(held.content):
             return ListAnswer(place=place, sequence=held.sequence, base=since, content=delta)
@@ -146,24 +164,29 @@ async def observe_lists(ctx: Context) -> None:
 
 
 def _make(
-    ctx: Context, due: DueList, held: CodeList | None, ids: tuple[list[bytes], list[bytes]]
-) -> tuple[CodeList, ListStep | None]:
-    """The rows of a new list and of the step to it from the held one, where a step leads there.
-
-    ``ids``: what is revoked, and what lives close to it.
-    """
+    ctx: Context, due: DueList, old: RevocationList | None, gathered: Gathered
+) -> tuple[RevocationList, RevocationList | None]:
+    """The new list, and the one from which a step leads there."""
     now = ctx.clock.now()
-    revoked, near = ids
     full = make_full(
         scope=ListScope(due.scope),
         code_class=due.code_class,
         sequence=rules_lists.next_sequence(due.sequence, now),
         made_at=now,
         next_at=now + LIST_EVERY,
-        code_ids=revoked,
-        innocent=set(near) - set(revoked),
+        code_ids=gathered.revoked,
+        innocent=gathered.near,
     )
-    old = None if held is None else _open(ctx, held)
+    if old is None or old.width != full.width:
+        return full, None
+    entries = array("Q", sorted({*full.entries, *gathered.unexplained}))
+    return replace(full, entries=entries), old
+
+
+async def _signed_rows(
+    ctx: Context, key: Key, full: RevocationList, old: RevocationList | None
+) -> tuple[CodeList, ListStep | None]:
+    """The rows of a list and of the step to it. Raises ``SignerUnavailable``."""
     row = CodeList(
         scope=rules_lists.scope_of(full),
         code_class=full.code_class,
@@ -172,11 +195,11 @@ def _make(
         entries=len(full.entries),
         made_at=full.made_at,
         next_at=full.next_at,
-        content=_sign(ctx, full),
+        content=await _sign(ctx, key, full),
     )
-    if old is None or old.width != full.width:
+    if old is None:
         return row, None
-    delta = make_delta(old, full)
+    delta = await asyncio.to_thread(make_delta, old, full)
     return row, ListStep(
         scope=row.scope,
         code_class=row.code_class,
@@ -185,28 +208,20 @@ def _make(
         made_at=full.made_at,
         removed=rules_lists.to_bytes([old.entries[at] for at in delta.removed]),
         added=rules_lists.to_bytes(delta.added),
-        content=_sign(ctx, delta),
+        content=await _sign(ctx, key, delta),
     )
 
 
-def _join(ctx: Context, held: CodeList, steps: list[ListStep], base: int) -> bytes | None:
-    """One delta over all steps, signed; the only step's own where it is one."""
-    if len(steps) == 1:
-        return steps[0].content
+def _joined(
+    ctx: Context, held: CodeList, steps: list[ListStep], base: int
+) -> RevocationDelta | None:
+    """One delta over all steps; None when the stored list does not open."""
     newest = _open(ctx, held)
     if newest is None:
         return None
     entries = rules_lists.before(set(newest.entries), steps)
-    old = RevocationList(
-        scope=newest.scope,
-        code_class=newest.code_class,
-        sequence=base,
-        made_at=newest.made_at,
-        next_at=newest.next_at,
-        width=newest.width,
-        entries=array("Q", sorted(entries)),
-    )
-    return _sign(ctx, make_delta(old, newest))
+    old = replace(newest, sequence=base, entries=array("Q", sorted(entries)))
+    return make_delta(old, newest)
 
 
 def _open(ctx: Context, held: CodeList) -> RevocationList | None:
@@ -223,14 +238,13 @@ def _open(ctx: Context, held: CodeList) -> RevocationList | None:
     return listed
 
 
-def _sign(ctx: Context, listed: RevocationList | RevocationDelta) -> bytes:
-    key = ctx.ring.current(KeyKind.CODE_LIST, ctx.clock.now())
+def _list_key(ctx: Context) -> Key:
+    return ctx.ring.current(KeyKind.CODE_LIST, ctx.clock.now())
+
+
+async def _sign(ctx: Context, key: Key, listed: RevocationList | RevocationDelta) -> bytes:
+    """Raises ``SignerUnavailable``."""
     if key.code_key_id is None:
         raise InvariantBroken("a list key has a key id")
-    return sign_revocation_list(listed, key.code_key_id, _private_key(key.material))
-
-
-@lru_cache(maxsize=4)
-def _private_key(material: bytes) -> PrivateKey:
-    """The handle of a list key; importing it costs as much as a signature."""
-    return PrivateKey.from_bytes(material)
+    body = await asyncio.to_thread(revocation_body, listed, key.code_key_id)
+    return body + await sign_message(ctx, key, PREFIX + body)

@@ -13,6 +13,7 @@ from service.healthcode import cards, reading, rules_lists, showings, store, sto
 from service.healthcode.judging import Judge, JudgedShowing
 from service.healthcode.model import CodeUse, Scan, Shown
 from service.healthcode.model_lists import (
+    LogRow,
     RefusedShowing,
     ShownCode,
     ShownLog,
@@ -40,8 +41,10 @@ async def take_report(ctx: Context, terminal: Terminal, report: ShownReport) -> 
     place = (terminal.institution_id, terminal.terminal_id, report.log_id)
     async with connection(ctx.pool) as conn:
         log = await store_lists.find_log(conn, *place)
+    if log is not None:
+        ctx.sealer.check_mac("shown_log", log.mac_parts(), log.row_mac)
     try:
-        passed, after = rules_lists.continue_log(log, report)
+        passed, after = rules_lists.continue_log(None if log is None else log.log, report)
     except BadEncoding:
         raise MalformedRequest("an entry is not of the form of the shown log") from None
     judged = await asyncio.to_thread(_judge_all, ctx, report, passed)
@@ -76,7 +79,7 @@ def _judge_all(
     ]
 
 
-_Move = tuple[tuple[int, int, bytes], ShownLog | None, ShownLog]
+_Move = tuple[tuple[int, int, bytes], LogRow | None, ShownLog]
 
 
 async def _keep(
@@ -91,7 +94,7 @@ async def _keep(
     unknown = []
     showings_ = [one for one in judged if isinstance(one, JudgedShowing)]
     async with transaction(ctx.pool) as conn:
-        if not await store_lists.advance_log(conn, place, was, after, ctx.clock.now()):
+        if not await store_lists.advance_log(conn, _moved(ctx, place, after), was):
             raise RequestInProgress(retry_after_s=1)
         for one in sorted(showings_, key=lambda one: (one.code_id, one.rise, one.number)):
             record_id = int.from_bytes(one.index.record_id)
@@ -102,10 +105,24 @@ async def _keep(
     return len(doubled), unknown
 
 
+def _moved(ctx: Context, place: tuple[int, int, bytes], after: ShownLog) -> LogRow:
+    institution_id, terminal_id, log_id = place
+    row = LogRow(
+        institution_id=institution_id,
+        terminal_id=terminal_id,
+        log_id=log_id,
+        next_number=after.next_number,
+        head=after.head,
+        taken_at=ctx.clock.now(),
+        row_mac=b"",
+    )
+    return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("shown_log", row.mac_parts()))
+
+
 async def _keep_one(conn: Connection, ctx: Context, terminal: Terminal, one: JudgedShowing) -> bool:
     """Write one showing; True if another terminal took it too."""
     scan = _scan(ctx, terminal, one)
-    await store.insert_reported(conn, scan)
+    await store.insert_reported(conn, scan, ctx.clock.now())
     await append(conn, ctx, _reported(scan, one))
     if one.shown is Shown.PRINTED:
         return False

@@ -100,11 +100,11 @@ async def list_scans(
             conn, institution_id, rules.YEAR_1970 + timedelta(microseconds=micros), after_id, limit
         )
     settled_until = ctx.clock.now() - rules.SETTLED_AFTER
-    passed = [scan for scan in found if scan.scanned_at <= settled_until]
+    passed = [scan for scan in found if scan.known_at <= settled_until]
     if not passed:
         return found, after
     last = passed[-1]
-    micros = (last.scanned_at - rules.YEAR_1970) // timedelta(microseconds=1)
+    micros = (last.known_at - rules.YEAR_1970) // timedelta(microseconds=1)
     return found, ctx.public_ids.text(micros, last.scan_id)
 
 

@@ -1,12 +1,12 @@
 """Till certificates: for a terminal that shows offers, so that phones know whom they approve."""
 
 from datetime import timedelta
-from functools import lru_cache
+from functools import partial
 
 from crypto.errors import BadEncoding, CryptoError
 from crypto.healthcode.offer import NAME_MAX, Till, make_till_certificate
 from crypto.keyring import KeyKind
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey
 from service.audit.actions import append
 from service.audit.model import AuditEntry
 from service.healthcode.model_lists import TillCertified
@@ -17,6 +17,7 @@ from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.kernel.principals import Terminal
 from service.kernel.problems import InvariantBroken
+from service.kernel.signing import sign_with
 
 CERTIFICATE_LIFE = timedelta(days=30)
 
@@ -24,7 +25,7 @@ CERTIFICATE_LIFE = timedelta(days=30)
 async def certify_till(ctx: Context, terminal: Terminal, public_key: bytes) -> TillCertified:
     """A certificate for this terminal's till key (33 bytes), with its hospital's name.
 
-    Raises ``TillKeyInvalid``. The name is cut to what a certificate holds.
+    Raises ``TillKeyInvalid``, ``SignerUnavailable``. The name is cut to what a certificate holds.
     """
     try:
         public = PublicKey.from_bytes(public_key, allow_compressed=True)
@@ -43,14 +44,15 @@ async def certify_till(ctx: Context, terminal: Terminal, public_key: bytes) -> T
     if key.code_key_id is None:
         raise InvariantBroken("a till key has a key id")
     valid_until = now + CERTIFICATE_LIFE
+    make = partial(
+        make_till_certificate,
+        till,
+        key_id=key.code_key_id,
+        issued_at=now,
+        valid_until=valid_until,
+    )
     try:
-        certificate = make_till_certificate(
-            till,
-            key_id=key.code_key_id,
-            signer=_private_key(key.material),
-            issued_at=now,
-            valid_until=valid_until,
-        )
+        certificate = await sign_with(ctx, key, lambda signer: make(signer=signer))
     except BadEncoding:
         raise InvariantBroken("the hospital's name cannot stand in a certificate") from None
     async with connection(ctx.pool) as conn:
@@ -78,9 +80,3 @@ async def certify_till(ctx: Context, terminal: Terminal, public_key: bytes) -> T
 def _cut(name: str) -> str:
     """The longest beginning of a name that fits, in whole characters."""
     return name.encode()[:NAME_MAX].decode("utf-8", "ignore")
-
-
-@lru_cache(maxsize=4)
-def _private_key(material: bytes) -> PrivateKey:
-    """The handle of a till key; importing it costs as much as a signature."""
-    return PrivateKey.from_bytes(material)

@@ -1,0 +1,26 @@
+-- Rows of codes that were not sealed against a change from outside, and scans read without a network
+-- in the hospital's own list.
+
+-- What was listed before is listed anew, from the credentials and printed codes that say so.
+delete from revoked_code
+-- ;;
+alter table revoked_code add column row_mac bytea not null
+-- ;;
+-- What says that it is revoked, and is not listed, was taken from the list by somebody else.
+create index holder_credential_revoked on holder_credential (expires_at) where state = 'REVOKED'
+-- ;;
+create index printed_code_revoked on printed_code (expires_at) where state = 'REVOKED'
+-- ;;
+-- How far a log was taken cannot be sealed afterwards: a reader of before begins a fresh state.
+delete from shown_log
+-- ;;
+alter table shown_log add column row_mac bytea not null
+-- ;;
+-- When a cut-off reader handed the scan in; null for a scan that was read online.
+alter table institution_scan add column reported_at timestamptz
+-- ;;
+-- The list goes by when a scan became known, so that no cursor passes over a late one.
+drop index institution_scan_time
+-- ;;
+create index institution_scan_known
+  on institution_scan (institution_id, (coalesce(reported_at, scanned_at)), scan_id)
