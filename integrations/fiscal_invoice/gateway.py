@@ -47,7 +47,7 @@ class FiscalInvoiceGateway:
 
     async def issue(self, order: InvoiceOrder) -> Outcome[Invoice]:
         """``invoiceEBillOutpatient``. The same order again makes the same business node."""
-        fault = mapping.order_fault(order)
+        fault = mapping.order_fault(self._settings, order)
         if fault is not None:
             return _refused_here(fault)
         body = mapping.outpatient_bill(self._settings, order)

@@ -59,7 +59,7 @@ def parse_instant(text: str) -> datetime | None:
     return parse_compact(text[:14]) + timedelta(milliseconds=int(text[14:]))
 
 
-def order_fault(order: InvoiceOrder) -> str | None:
+def order_fault(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> str | None:
     """The first field that the partner's table or the sums of the order exclude, or None."""
     amounts = order.amounts
     parts = (amounts.fund_fen, amounts.account_fen, amounts.cash_fen, amounts.hospital_fen)
@@ -67,6 +67,8 @@ def order_fault(order: InvoiceOrder) -> str | None:
     checks = {
         "business_no": 1 <= len(order.business_no) <= 50,
         "payer": 1 <= len(order.payer.name) <= 100,
+        "id_type": order.payer.id_type in settings.card_types,
+        "id_no": 1 <= len(order.payer.id_no) <= 50,
         "amounts": all(0 <= part <= FEN_MAX for part in (*parts, *lines))
         and 0 < amounts.total_fen == sum(parts),
         "lines": sum(lines) == amounts.total_fen,
@@ -89,7 +91,7 @@ def outpatient_bill(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> wir
         author=settings.author,
         checker=settings.checker,
         totalAmt=yuan_text(amounts.total_fen),
-        cardType=settings.card_type,
+        cardType=settings.card_types[payer.id_type],
         cardNo=payer.id_no,
         medicalInsuranceID=payer.person_no,
         medCareTypeCode=care_code,

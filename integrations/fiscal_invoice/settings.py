@@ -28,8 +28,8 @@ class FiscalInvoiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     payee: str
     author: str
     checker: str
-    card_type: str = "1"
-    """The platform's code for a resident identity card."""
+    card_types: dict[str, str] = msgspec.field(default_factory=lambda: {"01": "1"})
+    """The platform's ``cardType`` by CV02.01.101 code; others get no invoice by themselves."""
     groups: tuple[ChargeGroup, ...] = ()
     other_group: ChargeGroup
     """For lines that no prefix names."""

@@ -17,12 +17,14 @@ class InvoicePayer(msgspec.Struct, frozen=True, kw_only=True):
     """Whose treatment it was. ``insurance_type`` None: everything was paid by himself."""
 
     name: str
+    id_type: str
+    """CV02.01.101 code."""
     id_no: str
     sex: str
     """M, F or U."""
     birth_date: date | None
     insurance_type: str | None
-    """CV dictionary ``insutype``."""
+    """CV dictionary ``insutype``; empty where it is not known any more."""
     person_no: str | None
 
     def __repr__(self) -> str:

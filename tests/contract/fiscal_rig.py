@@ -98,6 +98,7 @@ def an_order(business_no: str = "INV20260105000001", **changes: Any) -> InvoiceO
         at=START,
         payer=InvoicePayer(
             name="测试甲",
+            id_type="01",
             id_no="990001198001010019",
             sex="M",
             birth_date=date(1980, 1, 1),

@@ -31,6 +31,10 @@ async def issued(rig: Rig, order: InvoiceOrder | None = None) -> Invoice:
     return outcome.value
 
 
+def payer(**changes: str) -> Any:
+    return msgspec.structs.replace(an_order().payer, **changes)
+
+
 def amounts(**changes: int) -> Any:
     return msgspec.structs.replace(an_order().amounts, **changes)
 
@@ -88,6 +92,8 @@ async def test_every_tender_and_part_is_told(rig: Rig) -> None:
         ({"paid_by": None}, "paid_by"),
         ({"paid_by": "shells"}, "paid_by"),
         ({"business_no": "1" * 51}, "business_no"),
+        ({"payer": payer(id_type="03")}, "id_type"),
+        ({"payer": payer(id_no="")}, "id_no"),
     ],
 )
 async def test_what_does_not_add_up_is_not_sent(

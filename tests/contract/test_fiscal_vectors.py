@@ -40,7 +40,7 @@ def test_our_order_becomes_the_published_request() -> None:
     expected = dict(ASKED["plain"])
     expected.pop("listDetail")
     assert {name: value for name, value in got.items() if name not in NOT_PUBLISHED} == expected
-    assert mapping.order_fault(order) == "lines"
+    assert mapping.order_fault(settings(), order) == "lines"
     assert msgspec.to_builtins(wire.read(ASKED["plain"], wire.OutpatientBill)) == ASKED["plain"]
 
 
