@@ -143,7 +143,7 @@ def open_partners(
         real_name = GenericRealName(settings.real_name, transport, clock, _nonce)
     bills = Transport(client, BILL_TIMEOUT_S, answer_bytes_max=BILL_BYTES_MAX)
     payments: dict[tuple[str, str], PaymentGateway] = {
-        ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce)
+        ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce, bills)
         for one in settings.wechatpay
     }
     for merchant in settings.alipay:

@@ -41,6 +41,13 @@ class VerifyKey(Protocol):
         """Whether the base64 signature is over exactly this message. Never raises."""
 
 
+class FieldKey(VerifyKey, Protocol):
+    """The same, for which sensitive fields are sealed as well."""
+
+    def encrypt_field(self, plain: str) -> str:
+        """The sealed field, base64."""
+
+
 def decode_base64(text: str) -> bytes | None:
     """Strict base64 with padding, or None."""
     try:
