@@ -29,6 +29,7 @@ from integrations.ports.payments import (
 from integrations.wechatpay import mapping, notices, signing, statements, wire
 from integrations.wechatpay.codepay import CodePay, CodePayV2
 from integrations.wechatpay.line import WechatPayLine, is_absent, read, refusal, refused_here
+from integrations.wechatpay.mixed import WechatPayMixed
 from integrations.wechatpay.party import Party
 from integrations.wechatpay.settings import WechatPaySettings
 
@@ -55,6 +56,8 @@ class WechatPayGateway:
         self._party = Party(settings)
         self._line = WechatPayLine(settings, transport, bills or transport, clock, nonce)
         v2 = settings.code_api == "v2"
+        self.mixed = WechatPayMixed(self._line, self._party)
+        """Mixed orders of insurance and cash."""
         self._codes = CodePayV2(self._line) if v2 else CodePay(self._line, self._party)
 
     async def place(self, order: PaymentOrder) -> Outcome[PlacedOrder]:
@@ -201,27 +204,14 @@ class WechatPayGateway:
         return mapping.refund_of(found)
 
     def client_parameters(self, prepay_ref: str, at: datetime) -> dict[str, str]:
-        """The argument of ``wx.requestPayment`` (1.8); all values are strings.
-
-        Raises ``WechatPayKeyRefused`` where the merchant has no RSA key for it (1.7).
-        """
-        if self._line.keys.client is None:
-            raise signing.WechatPayKeyRefused("client_key_pem is needed for jsapi under SM")
-        timestamp, nonce, package = (
-            str(int(at.timestamp())),
-            self._line.nonce(),
-            f"prepay_id={prepay_ref}",
+        """The argument of ``wx.requestPayment`` (1.8). Raises ``WechatPayKeyRefused``."""
+        return signing.client_parameters(
+            self._line.keys.client,
+            appid=self._settings.appid,
+            prepay_ref=prepay_ref,
+            nonce=self._line.nonce(),
+            at=at,
         )
-        message = signing.client_message(
-            appid=self._settings.appid, timestamp=timestamp, nonce=nonce, package=package
-        )
-        return {
-            "timeStamp": timestamp,
-            "nonceStr": nonce,
-            "package": package,
-            "signType": "RSA",
-            "paySign": self._line.keys.client.sign(message),
-        }
 
     def read_notice(self, headers: Mapping[str, str], body: bytes, at: datetime) -> PaymentNotice:
         """Verify and open a notice over the raw bytes. Raises ``NoticeRefused``."""

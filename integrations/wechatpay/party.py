@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from integrations.wechatpay import wire
+from integrations.wechatpay import wire, wire_mixed
 from integrations.wechatpay.settings import WechatPaySettings
 
 
@@ -71,6 +71,13 @@ class Party:
         if self.is_sub:
             return (found.sp_mchid, found.sub_mchid) == (self._sp_mchid, self._mchid)
         return found.mchid == self._mchid
+
+    def owns_mixed(self, found: wire_mixed.MixedAnswer) -> bool:
+        """The same for a mixed order, as far as it names anybody."""
+        app = self._sp_appid if self.is_sub else self._appid
+        return found.appid in {None, app} and (
+            not self.is_sub or found.sub_mchid in {None, self._mchid}
+        )
 
 
 def _quoted(text: str | None) -> str:

@@ -61,6 +61,10 @@ class WechatPaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     device_ip: str = "127.0.0.1"
     store_id: str = "1"
     """Where a shown code is taken (``scene_info``)."""
+    city_id: str | None = None
+    """Of mixed insurance orders, as issued by Tencent; left out, none are placed."""
+    med_ins_test: bool = False
+    """``med_ins_test_env``: true for joint tests alone."""
     base_url: str = MAIN_HOST
 
     def __repr__(self) -> str:
