@@ -9,7 +9,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from integrations.kit.transport import Answer, ProviderFault, Transport, outcome_of
+from integrations.kit.transport import (
+    Answer,
+    ProviderFault,
+    ProviderNotReached,
+    Transport,
+    outcome_of,
+)
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from integrations.wechatpay import certificates, mapping, signing, wire
 from integrations.wechatpay.settings import WechatPaySettings, load_keys
@@ -115,12 +121,17 @@ class WechatPayLine:
     async def _send(
         self, transport: Transport, method: str, wire_path: str, content: bytes
     ) -> Answer:
-        return await transport.send(
-            method=method,
-            url=self.origin + wire_path,
-            headers=self._headers(method, wire_path, content),
-            content=content,
-        )
+        """The standby host is tried once when the main one was certainly not reached (1.1)."""
+        headers = self._headers(method, wire_path, content)
+        try:
+            return await transport.send(
+                method=method, url=self.origin + wire_path, headers=headers, content=content
+            )
+        except ProviderNotReached:
+            if self.settings.standby_url is None:
+                raise
+        url = self.settings.standby_url.rstrip("/") + wire_path
+        return await transport.send(method=method, url=url, headers=headers, content=content)
 
     def _headers(self, method: str, wire_path: str, content: bytes) -> dict[str, str]:
         timestamp, nonce = str(int(self.clock().timestamp())), self.nonce()

@@ -21,6 +21,7 @@ from integrations.wechatpay.signing import (
 from integrations.wechatpay.verifier import Verifier
 
 MAIN_HOST = "https://api.mch.weixin.qq.com"
+STANDBY_HOST = "https://api2.mch.weixin.qq.com"
 PUBLIC_KEY_PREFIX = "PUB_KEY_ID_"
 
 
@@ -66,6 +67,9 @@ class WechatPaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     med_ins_test: bool = False
     """``med_ins_test_env``: true for joint tests alone."""
     base_url: str = MAIN_HOST
+    standby_url: str | None = None
+    """``STANDBY_HOST`` in production: tried once when ``base_url`` cannot be reached. Scheme and
+    host alone, for the signature covers the path."""
 
     def __repr__(self) -> str:
         return f"WechatPaySettings(mchid={self.mchid!r})"

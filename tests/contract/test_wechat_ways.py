@@ -13,13 +13,14 @@ from cryptography.x509.oid import NameOID
 
 from crypto import keyfiles, sm2
 from integrations.kit.transport import Transport
-from integrations.ports.outcomes import Accepted, Outcome, Rejected, Unknown
+from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from integrations.ports.payments import CodeOrder, Payment, PaymentStatus, RefundStatus
 from integrations.sandbox.wechatpay.app import create_wechatpay_twin
 from integrations.sandbox.wechatpay.faults import FaultPlan
 from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant, TwinPace, TwinSub
 from integrations.wechatpay.apiv2 import V2Refused, read_xml, write_xml
 from integrations.wechatpay.gateway import WechatPayGateway
+from integrations.wechatpay.settings import STANDBY_HOST
 from integrations.wechatpay.signing import WechatPayKeyRefused
 from integrations.wechatpay.statements import open_statement, read_statement, row_fen
 from tests.contract import wechat_rig
@@ -491,3 +492,30 @@ async def test_in_public_key_mode_the_list_is_absent_and_not_needed() -> None:
     rig = WayRig(downloads_certificates=True)
     await rig.paid("TRADE0001")
     assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.PAID
+
+
+async def test_the_standby_host_is_asked_only_when_the_main_one_was_not_reached() -> None:
+    rig = WayRig(standby_url=STANDBY_HOST)
+    seen: list[str] = []
+    inner = rig.client._transport
+
+    class Fence(httpx.AsyncBaseTransport):
+        fault: type[Exception] = httpx.ConnectError
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request.url.host)
+            if request.url.host == "twin.test":
+                raise self.fault("fault")
+            return await inner.handle_async_request(request)
+
+    fence = Fence()
+    rig.client._transport = fence
+    rig.client._mounts = {}
+    assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.ABSENT
+    assert seen == ["twin.test", "api2.mch.weixin.qq.com"]
+    fence.fault = httpx.ReadTimeout
+    assert await rig.gateway.query("TRADE0001") == Unknown("answer-lost")
+    assert seen[2:] == ["twin.test"]
+    bare = rig.gateway_with()
+    fence.fault = httpx.ConnectError
+    assert await bare.query("TRADE0001") == NotSent("not-reached")
