@@ -135,8 +135,19 @@ def _only_one() -> Iterator[None]:
 # --- running things --------------------------------------------------------------------------
 
 
+def _keep_compiled() -> None:
+    """Let Python keep what it compiles, in the environment's folder and nowhere else.
+
+    Tests and ``yimatong run`` start many processes; each would compile all modules anew where
+    writing beside the sources is switched off.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(VENV / "compiled")
+
+
 def _become(program: str | Path, *arguments: str | Path) -> int:
     """Replace this process, so that Ctrl-C and signals reach the program itself."""
+    _keep_compiled()
     command = [str(program), *map(str, arguments)]
     os.chdir(HERE)
     sys.stdout.flush()
@@ -158,7 +169,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """All tests; arguments go to pytest."""
+    """All tests, in several processes (``-n 0``: in one); arguments go to pytest."""
     prepare("dev")
     lacking = _build_clients()
     if lacking and os.environ.get("YIMATONG_REQUIRE_CLIENTS"):
@@ -168,7 +179,7 @@ def test(arguments: Sequence[str]) -> int:
     has_browser = os.environ.get("CHROMIUM") or any(shutil.which(name) for name in BROWSERS)
     if not has_browser and not os.environ.get("YIMATONG_REQUIRE_BROWSER"):
         print("NOTE: no Chromium on this machine, so the page tests will be skipped.", flush=True)
-    return _become(PYTHON, "-m", "pytest", "-q", *arguments)
+    return _become(PYTHON, "-m", "pytest", "-q", "-n", "auto", *arguments)
 
 
 def check(_arguments: Sequence[str]) -> int:

@@ -27,11 +27,3 @@ def blind_index(key: Key, kind: int, value: bytes) -> bytes:
 def blind_index_to_store(ring: KeyView, kind: int, value: bytes, now: datetime) -> bytes:
     """The index under the current key: what a new row holds."""
     return blind_index(ring.current(KeyKind.BLIND_INDEX, now), kind, value)
-
-
-def blind_indexes_to_find(
-    ring: KeyView, kind: int, value: bytes, now: datetime
-) -> tuple[bytes, ...]:
-    """The indexes under every accepted key, newest first: what a look-up compares with."""
-    keys = ring.all_accepted(KeyKind.BLIND_INDEX, now)
-    return tuple(blind_index(key, kind, value) for key in keys)

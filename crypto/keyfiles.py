@@ -91,26 +91,6 @@ def write_public_der(key: PublicKey) -> bytes:
     return der.write(der.SEQUENCE, der.write(der.SEQUENCE, _ALGORITHM) + bits)
 
 
-def write_public_pem(key: PublicKey) -> str:
-    """SubjectPublicKeyInfo as PEM."""
-    return pem_text.write_block("PUBLIC KEY", write_public_der(key))
-
-
-def write_private_pem(key: PrivateKey) -> str:
-    """PKCS#8, not enciphered: only for keys that are made to be given away."""
-    sec1 = (
-        der.write(der.INTEGER, b"\1")
-        + der.write(der.OCTETS, key.to_bytes())
-        + der.write(0xA1, der.write(der.BITS, b"\0" + key.public.to_bytes()))
-    )
-    body = (
-        der.write(der.INTEGER, b"\0")
-        + der.write(der.SEQUENCE, _ALGORITHM)
-        + der.write(der.OCTETS, der.write(der.SEQUENCE, sec1))
-    )
-    return pem_text.write_block("PRIVATE KEY", der.write(der.SEQUENCE, body))
-
-
 def _pem_block(pem: str, skipped: set[str]) -> tuple[str, bytes]:
     """The one block that is not of a skipped label."""
     if len(pem) > PEM_MAX:

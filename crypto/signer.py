@@ -62,6 +62,13 @@ def read_name(key_name: str) -> tuple[KeyKind, int]:
         raise UnknownKey("not a key name") from None
 
 
+def may_sign(key: Key, now: datetime) -> bool:
+    """Inside its window; an authority's key signs revocation lists as long as it is accepted."""
+    if key.kind is KeyKind.CERTIFICATE_AUTHORITY:
+        return key.use_from <= now and key.is_accepted(now)
+    return key.is_usable(now)
+
+
 def signing_key(key: Key) -> PrivateKey:
     """The private key of a signing key. ``BadKey`` when only its public half is there."""
     if key.kind not in SIGNING_KINDS or key.is_public_half:
@@ -82,10 +89,22 @@ def serving_ring(ring: KeyRing, kinds: Collection[KeyKind]) -> KeyRing:
 
 
 class DividedSigner:
-    """Keys whose private half is here sign here; the others are another signer's."""
+    """Keys whose private half is here sign here; the others are another signer's.
 
-    def __init__(self, ring: KeyView, here: SM2Signer, elsewhere: SM2Signer) -> None:
+    What goes elsewhere is of the given kinds, and may sign now.
+    """
+
+    def __init__(
+        self,
+        ring: KeyView,
+        now: Callable[[], datetime],
+        here: SM2Signer,
+        elsewhere: SM2Signer,
+        kinds: Collection[KeyKind] = SIGNING_KINDS,
+    ) -> None:
         self._ring = ring
+        self._now = now
+        self._kinds = frozenset(kinds)
         self._here = here
         self._elsewhere = elsewhere
 
@@ -100,9 +119,13 @@ class DividedSigner:
     def _of(self, key_name: str) -> SM2Signer:
         named = read_name(key_name)
         for key in self._ring.keys:
-            if (key.kind, key.version) == named:
-                return self._elsewhere if key.is_public_half else self._here
-        raise UnknownKey("no such key")
+            if (key.kind, key.version) != named:
+                continue
+            if not key.is_public_half:
+                return self._here
+            if key.kind in self._kinds and may_sign(key, self._now()):
+                return self._elsewhere
+        raise UnknownKey("no such key, or it may not sign now")
 
 
 class RingSigner:
@@ -138,7 +161,7 @@ class RingSigner:
             for key in self._ring.keys:
                 if (key.kind, key.version) != (kind, version) or key.is_public_half:
                     continue
-                if key.is_usable(now):
+                if may_sign(key, now):
                     return _private_key(key.material)
         raise UnknownKey("no such key, or it may not sign now")
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from service.settings import Settings, SettingsFault, read_settings
 
-PURPOSES = ("identify", "register", "pay", "open_archive", "collect", "consent")
 Verb = Callable[[argparse.Namespace, Settings], int]
 
 
@@ -62,13 +61,17 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def signer(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Issuer keys in a process of their own."""
+    """Signing keys in a process of their own."""
+    from pwd import getpwnam
+
     import uvloop
 
     from crypto.errors import CryptoError
-    from crypto.keyring import ISSUER_KINDS, KeyKind
+    from crypto.keyring import KeyKind
+    from crypto.signer import SignerUnavailable
     from service.kernel.live_ring import KeystoreUnreadable
     from service.kernel.logs import set_up_logs
+    from service.signer.sdf import read_card
     from service.signer.server import SocketTaken, run_signer
     from service.wiring import CipherBroken, install_ciphers, keystore_of
 
@@ -79,9 +82,21 @@ def signer(arguments: argparse.Namespace, settings: Settings) -> int:
     set_up_logs("signer")
     try:
         install_ciphers(settings)
-        kinds = [KeyKind(kind) for kind in arguments.kind or ISSUER_KINDS]
-        uvloop.run(until_stopped(lambda stop: run_signer(keystore_of(settings), path, kinds, stop)))
-    except (SocketTaken, KeystoreUnreadable, CipherBroken, CryptoError, ValueError) as fault:
+        kinds = [KeyKind(kind) for kind in arguments.kind or settings.signer_kinds]
+        users = [getpwnam(name).pw_uid for name in arguments.user or ()]
+        keys = keystore_of(settings)
+        card = None if arguments.sdf is None else read_card(arguments.sdf)
+        uvloop.run(until_stopped(lambda stop: run_signer(keys, path, kinds, users, stop, card)))
+    except (
+        SocketTaken,
+        KeystoreUnreadable,
+        CipherBroken,
+        CryptoError,
+        ValueError,
+        KeyError,
+        OSError,
+        SignerUnavailable,
+    ) as fault:
         complain(f"yimatong signer: {fault}")
         return 2
     return 0
@@ -131,76 +146,6 @@ def conformance(arguments: argparse.Namespace, _settings: Settings) -> int:
     from service.conformance.runner import main as judge
 
     return judge(arguments.file, arguments.json)
-
-
-def code_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
-    """What a scanned text is; offline."""
-    from service.codes import inspect
-
-    say(inspect(arguments.text, settings))
-    return 0
-
-
-def code_verify(arguments: argparse.Namespace, _settings: Settings) -> int:
-    """Verify texts from standard input against a trust file; offline."""
-    from crypto.healthcode.layout import Purpose
-    from service import verify_codes
-
-    try:
-        wanted = verify_codes.Wanted(
-            trust=arguments.trust,
-            revoked=arguments.revoked,
-            at=verify_codes.read_time(arguments.at),
-            purpose=Purpose[arguments.purpose.upper()],
-            state=arguments.state,
-            jobs=arguments.jobs,
-        )
-        return verify_codes.verify_stream(wanted, sys.stdin.fileno(), sys.stdout.fileno())
-    except verify_codes.FAULTS as fault:
-        complain(f"yimatong code verify: {fault}")
-        return 2
-
-
-def code_serve(arguments: argparse.Namespace, _settings: Settings) -> int:
-    """A hospital's own verifying service; offline."""
-    import uvloop
-
-    from crypto.errors import CryptoError
-    from service.front_machine.serving import FrontSettings, serve_front
-    from service.kernel.logs import set_up_logs
-
-    set_up_logs("front-machine")
-    settings = FrontSettings(
-        folder=Path(arguments.state),
-        host=arguments.host,
-        port=arguments.port,
-        secret_file=arguments.secret_file,
-        tls_cert=arguments.tls_cert,
-        tls_key=arguments.tls_key,
-    )
-    try:
-        uvloop.run(until_stopped(lambda stop: serve_front(settings, stop)))
-    except (OSError, CryptoError, ValueError) as fault:
-        complain(f"yimatong code serve: {fault}")
-        return 2
-    return 0
-
-
-def code_hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
-    """What a reader's folder still owes the platform; offline."""
-    from service import hand_in
-
-    folder = Path(arguments.state)
-    try:
-        if arguments.confirm is not None:
-            say(hand_in.confirm(folder, arguments.confirm))
-        else:
-            for body in hand_in.bodies(folder):
-                say(body)
-    except (OSError, ValueError) as fault:
-        complain(f"yimatong code hand-in: {fault}")
-        return 2
-    return 0
 
 
 def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
@@ -257,35 +202,8 @@ def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
-def _add_code_verbs(code: Any) -> None:
-    look = code.add_parser("inspect", help="what a scanned text is; offline")
-    look.add_argument("text")
-    look.set_defaults(verb=code_inspect)
-    check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
-    check.add_argument("--trust", required=True, help="a trust file")
-    check.add_argument(
-        "--revoked", action="append", default=[], metavar="FILE", help="a revocation list"
-    )
-    check.add_argument("--at", default=None, help="RFC 3339 time; default: now")
-    check.add_argument("--purpose", default="identify", choices=PURPOSES, help="what is wanted")
-    check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
-    check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
-    check.set_defaults(verb=code_verify)
-    owed = code.add_parser("hand-in", help="what a reader's folder still owes the platform")
-    owed.add_argument("--state", required=True, metavar="DIR", help="the folder of code verify")
-    owed.add_argument("--confirm", type=int, metavar="N", help="the platform has the first N")
-    owed.set_defaults(verb=code_hand_in)
-    front = code.add_parser("serve", help="a hospital's own verifying service, from files alone")
-    front.add_argument("--state", required=True, metavar="DIR", help="trust.json, revoked/, state/")
-    front.add_argument("--host", default="127.0.0.1")
-    front.add_argument("--port", type=int, default=8090)
-    front.add_argument("--secret-file", type=Path, help="needed for other than loopback")
-    front.add_argument("--tls-cert", type=Path, help="PEM; with --tls-key")
-    front.add_argument("--tls-key", type=Path)
-    front.set_defaults(verb=code_serve)
-
-
 def _parser() -> argparse.ArgumentParser:
+    from service.code_cli import add_code_verbs
     from service.keys_cli import add_verbs
 
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
@@ -300,10 +218,22 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run, "everything on one machine: database, twins, service, worker")
     add("serve", serve, "the API and the pages")
     add("worker", worker, "the background worker")
-    signing = add("signer", signer, "issuer keys in a process of their own")
+    signing = add("signer", signer, "signing keys in a process of their own")
     signing.add_argument("--socket", type=Path, default=None, help="where to listen")
     signing.add_argument(
-        "--kind", action="append", help="a kind of key to serve, repeatable; default: the issuers'"
+        "--sdf",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="a cipher card's file; untried on a device",
+    )
+    signing.add_argument(
+        "--user", action="append", help="who else may ask, by name; default: its own user alone"
+    )
+    signing.add_argument(
+        "--kind",
+        action="append",
+        help="repeatable; default: YIMATONG_SIGNER_KINDS",
     )
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")
@@ -311,10 +241,10 @@ def _parser() -> argparse.ArgumentParser:
     journey = add("demo", demo, "the main journey against a running system")
     journey.add_argument("--json", action="store_true", help="one JSON object a step")
     journey.add_argument("--base-url", default=None, help="where the system runs")
-    judge = add("conformance", conformance, "judge a file of cases")
-    judge.add_argument("file")
+    judge = add("conformance", conformance, "judge a file of cases, or a folder's")
+    judge.add_argument("file", help="or a folder: every .json file in it")
     judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
-    _add_code_verbs(verbs.add_parser("code", help="health codes").add_subparsers(required=True))
+    add_code_verbs(verbs.add_parser("code", help="health codes"))
     held = add("certificates", certificates, "certificates of hospitals' applications")
     words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
     held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)

@@ -1,35 +1,96 @@
 """A scanned text on the command line: what it is, and whether it holds. Needs no network."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import msgspec
 
-from crypto.healthcode.describe import describe_verdict, inspect_text
+from crypto.errors import CryptoError
+from crypto.healthcode.describe import describe_offer, describe_verdict, inspect_text
+from crypto.healthcode.offer import TEXT_PREFIX, open_offer, open_till_certificate, parse_offer
+from crypto.healthcode.refusal import OfferRefused
+from crypto.healthcode.trust import TrustList
 from crypto.healthcode.verify import CodeVerifier, Reader
 from service.credential.actions import recognise
 from service.credential.model import CodeKind
 from service.healthcode.rules import trust_of
 from service.kernel.clock import SystemClock
 from service.kernel.live_ring import KeystoreUnreadable
+from service.reader.files import read_bounded
+from service.reader.lists import TRUST_FILE_MAX, open_trust
+from service.reader.repair import RAW_MAX, examine, fold
 from service.settings import Settings
 from service.wiring import load_ring
 
-TEXT_MAX = 1280
+FAULTS = (OSError, CryptoError, ValueError)
+"""What ``inspect`` may raise: the trust file is none."""
+_OFFER = "OFFER"
+_Seen = dict[str, object]
 
 
-def inspect(text: str, settings: Settings) -> str:
-    """A JSON object: what the text is, who issued it, until when; with local keys, if it holds.
+def inspect(text: str, settings: Settings, trust_file: str | None = None) -> str:
+    """A JSON object: what the text is, who issued it, until when, and by a trust file or the local
+    keys if it holds; what had to be undone before it could be read is said in ``repairs``.
 
-    Without a key ring on this machine ``valid`` is null: the form fits, nothing is proved.
+    With neither, ``valid`` is null: the form fits, nothing is proved. Raises ``FAULTS``.
     """
-    recognised = recognise(text[:TEXT_MAX])
-    seen: dict[str, object] = {"recognised": recognised.kind.value, "valid": None}
-    if recognised.kind is CodeKind.OURS:
-        seen |= inspect_text(recognised.text)
-        try:
-            ring = load_ring(settings)
-        except KeystoreUnreadable:
-            seen["note"] = "no key ring here: not verified"
-        else:
-            verifier = CodeVerifier(trust_of(ring))
-            verdict = verifier.verify(recognised.text, Reader(), SystemClock().now())
-            seen |= describe_verdict(verdict)
+    trust, note = _trust(settings, trust_file)
+    meant, _ = fold(text) if len(text) <= RAW_MAX else (text, [])
+    seen = _offer(text, trust) if meant.startswith(TEXT_PREFIX) else _code(text, trust)
+    if note is not None and seen["recognised"] in {_OFFER, CodeKind.OURS.value}:
+        seen["note"] = note
     return msgspec.json.encode(seen).decode()
+
+
+def _trust(settings: Settings, trust_file: str | None) -> tuple[TrustList | None, str | None]:
+    """What to judge by, or None and why."""
+    if trust_file is not None:
+        return open_trust(read_bounded(Path(trust_file), TRUST_FILE_MAX), 0), None
+    try:
+        return trust_of(load_ring(settings)), None
+    except KeystoreUnreadable:
+        return None, "no key ring and no --trust here: not verified"
+
+
+def _code(text: str, trust: TrustList | None) -> _Seen:
+    recognised = recognise(text)
+    seen: _Seen = {"recognised": recognised.kind.value, "valid": None}
+    if recognised.kind is CodeKind.OURS:
+        seen |= _repaired(recognised.text, examine(text)[1])
+        seen |= inspect_text(recognised.text)
+        if trust is not None:
+            now = SystemClock().now()
+            seen |= describe_verdict(CodeVerifier(trust).verify(recognised.text, Reader(), now))
+    elif recognised.text not in {"", text}:
+        seen |= _repaired(recognised.text, ["outer blanks or full-width digits"])
+    return seen
+
+
+def _offer(text: str, trust: TrustList | None) -> _Seen:
+    meant, damages = fold(text)
+    seen: _Seen = {"recognised": _OFFER, "valid": None}
+    seen |= _repaired(meant, damages)
+    try:
+        parsed = parse_offer(meant)
+    except OfferRefused as refused:
+        return seen | {"valid": False, "error": refused.refusal.value}
+    seen |= {"error": None} | describe_offer(parsed)
+    if trust is None:
+        return seen
+    now = SystemClock().now()
+    state = "VALID"
+    try:
+        open_till_certificate(parsed.certificate_bytes, trust, now)
+    except OfferRefused as refused:
+        state = refused.refusal.value
+    seen["certificate_state"] = state
+    try:
+        open_offer(meant, trust, now)
+    except OfferRefused as refused:
+        return seen | {"valid": False, "error": refused.refusal.value}
+    return seen | {"valid": True}
+
+
+def _repaired(meant: str, damages: Sequence[str]) -> _Seen:
+    """What the judged text is where it is not the given one, and what was undone."""
+    return {"repaired": True, "repairs": damages, "text": meant} if damages else {}

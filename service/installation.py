@@ -10,12 +10,13 @@ from pathlib import Path
 
 from crypto import keystore
 from crypto.healthcode.trust import sign_trust_list, trust_list_of
-from crypto.healthcode.trustfile import write_trust_file
+from crypto.healthcode.trustfile import write_roots, write_trust_file
 from crypto.keyring import KeyRing
 from crypto.sm2 import PrivateKey
-from service.healthcode.trust_file import write_roots
 from service.kernel.clock import SystemClock
+from service.keys.serving_copy import serving_copy_of
 from service.settings import Mode, Settings
+from service.wiring import keystore_of
 
 SANDBOX_PROVINCE = 99
 """No province has this GB/T 2260 code: sandbox codes can never be taken for real ones."""
@@ -33,8 +34,12 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def prepare_keys(settings: Settings) -> bool:
-    """Make the master key and the key ring if there are none; tells whether it did."""
+    """Make the master key and the key ring if there are none; tells whether it did.
+
+    Where a signer is, the serving keystore too.
+    """
     if settings.keystore.exists():
+        _prepare_serving_copy(settings)
         return False
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not settings.master_key_file.exists():
@@ -43,7 +48,14 @@ def prepare_keys(settings: Settings) -> bool:
     ring = KeyRing.generate_for_development(SystemClock().now(), province=SANDBOX_PROVINCE)
     settings.keystore.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     keystore.create(settings.keystore, ring, master)
+    _prepare_serving_copy(settings)
     return True
+
+
+def _prepare_serving_copy(settings: Settings) -> None:
+    copy = serving_copy_of(settings)
+    if copy is not None and not copy.file.path.exists():
+        copy.put(keystore_of(settings).load())
 
 
 def sandbox_root_file(settings: Settings) -> Path:

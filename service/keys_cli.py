@@ -55,6 +55,9 @@ def _add_ring_verbs(add: Adder) -> None:
     turned.add_argument("kind", nargs="?", type=_kind, default=None)
     turned.add_argument("--due", action="store_true", help="by the calendar; for cron")
     turned.add_argument("--from", dest="start", type=_instant, default=None, metavar="T")
+    turned.add_argument(
+        "--public", default=None, metavar="HEX", help="the new key lies in a card: its public half"
+    )
     closed = _version_of(add("close", "refuse what a version made at or after an instant"))
     closed.add_argument("--after", type=_instant, required=True, metavar="T")
     cut = _version_of(add("cut-off", "void what a version issued before an instant"))
@@ -71,8 +74,14 @@ def _add_ring_verbs(add: Adder) -> None:
         "--database-intact", action="store_true", help="only the keys were lost: codes stay good"
     )
     back.add_argument("--journal", default=None, help="a copy of keystore.journal from elsewhere")
+    back.add_argument(
+        "--without-journal",
+        action="store_true",
+        help="though closings, cut-offs and destructions since the backup are undone by it",
+    )
     for sub in (kept, back):
         sub.add_argument("--passphrase-file", action="append", default=[], metavar="FILE")
+    add("write-serving", "write the serving keystore anew, where a signer is")
     add("change-master", "seal the keystore under a fresh master key")
 
 
@@ -163,10 +172,14 @@ def _on_ring(name: str) -> Verb:
         from service.kernel.live_ring import KeystoreFile
         from service.keys import root_verbs, verbs
         from service.keys.keystore_editing import KeystoreEditor
+        from service.keys.serving_copy import serving_copy_of
 
         desk = verbs.Desk(
             arguments=arguments,
-            editor=KeystoreEditor(KeystoreFile(settings.keystore, settings.master_key_file)),
+            editor=KeystoreEditor(
+                KeystoreFile(settings.keystore, settings.master_key_file),
+                serving=serving_copy_of(settings),
+            ),
             now=SystemClock().now(),
             passphrase=_passphrases(arguments),
             needed=_needed(settings),

@@ -11,6 +11,8 @@ from crypto.selftest import SelfTestReport
 from service.app import create_framework_app
 from service.kernel.context import Context
 from service.kernel.http_problems import MEDIA_TYPE
+from service.kernel.idempotency import KEY_LENGTH_MAX
+from service.kernel.idempotent_http import KEY_HEADER
 from service.web.routes import PageSettings
 
 _PROBLEM = {
@@ -62,10 +64,19 @@ def schema() -> dict[str, Any]:
                 continue
             answers = {k: v for k, v in operation["responses"].items() if int(k) < 400}
             operation["responses"] = {**answers, "default": _ANSWER}
+            _require_key(operation)
             for prefix, scheme in _BY_PREFIX.items():
                 if path.startswith(prefix) or path + "/" == prefix:
                     operation["security"] = [{scheme: []}]
     return document
+
+
+def _require_key(operation: dict[str, Any]) -> None:
+    """The routes take a missing key, to refuse it in their own words; callers must send one."""
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] == KEY_HEADER:
+            parameter["required"] = True
+            parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH_MAX}
 
 
 def document() -> str:

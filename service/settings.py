@@ -13,8 +13,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from crypto.keyring import LISTED_KINDS, SIGNING_KINDS, KeyKind
+
 T = TypeVar("T")
 PREFIX = "YIMATONG_"
+SIGNER_KINDS = frozenset({*LISTED_KINDS, KeyKind.CERTIFICATE_AUTHORITY})
+"""What others believe without asking us. A log-in or an answer can wait for no signer."""
 SOCKET_PATH_MAX = 107
 """What the system takes as the path of a socket."""
 
@@ -72,7 +76,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sm2_backend: str | None
     """A name of ``crypto.sm2_backend.REGISTRY``; None takes the best that works."""
     signer_socket: Path | None
-    """Where a signer process listens; None: issuer keys sign in this process."""
+    """Where a signer process listens; None: every key signs in this process."""
+    signer_kinds: frozenset[KeyKind]
+    """What the signer signs with; serving processes have no private keys of these kinds."""
+    serving_keystore: Path
+    """The ring without those private keys; read instead of ``keystore`` where a signer is."""
+    serving_master_key_file: Path
     allow_software_signing: bool
     """Pure-Python signing is not constant-time; only for hosts without SM2 in libcrypto."""
 
@@ -159,6 +168,14 @@ def _socket(text: str) -> Path | None:
     return Path(text)
 
 
+def _signing_kinds(text: str) -> frozenset[KeyKind]:
+    known = {kind.value: kind for kind in SIGNING_KINDS}
+    named = [part.strip() for part in text.split(",")]
+    if not set(named) <= set(known):
+        raise ValueError(f"kinds that sign, with commas between: {', '.join(sorted(known))}")
+    return frozenset(known[name] for name in named)
+
+
 def _flag(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("0 or 1")
@@ -212,6 +229,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         credential_life_min=read("CREDENTIAL_LIFE_MIN", _whole(60, 4320), 2880),
         sm2_backend=read("SM2_BACKEND", str, None),
         signer_socket=read("SIGNER_SOCKET", _socket, None),
+        signer_kinds=read("SIGNER_KINDS", _signing_kinds, SIGNER_KINDS),
+        serving_keystore=read("SERVING_KEYSTORE", Path, state_dir / "keys" / "serving-keystore"),
+        serving_master_key_file=read(
+            "SERVING_MASTER_KEY_FILE", Path, state_dir / "keys" / "serving-master"
+        ),
         allow_software_signing=read("ALLOW_SOFTWARE_SIGNING", _flag, False),
     )
     reader.refuse_unknown()

@@ -10,12 +10,14 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from crypto.errors import CryptoError
 from crypto.healthcode.layout import Purpose
-from crypto.healthcode.verify import Reader
+from crypto.healthcode.offer import TEXT_PREFIX, open_offer, parse_offer
 from service.kernel.clock import SystemClock
 from service.reader.crew import Crew, CrewFailed
+from service.reader.files import read_bounded
 from service.reader.lines import BLOCK_SIZE, Judgement, LineCutter, judge_blocks, lines_of
 from service.reader.lists import open_files
 from service.reader.reading import FolderReader, Question
@@ -23,6 +25,7 @@ from service.reader.reading import FolderReader, Question
 ALONE_UP_TO = 1 << 16
 """Input of so few bytes is judged here: starting workers would take longer."""
 INTERRUPTED, NO_READER = 130, 141
+OFFER_FILE_MAX = 1024
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,31 +35,62 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     revoked: list[str] = []
     at: datetime | None = None
     purpose: Purpose = Purpose.IDENTIFY
+    offer: str = ""
+    """The open one: then only codes bound to it hold."""
+    begun: datetime | None = None
+    """When lists and offer were opened first; workers open them as of then too."""
     state: str | None = None
     jobs: int = 0
     """0: as many as there are cores."""
 
 
 def read_time(text: str | None) -> datetime | None:
-    """``ValueError`` for a time without its offset."""
-    at = None if text is None else datetime.fromisoformat(text)
-    if at is not None and at.tzinfo is None:
+    """``ValueError`` for anything but a time with its offset."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
         raise ValueError("--at: a time with its offset, such as 2026-03-02T10:00:00+08:00")
     return at
+
+
+def read_offer(said: str | None) -> str:
+    """The text of ``--offer``, or of the file that it names. ``OSError``, ``ValueError``."""
+    if said is None:
+        return ""
+    if said.startswith(TEXT_PREFIX):
+        return said
+    return read_bounded(Path(said), OFFER_FILE_MAX).decode("ascii").strip()
+
+
+def wanted_purpose(said: str | None, offer: str) -> Purpose:
+    """What is wanted: what ``--purpose`` says, else what the offer asks for, else to identify.
+
+    ``OfferRefused`` for a text that is no offer, ``ValueError`` for another purpose than its own.
+    """
+    if not offer:
+        return Purpose[(said or "identify").upper()]
+    asked = parse_offer(offer).signed.offer.purpose
+    if said is not None and Purpose[said.upper()] is not asked:
+        raise ValueError(f"--purpose {said}: the offer asks for {asked.name.lower()}")
+    return asked
 
 
 def make_judge(recipe: bytes) -> Callable[[bytes], bytes]:
     """From an encoded ``Wanted`` to what judges a block; also called in each worker process."""
     wanted = msgspec.json.decode(recipe, type=Wanted)
     clock = SystemClock()
-    lists = open_files(
-        Path(wanted.trust), [Path(one) for one in wanted.revoked], wanted.at or clock.now()
-    )
+    now = wanted.at or wanted.begun or clock.now()
+    lists = open_files(Path(wanted.trust), [Path(one) for one in wanted.revoked], now)
     judgement = Judgement(
         trust=lists.trust,
         revoked=lists.revoked if wanted.revoked else None,
-        reader=Reader(wanted=wanted.purpose),
+        purpose=wanted.purpose,
         at=wanted.at,
+        offer=open_offer(wanted.offer, lists.trust, now) if wanted.offer else None,
     )
     return judge_blocks(judgement, clock.now)
 
@@ -77,7 +111,7 @@ def verify_stream(wanted: Wanted, source: int, sink: int) -> int:
 
 
 def _without_state(wanted: Wanted, source: int, sink: int) -> int:
-    recipe = msgspec.json.encode(wanted)
+    recipe = msgspec.json.encode(replace(wanted, begun=SystemClock().now()))
     judge = make_judge(recipe)
     jobs = wanted.jobs or _cores()
     cutter, done = LineCutter(), 0
@@ -127,10 +161,12 @@ def _with_state(wanted: Wanted, source: int, sink: int) -> int:
     )
 
     def judge(block: bytes) -> bytes:
-        now = wanted.at or clock.now()
-        reader.refresh(now)
+        reader.refresh(wanted.at or clock.now())
         answers = [
-            reader.answer(Question(text=line, purpose=wanted.purpose), wanted.at or clock.now())
+            reader.answer(
+                Question(text=line, purpose=wanted.purpose, offer=wanted.offer),
+                wanted.at or clock.now(),
+            )
             for line in lines_of(block)
         ]
         reader.log.sync()
@@ -138,6 +174,8 @@ def _with_state(wanted: Wanted, source: int, sink: int) -> int:
 
     cutter = LineCutter()
     try:
+        if wanted.offer:
+            reader.open_offer(wanted.offer, wanted.at or clock.now())
         while piece := os.read(source, BLOCK_SIZE):
             _judge_and_write(judge, cutter.feed(piece), sink)
         _judge_and_write(judge, cutter.end(), sink)

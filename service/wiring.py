@@ -14,7 +14,7 @@ from integrations import registry
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
-from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport
+from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport, ServingKeystore
 from service.kernel.logs import get_logger
 from service.kernel.outside_roots import OutsideRoots
 from service.settings import Mode, Settings
@@ -37,12 +37,21 @@ class DatabaseAddressMissing(Exception):
 
 def load_ring(settings: Settings) -> KeyRing:
     """The key ring of this installation as it is now. Raises ``KeystoreUnreadable``."""
-    return keystore_of(settings).load()
+    return serving_keystore_of(settings).load()
 
 
 def keystore_of(settings: Settings) -> KeystoreFile:
-    """The keystore of this installation and the file of its master key."""
+    """The whole keystore, for those who answer for the keys and for the signer."""
     return KeystoreFile(settings.keystore, settings.master_key_file)
+
+
+def serving_keystore_of(settings: Settings) -> KeystoreFile:
+    """What serving processes read: where a signer is, never the whole keystore."""
+    if settings.signer_socket is None:
+        return keystore_of(settings)
+    return ServingKeystore(
+        settings.serving_keystore, settings.serving_master_key_file, settings.signer_kinds
+    )
 
 
 @asynccontextmanager
@@ -122,7 +131,7 @@ def database_url(settings: Settings) -> str:
 @asynccontextmanager
 async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
     """Everything of one process, from settings."""
-    ring = LiveRing.following(keystore_of(settings))
+    ring = LiveRing.following(serving_keystore_of(settings))
     clock = SystemClock()
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=50)
     async with httpx.AsyncClient(
@@ -165,7 +174,7 @@ async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
 @asynccontextmanager
 async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[Context]:
     """Ring and database alone, for a command that asks no partner and ends soon."""
-    ring, clock = LiveRing.following(keystore_of(settings)), SystemClock()
+    ring, clock = LiveRing.following(serving_keystore_of(settings)), SystemClock()
     nobody = registry.OpenPartners(
         insurance={}, invoices={}, payments={}, logins={}, real_name=None
     )

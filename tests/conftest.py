@@ -1,19 +1,43 @@
-"""Fixtures every kind of test may use: one server a session, one database a module."""
+"""Fixtures every kind of test may use: one server a process, one database a module.
+
+And how ``make test`` spreads a run over processes.
+"""
 
 import importlib
 import importlib.util
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 
 from tests.support.database import DatabaseServer, Migrate, database_server
+from tests.support.spread import Spread, is_one_file, put_in_order
+
+MORE_THAN_CORES = 1
+"""Many tests wait for other processes; one more test process uses that time."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What ``-n auto`` means here."""
+    return 0 if is_one_file(config.args) else (os.cpu_count() or 1) + MORE_THAN_CORES
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
+    """Our own spreading."""
+    return Spread(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a spread run, the order in which files are handed out."""
+    if hasattr(config, "workerinput"):
+        put_in_order(items)
 
 
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[DatabaseServer]:
-    """The PostgreSQL server of this session; started by the first test that needs it."""
+    """The PostgreSQL server of this process; started by the first test that needs it."""
     async with database_server(os.environ) as server:
         yield server
 

@@ -17,6 +17,7 @@ from crypto.healthcode.layout import (
     parse,
     purpose_byte,
 )
+from crypto.healthcode.offer import ParsedOffer
 from crypto.healthcode.refusal import CodeRefused, Refusal
 from crypto.healthcode.verify import Verdict
 
@@ -59,6 +60,27 @@ def describe_verdict(verdict: Verdict) -> Document:
     if verdict.code is not None:
         out |= describe_code(verdict.code, verdict.code_id)
     return out
+
+
+def describe_offer(parsed: ParsedOffer) -> Document:
+    """What anybody can read off an offer: who asks, for what, how much, until when."""
+    signed, certificate = parsed.signed, parsed.certificate
+    offer = signed.offer
+    return {
+        "name": signed.name,
+        "institution": offer.institution.rstrip(b"\0").decode("ascii", "replace"),
+        "terminal": offer.terminal.hex(),
+        "purpose": PURPOSE_NAMES[offer.purpose],
+        "amount_fen": offer.amount_fen,
+        "bill_id": offer.bill_id.hex(),
+        "issued_at": _instant(int(signed.issued_at.timestamp())),
+        "expires_at": _instant(int(signed.expires_at.timestamp())),
+        "certificate": {
+            "key_id": f"{certificate.key_id:04x}",
+            "issued_at": _instant(int(certificate.issued_at.timestamp())),
+            "valid_until": _instant(int(certificate.valid_until.timestamp())),
+        },
+    }
 
 
 def _instant(seconds: int) -> str:

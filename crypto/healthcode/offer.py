@@ -74,11 +74,43 @@ class SignedOffer:
     issued_at: datetime
     expires_at: datetime
 
+    def check_place(self, purpose: Purpose, terminal: bytes | None) -> None:
+        """For the till that scans: ``OfferRefused`` (OFFER_ELSEWHERE) unless the offer asks for
+        what the code is wanted for, and is by this terminal (8 bytes; None: the caller knows)."""
+        offer = self.offer
+        if offer.purpose is not purpose or terminal not in {None, offer.terminal}:
+            raise OfferRefused(OfferRefusal.OFFER_ELSEWHERE)
+
+    def check_open(self, now: datetime) -> None:
+        """``OfferRefused`` before the offer's time and after it."""
+        if self.issued_at > now + CLOCK_TOLERANCE:
+            raise OfferRefused(OfferRefusal.OFFER_NOT_YET_VALID)
+        if now >= self.expires_at + CLOCK_TOLERANCE:
+            raise OfferRefused(OfferRefusal.OFFER_EXPIRED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedOffer:
+    """What an offer says of itself; nothing is proved. ``raw`` are its bytes."""
+
+    raw: bytes
+    certificate: TillCertificate
+    signed: SignedOffer
+
+    @property
+    def certificate_bytes(self) -> bytes:
+        """The till's certificate, as ``open_till_certificate`` takes it."""
+        return self.raw[_OFFER_HEAD:-_SIGNATURE]
+
+
+def hides_something(name: str) -> bool:
+    """Whether a character of it does not show, or turns the reading order round."""
+    return any(low <= ord(letter) <= high for letter in name for low, high in _HIDDEN)
+
 
 def _name_bytes(name: str) -> bytes:
     raw = name.encode("utf-8")
-    hidden = any(low <= ord(letter) <= high for letter in name for low, high in _HIDDEN)
-    if not 1 <= len(raw) <= NAME_MAX or hidden:
+    if not 1 <= len(raw) <= NAME_MAX or hides_something(name):
         raise BadEncoding("a till's name is 1 to 60 bytes of visible text")
     return raw
 
@@ -205,11 +237,8 @@ def _check_certificate_signature(key: TrustedKey, blob: bytes) -> None:
         raise OfferRefused(OfferRefusal.TILL_SIGNATURE)
 
 
-def open_offer(text: str, trust: TrustList, now: datetime) -> SignedOffer:
-    """The offer, if it is whole, in its time and signed by a till that the trust list vouches for.
-
-    ``OfferRefused`` names what is wrong; nothing else is raised for hostile text.
-    """
+def parse_offer(text: str) -> ParsedOffer:
+    """Form alone. ``OfferRefused``; nothing else is raised for hostile text."""
     raw = _bytes_of(text)
     fields = Fields(raw)
     if fields.whole(1) != 1:
@@ -219,18 +248,9 @@ def open_offer(text: str, trust: TrustList, now: datetime) -> SignedOffer:
     is_sound = purpose in set(Purpose) and amount_fen < 1 << 63
     if not is_sound or not 1 <= life_s <= OFFER_LIFE_MAX_S:
         raise OfferRefused(OfferRefusal.OFFER_MALFORMED)
-    expires_at = issued_at + timedelta(seconds=life_s)
-    blob = raw[_OFFER_HEAD:-_SIGNATURE]
-    certificate = _read_certificate(blob)
-    till, key = certificate.till, _vouching_key(certificate, trust, now)
-    if issued_at > now + CLOCK_TOLERANCE:
-        raise OfferRefused(OfferRefusal.OFFER_NOT_YET_VALID)
-    if now >= expires_at + CLOCK_TOLERANCE:
-        raise OfferRefused(OfferRefusal.OFFER_EXPIRED)
-    _check_certificate_signature(key, blob)
-    if not till.public.verify(OFFER_PREFIX + raw[:-_SIGNATURE], raw[-_SIGNATURE:]):
-        raise OfferRefused(OfferRefusal.OFFER_SIGNATURE)
-    return SignedOffer(
+    certificate = _read_certificate(raw[_OFFER_HEAD:-_SIGNATURE])
+    till = certificate.till
+    signed = SignedOffer(
         name=till.name,
         offer=Offer(
             purpose=Purpose(purpose),
@@ -241,8 +261,24 @@ def open_offer(text: str, trust: TrustList, now: datetime) -> SignedOffer:
             amount_fen=amount_fen,
         ),
         issued_at=issued_at,
-        expires_at=expires_at,
+        expires_at=issued_at + timedelta(seconds=life_s),
     )
+    return ParsedOffer(raw=raw, certificate=certificate, signed=signed)
+
+
+def open_offer(text: str, trust: TrustList, now: datetime) -> SignedOffer:
+    """The offer, if it is whole, in its time and signed by a till that the trust list vouches for.
+
+    ``OfferRefused`` names what is wrong; nothing else is raised for hostile text.
+    """
+    parsed = parse_offer(text)
+    certificate, raw = parsed.certificate, parsed.raw
+    key = _vouching_key(certificate, trust, now)
+    parsed.signed.check_open(now)
+    _check_certificate_signature(key, parsed.certificate_bytes)
+    if not certificate.till.public.verify(OFFER_PREFIX + raw[:-_SIGNATURE], raw[-_SIGNATURE:]):
+        raise OfferRefused(OfferRefusal.OFFER_SIGNATURE)
+    return parsed.signed
 
 
 def _bytes_of(text: str) -> bytes:

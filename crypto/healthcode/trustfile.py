@@ -2,6 +2,8 @@
 
     {"form": "yimatong-trust/1", "roots": ["<compressed key>"], "trust_list": "<signed bytes>"}
 
+The roots that somebody believes without asking stand alone in a roots file, one key a line.
+
 Whoever hands out this file decides whom its reader trusts: get it from the platform, not from
 whoever shows the codes.
 """
@@ -29,18 +31,45 @@ def write_trust_file(trust_list: bytes, roots: Sequence[PublicKey]) -> str:
 
 def read_trust_file(text: str, newest_sequence: int = 0) -> TrustList:
     """The opened list. ``BadEncoding`` or ``BadKey`` for the file, ``ListRefused`` for the list."""
+    roots, blob = split_trust_file(text)
+    return open_trust_list(blob, roots, newest_sequence)
+
+
+def split_trust_file(text: str) -> tuple[list[PublicKey], bytes]:
+    """The roots it names and the signed list, unverified. ``BadEncoding`` or ``BadKey``."""
     if len(text) > 2 * LIST_MAX + 4096:
         raise BadEncoding("the trust file is too long")
     try:
         content = json.loads(text)
         is_known = content["form"] == FORM and set(content) == {"form", "roots", "trust_list"}
-        keys = [bytes.fromhex(root) for root in content["roots"]]
+        roots = [str(root) for root in content["roots"]]
         blob = bytes.fromhex(content["trust_list"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise BadEncoding("not a trust file") from None
     if not is_known:
         raise BadEncoding("not a trust file")
-    if not 1 <= len(keys) <= ROOTS_MAX:
-        raise BadKey("a trust file pins one to four roots")
-    roots = [PublicKey.from_bytes(key, allow_compressed=True) for key in keys]
-    return open_trust_list(blob, roots, newest_sequence)
+    return _roots(roots, "a trust file"), blob
+
+
+def read_roots(text: str) -> list[PublicKey]:
+    """The keys of a roots file, in hexadecimal, one a line. ``BadEncoding`` or ``BadKey``."""
+    return _roots(text.split(), "a roots file")
+
+
+def read_root(text: str) -> PublicKey:
+    """One root's public key from hexadecimal. Raises ``BadKey``."""
+    try:
+        return PublicKey.from_bytes(bytes.fromhex(text), allow_compressed=True)
+    except ValueError:
+        raise BadKey("a root is a compressed public key in hexadecimal") from None
+
+
+def write_roots(roots: Sequence[PublicKey]) -> str:
+    """The text of a roots file."""
+    return "".join(f"{root.compressed().hex()}\n" for root in roots)
+
+
+def _roots(texts: Sequence[str], what: str) -> list[PublicKey]:
+    if not 1 <= len(texts) <= ROOTS_MAX:
+        raise BadKey(f"{what} pins one to {ROOTS_MAX} roots")
+    return [read_root(text) for text in texts]

@@ -1,7 +1,6 @@
 """Money is an integer of fen. Yuan text exists only at a partner's edge, by exact string work."""
 
 import re
-from collections.abc import Iterable
 from typing import Annotated, NewType
 
 import msgspec
@@ -26,16 +25,6 @@ def fen(value: int) -> Fen:
     if not 0 <= value <= FEN_MAX:
         raise MoneyError("amount out of range")
     return Fen(value)
-
-
-def sum_fen(parts: Iterable[int]) -> Fen:
-    """The exact sum, range-checked."""
-    return fen(sum(parts))
-
-
-def minus_fen(whole: int, part: int) -> Fen:
-    """``whole - part``; refuses a negative rest."""
-    return fen(whole - part)
 
 
 def yuan_text(amount: int) -> str:

@@ -24,15 +24,6 @@ class WechatPayKeyRefused(ValueError):
     """A configured key, certificate or setting cannot be used. The message holds none of it."""
 
 
-class SigningKey(Protocol):
-    """The merchant's private key under one scheme."""
-
-    scheme: str
-
-    def sign(self, message: bytes) -> str:
-        """The signature over the message, base64."""
-
-
 class VerifyKey(Protocol):
     """A WeChat public key under one scheme."""
 

@@ -66,6 +66,11 @@ update account_session
 set ended_at = $3
 where account_id = $1 and session_id = $2 and ended_at is null
 """
+END_OTHER_SESSIONS = """
+update account_session
+set ended_at = $3
+where account_id = $1 and session_id <> $2 and ended_at is null
+"""
 INSERT_ACCOUNT_RECORD = """
 insert into account_record (account_id, record_id, relation, from_at, to_at, row_mac)
 values ($1, $2, $3, $4, $5, $6)
@@ -195,6 +200,13 @@ async def find_session(
 async def end_session(conn: Connection, account_id: int, session_id: str, now: datetime) -> bool:
     """False when it has ended before."""
     return await execute(conn, END_SESSION, account_id, session_id, now) == 1
+
+
+async def end_other_sessions(
+    conn: Connection, account_id: int, session_id: str, now: datetime
+) -> None:
+    """All open ones of the account but this."""
+    await execute(conn, END_OTHER_SESSIONS, account_id, session_id, now)
 
 
 async def insert_account_record(conn: Connection, row: AccountRecord) -> bool:

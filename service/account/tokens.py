@@ -44,7 +44,7 @@ class Sm2Algorithm(Algorithm):
 
     def prepare_key(self, key: Any) -> Any:
         """Only our own key classes: never text, so no key can be confused with another kind."""
-        if isinstance(key, str | bytes | bytearray):
+        if not isinstance(key, PublicKey) and not callable(getattr(key, "sign", None)):
             raise InvalidKeyError("not an SM2 key")
         return key
 

@@ -1,12 +1,12 @@
 """Finds out which form a file has, hands each case to its judge, prints, and gives a status.
 
-Exit statuses: 0 every case passes, 1 one fails, 3 none fails but a section is not built yet,
-2 the file is not one of the known forms.
+Of a folder, every ``.json`` file in it. Exit statuses: 0 every case passes, 1 one fails, 3 none
+fails but a section is not built yet, 2 a file is not one of the known forms.
 """
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,24 +143,61 @@ def _plain(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
+@dataclass(slots=True)
+class _Count:
+    passed: int = 0
+    failed: int = 0
+    unsupported: int = 0
+    malformed: int = 0
+
+    @property
+    def status(self) -> int:
+        """The worst that was met."""
+        if self.malformed:
+            return 2
+        if self.failed:
+            return 1
+        return 3 if self.unsupported else 0
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the folder's; ``MalformedFile`` for a folder without any."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(one for one in path.glob("*.json") if one.is_file())
+    if not found:
+        raise MalformedFile("the folder holds no .json files")
+    return found
+
+
+def _judge_all(files: Sequence[Path], count: _Count, *, is_folder: bool) -> None:
+    for file in files:
+        try:
+            for verdict in judge_file(file):
+                said = ({"file": file.name} if is_folder else {}) | verdict.document()
+                line = json.dumps(said, ensure_ascii=False, default=_plain)
+                sys.stdout.write(line + "\n")
+                count.passed += verdict.passed
+                count.unsupported += not verdict.supported
+                count.failed += verdict.supported and not verdict.passed
+        except MalformedFile as error:
+            name = f"{file.name}: " if is_folder else ""
+            sys.stderr.write(f"conformance: {name}{error}\n")
+            count.malformed += 1
+
+
 def main(path: str, as_json: bool) -> int:
     """Print a JSON verdict a line, and without ``as_json`` a summary on standard error."""
-    passed = failed = unsupported = 0
+    count = _Count()
     try:
-        for verdict in judge_file(Path(path)):
-            line = json.dumps(verdict.document(), ensure_ascii=False, default=_plain)
-            sys.stdout.write(line + "\n")
-            passed += verdict.passed
-            unsupported += not verdict.supported
-            failed += verdict.supported and not verdict.passed
+        files = _files(Path(path))
     except MalformedFile as error:
         sys.stderr.write(f"conformance: {error}\n")
         return 2
-    if not as_json:
+    _judge_all(files, count, is_folder=Path(path).is_dir())
+    if not as_json and count.malformed < len(files):
         sys.stderr.write(
-            f"{passed} passed, {failed} failed, {unsupported} unsupported; "
+            f"{count.passed} passed, {count.failed} failed, {count.unsupported} unsupported; "
             f"SM2 by {ciphers.backend_in_use()}\n"
         )
-    if failed:
-        return 1
-    return 3 if unsupported else 0
+    return count.status

@@ -2,14 +2,17 @@
 four times a second."""
 
 import asyncio
+import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from service.front_machine.app import create_front_app
-from service.kernel.clock import SystemClock
+from service.kernel.clock import Clock, SystemClock
 from service.kernel.logs import get_logger
 from service.reader.files import read_bounded
 from service.reader.reading import FolderReader
@@ -17,6 +20,8 @@ from service.reader.reading import FolderReader
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_MIN, SECRET_MAX = 16, 256
 REFRESH_S, SYNC_S = 2.0, 0.25
+TILLS_MAX = 1 << 20
+Terminal = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")]
 
 _log = get_logger("front_machine")
 
@@ -44,21 +49,58 @@ def read_secret(settings: FrontSettings) -> bytes | None:
     return secret
 
 
-def open_reader(folder: Path, clock: SystemClock) -> FolderReader:
-    """``folder`` holds ``trust.json`` and, under ``revoked``, any lists; ``state`` is ours."""
+def read_tills(path: Path) -> dict[str, bytes]:
+    """A desk's name to the terminal whose offers are its own; without the file there are none.
+    ``ValueError`` for a spoilt one."""
+    try:
+        said = msgspec.json.decode(read_bounded(path, TILLS_MAX), type=dict[str, Terminal])
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError:
+        raise ValueError(f'{path.name}: {{"desk": "terminal, 16 hex digits"}} is wanted') from None
+    return {desk: bytes.fromhex(terminal) for desk, terminal in said.items()}
+
+
+def open_reader(folder: Path, clock: Clock) -> FolderReader:
+    """``folder`` holds ``trust.json``, any lists under ``revoked``, and ``tills.json``, read once;
+    ``state`` is ours."""
     revoked = folder / "revoked"
     return FolderReader(
         trust_file=folder / "trust.json",
         revoked_files=lambda: sorted(path for path in revoked.glob("*") if path.is_file()),
         state=folder / "state",
         now=clock.now(),
+        tills=read_tills(folder / "tills.json"),
     )
 
 
-async def serve_front(settings: FrontSettings, stop: asyncio.Event) -> None:
-    """Serve until ``stop``. ``OSError``, ``CryptoError`` or ``ValueError`` if it cannot begin."""
+def address_of(settings: FrontSettings) -> str:
+    """Where desks find it."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    scheme = "http" if settings.tls_cert is None else "https"
+    return f"{scheme}://{host}:{settings.port}"
+
+
+def check_free(settings: FrontSettings) -> None:
+    """``OSError`` if somebody listens there: the server itself would share the port with a second
+    front machine, and each would remember half of what was shown."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as fault:
+            raise OSError(f"cannot listen at {address_of(settings)}: {fault.strerror}") from None
+
+
+async def serve_front(
+    settings: FrontSettings, stop: asyncio.Event, say: Callable[[str], None]
+) -> None:
+    """Serve until ``stop``, and ``say`` where. ``OSError``, ``CryptoError`` or ``ValueError`` if it
+    cannot begin."""
     clock = SystemClock()
     secret = read_secret(settings)
+    check_free(settings)
     reader = open_reader(settings.folder, clock)
     server = Server(
         create_front_app(reader, clock, secret),
@@ -71,6 +113,7 @@ async def serve_front(settings: FrontSettings, stop: asyncio.Event) -> None:
         ssl_key=settings.tls_key,
         log_enabled=False,
     )
+    server.on_startup(lambda: say(f"listening at {address_of(settings)}"))
     chores = [
         asyncio.create_task(_keep_fresh(reader, clock)),
         asyncio.create_task(_keep_durable(reader)),
@@ -81,6 +124,9 @@ async def serve_front(settings: FrontSettings, stop: asyncio.Event) -> None:
         await asyncio.wait({serving, stopping, *chores}, return_when=asyncio.FIRST_COMPLETED)
         server.stop()  # type: ignore[no-untyped-call]  # granian leaves it bare
         await asyncio.wait({serving}, timeout=10)
+        if serving.done() and (fault := serving.exception()) is not None:
+            reason = str(fault).partition("\n")[0]
+            raise OSError(f"cannot listen at {address_of(settings)}: {reason}")
     finally:
         for task in (stopping, *chores):
             task.cancel()

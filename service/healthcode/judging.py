@@ -80,4 +80,5 @@ class Judge:
         if entry.offer is None:
             return Reader(wanted=entry.purpose)
         opened = open_offer(entry.offer, self._trust, entry.scanned_at)
+        opened.check_place(entry.purpose, None)
         return Reader(wanted=entry.purpose, context=opened.offer.context(), context_required=True)

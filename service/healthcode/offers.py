@@ -19,12 +19,13 @@ from service.healthcode.problems import (
 from service.kernel.principals import Terminal
 from service.kernel.problems import Problem
 
-_REFUSALS: dict[OfferRefusal, type[Problem]] = {
+REFUSALS: dict[OfferRefusal, type[Problem]] = {
     OfferRefusal.OFFER_MALFORMED: OfferInvalid,
     OfferRefusal.OFFER_UNSUPPORTED: OfferInvalid,
     OfferRefusal.OFFER_SIGNATURE: OfferInvalid,
     OfferRefusal.OFFER_NOT_YET_VALID: OfferNotOpen,
     OfferRefusal.OFFER_EXPIRED: OfferNotOpen,
+    OfferRefusal.OFFER_ELSEWHERE: OfferElsewhere,
     OfferRefusal.CLOCK_UNSURE: ClockUnsure,
     OfferRefusal.TRUST_LIST_EXPIRED: TrustListExpired,
 }
@@ -40,12 +41,11 @@ def read_offer(
     ``ClockUnsure``, ``TrustListExpired``.
     """
     try:
-        offer = open_offer(text, trust, now).offer
+        opened = open_offer(text, trust, now)
+        opened.check_place(purpose, terminal.terminal_id.to_bytes(8))
     except OfferRefused as refused:
-        kind = _REFUSALS.get(refused.refusal, TillNotTrusted)
+        kind = REFUSALS.get(refused.refusal, TillNotTrusted)
         raise kind(reason=refused.refusal.value) from None
-    if offer.amount_fen > FEN_MAX:
+    if opened.offer.amount_fen > FEN_MAX:
         raise OfferInvalid(reason="AMOUNT")
-    if offer.terminal != terminal.terminal_id.to_bytes(8) or offer.purpose is not purpose:
-        raise OfferElsewhere
-    return offer
+    return opened.offer

@@ -279,7 +279,7 @@ class HolderKeySeen(Problem):
 
 
 class PhoneLimitReached(Problem):
-    """The account has as many phones as it may."""
+    """The account has as many phones that show codes as it may; expired ones do not count."""
 
     code = "phone-limit-reached"
     status = 409

@@ -8,6 +8,7 @@ import msgspec
 from crypto.healthcode.context import Offer
 from crypto.healthcode.index import Index, find_index
 from crypto.healthcode.layout import BoundCode, Code, Head, Kind, PrintedCode
+from crypto.healthcode.refusal import Refusal
 from crypto.healthcode.trust import TrustList
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.keyring import KeyKind, KeyRing
@@ -85,7 +86,8 @@ def read_text(ctx: Context, terminal: Terminal, request: ScanRequest) -> ReadCod
     recognised = credential.recognise(request.text)
     if recognised.kind is CodeKind.INSURANCE_CREDENTIAL:
         if request.offer is not None:
-            raise CodePurposeMismatch("another owner's code is bound to no offer")
+            detail = "another owner's code is bound to no offer"
+            raise CodePurposeMismatch(detail, wanted=request.purpose.value)
         code_id = ctx.sealer.blind(_USED, recognised.text)
         return ReadCode(
             text=recognised.text,
@@ -115,6 +117,9 @@ def _read_ours(ctx: Context, terminal: Terminal, text: str, request: ScanRequest
         context_required=offer is not None,
     )
     verdict = _verifier(ctx.ring.snapshot).verify(text, reader, now, CheckedByRows(now))
+    if verdict.refusal is Refusal.PURPOSE_MISMATCH:
+        # Who stands before the terminal is told what to show instead.
+        raise CodePurposeMismatch(wanted=request.purpose.value)
     if verdict.refusal is not None:
         raise rules.problem_of(verdict.refusal, verdict.off_by_s)
     code = verdict.code

@@ -47,7 +47,9 @@ async def enrol(
     """Enrol this phone's new key, or renew the phone of ``phone_id`` with it.
 
     Renew once ``renew_after`` has passed; the phone's former credential is superseded then. A key
-    is enrolled once, so a repeat needs no Idempotency-Key: it gives the same credential.
+    is enrolled once, so a repeat needs no Idempotency-Key: it gives the same credential. Where all
+    places are taken, a new phone gets that of one whose credential has expired, and that one is
+    revoked.
     """
     code_limit.take(resident.caller, ctx.clock.now())
     given = EnrolRequest(
@@ -66,7 +68,7 @@ async def enrol(
 async def list_phones(
     resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> PhoneList:
-    """The resident's phones, newest first, at most 50."""
+    """The resident's phones: active ones first, then newest first, at most 50."""
     phones = await actions.list_phones(ctx, resident)
     return PhoneList(phones=[ListedPhone.of(ctx, phone) for phone in phones])
 
@@ -87,7 +89,10 @@ async def revoke_all(
     ctx: NamedDependency[Context],
     code_limit: NamedDependency[RateLimit],
 ) -> None:
-    """Every phone and every code of the resident is void from now on, printed ones too."""
+    """Every phone and every code of the resident is void from now on, printed ones too.
+
+    All logins of the account but this one end, so that a lost phone is not enrolled anew.
+    """
     code_limit.take(resident.caller, ctx.clock.now())
     await actions.revoke_all(ctx, resident)
 

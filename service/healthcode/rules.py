@@ -109,12 +109,18 @@ def check_issued(shown: Shown, state: IssuedState | None) -> None:
     raise problems.CodeSuperseded
 
 
-def free_slot(slots: Sequence[int]) -> int:
-    """The lowest place for one phone more. Raises ``PhoneLimitReached``."""
-    free = set(range(PHONES_MAX)) - set(slots)
-    if not free:
-        raise problems.PhoneLimitReached
-    return min(free)
+def free_slot(slots: Sequence[int], over: Sequence[int]) -> int:
+    """The lowest empty place for one phone more, else the first of ``over``.
+
+    ``slots`` are places of phones that show codes, ``over`` of phones that no longer do.
+    Raises ``PhoneLimitReached``.
+    """
+    empty = set(range(PHONES_MAX)) - set(slots) - set(over)
+    if empty:
+        return min(empty)
+    if over:
+        return over[0]
+    raise problems.PhoneLimitReached
 
 
 def slot_of_renewed(phone: PhoneRow | None, expiries: Sequence[datetime], now: datetime) -> int:

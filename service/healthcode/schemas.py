@@ -15,10 +15,10 @@ from service.kernel.principals import Terminal
 
 
 class CodeRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What the code is for; ``symbol`` asks for the QR drawn as SVG."""
+    """What the code is for; ``symbol`` asks for the QR drawn as SVG, which is not done unasked."""
 
     purpose: ScanPurpose
-    symbol: bool
+    symbol: bool = False
 
 
 class CodeAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from crypto.healthcode.offer import hides_something
 from service.healthcode.enrolment import Challenge
 from service.healthcode.model import Enrolled, IssuedPrinted, Phone, PrintedRow
 from service.kernel.context import Context
@@ -16,9 +17,7 @@ Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Hex33 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{66}\Z")]
 Hex64 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{128}\Z")]
 PublicId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Label = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")
-]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 LifeDays = Annotated[int, msgspec.Meta(ge=1, le=1827)]
 
 
@@ -51,13 +50,22 @@ class ChallengeAnswer(msgspec.Struct, kw_only=True):
 
 
 class PhoneRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A new key with its proof; ``phone_id`` renews that phone instead of adding one."""
+    """A new key with its proof; ``phone_id`` renews that phone instead of adding one.
+
+    ``label`` tells the phone from others in its owner's list. As in a till's name, no character is
+    taken that does not show or that turns the reading order.
+    """
 
     challenge: Hex32
     holder_key: Hex33
     proof: Hex64
     phone_id: PublicId | None = None
     label: Label | None = None
+
+    def __post_init__(self) -> None:
+        """``ValueError`` for a label with hidden characters."""
+        if self.label is not None and hides_something(self.label):
+            raise ValueError("a label holds visible characters only")
 
 
 class PhoneAnswer(msgspec.Struct, kw_only=True):
@@ -113,15 +121,16 @@ class ListedPhone(msgspec.Struct, kw_only=True):
 
 
 class PhoneList(msgspec.Struct, kw_only=True):
-    """Newest first; revoked ones are told too."""
+    """Active ones first, then newest first; revoked ones are told too."""
 
     phones: list[ListedPhone]
 
 
 class PrintedRequestBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """``symbol`` asks for the QR drawn as SVG; ``life_days`` is two years unless told."""
+    """``symbol`` asks for the QR drawn as SVG, which is not done unasked; ``life_days`` is two
+    years unless told."""
 
-    symbol: bool
+    symbol: bool = False
     life_days: LifeDays = 730
 
 

@@ -27,8 +27,13 @@ select
   former.record_id, former.code_id, former.phone_id, former.code_class, former.state,
   former.issued_at, former.expires_at, former.credential, former.row_mac,
   array(
-    select slot from phone where record_id = $1 and state = 'ACTIVE'
+    select slot from phone where record_id = $1 and state = 'ACTIVE' and expires_at > $4
   ) as slots,
+  array(
+    select slot from phone
+    where record_id = $1 and state = 'ACTIVE' and expires_at <= $4
+    order by expires_at, phone_id
+  ) as over,
   array(
     select expires_at from holder_credential
     where record_id = $1 and phone_id = $3 and expires_at > $4
@@ -111,7 +116,7 @@ select
   expires_at, row_mac
 from phone
 where record_id = $1
-order by enrolled_at desc, phone_id
+order by state = 'ACTIVE' desc, enrolled_at desc, phone_id
 limit $2
 """
 LOCK_PHONES = """
@@ -129,6 +134,14 @@ select
   expires_at, row_mac
 from phone
 where record_id = $1 and phone_id = $2
+for update
+"""
+LOCK_SLOT = """
+select
+  record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
+  expires_at, row_mac
+from phone
+where record_id = $1 and slot = $2 and state = 'ACTIVE' and expires_at <= $3
 for update
 """
 REVOKE_PHONES = """
@@ -193,13 +206,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What one statement tells before a phone is enrolled or renewed.
 
     ``former`` is the phone's present credential; ``expiries`` those of its unexpired ones, soonest
-    first; ``slots`` the places of the record's active phones.
+    first; ``slots`` the places of the record's phones that show codes, ``over`` those of phones
+    whose credential has expired, the longest first.
     """
 
     card: CodeCard
     phone: PhoneRow | None
     former: HolderCredential | None
     slots: list[int]
+    over: list[int]
     expiries: list[datetime]
 
 
@@ -219,6 +234,7 @@ async def find_standing(
         phone=_cut(PhoneRow, cells[6:]),
         former=_cut(HolderCredential, cells[17:]),
         slots=row["slots"],
+        over=row["over"],
         expiries=row["expiries"],
     )
 
@@ -270,7 +286,7 @@ async def find_credential(
 
 
 async def list_phones(conn: Connection, record_id: int, limit: int) -> list[PhoneRow]:
-    """Newest first."""
+    """The active ones, then the others, each newest first."""
     return await list_rows(conn, PhoneRow, LIST_PHONES, record_id, limit)
 
 
@@ -282,6 +298,13 @@ async def lock_phones(conn: Connection, record_id: int) -> list[PhoneRow]:
 async def lock_phone(conn: Connection, record_id: int, phone_id: int) -> PhoneRow | None:
     """By id, held until the transaction ends."""
     return await find_row(conn, PhoneRow, LOCK_PHONE, record_id, phone_id)
+
+
+async def lock_expired(
+    conn: Connection, record_id: int, slot: int, now: datetime
+) -> PhoneRow | None:
+    """The phone that holds this place and shows nothing any more."""
+    return await find_row(conn, PhoneRow, LOCK_SLOT, record_id, slot, now)
 
 
 async def revoke_phones(conn: Connection, record_id: int, rows: Sequence[PhoneRow]) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from crypto.errors import BadEncoding, BadKey, CryptoError
+from crypto.errors import CryptoError
 from crypto.healthcode.trust import LIST_MAX, TrustList, open_trust_list
-from crypto.healthcode.trustfile import ROOTS_MAX, read_trust_file
-from crypto.sm2 import PublicKey
+from crypto.healthcode.trustfile import read_roots, split_trust_file
 from crypto.sm3 import sm3
 
 ROOTS_FILE_MAX = 1024
@@ -53,24 +52,6 @@ def read_published(trust_list: Path | None, trust_roots: Path | None) -> Publish
     )
 
 
-def read_roots(text: str) -> list[PublicKey]:
-    """The pinned roots of a roots file. Raises ``BadKey`` or ``BadEncoding``."""
-    lines = text.split()
-    if not 1 <= len(lines) <= ROOTS_MAX:
-        raise BadKey("a roots file pins one to four roots")
-    try:
-        return [PublicKey.from_bytes(bytes.fromhex(line), allow_compressed=True) for line in lines]
-    except ValueError as fault:
-        if isinstance(fault, CryptoError):
-            raise
-        raise BadEncoding("a root is a public key in hexadecimal") from None
-
-
-def write_roots(roots: list[PublicKey]) -> str:
-    """The text of a roots file."""
-    return "".join(f"{root.compressed().hex()}\n" for root in roots)
-
-
 def _mark(path: Path, word: str) -> _Mark:
     """Inode, size and time: a replaced file always has another inode."""
     try:
@@ -90,16 +71,16 @@ def _opened(
         raise TrustFileRefused("roots-invalid") from None
     content = _read(trust_list, FILE_MAX, "no-file")
     try:
-        read_trust_file(content.decode("ascii"))
-        said = msgspec.json.decode(content)
-    except (CryptoError, UnicodeDecodeError, msgspec.DecodeError):
+        named, blob = split_trust_file(content.decode("ascii"))
+        open_trust_list(blob, named)
+    except (CryptoError, UnicodeDecodeError):
         raise TrustFileRefused("list-invalid") from None
     try:
-        trust = open_trust_list(bytes.fromhex(said["trust_list"]), roots)
+        trust = open_trust_list(blob, roots)
     except CryptoError:
         raise TrustFileRefused("foreign-root") from None
-    pinned = {root.compressed().hex() for root in roots}
-    if not {root.lower() for root in said["roots"]} <= pinned:
+    pinned = {root.compressed() for root in roots}
+    if not {root.compressed() for root in named} <= pinned:
         raise TrustFileRefused("foreign-root")
     return PublishedTrust(content=content, etag=sm3(content).hex()[:32], trust=trust)
 

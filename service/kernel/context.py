@@ -117,7 +117,7 @@ def make_context(
         clock=clock,
         ids=RandomIds(),
         ring=live,
-        signer=here if signer is None else DividedSigner(live, here, signer),
+        signer=here if signer is None else DividedSigner(live, clock.now, here, signer),
         sealer=Sealer(live, clock),
         public_ids=PublicIds(live, clock),
         memory=ShortMemory(clock),

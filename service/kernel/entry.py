@@ -20,7 +20,7 @@ from service.kernel.limits import BoundedQueue, RateLimit
 from service.kernel.logs import get_logger
 from service.kernel.metrics import Metrics
 from service.kernel.principals import Application, Terminal
-from service.kernel.problems import BodyTooLarge, NotAuthenticated, Overloaded
+from service.kernel.problems import BodyTooLarge, NotAuthenticated, Overloaded, SignerUnavailable
 from service.kernel.signed_requests import (
     SCHEME_APPLICATION,
     SCHEME_TERMINAL,
@@ -162,7 +162,9 @@ class SignedExchange:
         claimed, proved = await self._authenticate(scheme, scope, body)
         self._limit.take(proved.principal.caller, self._clock.now())
         scope["state"]["principal"] = proved.principal
-        await self._app(scope, _replay(body, receive), _signing_send(send, claimed.nonce, proved))
+        await self._app(
+            scope, _replay(body, receive), _signing_send(scope, send, claimed.nonce, proved)
+        )
 
     async def _authenticate(self, scheme: str, scope: Scope, body: bytes) -> tuple[Claimed, Proved]:
         headers = dict(scope["headers"])
@@ -225,7 +227,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _signing_send(send: Send, nonce: str, proved: Proved) -> Send:
+def _signing_send(scope: Scope, send: Send, nonce: str, proved: Proved) -> Send:
     start: Message = {}
     chunks: list[bytes] = []
 
@@ -238,7 +240,12 @@ def _signing_send(send: Send, nonce: str, proved: Proved) -> Send:
             return
         body = b"".join(chunks)
         answer = answer_to_sign(status=start["status"], nonce=nonce, body=body)
-        key, signature = await proved.sign(answer)
+        try:
+            key, signature = await proved.sign(answer)
+        except SignerUnavailable as fault:
+            # An answer that cannot be signed is withheld; the caller asks again, by the same key.
+            await send_problem(scope, send, fault)
+            return
         start["headers"] = [
             *start.get("headers", []),
             (b"yimatong-key", key.encode()),

@@ -13,7 +13,9 @@ from service.kernel.http_problems import MEDIA_TYPE
 from service.kernel.idempotency import Answer, answer_once
 
 AnyRequest = Request[None, None, State]
-IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
+KEY_HEADER = "Idempotency-Key"
+IdempotencyKey = Annotated[str | None, HeaderParameter(name=KEY_HEADER)]
+"""Required wherever it stands: a missing one is ``idempotency-key-missing``."""
 
 
 async def respond_once(

@@ -7,7 +7,7 @@ because an editor, a disk or a master key failed; it says so, and a person must 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -73,6 +73,21 @@ class KeystoreFile:
             except (OSError, ValueError, CryptoError) as fault:
                 refused = refused or type(fault).__name__
         raise KeystoreUnreadable(f"keystore: {refused}")
+
+
+class ServingKeystore(KeystoreFile):
+    """The keystore of a process that asks a signer: private keys of its kinds must not be in it."""
+
+    def __init__(self, path: Path, master_file: Path, kinds: Collection[KeyKind]) -> None:
+        super().__init__(path, master_file)
+        self._kinds = frozenset(kinds)
+
+    def load(self) -> KeyRing:
+        """Read and open. Raises ``KeystoreUnreadable``, also for a ring that says too much."""
+        ring = super().load()
+        if any(key.kind in self._kinds and not key.is_public_half for key in ring.keys):
+            raise KeystoreUnreadable("keystore: private keys that only the signer may have")
+        return ring
 
 
 class LiveRing:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from crypto.errors import BadEncoding, BadKey, CryptoError
+from crypto.errors import BadKey, CryptoError
 from crypto.healthcode.rootfile import fingerprint
 from crypto.healthcode.trust import (
     TrustedKey,
@@ -24,7 +24,14 @@ from crypto.healthcode.trust import (
     trust_list_of,
     trusted_key,
 )
-from crypto.healthcode.trustfile import ROOTS_MAX, write_trust_file
+from crypto.healthcode.trustfile import (
+    ROOTS_MAX,
+    read_root,
+    read_roots,
+    split_trust_file,
+    write_roots,
+    write_trust_file,
+)
 from crypto.keyring import LISTED_KINDS, KeyRing
 from crypto.sm2 import PrivateKey, PublicKey
 from service.kernel.clock import CLOCKS_APART
@@ -146,7 +153,7 @@ def installed(
     that of every list ever installed, and it holds now.
     """
     try:
-        blob = signed_bytes(text)
+        _, blob = split_trust_file(text)
         trust = open_trust_list(blob, pins)
     except CryptoError as fault:
         raise CeremonyRefused(f"the trust list was refused: {fault}") from None
@@ -181,19 +188,19 @@ def unlisted(trust: TrustList, ring: KeyRing, now: datetime) -> list[str]:
 
 
 def read_pins(text: str) -> list[PublicKey]:
-    """The pinned roots, one compressed key in hexadecimal a line. Raises ``CeremonyRefused``."""
-    lines = text.split()
-    if not 1 <= len(lines) <= ROOTS_MAX:
-        raise CeremonyRefused(f"a roots file pins one to {ROOTS_MAX} roots")
-    return [read_pin(line) for line in lines]
+    """The pinned roots of a roots file. Raises ``CeremonyRefused``."""
+    try:
+        return read_roots(text)
+    except CryptoError as fault:
+        raise CeremonyRefused(str(fault)) from None
 
 
 def read_pin(text: str) -> PublicKey:
     """One root's public key. Raises ``CeremonyRefused``."""
     try:
-        return PublicKey.from_bytes(bytes.fromhex(text), allow_compressed=True)
-    except ValueError:
-        raise CeremonyRefused("a root is a compressed public key in hexadecimal") from None
+        return read_root(text)
+    except CryptoError as fault:
+        raise CeremonyRefused(str(fault)) from None
 
 
 def write_pins(pins: Sequence[PublicKey], present: Sequence[PublicKey], *, force: bool) -> str:
@@ -205,16 +212,7 @@ def write_pins(pins: Sequence[PublicKey], present: Sequence[PublicKey], *, force
         raise CeremonyRefused(f"one to {ROOTS_MAX} roots are pinned")
     if present and not force and not any(same(a, b) for a in pins for b in present):
         raise CeremonyRefused("none of the present roots would stay pinned: keep one, or --force")
-    return "".join(f"{pin.compressed().hex()}\n" for pin in pins)
-
-
-def signed_bytes(text: str) -> bytes:
-    """The signed list in a trust file, unverified. Raises ``BadEncoding``."""
-    try:
-        content = msgspec.json.decode(text, type=dict[str, object])
-        return bytes.fromhex(str(content["trust_list"]))
-    except (msgspec.MsgspecError, KeyError, ValueError):
-        raise BadEncoding("not a trust file") from None
+    return write_roots(pins)
 
 
 def same(one: PublicKey, other: PublicKey) -> bool:

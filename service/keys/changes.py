@@ -103,8 +103,16 @@ def _refuse_gap(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) ->
         )
 
 
-def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyRing:
+def rotate(
+    ring: KeyRing,
+    kind: KeyKind,
+    now: datetime,
+    start: datetime,
+    public_half: bytes | None = None,
+) -> KeyRing:
     """A new version in use from ``start`` for the life of its kind.
+
+    ``public_half`` (33 bytes): the key lies in a cipher card, and no private key is made here.
 
     Older versions stop protecting a minute after ``start``, and are accepted from then for as long
     as what they made may still count. Raises ``ChangeRefused`` for a kind that is never rotated,
@@ -129,7 +137,7 @@ def rotate(ring: KeyRing, kind: KeyKind, now: datetime, start: datetime) -> KeyR
     end = start + OVERLAP
     rotated = ring.rotated(kind, start, life=period.life, overlap=OVERLAP)
     return KeyRing(
-        _with_period(key)
+        _with_period(key if public_half is None else replace(key, material=public_half))
         if key.kind is kind and key.version > newest.version
         else _retired(key, end)
         if key.kind is kind and key.use_until == end

@@ -9,7 +9,6 @@ belong away from the machine, like the backups.
 import fcntl
 import itertools
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +20,8 @@ import msgspec
 from crypto import keystore
 from crypto.keyring import KeyRing
 from service.kernel.live_ring import KeystoreFile, KeystoreUnreadable
+from service.keys.private_files import blank, reseal, write_private
+from service.keys.serving_copy import ServingCopy
 
 LOCK_WITHIN_S = 10.0
 JOURNAL_MAX = 8 << 20
@@ -53,8 +54,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class KeystoreEditor:
     """Reads, changes and replaces one keystore."""
 
-    def __init__(self, file: KeystoreFile, *, lock_within_s: float = LOCK_WITHIN_S) -> None:
+    def __init__(
+        self,
+        file: KeystoreFile,
+        *,
+        serving: ServingCopy | None = None,
+        lock_within_s: float = LOCK_WITHIN_S,
+    ) -> None:
         self.file = file
+        self.serving = serving
         self._lock_within_s = lock_within_s
         self._lock_path = file.path.with_name(file.path.name + ".lock")
         self.journal_path = file.path.with_name(file.path.name + ".journal")
@@ -82,6 +90,7 @@ class KeystoreEditor:
             else:
                 keystore.create(self.file.path, ring, master)
             self._note(entries)
+            self._publish(ring)
 
     def _master(self) -> bytes:
         """The master key, made if there is none."""
@@ -124,6 +133,7 @@ class KeystoreEditor:
             self._note_begun(entries)
             keystore.replace(self.file.path, fresh, master)
             self._note(entries)
+            self._publish(fresh)
             return fresh
 
     def overwrite_and_change(
@@ -143,43 +153,18 @@ class KeystoreEditor:
             with self.file.path.open("r+b") as old:
                 keystore.replace(self.file.path, fresh, master)
                 self._note(entries)
-                size = os.fstat(old.fileno()).st_size
-                old.write(secrets.token_bytes(size))
-                old.flush()
-                os.fsync(old.fileno())
+                self._publish(fresh)
+                blank(old)
             return fresh
 
     def change_master(self, entry: Entry) -> None:
-        """Seal the ring under a fresh master key, in an order that a crash cannot break.
-
-        The new key stands beside the old one before anything is sealed under it, and readers try
-        both; the old key's bytes are overwritten at the end.
-        """
+        """Seal the ring under a fresh master key, and the serving copy under another."""
         with self._locked():
             ring, master = self.file.open()
-            fresh = keystore.new_master_key()
-            waiting = self.file.next_master_file
-            in_use = self.file.master_file
-            if waiting.exists():
-                self._settle(master)
-            write_private(waiting, fresh.hex().encode())
-            keystore.replace(self.file.path, ring, fresh)
-            with in_use.open("r+b") as old:
-                waiting.replace(in_use)
-                keystore.sync_folder(in_use.parent)
-                old.write(bytes(os.fstat(old.fileno()).st_size))
-                old.flush()
-                os.fsync(old.fileno())
+            reseal(self.file, ring, master)
+            if self.serving is not None:
+                self.serving.change_master(ring)
             self._note([entry])
-
-    def _settle(self, opens: bytes) -> None:
-        """End a change of master keys that a crash cut short: keep the key that opens the file."""
-        waiting = self.file.next_master_file
-        if waiting.read_bytes().strip() == opens.hex().encode():
-            waiting.replace(self.file.master_file)
-        else:
-            waiting.unlink()
-        keystore.sync_folder(waiting.parent)
 
     def journal(self, copy: Path | None = None) -> list[Entry]:
         """Everything that was noted, oldest first; a line that is not ours is passed over.
@@ -196,6 +181,15 @@ class KeystoreEditor:
             except msgspec.MsgspecError:
                 continue
         return found
+
+    def publish(self) -> None:
+        """Write the serving copy anew from the keystore."""
+        with self._locked():
+            self._publish(self.file.load())
+
+    def _publish(self, ring: KeyRing) -> None:
+        if self.serving is not None:
+            self.serving.put(ring)
 
     def note(self, entry: Entry) -> None:
         """Write a line of something that changed no key, such as a backup."""
@@ -256,20 +250,3 @@ def one_editor(lock: Path, within_s: float = LOCK_WITHIN_S) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """A new durable file for its owner alone, whole or not at all. Raises ``FileExistsError``."""
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(beside, path)
-    except FileExistsError:
-        raise FileExistsError(f"{path} is there already and is never written over") from None
-    finally:
-        beside.unlink()
-    keystore.sync_folder(path.parent)

@@ -19,7 +19,7 @@ from crypto.sm2 import PublicKey
 from service.kernel.live_ring import KeystoreFile
 from service.keys import ceremony
 from service.keys.ceremony import CeremonyRefused
-from service.keys.keystore_editing import write_private
+from service.keys.private_files import write_private
 from service.keys.trust_files import TrustFiles, read_text
 
 WORD = "sign"

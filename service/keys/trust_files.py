@@ -14,11 +14,17 @@ from pathlib import Path
 
 from crypto.errors import CryptoError
 from crypto.healthcode.trust import open_trust_list
-from crypto.healthcode.trustfile import ROOTS_MAX, read_trust_file, write_trust_file
+from crypto.healthcode.trustfile import (
+    ROOTS_MAX,
+    read_trust_file,
+    split_trust_file,
+    write_trust_file,
+)
 from crypto.sm2 import PublicKey
 from service.keys import ceremony
 from service.keys.ceremony import CeremonyRefused
-from service.keys.keystore_editing import LOCK_WITHIN_S, one_editor, write_private
+from service.keys.keystore_editing import LOCK_WITHIN_S, one_editor
+from service.keys.private_files import write_private
 
 FILE_MAX = 4 << 20
 
@@ -48,7 +54,7 @@ class TrustFiles:
         """The signed list in place if one of ``pins`` signed it."""
         try:
             text = self.present()
-            blob = None if text is None else ceremony.signed_bytes(text)
+            blob = None if text is None else split_trust_file(text)[1]
             if blob is not None:
                 open_trust_list(blob, pins)
         except (CryptoError, CeremonyRefused):

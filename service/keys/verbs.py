@@ -1,7 +1,7 @@
 """What the verbs of ``yimatong keys`` do with the ring. Each gives the lines to say."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +10,20 @@ import msgspec
 from crypto import keybackup
 from crypto.keyring import ACCEPTED_EARLY, SIGNING_KINDS, Key, KeyKind, KeyRing
 from crypto.passphrase import LOG2_N
-from crypto.sm2 import PrivateKey
+from crypto.signer import public_key_of
+from crypto.sm2 import PublicKey
 from service.kernel.clock import CLOCKS_APART
 from service.keys import changes
-from service.keys.changes import ChangeRefused, Known
-from service.keys.keystore_editing import Entry, KeystoreEditor, write_private
+from service.keys.changes import ChangeRefused
+from service.keys.journal import (
+    is_newly_cut,
+    known,
+    minute,
+    refuse_without_journal,
+    stopped,
+)
+from service.keys.keystore_editing import Entry, KeystoreEditor
+from service.keys.private_files import write_private
 from service.keys.schedule import FIXED, IN_ROWS, PERIODS, is_listed
 
 Needed = Callable[[KeyKind, int], dict[str, int]]
@@ -46,12 +55,12 @@ def list_keys(desk: Desk) -> list[str]:
     lines = []
     for key, row in zip(ring.keys, rows, strict=True):
         text = f"{key.kind:<22} {key.version:>3}  {row['state']:<10} "
-        text += f"from {_minute(key.use_from)} until {_minute(key.use_until)}  accepted "
-        text += "until destroyed" if key.accept_until is None else _minute(key.accept_until)
+        text += f"from {minute(key.use_from)} until {minute(key.use_until)}  accepted "
+        text += "until destroyed" if key.accept_until is None else minute(key.accept_until)
         if key.code_key_id is not None:
             text += f"  id {key.code_key_id:04x}"
         if key.cut_off is not None:
-            text += f"  void before {_minute(key.cut_off)}"
+            text += f"  void before {minute(key.cut_off)}"
         if "rows" in row:
             text += f"  rows {row['rows']}"
         lines.append(text)
@@ -70,7 +79,7 @@ def _row_of(desk: Desk, ring: KeyRing, key: Key) -> dict[str, object]:
         "cut_off": key.cut_off,
     }
     if key.kind in SIGNING_KINDS:
-        row["public"] = PrivateKey.from_bytes(key.material).public.compressed().hex()
+        row["public"] = public_key_of(key).compressed().hex()
     if desk.arguments.rows and key.kind in IN_ROWS:
         row["rows"] = sum(desk.needed(key.kind, key.version).values())
     return row
@@ -97,7 +106,7 @@ def rotate(desk: Desk) -> list[str]:
         # Asked of the ring under the lock: another who rotates what is due leaves nothing to do.
         wanted[:] = changes.due(before, desk.now) if arguments.due else [_asked(desk)]
         for kind, start in wanted:
-            before = changes.rotate(before, kind, desk.now, start)
+            before = changes.rotate(before, kind, desk.now, start, _in_card(arguments))
         return before
 
     ring = desk.editor.change(
@@ -114,6 +123,16 @@ def rotate(desk: Desk) -> list[str]:
     if any(kind is KeyKind.TRANSPORT for kind, _ in wanted):
         lines.append("hospitals' systems must ask for platform-keys before that")
     return [*lines, "the last backup lacks the new keys: keys backup"]
+
+
+def _in_card(arguments: argparse.Namespace) -> bytes | None:
+    """The public half of a card's key. Raises ``BadKey``, ``ChangeRefused``."""
+    if arguments.public is None:
+        return None
+    if arguments.due or KeyKind(arguments.kind) not in SIGNING_KINDS:
+        raise ChangeRefused("--public names the key of one kind that signs")
+    public = PublicKey.from_bytes(bytes.fromhex(arguments.public), allow_compressed=True)
+    return public.compressed()
 
 
 def _asked(desk: Desk) -> tuple[KeyKind, datetime]:
@@ -202,7 +221,7 @@ def destroy(desk: Desk) -> list[str]:
     )
     lines = [f"{kind} {version} is destroyed; running processes forget it within 2 s"]
     if (at := _last_backup(desk)) is not None:
-        lines.append(f"backups hold it still, the last of {_minute(at)}: destroy those, back up")
+        lines.append(f"backups hold it still, the last of {minute(at)}: destroy those, back up")
     return [*lines, "then change the master key: keys change-master; and start processes again"]
 
 
@@ -259,38 +278,23 @@ def restore(desk: Desk) -> list[str]:
     blob = Path(arguments.file).read_bytes()
     kept = keybackup.open_backup(blob, desk.passphrase("backup", False))
     journal = editor.journal(Path(arguments.journal) if arguments.journal else None)
-    known = _known(journal)
-    ring = changes.after_restore(kept, desk.now, known, epochs_kept=arguments.database_intact)
+    told = known(journal)
+    if not arguments.without_journal:
+        refuse_without_journal(kept, journal, told)
+    ring = changes.after_restore(kept, desk.now, told, epochs_kept=arguments.database_intact)
     entries = [Entry(at=desk.now, action="restore")]
     if arguments.journal:
         entries = [*journal, *entries]
     had = {(key.kind, key.version) for key in kept.keys}
     entries += [_made_entry(desk, key) for key in ring.keys if (key.kind, key.version) not in had]
-    entries += [_cut_entry(desk, key) for key in ring.keys if _is_newly_cut(key, known)]
+    entries += [_cut_entry(desk, key) for key in ring.keys if is_newly_cut(key, told)]
     editor.put_back(ring, entries, replace=arguments.replace)
-    lines = [f"{len(ring.keys)} keys are back in {editor.file.path}", *_stopped(kept, ring)]
+    lines = [f"{len(ring.keys)} keys are back in {editor.file.path}", *stopped(kept, ring)]
     if arguments.database_intact:
         lines.append("codes issued before stay good: the database was said to be intact")
     else:
         lines.append("every code issued before now is void: phones renew, print again")
     return [*lines, *_tell_readers(KeyKind.ISSUER_BOUND), "start all processes again"]
-
-
-def _stopped(kept: KeyRing, ring: KeyRing) -> list[str]:
-    """What the backup did not know to be closed or cut off, in words."""
-    before = {(key.kind, key.version): key for key in kept.keys}
-    lines = []
-    for key in ring.keys:
-        was = before.get((key.kind, key.version), key)
-        if key.use_until != was.use_until:
-            lines.append(f"{key.kind} {key.version} protects nothing from {_minute(key.use_until)}")
-        if key.cut_off is not None and key.cut_off != was.cut_off:
-            lines.append(f"{key.kind} {key.version} is cut off: void before {_minute(key.cut_off)}")
-    return lines
-
-
-def _is_newly_cut(key: Key, known: Known) -> bool:
-    return key.cut_off is not None and key.cut_off != known.cut_off.get((key.kind, key.version))
 
 
 def _cut_entry(desk: Desk, key: Key) -> Entry:
@@ -303,31 +307,12 @@ def _cut_entry(desk: Desk, key: Key) -> Entry:
     )
 
 
-def _instants(journal: Sequence[Entry], action: str) -> dict[tuple[str, int], list[datetime]]:
-    """When versions were stopped by that action; a line without its instant counts as of then."""
-    found: dict[tuple[str, int], list[datetime]] = {}
-    for entry in journal:
-        if entry.action == action and entry.kind is not None and entry.version is not None:
-            found.setdefault((entry.kind, entry.version), []).append(entry.instant or entry.at)
-    return found
-
-
-def _known(journal: Sequence[Entry]) -> Known:
-    newest: dict[str, int] = {}
-    for entry in journal:
-        if entry.kind is not None and entry.version is not None:
-            newest[entry.kind] = max(newest.get(entry.kind, 1), entry.version)
-    return Known(
-        destroyed=frozenset(
-            (entry.kind, entry.version)
-            for entry in journal
-            if entry.action == "destroy" and entry.kind is not None and entry.version is not None
-        ),
-        closed={of: min(times) for of, times in _instants(journal, "close").items()},
-        cut_off={of: max(times) for of, times in _instants(journal, "cut-off").items()},
-        newest=newest,
-        code_key_id=max((entry.code_key_id or 0 for entry in journal), default=0),
-    )
+def write_serving(desk: Desk) -> list[str]:
+    """The serving keystore anew; every other verb that changes keys writes it by itself."""
+    if desk.editor.serving is None:
+        raise ChangeRefused("no signer is named: every process reads the keystore itself")
+    desk.editor.publish()
+    return [f"the ring without the signer's private keys is in {desk.editor.serving.file.path}"]
 
 
 def change_master(desk: Desk) -> list[str]:
@@ -349,11 +334,21 @@ def check(desk: Desk) -> list[str]:
     backed_up = _last_backup(desk)
     if made and (backed_up is None or backed_up < max(made)):
         found.append("the newest keys, closings and cut-offs are in no backup")
+    if _is_older_than(ring, desk):
+        found.append(
+            "the keystore does not know what its journal says was closed, cut off or destroyed: an "
+            "older file was put there by hand; put the newest backup back with keys restore"
+        )
+    serving = desk.editor.serving
+    if serving is not None and not serving.is_of(ring):
+        found.append("the serving keystore is not this ring's: keys write-serving")
     return found
 
 
-def _minute(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%MZ")
+def _is_older_than(ring: KeyRing, desk: Desk) -> bool:
+    """Whether the journal stops what the ring has open; its numbers do not count here."""
+    told = msgspec.structs.replace(known(desk.editor.journal()), newest={})
+    return changes.after_restore(ring, desk.now, told, epochs_kept=True).keys != ring.keys
 
 
 VERBS: Mapping[str, Callable[[Desk], list[str]]] = {
@@ -365,6 +360,7 @@ VERBS: Mapping[str, Callable[[Desk], list[str]]] = {
     "destroy": destroy,
     "backup": backup,
     "restore": restore,
+    "write-serving": write_serving,
     "change-master": change_master,
 }
 """By their words on the command line."""

@@ -7,7 +7,7 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
 from service.ledger import rules, store
-from service.ledger.model import PATIENT, NewPosting, Posting
+from service.ledger.model import NewPosting, Posting
 
 
 async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
@@ -56,11 +56,3 @@ async def balances(ctx: Context, record_id: int, settlement_id: int) -> dict[str
     """Debits less credits in fen for each account that a settlement touched."""
     async with connection(ctx.pool) as conn:
         return rules.sum_accounts(await list_postings(conn, ctx, record_id, settlement_id))
-
-
-async def check_balanced(
-    conn: Connection, ctx: Context, record_id: int, settlement_id: int
-) -> bool:
-    """Whether the patient's account of a settlement stands at zero, as it must at its end."""
-    sums = rules.sum_accounts(await list_postings(conn, ctx, record_id, settlement_id))
-    return sums.get(PATIENT, 0) == 0

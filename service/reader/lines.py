@@ -7,6 +7,9 @@ from datetime import datetime
 import msgspec
 
 from crypto.healthcode.describe import describe_verdict
+from crypto.healthcode.layout import Purpose
+from crypto.healthcode.offer import SignedOffer
+from crypto.healthcode.refusal import OfferRefused
 from crypto.healthcode.revocation_set import RevocationSet
 from crypto.healthcode.trust import TrustList
 from crypto.healthcode.verify import CodeVerifier, Reader
@@ -61,22 +64,32 @@ class Judgement:
 
     trust: TrustList
     revoked: RevocationSet | None
-    reader: Reader
+    purpose: Purpose
     at: datetime | None
+    offer: SignedOffer | None = None
+    """The open one: then only codes bound to it hold."""
 
 
 def judge_blocks(judgement: Judgement, clock: Callable[[], datetime]) -> Callable[[bytes], bytes]:
     """A function from a block of lines to a block of JSON verdicts, one a line in their order."""
-    verifier = CodeVerifier(judgement.trust)
-    encode = msgspec.json.Encoder().encode
-    reader, at, revoked = judgement.reader, judgement.at, judgement.revoked
+    verifier, encode = CodeVerifier(judgement.trust), msgspec.json.Encoder().encode
+    at, revoked, offer = judgement.at, judgement.revoked, judgement.offer
+    reader = Reader(
+        wanted=judgement.purpose,
+        context=None if offer is None else offer.offer.context(),
+        context_required=offer is not None,
+    )
+
+    def verdict(line: str) -> bytes:
+        now = at or clock()
+        if offer is not None:
+            try:
+                offer.check_open(now)
+            except OfferRefused as refused:
+                return encode({"valid": False, "error": refused.refusal.value})
+        return encode(describe_verdict(verifier.verify(line, reader, now, revoked)))
 
     def judge(block: bytes) -> bytes:
-        verdicts = [
-            encode(describe_verdict(verifier.verify(line, reader, at or clock(), revoked)))
-            for line in lines_of(block)
-        ]
-        verdicts.append(b"")
-        return b"\n".join(verdicts)
+        return b"\n".join([*map(verdict, lines_of(block)), b""])
 
     return judge

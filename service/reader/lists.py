@@ -1,7 +1,8 @@
 """The lists a reader judges by: opened from files, never rolled back, the last good one kept.
 
 A file that is broken, foreign or older than what was held is refused with its word; the list held
-before stays in force and its age is said. With a state folder that holds through a restart.
+before stays in force and its age is said. With a state folder that holds through a restart. A list
+whose key a newer trust list stops is no longer in force, be it the one that is held.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -27,6 +28,7 @@ from service.reader.files import read_bounded, write_durably
 
 TRUST_FILE_MAX = 3 << 20
 FILES_MAX = 1024
+_STOPPED = frozenset({ListRefusal.KEY_CLOSED, ListRefusal.KEY_UNKNOWN, ListRefusal.KEY_NOT_FOR_USE})
 _NEWEST, _TRUST, _REVOKED = "newest.json", "trust.json", "revoked-"
 
 Place = tuple[int, int]
@@ -128,7 +130,7 @@ class ListKeeper:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._newest = _read_newest(state / _NEWEST)
+        self._newest = read_newest(state / _NEWEST)
         self._held: HeldLists | None = None
 
     def refresh(self, trust_file: Path, revoked_files: Iterable[Path], now: datetime) -> HeldLists:
@@ -149,7 +151,7 @@ class ListKeeper:
         ours = {str(path) for path in kept}
         refused = opened.faults | self._rolled_back(opened, ours)
         faults |= {Path(name).name: word for name, word in refused.items() if name not in ours}
-        revoked = self._keep(opened, blobs, kept)
+        revoked = self._keep(opened, blobs, kept, _void_places(kept, opened.faults))
         self._held = HeldLists(trust=trust, revoked=revoked, faults=faults)
         return self._held
 
@@ -189,9 +191,11 @@ class ListKeeper:
         opened: OpenedRevocations,
         blobs: Mapping[str, bytes],
         kept: Collection[Path],
+        void: Collection[Place],
     ) -> RevocationSet:
         """Copies first, then the numbers, then the old copies go: a crash leaves a good state."""
         before = {} if self._held is None else _by_place(self._held.revoked)
+        before = {place: listed for place, listed in before.items() if place not in void}
         wanted: set[Path] = set()
         for place, (listed, names) in opened.found.items():
             for at, name in enumerate(names):
@@ -216,6 +220,21 @@ def _by_place(revoked: RevocationSet) -> dict[Place, RevocationList]:
     return {_place(listed): listed for listed in revoked.lists}
 
 
+def _void_places(kept: Collection[Path], faults: Mapping[str, str]) -> set[Place]:
+    """Where the last copy that was kept is by a key that the trust list has stopped since."""
+    last: dict[Place, Path] = {}
+    for path in sorted(kept, key=_order):
+        place = _place_of(path.name)
+        if place is not None:
+            last[place] = path
+    return {place for place, path in last.items() if faults.get(str(path)) in _STOPPED}
+
+
+def _order(kept: Path) -> tuple[int, str]:
+    number = kept.name.split("-")[-2:][0]
+    return int(number) if number.isdecimal() else 0, kept.name
+
+
 def _place_of(name: str) -> Place | None:
     parts = name.removeprefix(_REVOKED).split("-")
     if len(parts) != 4 or not (parts[0].isdecimal() and parts[1].isdecimal()):
@@ -223,8 +242,9 @@ def _place_of(name: str) -> Place | None:
     return int(parts[0]), int(parts[1])
 
 
-def _read_newest(path: Path) -> Newest:
-    """``ValueError`` for a spoilt file: a reader that forgot its numbers could be rolled back."""
+def read_newest(path: Path) -> Newest:
+    """What was kept. ``ValueError`` for a spoilt file: a reader that forgot its numbers could be
+    rolled back."""
     try:
         return msgspec.json.decode(read_bounded(path, 1 << 20), type=Newest)
     except FileNotFoundError:

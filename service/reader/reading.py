@@ -6,9 +6,9 @@ then the map, then the answer. Nothing is written before both signatures hold.
 
 import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ from crypto.errors import BadEncoding
 from crypto.healthcode import text as code_text
 from crypto.healthcode.describe import describe_verdict
 from crypto.healthcode.layout import Purpose, code_id_in, parse
-from crypto.healthcode.offer import open_offer
+from crypto.healthcode.offer import SignedOffer, open_offer
 from crypto.healthcode.refusal import OfferRefused, Refusal
 from crypto.healthcode.verify import CodeVerifier, Reader, Verdict
 from service.reader.answers import Answers
@@ -29,6 +29,7 @@ from service.reader.shown_log import Damage, HandIn, ShownLog
 
 REPEATED_WITHIN_S = 600
 """After a restart, answers no older than this are given again."""
+JUDGED_EVERY = timedelta(minutes=1)
 _PLAIN = {purpose: Reader(wanted=purpose) for purpose in Purpose}
 
 
@@ -75,8 +76,9 @@ class FolderReader:
 
     ``repairs``: texts come from scanner guns and are repaired first. ``trust_file`` and
     ``revoked_files`` are only read; everything written is under ``state``, which one reader owns
-    at a time. Raises ``OSError``, ``CryptoError`` or ``ValueError`` when
-    there is nothing to judge by.
+    at a time. ``tills``: who asks (``Question.reader``) to the terminal (8 bytes) whose offers are
+    his own; None: whoever asks answers for the offer. Raises ``OSError``, ``CryptoError`` or
+    ``ValueError`` when there is nothing to judge by.
     """
 
     def __init__(
@@ -88,10 +90,12 @@ class FolderReader:
         now: datetime,
         codes_max: int = 1_000_000,
         repairs: bool = True,
+        tills: Mapping[str, bytes] | None = None,
     ) -> None:
         self._trust_file = trust_file
         self._revoked_files = revoked_files
         self._repairs = repairs
+        self._tills = tills
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock_state(state)
         self._keeper = ListKeeper(state)
@@ -101,7 +105,7 @@ class FolderReader:
         self._log = ShownLog(state)
         second = int(now.timestamp())
         self._damage: Damage = self._log.open(lambda line: self._recall(line, second))
-        self._stamps = self._look()
+        self._stamps, self._judged_at = self._look(), now
         self._lists: HeldLists = self._keeper.refresh(trust_file, revoked_files(), now)
         self._verifier = CodeVerifier(self._lists.trust)
 
@@ -122,15 +126,24 @@ class FolderReader:
         self._log.confirm(taken, int(now.timestamp()))
 
     def refresh(self, now: datetime) -> None:
-        """Take newer lists if the files changed. Cheap when they did not."""
+        """Take newer lists if the files changed. Cheap when they did not.
+
+        While one is refused they are judged anew every minute all the same: what was refused for
+        the clock's sake may hold now.
+        """
         stamps = self._look()
-        if stamps == self._stamps:
+        is_settled = not self._lists.faults or abs(now - self._judged_at) < JUDGED_EVERY
+        if stamps == self._stamps and is_settled:
             return
         before = self._lists.trust
         self._lists = self._keeper.refresh(self._trust_file, self._revoked_files(), now)
-        self._stamps = stamps
+        self._stamps, self._judged_at = stamps, now
         if self._lists.trust != before:
             self._verifier = CodeVerifier(self._lists.trust)
+
+    def open_offer(self, text: str, now: datetime) -> SignedOffer:
+        """An offer by the trust list in force. ``OfferRefused``."""
+        return open_offer(text, self._lists.trust, now)
 
     def answer(self, question: Question, now: datetime) -> bytes:
         """The verdict as JSON. ``RequestIdReused``; ``OSError`` when the log takes nothing."""
@@ -185,8 +198,11 @@ class FolderReader:
     def _wanted(self, question: Question, now: datetime) -> Reader:
         if not question.offer:
             return _PLAIN[question.purpose]
-        offer = open_offer(question.offer, self._lists.trust, now).offer
-        return replace(_PLAIN[question.purpose], context=offer.context(), context_required=True)
+        opened = open_offer(question.offer, self._lists.trust, now)
+        own = None if self._tills is None else self._tills.get(question.reader, b"")
+        opened.check_place(question.purpose, own)
+        context = opened.offer.context()
+        return replace(_PLAIN[question.purpose], context=context, context_required=True)
 
     def _recall(self, line: ShownLine, now: int) -> None:
         """Fill the map and the answers from the log at the start."""

@@ -5,6 +5,7 @@ lead to another person: what comes out is one code that stood in the text whole,
 the verifier refuses, and the signatures cover every letter. One pass, no patterns, bounded.
 """
 
+from enum import StrEnum
 from urllib.parse import unquote
 
 from crypto.healthcode import text as code_text
@@ -14,6 +15,18 @@ RAW_MAX = 1280
 """Letters typed as four digits each make a bound code 1,180 long."""
 NOISE_MAX = 16
 """So many letters typed before or behind a code are cut off; more of them, and we do not guess."""
+
+
+class Damage(StrEnum):
+    """What was undone, in words for a person."""
+
+    URL_ESCAPES = "URL escapes"
+    BLANKS = "blanks, line ends or control characters"
+    FORMS = "small or full-width letters, or an input method's signs"
+    NUMBERS = "letters typed as decimal numbers"
+    LETTERS_BEFORE = "letters typed before the code"
+    LETTERS_BEHIND = "letters typed behind the code"
+    TWICE = "the same code twice"
 
 
 def _fold_table() -> dict[int, str | None]:
@@ -51,24 +64,48 @@ def repair(text: str) -> str | None:
     decimal numbers, up to 16 letters typed before or behind, the same code twice. Two different
     codes in one text stay together, which the verifier refuses: nobody knows whose was meant.
     """
+    return examine(text)[0]
+
+
+def examine(text: str) -> tuple[str | None, list[Damage]]:
+    """What ``repair`` gives, and what it had to undo."""
     if len(text) > RAW_MAX:
-        return None
+        return None, []
     if _MARKS.get(text[:7]) == len(text) and _is_clean(text):
-        return text
-    for _ in range(2):
-        if "%" in text:
-            text = unquote(text, errors="replace")
-    folded = text.translate(_FOLD)
-    if folded.isascii() and folded.isdecimal():
-        folded = _from_numbers(folded)
+        return text, []
+    folded, damages = fold(text)
     at = _first_mark(folded)
     if at is None:
-        return folded if folded.startswith(code_text.PREFIX) else None
+        return (folded, damages) if folded.startswith(code_text.PREFIX) else (None, [])
+    if at:
+        damages.append(Damage.LETTERS_BEFORE)
     size = _MARKS[folded[at : at + 7]]
     code, rest = folded[at : at + size], folded[at + size :]
-    if code_text.PREFIX in rest:
-        return folded[at:] if rest.replace(code, "") else code
-    return code if len(rest) <= NOISE_MAX else folded[at:]
+    is_twice = code_text.PREFIX in rest and not rest.replace(code, "")
+    if rest and not is_twice and (code_text.PREFIX in rest or len(rest) > NOISE_MAX):
+        return folded[at:], damages
+    if rest:
+        damages.append(Damage.TWICE if is_twice else Damage.LETTERS_BEHIND)
+    return code, damages
+
+
+def fold(text: str) -> tuple[str, list[Damage]]:
+    """The letters that were meant, wherever in the text, and what was undone to get at them."""
+    damages = []
+    for _ in range(2):
+        if "%" in text and (plain := unquote(text, errors="replace")) != text:
+            text, damages = plain, [Damage.URL_ESCAPES]
+    folded = text.translate(_FOLD)
+    if len(folded) != len(text):
+        damages.append(Damage.BLANKS)
+    if any(_FOLD.get(ord(letter)) for letter in text):
+        damages.append(Damage.FORMS)
+    if folded.isascii() and folded.isdecimal():
+        typed = _from_numbers(folded)
+        if typed != folded:
+            damages.append(Damage.NUMBERS)
+        folded = typed
+    return folded, damages
 
 
 def _is_clean(text: str) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from service.cli import complain, say
 from service.kernel.clock import SystemClock
 from service.sandbox.hospital import DemoHospital, read_demo
+from service.sandbox.own_phone import OwnPhone
 from service.sandbox.speaker import Speaker, StepWrong, as_hospital, as_terminal, until
 from service.settings import Settings
 
@@ -23,6 +24,8 @@ LINES = (
     ("3", "TESTMED000002", "测试胶囊（乙类）", 20_000, 36_800_000, 7_360),
 )
 TOTAL_FEN = 13_610
+_FAULTS = (OSError, ValueError, msgspec.DecodeError)
+"""An answer, a list or a code that is not one."""
 
 
 def invented_number() -> str:
@@ -269,6 +272,7 @@ async def run_demo(settings: Settings, *, base_url: str | None, as_json: bool) -
         httpx.AsyncClient(base_url=settings.twin_url or "", timeout=15.0, trust_env=False) as twins,
     ):
         journey = Journey(client, twins, hospital)
+        phone = OwnPhone(client, settings.trust_roots)
         steps: list[tuple[str, Callable[[], Awaitable[str]]]] = [
             ("system ready", journey.ready),
             ("person invented", journey.born),
@@ -282,6 +286,9 @@ async def run_demo(settings: Settings, *, base_url: str | None, as_json: bool) -
             ("insurance settled", journey.settled),
             ("hospital posted", journey.posted),
             ("receipt is there", journey.receipt),
+            ("phone enrolled a key of its own", lambda: phone.enrol(journey.resident)),
+            ("kiosk resolved the phone's own code", lambda: phone.show(journey.kiosk)),
+            ("the same code verified offline", phone.verify_offline),
         ]
         for name, step in steps:
             if not await _tell(name, step, as_json=as_json):
@@ -296,7 +303,7 @@ async def _tell(name: str, step: Callable[[], Awaitable[str]], *, as_json: bool)
     try:
         seen = await step()
         passed = True
-    except (StepWrong, httpx.HTTPError, KeyError, msgspec.DecodeError) as fault:
+    except (StepWrong, httpx.HTTPError, KeyError, *_FAULTS) as fault:
         seen, passed = f"{type(fault).__name__}: {fault}", False
     took_ms = round((time.monotonic() - begun) * 1000)
     if as_json:

@@ -74,13 +74,6 @@ select record_id, call_id, settlement_id, kind, message_no, called_at, outcome, 
 from insurance_call
 where record_id = $1 and settlement_id = $2 and outcome is null
 """
-LIST_CALLS = """
-select record_id, call_id, settlement_id, kind, message_no, called_at, outcome, undone_by, evidence
-from insurance_call
-where record_id = $1 and settlement_id = $2
-order by called_at, message_no
-limit $3
-"""
 FINISH_CALL = """
 update insurance_call
 set outcome = $3, evidence = $4
@@ -261,13 +254,6 @@ async def find_open_call(
 ) -> InsuranceCall | None:
     """The call whose outcome is not recorded."""
     return await find_row(conn, InsuranceCall, FIND_OPEN_CALL, record_id, settlement_id)
-
-
-async def list_calls(
-    conn: Connection, record_id: int, settlement_id: int, limit: int
-) -> list[InsuranceCall]:
-    """In the order in which they were made."""
-    return await list_rows(conn, InsuranceCall, LIST_CALLS, record_id, settlement_id, limit)
 
 
 async def finish_call(

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from crypto.errors import CryptoError
 from crypto.keyring import KeyKind
-from crypto.signer import RingSigner, SM2Signer, UnknownKey
+from crypto.signer import DividedSigner, RingSigner, SignerUnavailable, SM2Signer, UnknownKey
 from service.kernel.clock import SystemClock
 from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport
 from service.kernel.logs import get_logger
 from service.kernel.metrics import Metrics
+from service.signer.sdf import SdfCard, SdfSigner
 from service.signer.wire import Answer, BadFrame, Op, Question, Status, read_frame
 
 CONNECTIONS_MAX = 128
@@ -41,8 +42,9 @@ class SignerServer:
     async def serve(self, path: Path, stop: asyncio.Event) -> None:
         """Listen at ``path`` until ``stop``. Raises ``SocketTaken``."""
         _clear(path)
-        # The mask makes the socket private from its first moment.
-        before = os.umask(0o177)
+        # The mask makes the socket private from its first moment. Where others may ask, the kernel
+        # alone says who they are.
+        before = os.umask(0o177 if self._users == {os.geteuid()} else 0o111)
         try:
             server = await asyncio.start_unix_server(self._connected, path)
         finally:
@@ -93,27 +95,41 @@ class SignerServer:
                 content = (await self._signer.public_key(asked.name)).to_bytes()
         except UnknownKey:
             return Answer(status=Status.UNKNOWN_KEY, id=asked.id)
-        except CryptoError as fault:
+        except (CryptoError, SignerUnavailable) as fault:
             _log.error("signer.failed", fault=fault)
             return Answer(status=Status.FAILED, id=asked.id)
         return Answer(status=Status.DONE, id=asked.id, content=content)
 
 
 async def run_signer(
-    keystore: KeystoreFile, path: Path, kinds: Collection[KeyKind], stop: asyncio.Event
+    keystore: KeystoreFile,
+    path: Path,
+    kinds: Collection[KeyKind],
+    users: Collection[int],
+    stop: asyncio.Event,
+    card: SdfCard | None = None,
 ) -> None:
     """Serve the keys of these kinds from a keystore file, which is followed as it changes.
 
-    Raises ``KeystoreUnreadable``, ``SocketTaken``, and ``BadKey`` for a kind that does not sign.
+    ``users`` may ask beside the user of this process. Keys of which the keystore has only the
+    public half are the card's. Raises ``KeystoreUnreadable``, ``SocketTaken``,
+    ``SignerUnavailable`` for a card that does not open, and ``BadKey`` for a kind that does not
+    sign.
     """
     ring, clock = LiveRing.following(keystore), SystemClock()
-    server = SignerServer(RingSigner(ring, clock.now, kinds), {os.geteuid()})
+    signer: SM2Signer = RingSigner(ring, clock.now, kinds)
+    sdf = None if card is None else SdfSigner(card)
+    if sdf is not None:
+        signer = DividedSigner(ring, clock.now, signer, sdf, kinds)
+    server = SignerServer(signer, {os.geteuid(), *users})
     following = asyncio.create_task(ring.follow(stop, RingReport(Metrics(), clock)))
     try:
         await server.serve(path, stop)
     finally:
         stop.set()
         await following
+        if sdf is not None:
+            sdf.close()
 
 
 def _clear(path: Path) -> None:

@@ -65,7 +65,11 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
     """Routes ``/``, ``/kiosk``, ``/worker.js``, ``/static/{version}/…``, ``/v1/page-config``."""
     known = load_assets() if assets is None else assets
     safe, policy = _safe_headers(), "Content-Security-Policy"
-    resident_headers = {**safe, policy: content_policy(settings, worker=True)}
+    # The resident's page alone may look through a camera: for a till's symbol, when asked to.
+    resident_headers = {
+        **_safe_headers(camera="self"),
+        policy: content_policy(settings, worker=True),
+    }
     kiosk_headers = {**safe, policy: content_policy(settings)}
 
     @get("/", include_in_schema=False)
@@ -109,13 +113,14 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
     )
 
 
-def _safe_headers() -> dict[str, str]:
+def _safe_headers(camera: str = "") -> dict[str, str]:
+    withheld = "microphone=(), geolocation=(), payment=(), usb=()"
     return {
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+        "Permissions-Policy": f"camera=({camera}), {withheld}",
     }
 
 

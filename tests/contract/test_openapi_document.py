@@ -26,3 +26,17 @@ def test_signed_and_personal_operations_say_how_a_caller_is_proved() -> None:
     for path, operations in paths.items():
         if path.startswith(("/v1/me", "/v1/institution", "/v1/terminal/")):
             assert all("security" in operation for operation in operations.values()), path
+
+
+def test_the_key_of_a_request_is_required_wherever_it_is_named() -> None:
+    paths = yaml.safe_load(COMMITTED.read_text("utf-8"))["paths"]
+    named = [
+        parameter
+        for operations in paths.values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] == "Idempotency-Key"
+    ]
+    assert len(named) >= 10
+    assert all(parameter["required"] is True for parameter in named)
+    assert all(parameter["schema"]["type"] == "string" for parameter in named)

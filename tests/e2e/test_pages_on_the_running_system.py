@@ -4,23 +4,27 @@ Everything is the product's own: processes, PostgreSQL, twins over HTTP. The cod
 phone's screen to the kiosk through a decoder that is not ours.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from crypto.healthcode import text as code_text
-from crypto.healthcode.layout import BoundCode, OnceCode, parse
+from crypto.healthcode.layout import BoundCode, OnceCode, Purpose, parse
 from crypto.healthcode.trustfile import read_trust_file
 from crypto.healthcode.verify import CodeVerifier, Reader
+from crypto.sm3 import sm3
 from service.web.assets import HOLDER, load_assets
 from tests.e2e.conftest import NewPage
-from tests.support.page_steps import choose_payment, enter, fen_of, scan, symbol_on
+from tests.support.page_steps import UNREACHED, choose_payment, enter, fen_of, scan, symbol_on
 from tests.support.running import RunningSystem, running_system
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -28,6 +32,7 @@ KIOSK: ViewportSize = {"width": 1080, "height": 1920}
 NAME, NUMBER, PERSON_NO = "测试乙", "990001195502020027", "990000000000000000001002"
 EMPLOYEE = ("测试甲", "990001198001010019")
 OTHER_EMPLOYEE = ("测试丙", "990001199203030039")
+CIVIL_SERVANT = ("测试戊", "990001197005050056")
 SLOW_MS = 60_000
 
 pytestmark = pytest.mark.timeout(300)
@@ -139,9 +144,11 @@ def test_from_the_phone_to_the_receipt_at_the_kiosk(
     keep_picture(kiosk, "kiosk-receipt.png")
 
 
-def kiosk_page(new_page: NewPage, system: RunningSystem, kept: dict[str, str]) -> Page:
+def kiosk_page(
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str], quiet: tuple[str, ...] = ()
+) -> Page:
     """A kiosk at its first screen, from the address that ``yimatong run`` prints."""
-    page = new_page(1280, 800, scale=1)
+    page = new_page(1280, 800, scale=1, quiet=quiet)
     page.set_default_timeout(SLOW_MS)
     if kept:
         page.add_init_script(f"localStorage.setItem('yimatong.terminal', {kept['identity']!r})")
@@ -220,6 +227,79 @@ def test_cancelled_at_the_kiosk_then_paid_by_phone(
     assert fen_of(phone.locator(".receipt .is-own .amount").text_content()) == parts["cash_fen"]
     phone.get_by_role("link", name="健康码").click()
     expect(phone.locator(".badge").first).to_contain_text("已关联医保")
+
+
+def rows_of(system: RunningSystem, question: str, *given: object) -> list[dict[str, object]]:
+    """What stands in the database; asked in a thread, for this one holds the browser's loop."""
+
+    async def ask() -> list[dict[str, object]]:
+        conn = await asyncpg.connect((system.state_dir / "database-url").read_text())
+        try:
+            return [dict(row) for row in await conn.fetch(question, *given)]
+        finally:
+            await conn.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, ask()).result()
+
+
+def test_a_phone_without_a_network_approves_one_bill_at_the_kiosk(
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str]
+) -> None:
+    if HOLDER not in load_assets().files:
+        pytest.skip("OFFERS NOT TESTED: run `make clients` (Node 18 or newer, npm)")
+    phone = new_page(390, 844, quiet=(UNREACHED,))
+    phone.set_default_timeout(SLOW_MS)
+    enter(phone, system, *CIVIL_SERVANT)
+    expect(phone.locator(".code-source")).to_contain_text("本机出码")
+    phone.evaluate("navigator.serviceWorker.ready.then(() => {})")
+    # A code shown to identify is first refused for paying: the browser logs that.
+    kiosk = kiosk_page(new_page, system, kept, quiet=(UNREACHED,))
+    scan(kiosk, symbol_on(phone))
+    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
+    total = kiosk.locator(".pay-amount").text_content() or ""
+    keep_picture(kiosk, "kiosk-offer.png")
+
+    phone.goto(symbol_on(kiosk))
+    expect(phone.locator(".offer-amount")).to_have_text(total)
+    phone.context.set_offline(True)
+    phone.reload()
+    expect(phone.locator(".offer-amount")).to_have_text(total)
+    phone.get_by_role("button", name="同意并出码").click()
+    expect(phone.locator(".code-picture img")).to_be_visible()
+    with (
+        kiosk.expect_response("**/v1/terminal/scans") as answered,
+        kiosk.expect_request("**/settlements") as started,
+    ):
+        scan(kiosk, symbol_on(phone))
+    bill_id = started.value.post_data_json["bill_id"]
+    approved = {"bill_id": sm3(bill_id.encode())[:16].hex(), "amount_fen": fen_of(total)}
+    assert answered.value.json()["bound_to"] == approved
+    expect(kiosk.locator(".check")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
+    # Other wishes for the bill that was approved need no second approval.
+    kiosk.get_by_role("button", name="不用个人账户的钱").click()
+
+    kiosk.get_by_role("button", name="去付款").click()
+    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
+    pay_by_scanning(system, symbol_on(kiosk))
+    expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=SLOW_MS)
+    [settled] = rows_of(
+        system,
+        "select scan.purpose, scan.bound_amount_fen, settlement.total_fen, settlement.state"
+        " from scan join settlement using (record_id)"
+        " where scan.bound_bill_id = $1 and settlement.state <> 'REVERSED'",
+        bytes.fromhex(approved["bill_id"]),
+    )
+    assert settled.pop("state") in ("SETTLED", "POSTING", "POSTED")
+    assert settled == {
+        "purpose": Purpose.PAY.value,
+        "bound_amount_fen": fen_of(total),
+        "total_fen": fen_of(total),
+    }
+    [certified] = rows_of(
+        system, "select count(*) from audit_entry where action = 'till.certified'"
+    )
+    assert certified["count"] >= 1
 
 
 def test_the_code_of_a_phone_without_a_network_is_read_by_the_published_list(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.running import RunningSystem, free_port
 
-STEPS = 12
+STEPS = 15
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def test_start_demo_stop_start_demo(system: RunningSystem) -> None:
     steps = steps_of(first)
     assert len(steps) == STEPS
     assert all(step["pass"] is True for step in steps)
+    assert str(steps[-1]["seen"]).startswith("present, not revoked as of "), "verified offline"
     for path in ("trust", "revoked/bound/0", "revoked/printed/0?since=1"):
         assert httpx.get(f"{system.base_url}/v1/lists/{path}").status_code == 200
     demo = (system.state_dir / "demo.json").read_bytes()

@@ -5,6 +5,7 @@ nothing is downloaded; the project itself must come from the wheel.
 """
 
 import importlib.util
+import os
 import site
 import subprocess
 import sys
@@ -82,6 +83,16 @@ def test_wheel_holds_every_file_of_our_packages(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert present - names == set()
+
+
+def test_wheel_holds_the_phones_module_where_it_is_built(wheel: Path) -> None:
+    if not (ROOT / "service/web/built/holder.js").exists():
+        assert not os.environ.get("YIMATONG_REQUIRE_CLIENTS")
+        pytest.skip("the phones' module is not built: `make clients`")
+    with zipfile.ZipFile(wheel) as archive:
+        assert {"service/web/built/holder.js", "service/web/built/LICENCES.txt"} <= set(
+            archive.namelist()
+        )
 
 
 def test_packages_come_from_the_wheel(python: Path, tmp_path: Path) -> None:

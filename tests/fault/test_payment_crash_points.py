@@ -76,8 +76,6 @@ async def test_one_payment_and_one_refund_whatever_breaks(
     assert await house.topics() == ["payment.paid", "refund.done"]
     sums = await ledger.balances(house.ctx, house.record_id, 7)
     assert sums == {"provider:wechatpay": 0, "patient": 0}
-    async with transaction(house.ctx.pool) as conn:
-        assert await ledger.check_balanced(conn, house.ctx, house.record_id, 7)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

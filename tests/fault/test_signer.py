@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from crypto.keyring import KeyRing
-from crypto.signer import RingSigner, SignerUnavailable
+from crypto.keyring import ISSUER_KINDS, KeyRing
+from crypto.signer import RingSigner, SignerUnavailable, serving_ring
 from service.account import actions as account
 from service.healthcode import actions as healthcode
 from service.healthcode.model import IssuedOnce, ScanPurpose
-from service.healthcode.problems import SignerUnavailable as Refused
 from service.kernel.live_ring import LiveRing
 from service.kernel.principals import Resident
+from service.kernel.problems import SignerUnavailable as Refused
 from service.signer import client as signer_client
 from service.signer.client import SocketSigner
 from tests.support.fakes_identity import NOON
@@ -81,7 +81,8 @@ async def signing(fresh_database: str, folder: Path) -> AsyncIterator[SignerRig]
     path = folder / "s"
     client = SocketSigner(path, deadline_s=DEADLINE_S)
     odd = OddSigner(RingSigner(RING, lambda: NOON))
-    async with an_identity_rig(fresh_database, LiveRing(RING), client) as rig:
+    ring = LiveRing(serving_ring(RING, ISSUER_KINDS))
+    async with an_identity_rig(fresh_database, ring, client) as rig:
         made = SignerRig(rig, odd, path)
         made.phone = await rig.resident(secrets.randbelow(400) * 2 + 101)
         made.resident = await account.authenticate(rig.ctx, made.phone.token)

@@ -133,6 +133,35 @@ async def test_the_chain_of_steps_equals_the_full_list(rig: Rig) -> None:
     assert refused.value.refusal is ListRefusal.LIST_WRONG_BASE
 
 
+async def test_a_reader_may_go_step_by_step_in_few_bytes(rig: Rig) -> None:
+    """As on the worst day, scaled: every step adds what two minutes of it add."""
+    for _ in range(60):
+        await revoke(rig.ctx, secrets.token_bytes(16))
+    await make_lists(rig.ctx)
+    held, url = await rig.full(), "/v1/lists/revoked/bound/0"
+    for _ in range(4):
+        for _ in range(70):
+            await revoke(rig.ctx, secrets.token_bytes(16))
+        newest = await rig.next_list()
+    sizes = []
+    tag = ""
+    while True:
+        answer = await rig.client.get(
+            f"{url}?since={held.sequence}&step=true", headers={"if-none-match": tag}
+        )
+        if answer.status_code == 304:
+            break
+        delta = rig.open(answer.content)
+        assert isinstance(delta, RevocationDelta)
+        held, tag = apply_delta(held, delta), answer.headers["etag"]
+        sizes.append(len(answer.content))
+    assert held == newest
+    assert len(sizes) == 4
+    assert max(sizes) <= 2_000
+    gone = await rig.client.get(f"{url}?since=1&step=true")
+    assert isinstance(rig.open(gone.content), RevocationList)
+
+
 async def test_a_reader_behind_by_more_than_a_day_gets_the_full_list(rig: Rig) -> None:
     for _ in range(20):
         await revoke(rig.ctx, secrets.token_bytes(16))

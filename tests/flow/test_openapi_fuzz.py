@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 
+from service.kernel.idempotent_http import KEY_HEADER
 from service.openapi import schema
 from tests.support.database import DatabaseServer
 from tests.support.settlement_street import Street, a_street
@@ -158,6 +159,56 @@ async def test_no_input_breaks_a_route(
         with suppress(Unsatisfiable):
             await asyncio.to_thread(drive, GenerationMode.NEGATIVE)
     assert statuses, "nothing was sent"
+
+
+KEYED = [
+    found
+    for found in OPERATIONS
+    if any(one["name"] == KEY_HEADER for one in found.definition.raw.get("parameters", []))
+]
+
+
+@pytest.mark.parametrize("operation", KEYED, ids=lambda found: found.label)
+async def test_a_required_key_is_missed(
+    street: Street, known: dict[str, str], operation: Any
+) -> None:
+    loop = asyncio.get_running_loop()
+    street.advance(timedelta(seconds=5))
+    codes: set[str] = set()
+
+    async def send(case: Case) -> None:
+        target, content = target_of(case, known), content_of(case) or b""
+        if case.path.startswith("/v1/me"):
+            headers = {
+                "content-type": "application/json",
+                "authorization": f"Bearer {street.phone.token}",
+            }
+            answer = await street.client.request(
+                case.method, target, content=content, headers=headers
+            )
+        else:
+            caller = street.his if case.path.startswith("/v1/institution") else street.kiosk
+            answer = await caller.send(case.method, target, content=content)
+        assert answer.status_code >= 400, answer.text
+        codes.add(answer.json()["code"])
+
+    def drive() -> None:
+        @settings(
+            max_examples=2,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+        def one(case: Case) -> None:
+            asyncio.run_coroutine_threadsafe(send(case), loop).result(30)
+
+        one()
+
+    await asyncio.to_thread(drive)
+    assert "idempotency-key-missing" in codes
 
 
 def test_every_route_is_in_the_document() -> None:

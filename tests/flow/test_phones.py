@@ -195,7 +195,8 @@ async def test_only_the_holder_of_a_key_enrols_it(rig: IdentityRig) -> None:
     await enrol_refused(phone, "phone-proof-wrong", 422, proof="00" * 64)
     await enrol_refused(phone, "holder-key-invalid", 422, holder_key="02" + "ff" * 32)
     await enrol_refused(phone, "malformed-request", 400, proof="0" * 127)
-    await enrol_refused(phone, "malformed-request", 400, label="a\nb")
+    for label in ("a\nb", "a\u202eb", "\u200b", "a\u2067b", "\ufeffa", "\U000e0041", "", "a" * 41):
+        await enrol_refused(phone, "malformed-request", 400, label=label)
 
 
 async def test_a_challenge_is_for_one_account_and_for_four_days(rig: IdentityRig) -> None:
@@ -240,6 +241,56 @@ async def test_five_phones_and_four_credentials_are_enough(rig: IdentityRig) -> 
     await phones[1].enrol()
 
 
+async def test_a_phone_whose_credential_is_over_holds_no_place(rig: IdentityRig) -> None:
+    owner = await rig.resident(53)
+    lost = [BoundPhone(owner, rig.clock) for _ in range(5)]
+    for phone in lost:
+        await phone.enrol()
+        rig.clock.advance(timedelta(minutes=1))
+    sixth = BoundPhone(owner, rig.clock)
+    rig.clock.advance(timedelta(hours=48) - timedelta(minutes=6))
+    await owner.log_in()
+    await enrol_refused(sixth, "phone-limit-reached", 409)
+    rig.clock.advance(timedelta(minutes=2))
+    await sixth.enrol()
+    assert (await rig.scan(sixth.show())).status_code == 200
+    # The place of the first was taken, the one whose code is longest over.
+    await enrol_refused(lost[0], "phone-revoked", 410)
+    listed = (await owner.ask("GET", "/v1/me/phones")).json()["phones"]
+    assert [(one["phone_id"], one["state"]) for one in listed] == [
+        (phone.phone_id, "ACTIVE") for phone in (sixth, *reversed(lost[1:]))
+    ] + [(lost[0].phone_id, "REVOKED")]
+    # The others have theirs still: who comes back renews, whoever else expired.
+    rig.clock.advance(timedelta(hours=1))
+    await lost[1].enrol()
+    assert lost[1].phone_id == listed[4]["phone_id"]
+    anew = BoundPhone(owner, rig.clock)
+    await anew.enrol()
+    await enrol_refused(lost[2], "phone-revoked", 410)
+
+
+async def test_two_that_want_the_same_place_do_not_both_get_it(rig: IdentityRig) -> None:
+    owner = await rig.resident(55)
+    for _ in range(5):
+        await BoundPhone(owner, rig.clock).enrol()
+    rig.clock.advance(timedelta(hours=48))
+    await owner.log_in()
+    anew = [BoundPhone(owner, rig.clock) for _ in range(4)]
+    for phone in anew:
+        phone.next = await phone.challenge()
+    answers = await asyncio.gather(*(phone.try_enrol() for phone in anew))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    async with connection(rig.ctx.pool) as conn:
+        slots = await conn.fetch(
+            "select slot from phone where record_id = $1 and state = 'ACTIVE'",
+            await record_of(rig, owner),
+        )
+    assert sorted(row["slot"] for row in slots) == [0, 1, 2, 3, 4]
+    for phone, answer in zip(anew, answers, strict=True):
+        if answer.status_code == 201:
+            assert (await rig.scan(phone.show())).status_code == 200
+
+
 async def test_a_revoked_phone_shows_nothing_and_may_not_renew(rig: IdentityRig) -> None:
     phone = BoundPhone(await rig.resident(35), rig.clock)
     first, second = await phone.enrol(), await phone.enrol()
@@ -277,6 +328,16 @@ async def test_revoking_all_voids_every_kind(rig: IdentityRig) -> None:
     assert (await rig.scan(anew.show())).status_code == 200
 
 
+async def test_revoking_all_ends_the_logins_of_the_other_phones(rig: IdentityRig) -> None:
+    lost = await a_phone(rig, 57)
+    finder = Phone(rig.client, lost.owner.subject)
+    await finder.log_in()
+    assert (await finder.ask("DELETE", "/v1/me/phones")).status_code == 204
+    assert (await lost.owner.ask("GET", "/v1/me")).status_code == 401
+    assert (await lost.owner.ask("POST", "/v1/me/phones/challenge", {})).status_code == 401
+    assert (await finder.ask("GET", "/v1/me")).status_code == 200
+
+
 async def test_voiding_from_inside_does_the_same(rig: IdentityRig) -> None:
     phone = await a_phone(rig, 39)
     await healthcode.void_codes(rig.ctx, await record_of(rig, phone.owner))
@@ -304,18 +365,22 @@ async def test_a_frozen_card_shows_nothing_and_enrols_nothing(rig: IdentityRig) 
 
 
 async def test_a_day_of_showing_costs_the_server_one_request(rig: IdentityRig) -> None:
-    """Enrolled yesterday, opened today: one renewal, then 2,880 codes without the server."""
+    """Enrolled yesterday, opened today: one renewal, then 2,880 codes without the server.
+
+    Every showing asks whether to renew; one in twenty-four is made and verified.
+    """
     phone = await a_phone(rig, 45)
     rig.clock.advance(timedelta(hours=24))
     await phone.owner.log_in()
     phone.requests = 0
     verifier = CodeVerifier(rules.trust_of(rig.ctx.ring))
-    for _ in range(2880):
+    for showing in range(2880):
         assert phone.renew_after is not None
         if rig.clock.now() >= phone.renew_after:
             await phone.enrol()
-        verdict = verifier.verify(phone.show(), Reader(), rig.clock.now())
-        assert verdict.refusal is None
+        if showing % 24 == 0:
+            verdict = verifier.verify(phone.show(), Reader(), rig.clock.now())
+            assert verdict.refusal is None
         rig.clock.advance(timedelta(seconds=30))
     assert phone.requests == 1
 

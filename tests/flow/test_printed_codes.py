@@ -19,7 +19,7 @@ async def rig(fresh_database: str) -> AsyncIterator[IdentityRig]:
 
 
 async def printed(owner: Phone, **body: object) -> dict:
-    answer = await owner.ask("POST", "/v1/me/printed-codes", {"symbol": False} | body)
+    answer = await owner.ask("POST", "/v1/me/printed-codes", body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 

@@ -10,13 +10,12 @@ import httpx
 import pytest
 
 from crypto.healthcode.trust import sign_trust_list, trust_list_of
-from crypto.healthcode.trustfile import read_trust_file, write_trust_file
+from crypto.healthcode.trustfile import read_trust_file, write_roots, write_trust_file
 from crypto.keyring import KeyKind, KeyRing
 from crypto.sm2 import PrivateKey
 from service.app import create_app
 from service.casework import actions as casework
 from service.healthcode import actions as healthcode
-from service.healthcode.trust_file import write_roots
 from service.installation import prepare_trust, sandbox_root_file
 from service.kernel.context import Context, Policy
 from service.settings import read_settings

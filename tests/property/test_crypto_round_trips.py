@@ -9,7 +9,7 @@ from crypto import envelope, keystore
 from crypto.canonical import Value, encode_parts
 from crypto.curve import N
 from crypto.errors import BadCiphertext, BadEncoding, BadKey, BadSignature
-from crypto.keyfiles import load_private_pem, load_public_pem, write_private_pem, write_public_pem
+from crypto.keyfiles import load_private_pem, load_public_pem
 from crypto.keyring import KeyRing
 from crypto.publicid import PublicIds
 from crypto.sm2 import CiphertextForm, PrivateKey, der_to_raw, raw_to_der, split_ciphertext
@@ -24,6 +24,7 @@ from crypto.sm4 import (
     gcm_decrypt,
     gcm_encrypt,
 )
+from tests.support.key_texts import write_private_pem, write_public_pem
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 RING = KeyRing.generate_for_development(NOW)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from service.settlement import store
 from service.settlement.model import CallKind, Channel, InsuranceCall, Settlement
 from service.settlement.states import SettlementState
+from tests.support.settlement_rig import list_calls
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
@@ -167,7 +168,7 @@ async def test_one_call_is_open_at_a_time(conn: asyncpg.Connection) -> None:
     assert await store.insert_call(conn, undo)
     await store.mark_undone(conn, 1, 2, "H7", 8)
     first = a_call(outcome="unknown:answer-lost", evidence=b"e", undone_by=8)
-    assert await store.list_calls(conn, 1, 2, 10) == [first, undo]
+    assert await list_calls(conn, 1, 2) == [first, undo]
 
 
 async def test_a_hospital_lists_what_it_has_to_post(conn: asyncpg.Connection) -> None:

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, hmac
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from litestar import Litestar, MediaType, Request, get, post, put
+from litestar import Litestar, MediaType, Request, delete, get, post, put
 from litestar.config.cors import CORSConfig
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
@@ -30,9 +30,10 @@ from service.kernel.signed_requests import Claimed
 from service.web.assets import FOLDERS, load_assets
 from service.web.routes import PageSettings, web_router
 from tests.support.page_phones import PhoneDesk, phone_handlers
-from tests.support.page_world import World
+from tests.support.page_printed import PrintingDesk, printed_handlers
+from tests.support.page_tills import TillDesk, till_handlers
+from tests.support.page_world import CodeMalformed, Json, PurposeMismatch, World
 
-Json = dict[str, Any]
 Ask = Request[Any, Any, Any]
 Body = JSONBody[dict[str, Any]]
 Act = Callable[[], Json]
@@ -101,7 +102,12 @@ def resident_handlers(world: World) -> list[Any]:
     def code(request: Ask, data: Body) -> Json:
         return world.new_code(_whose(world, request), data["purpose"])
 
-    return [login, me, register, code]
+    @delete("/v1/me/session", status_code=204, sync_to_thread=False)
+    def log_out(request: Ask) -> None:
+        _whose(world, request)
+        del world.tokens[request.headers["authorization"].removeprefix("Bearer ")]
+
+    return [login, me, register, code, log_out]
 
 
 def resident_money_handlers(world: World) -> list[Any]:
@@ -149,7 +155,21 @@ def _act(
     return _keyed(world, request, acts[verb])
 
 
-def terminal_handlers(world: World) -> list[Any]:
+def _scan(
+    world: World, tills: TillDesk | None, text: str, purpose: str, offer: str | None = None
+) -> Json:
+    if not text.startswith("YM1:"):
+        raise CodeMalformed
+    if tills is None or text in world.codes:
+        if offer is not None:
+            raise PurposeMismatch(wanted=purpose)
+        shown = world.show(text, purpose)
+    else:
+        shown = tills.read(text, purpose, offer)
+    return world.scan(shown, purpose)
+
+
+def terminal_handlers(world: World, tills: TillDesk | None) -> list[Any]:
     """``/v1/terminal-activation`` and ``/v1/terminal``."""
 
     @post("/v1/terminal-activation", status_code=200, sync_to_thread=False)
@@ -158,7 +178,7 @@ def terminal_handlers(world: World) -> list[Any]:
 
     @post("/v1/terminal/scans", status_code=200, sync_to_thread=False)
     def scan(request: Ask, data: Body) -> Json:
-        return _keyed(world, request, lambda: world.scan(data["text"], data["purpose"]))
+        return _keyed(world, request, lambda: _scan(world, tills, **data))
 
     @get("/v1/terminal/scans/{scan_id:str}/bills", sync_to_thread=False)
     def bills(scan_id: FromPath[str]) -> Json:
@@ -168,7 +188,7 @@ def terminal_handlers(world: World) -> list[Any]:
 
     @post("/v1/terminal/scans/{scan_id:str}/settlements", status_code=202, sync_to_thread=False)
     def start(request: Ask, scan_id: FromPath[str], data: Body) -> Json:
-        person = world.scan_subject(scan_id)
+        person = world.paying_subject(scan_id, data["bill_id"])
         return _keyed(world, request, lambda: world.start(person, **data))
 
     @get("/v1/terminal/scans/{scan_id:str}/settlements/{settlement_id:str}", sync_to_thread=False)
@@ -222,7 +242,13 @@ def twin_app(world: World) -> Litestar:
     )
 
 
-def page_app(world: World, settings: PageSettings, desk: PhoneDesk | None) -> App:
+def page_app(
+    world: World,
+    settings: PageSettings,
+    desk: PhoneDesk | None,
+    printing: PrintingDesk,
+    tills: TillDesk | None,
+) -> App:
     """The pages and the stand-in, behind the kernel's signature layer.
 
     Without a desk the pages are those of a system whose phone module is not built.
@@ -246,9 +272,11 @@ def page_app(world: World, settings: PageSettings, desk: PhoneDesk | None) -> Ap
     handlers = [
         web_router(settings, load_assets(folders=folders)),
         *([] if desk is None else phone_handlers(world, desk)),
+        *printed_handlers(world, printing),
         *resident_handlers(world),
         *resident_money_handlers(world),
-        *terminal_handlers(world),
+        *terminal_handlers(world, tills),
+        *([] if tills is None else till_handlers(tills)),
     ]
     app: Any = Litestar(handlers, exception_handlers=HANDLERS, openapi_config=None)
     signed = SignedExchange(app, prove=prove, clock=clock, limit=RateLimit(per_s=100, burst=200))
@@ -264,12 +292,14 @@ class StandIn:
     ) -> None:
         self.world = World(SystemClock(), code_life_s=code_life_s)
         self.desk = PhoneDesk(self.world.clock) if phones else None
+        self.printing = PrintingDesk(self.world)
+        self.tills = TillDesk(self.desk) if self.desk else None
         self.base_url = f"http://127.0.0.1:{port}"
         twin_url = f"http://127.0.0.1:{twin_port}"
         self.world.cashier_url = f"{twin_url}/cashier"
         settings = PageSettings(sandbox=True, login_twin_url=twin_url, cashier_url=None)
         self._ports = {
-            port: page_app(self.world, settings, self.desk),
+            port: page_app(self.world, settings, self.desk, self.printing, self.tills),
             twin_port: twin_app(self.world),
         }
         self._loop = asyncio.new_event_loop()

@@ -19,11 +19,13 @@ from crypto.healthcode.trust import TrustedKey, TrustList, Use, sign_trust_list
 from crypto.healthcode.trustfile import write_trust_file
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import sm3
+from service.healthcode.problems import PhoneLimitReached
 from service.kernel.clock import Clock
 from service.kernel.problems import IdempotencyKeyMissing, MalformedRequest, NotFound
 from tests.support.page_world import Json, World, wire_time
 
 LIFE_MIN = 2880
+LIMIT = 5
 KEY_ID, VOUCHER_ID = 0x6301, 0x6306
 _NO_MOMENT = bytes(70)
 
@@ -48,6 +50,8 @@ class PhoneDesk:
             name="青禾市第一人民医院 收费处",
         )
         self.phones: dict[str, Json] = {}
+        self.holders: dict[bytes, str] = {}
+        """Key of each credential -> whose it is."""
         self.requests: list[str] = []
         self.refuses = False
 
@@ -127,12 +131,15 @@ class PhoneDesk:
         known = self.phones.get(phone_id)
         if known is not None and (known["subject"] != subject or known["state"] != "ACTIVE"):
             raise NotFound
+        if known is None and sum(one["state"] == "ACTIVE" for one in self.of(subject)) >= LIMIT:
+            raise PhoneLimitReached
         now = self.clock.now()
         index = Index(record_id=secrets.token_bytes(8), card=1, epoch=0)
         request = CredentialRequest(
             index=index, code_class=0, holder_key=holder_key, life_min=LIFE_MIN
         )
         credential = issue_credential(self.issuer, request, now)
+        self.holders[holder_key.compressed()] = subject
         head = parse(credential + _NO_MOMENT)
         life = timedelta(minutes=LIFE_MIN)
         issued = datetime.fromtimestamp(head.head.issued, UTC)

@@ -22,6 +22,12 @@ UNREACHED = "Failed to load resource"
 """What the browser itself logs when a request fails; expected where a test makes one fail."""
 
 
+PORTRAIT = (1080, 1920)
+LANDSCAPE = (1280, 800)
+SHAPES = pytest.mark.parametrize("shape", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
+"""A kiosk's screens."""
+
+
 class Addressed(Protocol):
     """Any system with an address."""
 
@@ -164,3 +170,44 @@ def shifts(page: Page) -> tuple[float, list[str]]:
     """The sum of layout shifts that no touch explains, and the classes of what moved."""
     total, moved = page.evaluate("[window.shifts, window.shifted]")
     return float(total), list(moved)
+
+
+def cut_off(page: Page) -> list[str]:
+    """Texts that leave the kiosk's main part, where nothing scrolls but what is meant to."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const main = document.getElementById("main").getBoundingClientRect();
+          const walker = document.createTreeWalker(
+            document.getElementById("main"), NodeFilter.SHOW_TEXT);
+          const found = [];
+          for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            const holder = node.parentElement;
+            if (node.data.trim() === "" || holder.closest(".unseen, .scroll, .choices")) continue;
+            if (!holder.checkVisibility({ visibilityProperty: true })) continue;
+            const box = holder.getBoundingClientRect();
+            const notices = holder.closest(".notices");
+            const scrolls = notices && notices.scrollHeight > notices.clientHeight + 1;
+            const outside = box.top < main.top || box.bottom > main.bottom
+              || box.left < main.left || box.right > main.right;
+            if (outside || scrolls) found.push(node.data.trim());
+          }
+          return found;
+        }"""
+    )
+    return found
+
+
+def assert_fits(page: Page, shape: tuple[int, int]) -> None:
+    """Nothing is cut, small or pale: what every screen of the kiosk must keep."""
+    width, height = shape
+    page.wait_for_timeout(250)  # colours take 160 ms to change
+    assert sideways(page) == 0
+    assert page.evaluate("document.documentElement.scrollHeight") == height
+    targets = sizes_of(page, "button, input, a, summary")
+    assert [t for t in targets if min(t["width"], t["height"]) < 80] == []
+    inside = [t for t in targets if t["left"] >= 0 and t["right"] <= width]
+    assert inside == targets
+    assert [t for t in targets if t["bottom"] > height] == []
+    assert cut_off(page) == []
+    assert [text for text, size in texts_sizes(page) if size < 24] == []
+    assert [text for text, ratio in contrasts(page) if ratio < 7] == []

@@ -5,17 +5,22 @@ not the business: no rule here is a model for the real one.
 """
 
 import base64
+import hashlib
 import io
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
+from crypto.sm3 import sm3
+from service.institution.problems import ActivationRefused
 from service.kernel.clock import Clock
 from service.kernel.masked import mask_name
 from service.kernel.problems import NotAuthenticated, NotFound, Problem, StateConflict
+from service.settlement.problems import ScanBoundToAnotherBill, ScanNotForPayment
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$*-.:"
 STEP_S = 0.7
@@ -83,6 +88,16 @@ def code_text() -> str:
     return "YM1:" + "".join(secrets.choice(ALPHABET) for _ in range(150))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A code that holds: whose, of what kind, and what it was bound to."""
+
+    subject: str
+    shown: str
+    bill_id: bytes | None = None
+    amount_fen: int | None = None
+
+
 class World:
     """Everything behind the pages. ``cashier_url`` is the payment twin's page."""
 
@@ -115,7 +130,7 @@ class World:
         """Trade the code for a key, once."""
         terminal_id = self.activations.pop(code.upper(), None)
         if terminal_id is None:
-            raise NotFound
+            raise ActivationRefused
         key = secrets.token_bytes(32)
         self.terminals[terminal_id] = key
         return {
@@ -175,10 +190,15 @@ class World:
             "svg": drawn(text),
         }
 
-    def scan(self, text: str, purpose: str) -> Json:
-        """Resolve a shown code, once."""
-        if not text.startswith("YM1:"):
-            raise CodeMalformed
+    def print_code(self, subject: str) -> str:
+        """A code on paper: it identifies, and may be scanned again."""
+        text = code_text()
+        ends = self.clock.now() + timedelta(days=365)
+        self.codes[text] = {"subject": subject, "purpose": "", "ends": ends, "used": False}
+        return text
+
+    def show(self, text: str, purpose: str) -> Shown:
+        """Whose one-time or printed code it is; a one-time code is used up."""
         code = self.codes.get(text)
         if code is None:
             raise CodeMalformed
@@ -187,24 +207,45 @@ class World:
         if code["used"]:
             raise CodeAlreadyUsed
         if purpose == "pay" and code["purpose"] != "pay":
-            raise PurposeMismatch
-        code["used"] = True
-        me = self.me(code["subject"])
+            raise PurposeMismatch(wanted=purpose)
+        code["used"] = code["purpose"] != ""
+        return Shown(subject=code["subject"], shown="ONE_TIME" if code["purpose"] else "PRINTED")
+
+    def scan(self, shown: Shown, purpose: str) -> Json:
+        """Note that a terminal resolved a code."""
+        me, printed = self.me(shown.subject), shown.shown == "PRINTED"
         scan_id = "S" + secrets.token_hex(8)
         now = self.clock.now()
-        self.scans[scan_id] = {"subject": code["subject"], "at": now}
+        self.scans[scan_id] = {
+            "subject": shown.subject,
+            "at": now,
+            "purpose": purpose,
+            "bill_id": shown.bill_id,
+            "amount_fen": shown.amount_fen,
+        }
         return {
             "scan_id": scan_id,
-            "patient_id": "P" + secrets.token_hex(8),
-            "shown": "once",
-            "level": "present",
+            "patient_id": "P" + hashlib.sha256(shown.subject.encode()).hexdigest()[:16],
+            "shown": shown.shown,
+            "level": "IDENTIFIED" if printed else "PRESENT",
             "masked_name": me["masked_name"],
             "sex": "F",
             "age": 67,
             "insurance": me["insurance"],
-            "bills_visible": True,
+            "bills_visible": not printed,
             "scanned_at": wire_time(now),
         }
+
+    def paying_subject(self, scan_id: str, bill_id: str) -> str:
+        """Who showed a code to pay this bill, or any."""
+        scan, bill = self.scans[scan_id], self.bills[bill_id]
+        if scan["purpose"] != "pay":
+            raise ScanNotForPayment
+        approved = (scan["bill_id"], scan["amount_fen"])
+        named = (sm3(bill_id.encode())[:16], bill["total_fen"])
+        if approved not in ((None, None), named):
+            raise ScanBoundToAnotherBill
+        return self.scan_subject(scan_id)
 
     def scan_subject(self, scan_id: str) -> str:
         """Who stood before the kiosk."""

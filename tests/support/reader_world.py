@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from crypto.healthcode.context import Offer
 from crypto.healthcode.index import Index
 from crypto.healthcode.issue import (
     CredentialRequest,
@@ -18,6 +19,7 @@ from crypto.healthcode.issue import (
     show_bound,
 )
 from crypto.healthcode.layout import Kind, Purpose
+from crypto.healthcode.offer import Till, make_offer, make_till_certificate
 from crypto.healthcode.revocation import (
     ListScope,
     RevocationList,
@@ -42,10 +44,51 @@ class Phone:
         self.credential = credential
         self.key = key
 
-    def show(self, at: datetime, seq: int = 0, purpose: Purpose = Purpose.IDENTIFY) -> str:
+    def show(
+        self,
+        at: datetime,
+        seq: int = 0,
+        purpose: Purpose = Purpose.IDENTIFY,
+        context: bytes | None = None,
+    ) -> str:
         """The text on its screen."""
-        moment = Moment(at=at, seq=seq, purpose=purpose)
+        moment = Moment(at=at, seq=seq, purpose=purpose, context=context)
         return show_bound(self.credential, self.key, moment).text
+
+
+class CutOffTill:
+    """A terminal of one hospital that makes offers, certified for a day."""
+
+    def __init__(self, world: "ReaderWorld", terminal: int = 7) -> None:
+        self.now = world.now.replace(microsecond=0)
+        self.key = PrivateKey.generate()
+        self.till = Till(
+            institution=b"H99000100001".ljust(18, b"\0"),
+            terminal=terminal.to_bytes(8),
+            public=self.key.public,
+            name="测试医院",
+        )
+        voucher = world.ring.current(KeyKind.TILL, self.now)
+        self.certificate = make_till_certificate(
+            self.till,
+            key_id=voucher.code_key_id or 0,
+            signer=PrivateKey.from_bytes(voucher.material),
+            issued_at=self.now,
+            valid_until=self.now + timedelta(days=1),
+        )
+        self.asked = Offer(
+            purpose=Purpose.PAY,
+            institution=self.till.institution,
+            terminal=self.till.terminal,
+            challenge=bytes(range(16)),
+            bill_id=bytes(16),
+            amount_fen=12_345,
+        )
+
+    def offer(self, life_s: int = 300, **changes: object) -> str:
+        """The text that it shows; ``changes`` to what is asked."""
+        asked = replace(self.asked, **changes)  # type: ignore[arg-type]
+        return make_offer(asked, self.certificate, self.key, self.now, life_s)
 
 
 class ReaderWorld:
@@ -95,12 +138,16 @@ class ReaderWorld:
         return issue_printed(issuer, request, self.now).text
 
     def revoked(
-        self, sequence: int, code_ids: Iterable[bytes], at: datetime | None = None
+        self,
+        sequence: int,
+        code_ids: Iterable[bytes],
+        at: datetime | None = None,
+        scope: ListScope = ListScope.BOUND,
     ) -> RevocationList:
-        """A full list about bound codes of the whole province."""
+        """A full list about codes of the whole province."""
         made = at or self.now
         return make_full(
-            scope=ListScope.BOUND,
+            scope=scope,
             code_class=0,
             sequence=sequence,
             made_at=made,

@@ -320,13 +320,18 @@ class Town:
 
         return said
 
-    async def rotate(self, kind: KeyKind) -> None:
+    async def rotate(self, *kinds: KeyKind) -> None:
         """As ``yimatong keys rotate`` does it; then time goes on, slowly around the change."""
         now = self.clock.now()
         start = now + changes.ACTIVATION
+
+        def rotated(before: KeyRing) -> KeyRing:
+            for kind in kinds:
+                before = changes.rotate(before, kind, now, start)
+            return before
+
         ring = self.editor.change(
-            lambda before: changes.rotate(before, kind, now, start),
-            lambda _: [Entry(at=now, action="rotate", kind=kind.value)],
+            rotated, lambda _: [Entry(at=now, action="rotate", kind=kind.value) for kind in kinds]
         )
         async with asyncio.timeout(10):
             for _ in self.rigs:

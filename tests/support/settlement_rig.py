@@ -17,7 +17,7 @@ from service.institution.model import Institution, MovedAmounts, NewInstitution
 from service.kernel import outbox
 from service.kernel.claims import ClaimSource, run_once
 from service.kernel.context import Context, Policy
-from service.kernel.database import connection, execute
+from service.kernel.database import Connection, connection, execute, list_rows
 from service.kernel.live_ring import LiveRing
 from service.kernel.principals import Application
 from service.ledger import actions as ledger
@@ -26,7 +26,7 @@ from service.payment import jobs as payment_jobs
 from service.payment.model import PaymentAttempt
 from service.person import actions as person
 from service.person.model import Registration, Source
-from service.settlement import actions, door, jobs, paying, store
+from service.settlement import actions, door, jobs, paying
 from service.settlement.model import (
     Channel,
     InsuranceCall,
@@ -42,7 +42,18 @@ from tests.support.fakes_settlement import FakeBureau, FakeTill
 PROVIDER = "wechatpay"
 ACCOUNT = "main"
 ROUNDS_MAX = 60
+LIST_CALLS = """
+select record_id, call_id, settlement_id, kind, message_no, called_at, outcome, undone_by, evidence
+from insurance_call
+where record_id = $1 and settlement_id = $2
+order by called_at, message_no
+"""
 FORGET = "truncate outbox, settlement, insurance_call, refund, payment_attempt"
+
+
+async def list_calls(conn: Connection, record_id: int, settlement_id: int) -> list[InsuranceCall]:
+    """Every call to the bureau, in order."""
+    return await list_rows(conn, InsuranceCall, LIST_CALLS, record_id, settlement_id)
 
 
 class RigPartners:
@@ -221,7 +232,7 @@ class Rig:
     async def calls(self, row: Settlement) -> list[InsuranceCall]:
         """Every call to the bureau, in order."""
         async with connection(self.ctx.pool) as conn:
-            return await store.list_calls(conn, row.record_id, row.settlement_id, 500)
+            return await list_calls(conn, row.record_id, row.settlement_id)
 
     async def attempts(self, row: Settlement) -> list[PaymentAttempt]:
         """Every attempt, newest first."""

@@ -102,3 +102,14 @@ def test_agreement_passes_in_either_form(listed: str) -> None:
 def test_camel_case_code_is_caught() -> None:
     bad = {"billPaid": Entry(409, "Paid")}
     assert differences(bad, bad)
+
+
+def test_the_pages_have_words_for_faults_that_exist() -> None:
+    pages = ROOT / "service" / "web"
+    known = {entry["code"] for entry in yaml.safe_load(CATALOGUE.read_text("utf-8"))}
+    scripts = [path for path in pages.glob("*/*.js") if path.parent.name != "built"]
+    texts = [path.read_text("utf-8") for path in scripts if path.name == "words.js"]
+    said = {code for text in texts for code in re.findall(r'"fault\.([a-z-]+)', text)}
+    made = "".join(path.read_text("utf-8") for path in scripts if path.name != "words.js")
+    assert len(said) > 60
+    assert {code for code in said - known if f'"{code}"' not in made} == set()

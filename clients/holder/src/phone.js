@@ -10,6 +10,10 @@ import { symbolOf } from "./symbol.js";
 import { readTrustFile } from "./trust.js";
 
 const CLOCK_SLACK_S = 5;
+const TRUST_EVERY_S = 86_400;
+
+/** What of a record is the platform's and not a person's; null where there is none. */
+const kept = (record) => (record?.trust ? { trust: record.trust } : null);
 
 /** `call(method, path, body, key)` sends once and gives the JSON answer, or raises. A fault with
  *  `isFinal` says that the system refused for good: the same body will never be taken. */
@@ -59,9 +63,11 @@ export class Phone {
       answer = await this.call("POST", "/phones", pending.body, pending.idempotencyKey);
     } catch (fault) {
       if (fault.isFinal) await this.giveUp(pending);
+      // Removed, or its place went to another while its codes were over: it asks for one anew.
+      if (fault.isFinal && fault.code === "phone-revoked" && pending.body.phone_id) return this.renew();
       throw fault;
     }
-    await this.take(pending, answer, clockOffset_s(sent_ms, this.clock(), Date.parse(answer.server_time)));
+    return this.take(pending, answer, clockOffset_s(sent_ms, this.clock(), Date.parse(answer.server_time)));
   }
 
   /** What is to be sent, stored before it is: after a lost answer the very same is sent again. */
@@ -87,7 +93,10 @@ export class Phone {
         ...(this.label ? { label: this.label } : {}),
       },
     };
-    await this.change(() => ({ ...former, account: challenge.account, isProved: true, next: null, pending }));
+    // The roots pinned once stay, whoever logs in: they are the platform's.
+    await this.change((now) => ({
+      ...former, ...kept(now), account: challenge.account, isProved: true, next: null, pending,
+    }));
     return pending;
   }
 
@@ -114,7 +123,10 @@ export class Phone {
 
   /** A renewal refused for good ends the phone it was for: revoked elsewhere, or not ours. */
   async giveUp(pending) {
-    await this.change((record) => (pending.body.phone_id || !record ? null : { ...record, pending: null, next: null }));
+    await this.change((record) => {
+      if (!record) return null;
+      return pending.body.phone_id ? kept(record) : { ...record, pending: null, next: null };
+    });
   }
 
   /** After a login: what is kept shows nothing until the account is known to be the same. */
@@ -127,27 +139,37 @@ export class Phone {
     await this.change((record) => record && { ...record, ...values });
   }
 
-  /** Takes over the server's clock as seen in any answer, where it is off by more than a little. */
-  async heardClock(ahead_ms) {
+  /** Takes over the server's clock as seen in any answer, where it is off by more than a little and
+   *  than the answer may be. */
+  async heardClock(ahead_ms, unsure_ms = 0) {
     const { record } = this;
-    if (!record?.credential || Math.abs(ahead_ms / 1_000 - record.clockOffset_s) <= CLOCK_SLACK_S) return;
+    const apart_s = Math.abs(ahead_ms / 1_000 - record?.clockOffset_s);
+    if (!record?.credential || apart_s <= CLOCK_SLACK_S + unsure_ms / 1_000) return;
     await this.keep({ clockOffset_s: ahead_ms / 1_000 });
   }
 
-  /** The trust list: fetched, and kept for when there is no network. The roots of the first one are
-   *  pinned; a list that they do not sign, or an older one, changes nothing. */
+  /** The trust list: fetched, and kept for when there is no network. The roots of the first file are
+   *  pinned for good, for nobody signs those that a file names; a list that the pinned ones do not
+   *  sign, or an older one, changes nothing. */
   async trust(fetchFile) {
-    const kept = this.record?.trust ?? null;
-    const roots = kept?.roots.map((root) => fromHex(root, 33)) ?? null;
+    const held = this.record?.trust ?? null;
+    const roots = held?.roots.map((root) => fromHex(root, 33)) ?? null;
     try {
       const content = await fetchFile();
-      const list = readTrustFile(content, roots, kept?.sequence ?? 0);
-      await this.keep({ trust: { content, roots: content.roots, sequence: list.sequence } });
+      const list = readTrustFile(content, roots, held?.sequence ?? 0);
+      const heard_s = this.server_s();
+      await this.keep({ trust: { content, roots: held?.roots ?? content.roots, sequence: list.sequence, heard_s } });
       return list;
     } catch (fault) {
-      if (kept === null) throw fault;
-      return readTrustFile(kept.content, roots, kept.sequence);
+      if (held === null) throw fault;
+      return readTrustFile(held.content, roots, held.sequence);
     }
+  }
+
+  /** Has a trust list before the network goes: asks where none is kept, or one of a day ago. */
+  async keepTrust(fetchFile) {
+    const heard_s = this.record?.trust?.heard_s ?? -Infinity;
+    if (this.canShow && this.server_s() - heard_s >= TRUST_EVERY_S) await this.trust(fetchFile);
   }
 
   /** An offer's text opened at the server's time: `{name, offer, issued_s, expires_s}`. */

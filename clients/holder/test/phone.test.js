@@ -129,6 +129,11 @@ test("the server's clock is kept, and corrected by what any answer says", async 
   assert.equal(phone.record.clockOffset_s, 60.9);
   await phone.heardClock(58_000);
   assert.equal(phone.record.clockOffset_s, 60.9);
+  // Ten seconds apart, but the answer may be six off.
+  await phone.heardClock(71_000, 6_000);
+  assert.equal(phone.record.clockOffset_s, 60.9);
+  await phone.heardClock(72_000, 6_000);
+  assert.equal(phone.record.clockOffset_s, 72);
 });
 
 test("an expired credential shows nothing, and one refused for good is gone", async () => {
@@ -140,6 +145,30 @@ test("an expired credential shows nothing, and one refused for good is gone", as
   system.refuse = true;
   await assert.rejects(phone.keepFresh(), /refused/);
   assert.equal(store.record, null);
+});
+
+test("a phone whose place was taken meanwhile asks for one of its own at once", async () => {
+  const { system, phone } = rig();
+  await phone.keepFresh();
+  const real = system.enrol.bind(system);
+  system.enrol = (body) => {
+    if (body.phone_id) throw Object.assign(new Error("revoked"), { isFinal: true, code: "phone-revoked" });
+    return real(body);
+  };
+  const former = phone.record.phoneId;
+  system.now_s += LIFE_S;
+  await phone.keepFresh();
+  assert.equal(phone.canShow, true);
+  assert.notEqual(phone.record.phoneId, former);
+});
+
+test("where no place is free the phone says so, once, and shows nothing", async () => {
+  const { system, phone, store } = rig();
+  system.enrol = () => { throw Object.assign(new Error("full"), { isFinal: true, code: "phone-limit-reached" }); };
+  await assert.rejects(phone.keepFresh(), { code: "phone-limit-reached" });
+  assert.equal(phone.canShow, false);
+  assert.equal(store.record.pending, null);
+  assert.deepEqual(system.asked, ["POST /phones/challenge", "POST /phones"]);
 });
 
 test("after another person's login nothing of the former one is shown or kept", async () => {
@@ -193,6 +222,28 @@ test("an offer is opened with the kept trust list too, and never with a foreign 
     assert.match(shown, /^YM1:/);
   }
   assert.deepEqual(store.record.trust.roots, [root]);
+});
+
+test("the trust list is there for the first offer, asked for at most once a day", async () => {
+  const { root, trust_lists: lists, offer: [{ text, now, expect }] } = vectors("offer");
+  const { system, phone } = rig();
+  system.now_s = Date.parse(now) / 1_000;
+  let asked = 0;
+  const fetchFile = async () => {
+    asked += 1;
+    return { form: "yimatong-trust/1", roots: [root], trust_list: lists.current };
+  };
+  await phone.keepTrust(fetchFile);
+  assert.equal(asked, 0);
+  await phone.keepFresh();
+  await phone.keepTrust(fetchFile);
+  await phone.keepTrust(fetchFile);
+  assert.equal(asked, 1);
+  const cutOff = async () => { throw new Error("no network"); };
+  assert.equal((await phone.openOffer(text, cutOff)).name, expect.name);
+  system.now_s += 86_400;
+  await phone.keepTrust(fetchFile);
+  assert.equal(asked, 2);
 });
 
 test("forgetting leaves nothing", async () => {

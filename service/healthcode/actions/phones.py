@@ -66,7 +66,10 @@ async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enro
 
 
 async def list_phones(ctx: Context, resident: Resident) -> list[Phone]:
-    """The resident's phones, newest first, at most 50. Raises ``RowTampered``."""
+    """The resident's phones, active ones first, then newest first, at most 50.
+
+    Raises ``RowTampered``.
+    """
     record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
         rows = await store_phones.list_phones(conn, record_id, PHONES_LISTED)
@@ -108,8 +111,11 @@ async def revoke_phone(ctx: Context, resident: Resident, phone_public_id: str) -
 
 
 async def revoke_all(ctx: Context, resident: Resident) -> None:
-    """Every phone and every code of the resident is void, printed ones too."""
+    """Every phone and every code of the resident is void, printed ones too, and so is every login
+    but the one that asks: a lost phone that is logged in would be enrolled anew.
+    """
     record_id = account.own_record(resident)
+    await account.log_out_elsewhere(ctx, resident)
     with suppress(NotFound):  # without a card, nothing was ever issued
         await void_codes(ctx, record_id, resident)
 
@@ -142,7 +148,7 @@ async def _enrol(
     if phone_id:
         slot = rules.slot_of_renewed(was, standing.expiries, now)
     else:
-        slot = rules.free_slot(standing.slots)
+        slot = rules.free_slot(standing.slots, standing.over)
     prepared = prepare_credential(
         issuing.issuer(ctx, Kind.BOUND, now),
         CredentialRequest(
@@ -196,6 +202,8 @@ async def _write(
     async with transaction(ctx.pool) as conn:
         if not await store_phones.insert_key(conn, seen):
             raise HolderKeySeen
+        if standing.phone is None and phone.slot in standing.over:
+            await _clear_slot(conn, ctx, resident, standing, phone)
         if standing.phone is None:
             written = await store_phones.enrol(conn, standing.card, phone, credential)
         else:
@@ -209,6 +217,24 @@ async def _write(
             "code_id": credential.code_id.hex(),
         }
         await notes.append_act(conn, ctx, resident, phone.record_id, action, facts)
+
+
+async def _clear_slot(
+    conn: Connection, ctx: Context, resident: Resident, standing: Standing, phone: PhoneRow
+) -> None:
+    """Revoke the phone whose place is taken: its last credential is over.
+
+    Raises ``StateConflict`` when it was renewed meanwhile, or the card changed.
+    """
+    # The card first: who revokes everything holds it before any phone.
+    if (await cards.lock(conn, ctx, phone.record_id)) != standing.card:
+        raise StateConflict
+    former = await store_phones.lock_expired(conn, phone.record_id, phone.slot, phone.renewed_at)
+    if former is None:
+        raise StateConflict
+    revoked = await revoking.revoke_phones(conn, ctx, phone.record_id, [former])
+    facts: notes.Facts = {"phone_id": former.phone_id, "revoked": revoked}
+    await notes.append_act(conn, ctx, resident, phone.record_id, "phone.replaced", facts)
 
 
 def _phone_of(ctx: Context, record_id: int, request: EnrolRequest) -> int:

@@ -39,12 +39,13 @@ export function activationScreen(kiosk) {
     }
   };
   return {
-    element: h("section.sheet", { "aria-labelledby": "title" },
-      h("h1", { id: "title" }, t("activate.title")),
-      h("p.lead", {}, t("activate.lead")),
+    element: h("section.sheet.is-wide", { "aria-labelledby": "title" },
+      h("div.sheet-say", {},
+        h("h1", { id: "title" }, t("activate.title")),
+        h("p.lead", {}, t("activate.lead")),
+        h("p.note", {}, t("activate.note"))),
       h("form.form", { novalidate: true, onsubmit: send },
-        h("label", { for: "activation-code" }, t("activate.code")), input, notices, submit),
-      h("p.note", {}, t("activate.note"))),
+        h("label", { for: "activation-code" }, t("activate.code")), input, notices, submit)),
     entered: () => {
       kiosk.scanner.listening = false;
       input.focus();

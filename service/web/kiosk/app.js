@@ -11,7 +11,9 @@ import { Idle } from "./idle.js";
 import { activationScreen, refusedScreen, takeCodeFromAddress } from "./activation.js";
 import { scanScreen } from "./scanning.js";
 import { checkScreen } from "./checking.js";
+import { offerScreen } from "./offering.js";
 import { payScreen } from "./paying.js";
+import { Offers } from "./till.js";
 
 const STATIONS = ["scan", "check", "pay"];
 const part = (id) => document.getElementById(id);
@@ -21,6 +23,7 @@ const ask = part("ask");
 const kiosk = {
   terminal: new Terminal(),
   codeOffered: takeCodeFromAddress(),
+  offers: null,
   screen: null,
   footWords: "",
 
@@ -39,11 +42,22 @@ const kiosk = {
     setLanguage("zh", false);
     this.idle.stop();
     if (!this.terminal.isActive) this.show(activationScreen(this));
-    else this.show(scanScreen(this));
+    else this.welcome();
   },
 
-  check(scan) {
-    this.show(checkScreen(this, scan));
+  welcome() {
+    if (this.offers?.terminalId !== this.terminal.identity.terminal_id) this.offers = new Offers(this.terminal);
+    else this.offers.ready();
+    this.show(scanScreen(this));
+  },
+
+  /** With a bill that was chosen before, that one alone. */
+  check(scan, bill = null) {
+    this.show(checkScreen(this, scan, bill));
+  },
+
+  offer(visit) {
+    this.show(offerScreen(this, visit));
   },
 
   pay(visit) {

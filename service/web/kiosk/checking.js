@@ -30,13 +30,13 @@ function personView(scan) {
 }
 
 class Checking {
-  constructor(kiosk, scan) {
+  constructor(kiosk, scan, bill) {
     this.kiosk = kiosk;
     this.scan = scan;
     this.station = "check";
     this.gone = false;
     this.bills = null;
-    this.bill = null;
+    this.bill = bill;
     this.settlement = null;
     this.calls = null;
     this.following = null;
@@ -53,6 +53,7 @@ class Checking {
     this.notices = h("div.notices", { "aria-live": "assertive" });
     this.main = button("button.button.is-main", t("check.wait"), () => this.goOn());
     setDisabled(this.main, true);
+    this.element.classList.toggle("is-closed", this.scan.bills_visible === false);
     this.element.replaceChildren(
       h("h1.unseen", { id: "title" }, t("station.check")),
       h("div.check-who", {}, personView(this.scan)),
@@ -70,20 +71,21 @@ class Checking {
 
   drawBills() {
     if (this.scan.bills_visible === false) {
-      this.message(t("check.hidden"), t("check.hidden.more"));
+      const paper = this.scan.shown === "PRINTED";
+      this.message(t(paper ? "check.paper" : "check.hidden"), t(paper ? "check.paper.more" : "check.hidden.more"));
       this.offerHome();
+    } else if (this.bill !== null) {
+      this.left.replaceChildren(this.billView(this.bill));
+      this.split.show({ total_fen: this.bill.total_fen });
     } else if (this.bills === null) {
       this.message(t("check.waiting"), null, true);
     } else if (this.bills.length === 0) {
       this.message(t("check.none"), t("check.none.more"));
       this.offerHome();
-    } else if (this.bill === null) {
+    } else {
       this.left.replaceChildren(h("h2", {}, t("check.bills")),
         h("ul.choices", {}, this.bills.map((bill) => h("li", {}, this.billButton(bill)))));
       this.main.textContent = t("check.bills");
-    } else {
-      this.left.replaceChildren(this.billView(this.bill));
-      this.split.show({ total_fen: this.bill.total_fen });
     }
   }
 
@@ -105,7 +107,8 @@ class Checking {
 
   entered() {
     this.kiosk.idle.watch(IDLE_S, { end: () => this.cancel() });
-    if (this.scan.bills_visible !== false) this.findBills();
+    if (this.bill !== null) this.choose(this.bill);
+    else if (this.scan.bills_visible !== false) this.findBills();
   }
 
   // A hospital pushes the bill when it hears of the scan, so the first answers may be empty.
@@ -129,6 +132,11 @@ class Checking {
   }
 
   async choose(bill) {
+    if (this.scan.purpose !== "pay") {
+      const again = this.bills.length > 1 ? () => this.kiosk.check(this.scan) : null;
+      this.kiosk.offer({ scan: this.scan, bill, again });
+      return;
+    }
     this.bill = bill;
     this.drawBills();
     this.main.textContent = t("check.wait");
@@ -270,6 +278,6 @@ class Checking {
   }
 }
 
-export function checkScreen(kiosk, scan) {
-  return new Checking(kiosk, scan);
+export function checkScreen(kiosk, scan, bill) {
+  return new Checking(kiosk, scan, bill);
 }

@@ -3,6 +3,7 @@
 import { h } from "../element.js";
 import { t } from "../language.js";
 import { faultNotice } from "../faults.js";
+import { readFirst } from "./reading.js";
 
 export function scanScreen(kiosk) {
   const words = h("div.scan-words", { role: "status" });
@@ -14,7 +15,7 @@ export function scanScreen(kiosk) {
     busy = true;
     words.replaceChildren(h("p.scan-state", {}, t("scan.reading")));
     try {
-      const scan = await kiosk.terminal.scan(text);
+      const scan = await readFirst(kiosk, text);
       if (!gone) kiosk.check(scan);
     } catch (fault) {
       if (gone) return;

@@ -69,8 +69,15 @@ export class Terminal {
     return this.acts.run(name, (key) => this.call("POST", path, { body, key }));
   }
 
-  scan(text) {
-    return this.call("POST", "/scans", { body: { text, purpose: "pay" }, key: freshKey() });
+  /** The answer with the purpose that was asked. With an offer only a code bound to it is taken. */
+  async scan(text, purpose, offer) {
+    const scan = await this.call("POST", "/scans", { body: { text, purpose, offer }, key: freshKey() });
+    return { ...scan, purpose };
+  }
+
+  /** A certificate for this kiosk's till key, in hex. */
+  certifyTill(publicKey) {
+    return this.call("POST", "/till-certificate", { body: { public_key: publicKey } });
   }
 
   async listBills(scan) {

@@ -7,9 +7,12 @@ import { onReach } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { Session } from "./session.js";
 import { loginScreen, registrationScreen } from "./entering.js";
-import { codeScreen, noCode } from "./code.js";
+import { codeScreen } from "./code.js";
+import { noCode } from "./showing.js";
 import { billScreen, billsScreen } from "./bills.js";
 import { offerScreen } from "./offer.js";
+import { printedScreen } from "./printed.js";
+import { scanScreen } from "./scan.js";
 import { receiptScreen, settlementScreen } from "./paying.js";
 import { openPhone } from "./phone.js";
 import { openOffline } from "./offline.js";
@@ -18,10 +21,11 @@ const main = document.getElementById("main");
 const tabs = document.getElementById("tabs");
 const SCREENS = {
   code: codeScreen, bills: billsScreen, bill: billScreen,
-  settlement: settlementScreen, receipt: receiptScreen, offer: offerScreen,
+  settlement: settlementScreen, receipt: receiptScreen,
+  scan: scanScreen, offer: offerScreen, printed: printedScreen,
 };
 
-const ALONE = new Set(["code", "offer"]);
+const ALONE = new Set(["code", "scan", "offer"]);
 
 let screen = null;
 let turn = 0;
@@ -31,6 +35,7 @@ const app = {
   draft: { name: "", id_no: "", phone: "" },
   ended: null,
   phone: null,
+  owed: 0,
   wantsLogin: false,
   go(place, replace = false) {
     if (location.hash === `#/${place}`) return show();
@@ -92,7 +97,11 @@ async function show() {
     next = await chooseScreen();
   } catch (fault) {
     if (fault.status === 401 && !app.session.token) next = loginScreen(app);
-    else next = { element: faultNotice(noCode(fault, app.phone), show) };
+    else {
+      // With a code of its own the way to it stays open, whatever else cannot be reached.
+      if (app.phone?.canShow) app.session.me ??= app.phone.record.me ?? null;
+      next = { element: faultNotice(noCode(fault, app.phone), show) };
+    }
   }
   if (mine !== turn) {
     next.leave?.();
@@ -107,35 +116,48 @@ async function show() {
   next.entered?.();
 }
 app.show = show;
+app.drawFrame = drawFrame;
 
+const reach = document.getElementById("reach");
+let isLost = false;
+
+/** Said anew with each screen: whether this phone can do without a network may have changed. */
+function drawReach() {
+  if (!isLost) return;
+  const alone = app.phone?.canShow === true;
+  reach.textContent = t(alone ? "reach.alone" : "reach.lost");
+  reach.classList.toggle("is-lost", !alone);
+}
+
+onReach((reached) => {
+  isLost = !reached;
+  drawReach();
+  if (!reached) return;
+  reach.textContent = t("reach.found");
+  reach.classList.remove("is-lost");
+  setTimeout(() => { if (!isLost) reach.textContent = ""; }, 2_500);
+  screen?.found?.();
+});
 function drawFrame() {
   const { name } = placeNow();
   const inside = Boolean(app.session.me?.registered);
-  const tab = (place) => h("a.tab", {
+  const tab = (place, count = 0) => h("a.tab", {
     href: `#/${place}`,
     "aria-current": name === place ? "page" : null,
-  }, t(`tab.${place}`));
+  }, h("span", {}, t(`tab.${place}`),
+    count > 0 ? h("span.tab-count", { "aria-label": t("code.owed", { count }) }, String(count)) : null));
   tabs.hidden = !inside;
   document.body.classList.toggle("has-tabs", inside);
   tabs.setAttribute("aria-label", t("tab.label"));
-  tabs.replaceChildren(tab("code"), tab("bills"));
+  tabs.replaceChildren(tab("code"), tab("bills", app.owed));
   document.getElementById("brand").textContent = t("brand");
   document.getElementById("skip").textContent = t("skip");
   const language = document.getElementById("language");
   language.textContent = t("language");
   language.lang = otherLanguage() === "en" ? "en" : "zh-CN";
+  drawReach();
 }
 
-const reach = document.getElementById("reach");
-onReach((reached) => {
-  const alone = app.phone?.canShow;
-  reach.textContent = t(reached ? "reach.found" : alone ? "reach.alone" : "reach.lost");
-  reach.classList.toggle("is-lost", !reached && !alone);
-  if (reached) {
-    setTimeout(() => { if (!reach.classList.contains("is-lost")) reach.textContent = ""; }, 2_500);
-    screen?.found?.();
-  }
-});
 document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();

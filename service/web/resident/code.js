@@ -1,39 +1,29 @@
 // Home: the code, large; how long it lives; who it is; whether insurance is linked.
 
-import { drawn, h, button, pictureOf } from "../element.js";
+import { h, button } from "../element.js";
 import { t, has } from "../language.js";
-import { shortTimeText } from "../amounts.js";
 import { faultNotice } from "../faults.js";
-import { Countdown } from "../countdown.js";
 import { Fault } from "../exchange.js";
-import { hearClock, within } from "./phone.js";
+import { hearClock, readTrust, within } from "./phone.js";
 import { phonesView } from "./phones.js";
+import { CodeShow } from "./showing.js";
 
-const EARLY_S = 5;
-const PURPOSES = ["identify", "pay"];
+const PURPOSES = ["identify", "register", "pay"];
 const STORE = "yimatong.purpose";
 const ENROL_WAIT_MS = 4_000;
-const ENROL_EVERY_MS = 600_000;
-
-/** The life left as an outline around the code that shortens. */
-function outline() {
-  const shape = { x: 2, y: 2, width: 96, height: 96, rx: 7, pathLength: 100 };
-  const left = drawn("rect", { class: "ring-left", ...shape });
-  const element = drawn("svg", { class: "ring", viewBox: "0 0 100 100", "aria-hidden": "true" },
-    drawn("rect", { class: "ring-whole", ...shape }), left);
-  return { element, show: (share) => left.style.setProperty("stroke-dashoffset", String(100 - share * 100)) };
-}
+const LOG_OUT_WAIT_MS = 4_000;
 
 function personView(me) {
   const status = me.insurance?.status ?? "UNKNOWN";
   const linked = status === "LINKED";
   const words = t(has(`insurance.${status}`) ? `insurance.${status}` : "insurance.UNKNOWN");
   const type = me.insurance?.insurance_type;
-  const kind = type && has(`insurance.${type}`) ? ` · ${t(`insurance.${type}`)}` : "";
+  const kind = type && has(`insurance.${type}`)
+    ? h("span.badge-more", {}, ` · ${t(`insurance.${type}`)}`) : null;
   return h("div.person", {},
     h("p.person-name", {}, me.masked_name ?? ""),
-    h(`p.badge${linked ? ".is-good" : ""}`, {},
-      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), words + kind));
+    h(`p.badge.person-badge${linked ? ".is-good" : ""}`, {},
+      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), h("span", {}, words, kind)));
 }
 
 function purposeSwitch(chosen, choose) {
@@ -45,184 +35,69 @@ function purposeSwitch(chosen, choose) {
   return h("fieldset.switch", {}, h("legend.unseen", {}, t("code.purpose")), PURPOSES.map(option));
 }
 
-function textView() {
-  const text = h("output.code-text", { id: "code-text" });
-  const copied = h("span", { role: "status" });
-  const copy = button("button.button.is-quiet", t("code.copy"), async () => {
-    try {
-      await navigator.clipboard.writeText(text.textContent);
-      copied.textContent = t("code.copied");
-    } catch {
-      getSelection().selectAllChildren(text);
-    }
-  });
-  const element = h("details.fold", {}, h("summary", {}, t("code.text")), text, h("p.row", {}, copy, copied));
-  return { element, show: (value) => { text.textContent = value; copied.textContent = ""; } };
+/** How many bills wait, on their tab. */
+async function countOwed(app) {
+  const bills = await app.session.listBills().catch(() => null);
+  if (bills === null) return;
+  app.owed = bills.filter((bill) => ["OPEN", "LOCKED"].includes(bill.state)).length;
+  app.drawFrame();
 }
 
-/** Shows codes one after the other while the page is seen: this phone's own, else the system's. */
-export class CodeShow {
-  /** With `opened` (an opened offer) every code is bound to it, until it ends. */
-  constructor(app, purpose, opened = null) {
-    this.app = app;
-    this.offer = opened?.offer ?? null;
-    this.ends_s = opened?.expires_s ?? Infinity;
-    this.session = app.session;
-    this.purpose = purpose;
-    this.isOwn = false;
-    this.tried_ms = -Infinity;
-    this.countdown = null;
-    this.turn = 0;
-    this.ring = outline();
-    this.picture = h("div.code-picture", { "aria-busy": "true" }, h("p", {}, t("code.waiting")));
-    this.left = h("p.code-left", {}, "\u00a0");
-    this.source = h("p.code-source", {}, "\u00a0");
-    this.notices = h("div.code-notices", { "aria-live": "polite" });
-    this.text = textView();
-    // A sleeping phone's clocks may have stood still: an own code is never trusted on waking.
-    this.seen = () => { if (!document.hidden && (this.countdown === null || this.isOwn)) this.renew(); };
-    document.addEventListener("visibilitychange", this.seen);
+/** Ends it here and at the system: this phone's codes, its place among the person's phones, the
+ *  login. With no network the key goes alone; the place is free again when the credential ends. */
+async function logOut(app) {
+  const { session, phone } = app;
+  const phoneId = phone?.record?.phoneId;
+  if (session.token && navigator.onLine) {
+    const told = (async () => {
+      if (phoneId) await session.stopPhone(phoneId).catch(() => {});
+      await session.tellEnd().catch(() => {});
+    })();
+    await within(LOG_OUT_WAIT_MS, told);
   }
-
-  /** Enrols or renews this phone when due, at most once in a while; true if it can show codes. */
-  async keepFresh() {
-    const { phone, session } = this.app;
-    if (!phone) return false;
-    const now_ms = performance.now();
-    if (phone.isDue && session.token && navigator.onLine && now_ms - this.tried_ms > ENROL_EVERY_MS) {
-      this.tried_ms = now_ms;
-      // What fails leaves the former credential, or the system's one-time codes.
-      await phone.keepFresh().catch(() => {});
-    }
-    return phone.canShow;
-  }
-
-  /** `{text, svg, left_s, whole_s, early_s}`; null when the present one must do for this step. */
-  async next() {
-    const { phone } = this.app;
-    if (phone && phone.server_s() >= this.ends_s) throw new Fault("problem", { code: "offer-expired" });
-    if (phone?.canShow) {
-      try {
-        return { ...await phone.show(this.purpose, this.offer), early_s: 0, isOwn: true };
-      } catch (refused) {
-        if (refused.reason === "SEQ_SPENT" && this.countdown !== null) return null;
-      }
-    }
-    // Only this phone binds a code to an offer.
-    if (this.offer !== null) throw new Fault("offline-no-code");
-    const code = await this.session.newCode(this.purpose);
-    const left_s = (Date.parse(code.expires_at) - Date.parse(code.server_time)) / 1_000;
-    const early_s = Math.min(EARLY_S, code.life_s / 4);
-    return { text: code.text, svg: code.svg ?? "", left_s, whole_s: code.life_s, early_s, isOwn: false };
-  }
-
-  async renew() {
-    this.turn += 1;
-    const mine = this.turn;
-    try {
-      const code = await this.next();
-      if (mine === this.turn && code !== null) this.show(code);
-    } catch (fault) {
-      if (mine !== this.turn) return;
-      this.notices.replaceChildren(faultNotice(noCode(fault, this.app.phone), () => this.renew()));
-      if (this.countdown === null) this.expire();
-    }
-  }
-
-  show(code) {
-    this.notices.replaceChildren();
-    const picture = pictureOf(code.svg, t("code.picture"));
-    this.isOwn = code.isOwn;
-    this.picture.removeAttribute("aria-busy");
-    this.picture.classList.remove("is-stale");
-    this.picture.replaceChildren(picture);
-    this.source.textContent = this.sourceWords();
-    this.text.show(code.text);
-    this.countdown?.stop();
-    let asked = false;
-    this.countdown = new Countdown(code.left_s, {
-      whole_s: code.whole_s,
-      tick: (seconds, share) => {
-        this.ring.show(share);
-        this.left.textContent = t("code.left", { seconds });
-        if (!asked && seconds > 0 && seconds <= code.early_s && !document.hidden) {
-          asked = true;
-          this.renew();
-        }
-      },
-      done: () => {
-        this.countdown = null;
-        // An own code still counts for a moment at the reader: its successor replaces it unseen.
-        if (document.hidden || !code.isOwn) this.expire();
-        if (!document.hidden && !asked) this.renew();
-        if (code.isOwn) this.keepFresh();
-      },
-    });
-  }
-
-  sourceWords() {
-    if (!this.isOwn) return t("code.online");
-    const { expires_s, clockOffset_s } = this.app.phone.record;
-    return t("code.own", { time: shortTimeText((expires_s - clockOffset_s) * 1_000) });
-  }
-
-  /** The code with what stands below it, for a card. */
-  parts() {
-    const refresh = button("button.button.is-quiet", t("code.refresh"), () => this.renew());
-    return [
-      h("div.code-frame", {}, this.ring.element, this.picture),
-      h("div.row.code-foot", {}, this.left, refresh),
-      this.source,
-    ];
-  }
-
-  expire() {
-    this.ring.show(0);
-    this.left.textContent = t("code.stale");
-    this.picture.classList.add("is-stale");
-  }
-
-  choose(purpose) {
-    this.purpose = purpose;
-    localStorage.setItem(STORE, purpose);
-    this.renew();
-  }
-
-  leave() {
-    this.turn += 1;
-    this.countdown?.stop();
-    document.removeEventListener("visibilitychange", this.seen);
-  }
+  session.end();
+  await phone?.forget();
+  await app.show();
 }
 
-function owedLink(session) {
-  const element = h("p.owed", {}, "\u00a0");
-  session.listBills().then((bills) => {
-    const owed = bills.filter((bill) => ["OPEN", "LOCKED"].includes(bill.state));
-    if (owed.length > 0) {
-      element.replaceChildren(h("a.owed-link", { href: "#/bills" }, t("code.owed", { count: owed.length })));
-    }
-  }).catch(() => {});
-  return element;
+/** Why this phone makes no codes of its own, and what to do; null where trying again says it all. */
+function troubleView(fault, { openPhones, again }) {
+  const isSaid = fault instanceof Fault && fault.kind === "problem" && fault.status !== 401;
+  if (!isSaid || (fault.retryable && fault.code !== "phone-credentials-used-up")) return null;
+  const isFull = fault.code === "phone-limit-reached";
+  const notice = faultNotice(has(`fault.${fault.code}`) ? fault : new Fault("problem", { code: "no-own-codes" }));
+  notice.append(isFull ? button("button.button.is-quiet", t("phones.open"), openPhones)
+    : button("button.button.is-quiet", t("again"), again));
+  return notice;
 }
 
-/** Without a network and without a valid credential only paper helps. */
-export function noCode(fault, phone) {
-  if (!phone || !(fault instanceof Fault) || fault.kind !== "offline") return fault;
-  return Object.assign(new Fault("offline"), { code: "offline-no-code" });
-}
+const waysView = () => h("nav.ways", { "aria-label": t("ways.label") },
+  h("a.button.is-quiet", { href: "#/scan" }, t("ways.scan")),
+  h("a.button.is-quiet", { href: "#/printed" }, t("ways.printed")));
 
 export function codeScreen(app) {
   const { session } = app;
   const stored = localStorage.getItem(STORE);
   const shown = new CodeShow(app, PURPOSES.includes(stored) ? stored : "identify");
-  const logout = button("button.button.is-plain", t("logout"), async () => {
-    session.end();
-    await app.phone?.forget();
-    await app.show();
-  });
-  app.stopped = () => shown.renew();
+  const phones = app.phone && session.token ? phonesView(app) : null;
+  const trouble = h("div", { "aria-live": "polite" });
+  const ended = h("div");
   let person = personView(session.me);
+  app.stopped = () => shown.renew();
+  app.freed = () => freshen(true);
+  shown.onTrouble = (fault) => {
+    const view = fault === null ? null
+      : troubleView(fault, { openPhones: () => { phones.open = true; }, again: () => freshen(true) });
+    trouble.replaceChildren(...(view === null ? [] : [view]));
+  };
+  const sayLoginEnded = () => {
+    session.me ??= app.phone?.record?.me ?? null;
+    const login = button("button.button.is-quiet", t("code.login"), () => {
+      app.wantsLogin = true;
+      return app.show();
+    });
+    ended.replaceChildren(h("div.notice", { role: "status" }, h("p", {}, t("code.login.more")), login));
+  };
   const renewPerson = async () => {
     if (!session.token) return sayLoginEnded();
     try {
@@ -237,45 +112,42 @@ export function codeScreen(app) {
     }
     return undefined;
   };
-  const sayLoginEnded = () => {
-    session.me ??= app.phone?.record?.me ?? null;
-    const login = button("button.button.is-quiet", t("code.login"), () => {
-      app.wantsLogin = true;
-      return app.show();
-    });
-    ended.replaceChildren(h("div.notice", { role: "status" }, h("p", {}, t("code.login.more")), login));
-  };
-  const ended = h("div");
-  const freshen = async () => {
+  const freshen = async (now = false) => {
     const couldShow = shown.isOwn;
-    if (await shown.keepFresh()) {
-      await app.phone.keep({ me: session.me });
-      if (!couldShow) await shown.renew();
-    }
+    if (!await shown.keepFresh(now)) return;
+    await app.phone.keep({ me: session.me });
+    if (!couldShow) await shown.renew();
+    // For an offer in a place without a network. Where there is no list, offers say so.
+    if (navigator.onLine) await app.phone.keepTrust(readTrust).catch(() => {});
   };
   const enter = async () => {
     if (!app.phone?.canShow) await within(ENROL_WAIT_MS, shown.keepFresh());
     await shown.renew();
-    await Promise.all([freshen(), renewPerson()]);
+    await Promise.all([freshen(), renewPerson(), countOwed(app)]);
   };
   const element = h("section.screen.home", { "aria-labelledby": "title" },
     h("h1.unseen", { id: "title" }, t("code.title")),
     h("div.code-card", {},
       person,
-      purposeSwitch(shown.purpose, (purpose) => shown.choose(purpose)),
+      purposeSwitch(shown.purpose, (purpose) => {
+        localStorage.setItem(STORE, purpose);
+        shown.choose(purpose);
+      }),
       shown.parts()),
-    shown.notices,
-    ended,
-    owedLink(session),
-    h("p.note", {}, t("code.bright")),
-    shown.text.element,
-    app.phone && session.token ? phonesView(app) : null,
-    h("p.row.is-end", {}, logout));
+    h("div.home-more", {},
+      shown.notices,
+      trouble,
+      ended,
+      waysView(),
+      shown.text.element,
+      phones,
+      h("p.row.is-end", {}, button("button.button.is-plain", t("logout"), () => logOut(app)))));
   return {
     element,
     entered: enter,
     leave: () => {
       app.stopped = null;
+      app.freed = null;
       shown.leave();
     },
     found: () => {

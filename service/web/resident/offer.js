@@ -3,21 +3,20 @@
 import { h, button } from "../element.js";
 import { t, has } from "../language.js";
 import { yuan } from "../amounts.js";
-import { exchange, Fault, pause } from "../exchange.js";
+import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
-import { CodeShow } from "./code.js";
+import { readTrust } from "./phone.js";
+import { CodeShow } from "./showing.js";
 
-const readTrust = () => exchange({ method: "GET", path: "/v1/lists/trust", once: true });
+const TIME_REASONS = ["OFFER_EXPIRED", "OFFER_NOT_YET_VALID"];
 
 /** What went wrong, as a fault that has words. */
 function faultOf(fault) {
-  if (fault instanceof Fault) return fault;
-  const isOver = ["OFFER_EXPIRED", "OFFER_NOT_YET_VALID"].includes(fault.reason);
-  return new Fault("problem", { code: isOver ? "offer-expired" : "offer-not-proved" });
+  if (fault instanceof Fault) {
+    return fault.kind === "offline" ? new Fault("problem", { code: "offer-no-list" }) : fault;
+  }
+  return new Fault("problem", { code: TIME_REASONS.includes(fault.reason) ? "offer-expired" : "offer-not-proved" });
 }
-
-/** The amount as people read it; an integer beyond what a number holds is shown digit by digit. */
-const amountText = (fen) => (fen <= BigInt(Number.MAX_SAFE_INTEGER) ? `¥${yuan(Number(fen))}` : `${fen} 分`);
 
 function factsView({ name, offer }) {
   const key = `offer.${offer.purpose}`;
@@ -25,36 +24,51 @@ function factsView({ name, offer }) {
     h("div.fact", {}, h("dt", {}, t("offer.who")), h("dd", {}, name)),
     h("div.fact", {}, h("dt", {}, t("offer.what")), h("dd", {}, t(has(key) ? key : "offer.identify"))),
     offer.amount_fen > 0n
-      ? h("div.fact", {}, h("dt", {}, t("offer.amount")), h("dd.offer-amount.amount", {}, amountText(offer.amount_fen)))
+      ? h("div.fact", {}, h("dt", {}, t("offer.amount")), h("dd.offer-amount.amount", {}, `¥${yuan(offer.amount_fen)}`))
       : null);
 }
 
-/** Shows the bound code while the offer lives. */
-function boundView(app, opened) {
+const scanAgain = (app) => button("button.button.is-quiet", t("offer.scan"), () => app.go("scan", true));
+const home = (app) => button("button.button.is-quiet", t("pay.home"), () => app.go("code", true));
+
+/** Shows the bound code while the offer lives; `over` is called when it has ended. */
+function boundView(app, opened, over) {
   const shown = new CodeShow(app, opened.offer.purpose, opened);
-  const left_ms = () => (opened.expires_s - app.phone.server_s()) * 1_000;
-  pause(Math.max(0, left_ms())).then(() => { shown.leave(); shown.expire(); });
-  return { shown, element: h("div.code-card", {}, shown.parts(), shown.notices) };
+  let isLeft = false;
+  const left_ms = (opened.expires_s - app.phone.server_s()) * 1_000;
+  pause(Math.max(0, left_ms)).then(() => { if (!isLeft) over(); });
+  const leave = () => {
+    isLeft = true;
+    shown.leave();
+  };
+  return { shown, leave, element: h("div.code-card", {}, shown.parts(), shown.notices) };
 }
 
 export async function offerScreen(app, text) {
-  const title = h("h1", { id: "title" }, t("offer.title"));
   const body = h("div.stack");
-  const element = h("section.screen", { "aria-labelledby": "title" }, title, body);
-  let shown = null;
+  const element = h("section.screen", { "aria-labelledby": "title" },
+    h("h1", { id: "title" }, t("offer.title")), body);
+  let leave = () => {};
+  const fail = (fault) => {
+    leave();
+    body.replaceChildren(faultNotice(faultOf(fault)),
+      button("button.button.is-quiet", t("again"), () => app.show()), scanAgain(app), home(app));
+  };
+  const agree = async (opened) => {
+    const bound = boundView(app, opened, () => fail(new Fault("problem", { code: "offer-expired" })));
+    leave = bound.leave;
+    body.replaceChildren(factsView(opened), bound.element, home(app));
+    bound.element.querySelector(".code-frame").scrollIntoView({ block: "nearest" });
+    await bound.shown.renew();
+  };
   try {
     if (!app.phone?.canShow) throw new Fault("problem", { code: "offer-needs-phone" });
     const opened = await app.phone.openOffer(text, readTrust);
-    const agree = button("button.button.is-main", t("offer.agree"), async () => {
-      const bound = boundView(app, opened);
-      shown = bound.shown;
-      body.replaceChildren(factsView(opened), bound.element);
-      await shown.renew();
-    });
-    body.append(factsView(opened), h("p.note", {}, t("offer.more")), agree,
+    body.append(factsView(opened), h("p.note", {}, t("offer.more")),
+      button("button.button.is-main", t("offer.agree"), () => agree(opened)),
       button("button.button.is-quiet", t("offer.refuse"), () => app.go("code", true)));
   } catch (fault) {
-    body.append(faultNotice(faultOf(fault)), button("button.button.is-quiet", t("pay.home"), () => app.go("code", true)));
+    fail(fault);
   }
-  return { element, leave: () => shown?.leave() };
+  return { element, leave: () => leave() };
 }

@@ -1,25 +1,20 @@
 // The person's phones, and what to do when one is lost.
 
 import { h, button } from "../element.js";
-import { t, has } from "../language.js";
+import { t } from "../language.js";
 import { timeText } from "../amounts.js";
 import { serverNow } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 
-function phoneRow(app, phone, redraw) {
+function phoneRow(app, phone, stop) {
   const isThis = phone.phone_id === app.phone?.record?.phoneId;
-  const stop = async () => {
-    await app.session.stopPhone(phone.phone_id);
-    if (isThis) await app.phone.forget();
-    await redraw();
-  };
-  const name = phone.label || t("phones.unnamed");
-  const isOver = phone.state === "ACTIVE" && Date.parse(phone.expires_at) < serverNow();
-  const state = isOver ? t("phones.EXPIRED") : has(`phones.${phone.state}`) ? t(`phones.${phone.state}`) : phone.state;
+  const isOver = Date.parse(phone.expires_at) < serverNow();
+  const more = [t(isOver ? "phones.over" : "phones.shows"), t("phones.since", { time: timeText(phone.enrolled_at) })];
   return h("li.phone", { "data-state": phone.state },
-    h("span.phone-name", {}, isThis ? t("phones.this", { name }) : name),
-    h("span.phone-more", {}, `${state} · ${t("phones.since", { time: timeText(phone.enrolled_at) })}`),
-    phone.state === "ACTIVE" ? button("button.button.is-quiet", t("phones.stop"), stop) : null);
+    h("span.phone-name", {}, phone.label || t("phones.unnamed"),
+      isThis ? h("span.badge.is-good", {}, t("phones.this")) : null),
+    h("span.phone-more", {}, more.join(" · ")),
+    button("button.button.is-quiet", t("phones.stop"), () => stop(phone.phone_id, isThis)));
 }
 
 /** A fold with the list, and the one button for a lost phone, asked twice. */
@@ -29,14 +24,27 @@ export function phonesView(app) {
 
   const draw = async () => {
     try {
-      const phones = await app.session.listPhones();
+      const phones = (await app.session.listPhones()).filter((phone) => phone.state === "ACTIVE");
       body.replaceChildren(
-        h("ul.phones", {}, phones.map((phone) => phoneRow(app, phone, draw))),
+        h("ul.phones", {}, phones.map((phone) => phoneRow(app, phone, stop))),
         phones.length === 0 ? h("p.note", {}, t("phones.none")) : "",
         button("button.button.is-quiet", t("phones.lost"), ask));
     } catch (fault) {
       body.replaceChildren(faultNotice(fault, draw));
     }
+  };
+  const stop = async (phoneId, isThis) => {
+    try {
+      await app.session.stopPhone(phoneId);
+    } catch (fault) {
+      body.replaceChildren(faultNotice(fault, draw));
+      return;
+    }
+    if (isThis) {
+      await app.phone.forget();
+      app.stopped?.();
+    } else await app.freed?.();
+    await draw();
   };
   const stopAll = async () => {
     try {

@@ -39,6 +39,12 @@ export class Session {
     return answer.code;
   }
 
+  /** Tells the system that this login is over. */
+  tellEnd() {
+    return this.call("DELETE", "/session");
+  }
+
+  /** Forgets the login on this device. */
   end() {
     this.token = null;
     this.me = null;
@@ -95,6 +101,19 @@ export class Session {
   /** A lost phone: every phone and every code of this person is void, printed ones too. */
   stopAllPhones() {
     return this.call("DELETE", "/phones");
+  }
+
+  /** A code for paper; its text and picture are told this once. */
+  makePrinted() {
+    return this.call("POST", "/printed-codes", { body: { symbol: true } });
+  }
+
+  async listPrinted() {
+    return (await this.call("GET", "/printed-codes")).printed_codes;
+  }
+
+  withdrawPrinted(printedCodeId) {
+    return this.call("DELETE", `/printed-codes/${encodeURIComponent(printedCodeId)}`);
   }
 
   async listBills() {

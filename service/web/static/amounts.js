@@ -2,10 +2,10 @@
 
 import { languageTag } from "./language.js";
 
-/** `123456` becomes `1,234.56`; nothing known becomes a dash. */
+/** `123456` becomes `1,234.56`; a BigInt is taken whole; nothing known becomes a dash. */
 export function yuan(fen) {
-  if (!Number.isSafeInteger(fen)) return "—";
-  const digits = String(Math.abs(fen)).padStart(3, "0");
+  if (typeof fen !== "bigint" && !Number.isSafeInteger(fen)) return "—";
+  const digits = String(fen < 0 ? -fen : fen).padStart(3, "0");
   const whole = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, ",");
   return `${fen < 0 ? "-" : ""}${whole}.${digits.slice(-2)}`;
 }
@@ -28,6 +28,11 @@ export function timeText(text) {
     hour: "2-digit", minute: "2-digit", hour12: false,
   }).format(at);
 }
+
+/** The day of a time of the wire, in China. */
+export const dayText = (text) => new Intl.DateTimeFormat(languageTag(), {
+  timeZone: "Asia/Shanghai", dateStyle: "medium",
+}).format(new Date(text));
 
 /** A time within days of now, without its year. */
 export function shortTimeText(at) {

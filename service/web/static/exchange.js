@@ -1,6 +1,8 @@
 // Sends one request and gives its JSON, or a Fault that says what a person can do about it.
 // A request that may have taken effect is repeated only with the same Idempotency-Key.
 
+import { betterClock, readClock } from "./clock.js";
+
 const TIMEOUT_MS = 12_000;
 const WAITS_MS = [600, 1_500, 3_000];
 
@@ -35,21 +37,25 @@ export function onReach(listener) {
 addEventListener("offline", () => noteReach(false));
 addEventListener("online", () => noteReach(true));
 
-let serverAhead_ms = 0;
-let serverHeard = false;
+let heard = null;
 
 /** The server's time in milliseconds, as near as its answers tell. */
-export const serverNow = () => Date.now() + serverAhead_ms;
+export const serverNow = () => Date.now() + (heard?.ahead_ms ?? 0);
 
-/** By how much the server's clock is ahead of ours, to two seconds; null until an answer came. */
-export const serverAhead = () => (serverHeard ? serverAhead_ms : null);
+/** By how much the server's clock is ahead of ours: `{ahead_ms, unsure_ms}`; null until told. */
+export const serverClock = () => heard;
 
-function noteServerTime(response) {
-  const said = Date.parse(response.headers.get("date") ?? "");
-  serverHeard ||= !Number.isNaN(said);
-  if (!Number.isNaN(said) && Math.abs(said - serverNow()) > 2_000) {
-    serverAhead_ms = said - Date.now();
-  }
+/** Starts to measure a round trip; the function it gives notes what the answer said. */
+function startTrip() {
+  const [sent_ms, began_ms] = [Date.now(), performance.now()];
+  return (response, value, isRepeatable) => {
+    // A cache's answer is older than it says; so may one be that was kept for its key.
+    if (response.headers.has("age")) return;
+    heard = betterClock(heard, readClock({
+      sent_ms, received_ms: Date.now(), steady_ms: performance.now() - began_ms,
+      said: isRepeatable ? null : value?.server_time, date: response.headers.get("date"),
+    }));
+  };
 }
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -69,6 +75,7 @@ async function sendOnce(request, dress) {
   const check = dress ? dress(request, body ?? "", headers) : null;
   let response;
   let bytes;
+  const noteTrip = startTrip();
   try {
     response = await fetch(request.path, {
       method: request.method, headers, body, cache: "no-store",
@@ -80,17 +87,20 @@ async function sendOnce(request, dress) {
     throw new Fault("offline");
   }
   noteReach(true);
-  noteServerTime(response);
-  return read(response, bytes, check);
+  const value = parsed(bytes);
+  noteTrip(response, value, Boolean(request.key));
+  return judged(response, bytes, value, check);
 }
 
-function read(response, bytes, check) {
-  let value;
+function parsed(bytes) {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    value = null;
+    return null;
   }
+}
+
+function judged(response, bytes, value, check) {
   if (!response.ok) {
     const problem = value !== null && typeof value === "object" ? value : {};
     const retryable = problem.retryable ?? response.status >= 500;

@@ -12,9 +12,10 @@ function family(fault) {
   return null;
 }
 
-/** `{what, remedy}`; a code without words of its own falls back to the system's title. */
+/** `{what, remedy}`; a code without words of its own falls back to the system's title. Where the
+ *  system says what it `wanted`, the words for just that come first. */
 export function faultWords(fault) {
-  for (const key of [fault.code, family(fault)]) {
+  for (const key of [`${fault.code}.${fault.problem?.wanted}`, fault.code, family(fault)]) {
     if (key && has(`fault.${key}`)) {
       return { what: t(`fault.${key}`), remedy: has(`remedy.${key}`) ? t(`remedy.${key}`) : "" };
     }

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from crypto.keyring import KeyKind, KeyRing
+from crypto.signer import signing_key
 from crypto.sm2 import PrivateKey
 from service.account import rules, tokens
 from service.kernel.problems import NotAuthenticated
@@ -35,15 +36,20 @@ def signed(payload: bytes, header: dict[str, Any] | None = None) -> str:
     return b".".join([text, signature]).decode()
 
 
+def issued(ring: KeyRing) -> str:
+    key = ring.current(KeyKind.TOKEN, NOON)
+    return tokens.issue(key, signing_key(key), claims())
+
+
 def test_a_token_is_read_back() -> None:
-    token = tokens.issue(RING, claims(), NOON)
+    token = issued(RING)
     assert len(token) <= 1024
     assert tokens.read(RING, token, NOON) == claims()
     assert tokens.read(RING, signed(msgspec.json.encode(claims())), NOON) == claims()
 
 
 def test_no_changed_character_passes() -> None:
-    token = tokens.issue(RING, claims(), NOON)
+    token = issued(RING)
     for place in range(len(token)):
         for other in "Aa9_.=":
             changed = token[:place] + other + token[place + 1 :]
@@ -109,10 +115,10 @@ def test_a_hundred_thousand_characters_are_refused_before_any_work() -> None:
 
 
 def test_rotation_keeps_old_tokens_and_a_destroyed_key_ends_them() -> None:
-    old = tokens.issue(RING, claims(), NOON)
+    old = issued(RING)
     day = timedelta(days=1)
     rotated = RING.rotated(KeyKind.TOKEN, NOON, life=day, overlap=timedelta(0) + day / 24)
-    fresh = tokens.issue(rotated, claims(), NOON)
+    fresh = issued(rotated)
     assert jwt.get_unverified_header(fresh)["kid"] == "token-2"
     assert tokens.read(rotated, old, NOON) == tokens.read(rotated, fresh, NOON)
     with pytest.raises(NotAuthenticated):

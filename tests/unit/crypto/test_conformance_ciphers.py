@@ -108,3 +108,29 @@ def test_the_other_forms_are_recognised(name: str) -> None:
     verdicts: list[Verdict] = list(judge_file(VECTORS / f"{name}.json"))
     assert verdicts
     assert len({verdict.id for verdict in verdicts}) == len(verdicts)
+
+
+def test_a_folder_is_judged_file_by_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = {"msg": "616263", "repeat": 1, "digest": json.loads(SM.read_text())["sm3"][0]["digest"]}
+    write(tmp_path / "a.json", {"sm3": [case]})
+    write(tmp_path / "b.json", {"sm3": [case, case]})
+    (tmp_path / "README.md").write_text("no cases")
+    assert main(str(tmp_path), as_json=False) == 0
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["file"] for line in lines] == ["a.json", "b.json", "b.json"]
+    assert said.err.startswith("3 passed, 0 failed")
+    write(tmp_path / "c.json", {"sm3": [case | {"digest": "00" * 32}]})
+    assert main(str(tmp_path), as_json=True) == 1
+    write(tmp_path / "aa.json", ["not sections"])
+    assert main(str(tmp_path), as_json=True) == 2
+    said = capsys.readouterr()
+    assert "aa.json: the file is not a JSON object" in said.err
+    assert len(said.out.splitlines()) == 8, "the others are judged all the same"
+
+
+def test_a_folder_without_cases_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(str(tmp_path), as_json=True) == 2
+    assert "holds no .json files" in capsys.readouterr().err

@@ -13,10 +13,9 @@ from crypto.keyfiles import (
     load_private_pem,
     load_public_der,
     load_public_pem,
-    write_private_pem,
-    write_public_pem,
 )
 from crypto.sm2 import PrivateKey
+from tests.support.key_texts import write_private_pem, write_public_pem
 
 KEY = PrivateKey.from_bytes(bytes(31) + b"\x07")
 SM2_OID = bytes.fromhex("06082a811ccf5501822d")

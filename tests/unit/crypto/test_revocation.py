@@ -3,6 +3,7 @@
 from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -106,6 +107,17 @@ def test_a_delta_is_small_even_in_a_bad_five_minutes() -> None:
     assert len(signed(delta)) <= 2_000
     grown = make_delta(full(revoked), full(revoked + ids(174, 3), 2))
     assert len(signed(grown)) <= 2_000
+
+
+def test_an_hour_of_a_bad_day_fits_two_kilobytes_a_step_but_not_in_one() -> None:
+    """50,000 listed and 69 more every two minutes: 0.1 % of 50 million in one day."""
+    revoked = ids(50_000, 2)
+    lists = [full(revoked + ids(69 * at, 3), 1 + at) for at in range(31)]
+    steps = [signed(make_delta(*two)) for two in pairwise(lists)]
+    assert max(map(len, steps)) <= 1_000
+    five_minutes = signed(make_delta(lists[0], lists[3]))
+    assert len(five_minutes) <= 2_000
+    assert 2_000 < len(signed(make_delta(lists[0], lists[30]))) <= 15_000
 
 
 def test_an_innocent_code_id_with_the_same_beginning_widens_the_list() -> None:

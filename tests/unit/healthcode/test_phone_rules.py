@@ -68,14 +68,26 @@ def test_a_live_code_and_a_kind_that_is_not_kept_count(
     rules.check_issued(shown, state)
 
 
-@pytest.mark.parametrize(("taken", "free"), [([], 0), ([0, 1, 3], 2), ([4, 3, 2, 1], 0)])
-def test_the_lowest_free_place(taken: list[int], free: int) -> None:
-    assert rules.free_slot(taken) == free
+@pytest.mark.parametrize(
+    ("taken", "over", "free"),
+    [
+        ([], [], 0),
+        ([0, 1, 3], [], 2),
+        ([4, 3, 2, 1], [], 0),
+        ([0], [1, 2], 3),
+        ([0, 2, 4], [3, 1], 3),
+        ([], [4, 3, 2, 1, 0], 4),
+    ],
+)
+def test_the_lowest_empty_place_then_that_of_the_phone_that_is_longest_over(
+    taken: list[int], over: list[int], free: int
+) -> None:
+    assert rules.free_slot(taken, over) == free
 
 
 def test_no_place_is_free() -> None:
     with pytest.raises(problems.PhoneLimitReached):
-        rules.free_slot([0, 1, 2, 3, 4])
+        rules.free_slot([0, 1, 2, 3, 4], [])
 
 
 def test_a_renewed_phone_keeps_its_place() -> None:

@@ -25,6 +25,7 @@ from crypto.healthcode.refusal import Refusal
 from crypto.healthcode.text import decode
 from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.keyring import KeyKind, KeyRing
+from crypto.signer import signing_key
 from crypto.sm2 import PrivateKey
 from service.account import tokens
 from service.healthcode.rules import trust_of
@@ -135,7 +136,8 @@ def a_public_id() -> Made:
 def a_token() -> Made:
     seconds = int(NOW.timestamp())
     claims = tokens.Claims(iss=tokens.ISSUER, sub="A", sid="s", iat=seconds, exp=seconds + 3600)
-    token = tokens.issue(FIRST, claims, NOW)
+    key = FIRST.current(KeyKind.TOKEN, NOW)
+    token = tokens.issue(key, signing_key(key), claims)
     return Made(lambda ring: not refused(NotAuthenticated, lambda: tokens.read(ring, token, AT)))
 
 

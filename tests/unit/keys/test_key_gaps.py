@@ -24,7 +24,7 @@ ROTATED_KINDS = [kind for kind in KeyKind if kind not in FIXED]
 
 def a_desk(folder: Path, now: datetime, ring: KeyRing | None = None, **asked: object) -> verbs.Desk:
     return verbs.Desk(
-        arguments=argparse.Namespace(**asked),
+        arguments=argparse.Namespace(**{"public": None} | asked),
         editor=an_editor(folder, ring, wait_s=10),
         now=now,
         passphrase=lambda _name, _is_new: "",

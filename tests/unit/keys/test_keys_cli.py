@@ -123,7 +123,10 @@ def test_a_lost_machine_is_restored_from_its_backup(place: Place, intact: bool) 
     more = ["--database-intact"] if intact else []
     wrong = f"--passphrase-file={place.folder / 'Li'}"
     assert "passphrase is wrong" in place.refused("restore", place.path("backup"), wrong)
-    place.do("restore", place.path("backup"), words, *more)
+    refused = place.refused("restore", place.path("backup"), words, *more)
+    assert "there is no journal here" in refused
+    assert not place.keystore.path.exists()
+    place.do("restore", place.path("backup"), words, "--without-journal", *more)
     after = place.keystore.load()
     assert [key.material for key in after.keys] == [key.material for key in before.keys]
     cut = {key.kind for key in after.keys if key.cut_off is not None}
@@ -147,6 +150,29 @@ def test_a_restore_knows_from_the_journal_what_its_backup_does_not(place: Place)
     place.do("restore", place.path("backup"), words, "--replace")
     again = [key.version for key in place.keystore.load().keys if key.kind is KeyKind.TILL]
     assert again == [4]
+
+
+def test_a_journal_that_ends_before_the_backup_is_not_enough(place: Place) -> None:
+    place.do("init", "--province", "52")
+    words = f"--passphrase-file={place.folder / 'Wu'}"
+    earlier = place.path("journal")
+    Path(earlier).write_bytes((place.state / "keys" / "keystore.journal").read_bytes())
+    place.do("rotate", "till")
+    place.do("backup", place.path("backup"), words)
+    place.state = place.folder / "another machine"
+    again = ("restore", place.path("backup"), words, "--journal", earlier)
+    assert "the journal ends before till 2 was made" in place.refused(*again)
+    place.do(*again, "--without-journal")
+
+
+def test_an_older_keystore_put_back_by_hand_is_noticed(place: Place) -> None:
+    place.do("init", "--province", "52")
+    older = place.keystore.path.read_bytes()
+    place.do("cut-off", "issuer_once", "1", "--before", "now")
+    assert "older file" not in place.run("check")[1]
+    place.keystore.path.write_bytes(older)
+    status, said = place.run("check")
+    assert (status, "an older file was put there by hand" in said) == (1, True)
 
 
 def test_a_restore_closes_and_cuts_off_again_what_its_backup_does_not_know(place: Place) -> None:

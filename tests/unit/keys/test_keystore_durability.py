@@ -10,7 +10,8 @@ import pytest
 from crypto import keystore
 from crypto.keyring import KeyKind
 from service.keys import changes
-from service.keys.keystore_editing import Entry, write_private
+from service.keys.keystore_editing import Entry
+from service.keys.private_files import write_private
 from tests.unit.keys.keystore_rig import an_editor
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from crypto.healthcode.trustfile import read_trust_file
+from crypto.healthcode.trustfile import read_trust_file, split_trust_file
 from crypto.sm2 import PublicKey
 from service.healthcode.trust_file import PublishedTrust, read_published
-from service.keys.ceremony import signed_bytes
 from service.keys.keystore_editing import KeystoreBusy
 from service.keys.trust_files import TrustFiles
 from service.reader.lists import ListKeeper
@@ -163,7 +162,7 @@ def test_every_step_of_a_change_leaves_a_list_that_a_pinned_root_signed(
 
 def read_trust_bytes(path: Path) -> bytes:
     assert read_trust_file(path.read_text())
-    return signed_bytes(path.read_text())
+    return split_trust_file(path.read_text())[1]
 
 
 def pin_of(text: str) -> PublicKey:

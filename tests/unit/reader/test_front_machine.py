@@ -1,6 +1,9 @@
 """The front machine over ASGI: one map for all desks, bounded bodies, a secret where asked."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,13 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from crypto.healthcode.layout import Purpose
 from service.front_machine.app import BODY_MAX, create_front_app
-from service.front_machine.serving import FrontSettings, read_secret
+from service.front_machine.serving import FrontSettings, open_reader, read_secret
 from service.reader.reading import FolderReader
 from tests.support.clock import FakeClock
-from tests.support.reader_world import NOON, ReaderWorld
+from tests.support.reader_world import NOON, CutOffTill, ReaderWorld
+from tests.support.running import free_port
 
 WORLD = ReaderWorld()
 SECRET = b"a secret of some length"
@@ -144,3 +149,60 @@ def test_other_than_loopback_needs_a_secret(tmp_path: Path) -> None:
         else:
             with pytest.raises(ValueError, match="secret"):
                 read_secret(settings)
+
+
+def test_a_desk_takes_the_offers_of_its_own_till_for_what_they_ask(tmp_path: Path) -> None:
+    WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
+    (tmp_path / "tills.json").write_text('{"desk 1": "0000000000000007"}')
+    own, other = CutOffTill(WORLD), CutOffTill(WORLD, terminal=8)
+    reader = open_reader(tmp_path, FakeClock(NOON))
+    pay = {"purpose": "pay", "reader": "desk 1"}
+    phone = WORLD.phone()
+    with TestClient(create_front_app(reader, FakeClock(NOON), None)) as http:
+        text = phone.show(NOON, purpose=Purpose.PAY, context=own.asked.context())
+        for members in (
+            {**pay, "offer": other.offer()},
+            {**pay, "offer": own.offer(), "reader": "desk 2"},
+            {**pay, "offer": own.offer(), "purpose": "identify"},
+        ):
+            assert ask(http, text, **members)["error"] == "OFFER_ELSEWHERE"
+        assert ask(http, text, **pay, offer=own.offer())["valid"]
+    reader.close()
+
+
+def test_without_its_tills_it_takes_no_offer_and_a_spoilt_list_is_said(tmp_path: Path) -> None:
+    WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
+    own = CutOffTill(WORLD)
+    reader = open_reader(tmp_path, FakeClock(NOON))
+    with TestClient(create_front_app(reader, FakeClock(NOON), None)) as http:
+        text = WORLD.phone().show(NOON, purpose=Purpose.PAY, context=own.asked.context())
+        assert ask(http, text, purpose="pay", offer=own.offer())["error"] == "OFFER_ELSEWHERE"
+    reader.close()
+    for spoilt in ("[]", '{"desk 1": 7}', '{"desk 1": "A000T1"}'):
+        (tmp_path / "tills.json").write_text(spoilt)
+        with pytest.raises(ValueError, match=r"tills.json: \{"):
+            open_reader(tmp_path, FakeClock(NOON))
+
+
+def test_the_command_says_where_it_listens_and_what_holds_it_up(tmp_path: Path) -> None:
+    WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
+    port = str(free_port())
+    verb = [sys.executable, "-m", "service", "code", "serve", "--state", str(tmp_path)]
+    running = subprocess.Popen([*verb, "--port", port], stdout=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout is not None
+        assert running.stdout.readline() == f"listening at http://127.0.0.1:{port}\n"
+        (tmp_path / "second").mkdir()
+        WORLD.write_trust(tmp_path / "second" / "trust.json", WORLD.trust())
+        verb[-1] = str(tmp_path / "second")
+        taken = subprocess.run(
+            [*verb, "--port", port], capture_output=True, text=True, timeout=30, check=False
+        )
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)
+    assert running.returncode == 0
+    said = (
+        f"yimatong code serve: cannot listen at http://127.0.0.1:{port}: Address already in use\n"
+    )
+    assert (taken.returncode, taken.stderr) == (2, said)

@@ -1,5 +1,6 @@
 """Lists from files: newest wins, older is refused by its word, the last good one stays."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from crypto.errors import CryptoError
 from crypto.healthcode.revocation import RevocationList
+from crypto.healthcode.trust import TrustedKey, TrustList, Use
 from service.reader.lists import HeldLists, ListKeeper, open_files
 from tests.support.reader_world import ReaderWorld
 
@@ -126,3 +128,32 @@ def test_without_a_state_every_file_must_be_good(folder: Folder) -> None:
 def test_a_list_of_tomorrow_says_that_the_clock_is_wrong(folder: Folder) -> None:
     folder.put("ahead", WORLD.signed(WORLD.revoked(3, IDS, WORLD.now + timedelta(days=1))))
     assert folder.look().faults == {"ahead": "CLOCK_UNSURE"}
+
+
+def with_list_key(**changes: object) -> TrustList:
+    """The next trust list, with the key of revocation lists changed."""
+    trust = WORLD.trust(6)
+    (name,) = [at for at, key in trust.keys.items() if Use.REVOCATION_LIST in key.uses]
+    changed: TrustedKey = replace(trust.keys[name], **changes)  # type: ignore[arg-type]
+    return replace(trust, keys=trust.keys | {name: changed})
+
+
+def test_a_running_reader_lets_go_of_a_list_whose_key_was_stolen(folder: Folder) -> None:
+    keeper = ListKeeper(folder.state)
+    folder.put("stolen", WORLD.signed(WORLD.revoked(4_294_967_295, IDS)))
+    assert the_list(folder.look(keeper)).sequence == 4_294_967_295
+    WORLD.write_trust(folder.trust, with_list_key(cut_off=WORLD.now + timedelta(minutes=1)))
+    held = folder.look(keeper)
+    assert (held.trust.sequence, held.revoked.lists) == (6, ())
+    assert held.faults == {"stolen": "KEY_CLOSED"}
+    assert folder.look().revoked.lists == ()
+
+
+def test_a_running_reader_keeps_a_list_whose_copy_cannot_be_read(folder: Folder) -> None:
+    keeper = ListKeeper(folder.state)
+    folder.put("new", WORLD.signed(WORLD.revoked(4, IDS)))
+    folder.look(keeper)
+    (copy,) = folder.state.glob("revoked-*")
+    copy.write_bytes(b"damaged")
+    (folder.revoked / "new").unlink()
+    assert the_list(folder.look(keeper)).sequence == 4

@@ -153,6 +153,17 @@ def test_a_revoked_phone_is_refused_as_soon_as_the_list_is_there(place: Place) -
     assert place.reader.status(NOON).refused_lists == {"revoked": "LIST_ROLLED_BACK"}
 
 
+def test_a_list_that_was_ahead_of_the_clock_is_taken_when_its_time_has_come(place: Place) -> None:
+    phone = WORLD.phone()
+    ahead = NOON + 2 * MINUTES
+    place.revoke([code_id(parse(code_text.decode(phone.show(NOON))))], 2, ahead)
+    place.reader.refresh(NOON)
+    assert place.reader.status(NOON).refused_lists == {"revoked": "CLOCK_UNSURE"}
+    place.reader.refresh(ahead)
+    assert place.reader.status(ahead).refused_lists == {}
+    assert place.error(phone.show(ahead), ahead) == "REVOKED"
+
+
 def test_an_old_revocation_list_lowers_what_a_code_proves(place: Place) -> None:
     phone = WORLD.phone(life_min=4000)
     later = NOON + 11 * MINUTES

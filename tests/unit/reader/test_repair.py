@@ -7,7 +7,7 @@ import pytest
 from crypto.errors import BadEncoding
 from crypto.healthcode import text as code_text
 from crypto.healthcode.layout import parse
-from service.reader.repair import NOISE_MAX, RAW_MAX, repair
+from service.reader.repair import NOISE_MAX, RAW_MAX, Damage, examine, repair
 from tests.support.reader_world import ReaderWorld
 
 WORLD = ReaderWorld()
@@ -107,3 +107,23 @@ def test_what_the_verifier_shall_name_stays() -> None:
 def test_over_the_bound_nothing_is_read() -> None:
     assert repair(BOUND + " " * (RAW_MAX - len(BOUND))) == BOUND
     assert repair(BOUND + " " * (RAW_MAX - len(BOUND) + 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "damages"),
+    [
+        ("untouched", []),
+        ("enter", [Damage.BLANKS]),
+        ("small letters", [Damage.FORMS]),
+        ("its colon and dash", [Damage.FORMS]),
+        ("url escapes twice", [Damage.URL_ESCAPES]),
+        ("url escapes in small letters", [Damage.URL_ESCAPES, Damage.FORMS]),
+        ("alt and three digits", [Damage.NUMBERS]),
+        ("typed before", [Damage.FORMS, Damage.LETTERS_BEFORE]),
+        ("typed behind", [Damage.FORMS, Damage.LETTERS_BEHIND]),
+        ("lost enter, the same twice", [Damage.TWICE]),
+        ("the same twice on two lines", [Damage.BLANKS, Damage.TWICE]),
+    ],
+)
+def test_what_was_undone_is_told(case: str, damages: list[Damage]) -> None:
+    assert examine(RECOVERED[case](ONCE)) == (ONCE, damages)

@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from crypto.healthcode import text as code_text
-from crypto.healthcode.layout import code_id, parse
-from service.reader.lines import LINE_MAX, LineCutter, lines_of
-from tests.support.reader_world import NOON, ReaderWorld
+from crypto.healthcode.layout import Purpose, code_id, parse
+from crypto.healthcode.offer import open_offer
+from service.reader.lines import LINE_MAX, Judgement, LineCutter, judge_blocks, lines_of
+from tests.support.reader_world import NOON, CutOffTill, ReaderWorld
 
 WORLD = ReaderWorld()
 ROOT = Path(__file__).resolve().parents[3]
@@ -96,19 +97,75 @@ def test_revocation_lists_and_purpose(trust_file: Path, tmp_path: Path) -> None:
     assert {one["error"] for one in found} == {"PURPOSE_MISMATCH"}
 
 
+@pytest.mark.parametrize("is_remembered", [False, True])
+def test_with_an_offer_only_codes_bound_to_it_hold(
+    trust_file: Path, tmp_path: Path, is_remembered: bool
+) -> None:
+    till, phone = CutOffTill(WORLD), WORLD.phone()
+    offer = tmp_path / "offer"
+    offer.write_text(till.offer() + "\n")
+    other = CutOffTill(WORLD, terminal=8).asked.context()
+    texts = [
+        phone.show(NOON, purpose=Purpose.PAY, context=till.asked.context()),
+        phone.show(NOON, seq=1, purpose=Purpose.PAY),
+        phone.show(NOON, seq=2, purpose=Purpose.PAY, context=other),
+        phone.show(NOON, seq=3),
+    ]
+    extra = ("--state", str(tmp_path / "state")) if is_remembered else ()
+    found = verdicts(trust_file, "\n".join(texts).encode(), "--offer", str(offer), *extra)
+    assert [one["error"] for one in found] == [
+        None,
+        "PURPOSE_MISMATCH",
+        "CONTEXT_MISMATCH",
+        "PURPOSE_MISMATCH",
+    ]
+
+
+def test_workers_know_the_offer_too(trust_file: Path) -> None:
+    till = CutOffTill(WORLD)
+    bound = WORLD.phone().show(NOON, purpose=Purpose.PAY, context=till.asked.context())
+    content = "\n".join([bound, WORLD.once()] * 300).encode()
+    found = verdicts(trust_file, content, "--offer", till.offer(), "--jobs", "2")
+    assert [one["error"] for one in found] == [None, "PURPOSE_MISMATCH"] * 300
+
+
+def test_an_offer_ends_while_texts_come() -> None:
+    till = CutOffTill(WORLD)
+    text = WORLD.phone().show(NOON, purpose=Purpose.PAY, context=till.asked.context())
+    trust = WORLD.trust()
+    judgement = Judgement(
+        trust=trust,
+        revoked=None,
+        purpose=Purpose.PAY,
+        at=None,
+        offer=open_offer(till.offer(life_s=10), trust, NOON),
+    )
+    times = iter([NOON, NOON + timedelta(seconds=40)])
+    judge = judge_blocks(judgement, lambda: next(times))
+    found = [json.loads(line) for line in judge(f"{text}\n{text}\n".encode()).splitlines()]
+    assert [one["error"] for one in found] == [None, "OFFER_EXPIRED"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--trust", "/nowhere"), b"No such file"),
-        (("--at", "2026-11-22T04:00:00"), b"offset"),
+        (("--at", "2026-11-22T04:00:00"), b"--at: a time with its offset, such as 2026-03"),
+        (("--at", "yesterday"), b"--at: a time with its offset, such as 2026-03"),
+        (("--offer", "/nowhere"), b"No such file"),
+        (("--offer", "YMO1:000"), b"OFFER_MALFORMED"),
+        (("--offer", CutOffTill(WORLD).offer(), "--purpose", "identify"), b"asks for pay"),
+        (("--offer", CutOffTill(ReaderWorld()).offer()), b"TILL_SIGNATURE"),
+        (("--offer", CutOffTill(ReaderWorld()).offer(), "--state", "STATE"), b"TILL_SIGNATURE"),
         (("--revoked", "/nowhere"), b"No such file"),
     ],
 )
 def test_what_cannot_begin_says_why(
-    trust_file: Path, arguments: tuple[str, ...], said: bytes
+    trust_file: Path, tmp_path: Path, arguments: tuple[str, ...], said: bytes
 ) -> None:
+    given = [str(tmp_path / "state") if one == "STATE" else one for one in arguments]
     done = subprocess.run(
-        command(trust_file, *arguments), input=b"", capture_output=True, cwd=ROOT, check=False
+        command(trust_file, *given), input=b"", capture_output=True, cwd=ROOT, check=False
     )
     assert done.returncode == 2
     assert said in done.stderr

@@ -9,10 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crypto import sm2, sm4
-from crypto.keyfiles import write_private_pem, write_public_pem
 from integrations.wechatpay import apiv2, shangmi, signing
 from service.conformance.payments import JUDGES
 from tests.contract.wechat_rig import key_pair
+from tests.support.key_texts import write_private_pem, write_public_pem
 
 NOW = 1_795_000_000
 ID = "PUB_KEY_ID_0119000001092026"
