@@ -18,8 +18,8 @@ from integrations.ports.mixed_payments import (
 from integrations.ports.outcomes import Accepted, Outcome, Rejected, Unknown
 from integrations.ports.payments import NoticeRefused, PaymentStatus
 from integrations.wechatpay.mixed import order_fault
-from tests.contract.test_wechat_ways import WayRig, sm_rig
 from tests.contract.wechat_rig import APPID, PAYER, a_refund
+from tests.contract.wechat_ways_rig import WayRig, sm_rig
 
 CITY = "990100"
 TRADE = "TRADE0001"

@@ -1,4 +1,4 @@
-"""H5, shown codes over v3 and V2, sub-merchants, SM, certificates, bills: adapter before twin."""
+"""H5, sub-merchants, SM, certificates, bills, standby host: adapter before twin."""
 
 import gzip
 from datetime import UTC, date, datetime
@@ -7,145 +7,33 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import NameOID
 
-from crypto import keyfiles, sm2
-from integrations.kit.transport import Transport
-from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from integrations.ports.payments import CodeOrder, Payment, PaymentStatus, RefundStatus
-from integrations.sandbox.wechatpay.app import create_wechatpay_twin
-from integrations.sandbox.wechatpay.faults import FaultPlan
-from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant, TwinPace, TwinSub
-from integrations.wechatpay.apiv2 import V2Refused, read_xml, write_xml
-from integrations.wechatpay.gateway import WechatPayGateway
+from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
+from integrations.ports.payments import PaymentStatus, RefundStatus
 from integrations.wechatpay.settings import STANDBY_HOST
 from integrations.wechatpay.signing import WechatPayKeyRefused
 from integrations.wechatpay.statements import open_statement, read_statement, row_fen
-from tests.contract import wechat_rig
 from tests.contract.wechat_rig import (
-    API_V3_KEY,
     APPID,
     MCHID,
     PAYER,
-    PUBLIC_KEY_ID,
-    SERIAL,
-    TWIN,
-    Rig,
     a_refund,
     an_order,
-    counting_nonce,
-    key_pair,
 )
-
-SUB, SUB_APP = "1900000209", "wx0000000000000002"
-V2_KEY = "fedcba9876543210FEDCBA9876543210"
-SM_KEY_ID = "PUB_KEY_ID_0119000001092026SM"
-PAYS, CONFIRMS, POOR, EXPIRED = (
-    "130000000000000100",
-    "130000000000000111",
-    "130000000000000122",
-    "130000000000000133",
+from tests.contract.wechat_ways_rig import (
+    SM_KEY_ID,
+    SUB,
+    SUB_APP,
+    V2_KEY,
+    WayRig,
+    a_certificate,
+    a_code,
+    over,
+    paid,
+    provider,
+    sm_pair,
+    sm_rig,
 )
-
-
-def sm_pair() -> tuple[str, str]:
-    key = sm2.PrivateKey.generate()
-    return keyfiles.write_private_pem(key), keyfiles.write_public_pem(key.public)
-
-
-def a_certificate(serial: int, since: datetime) -> str:
-    key = serialization.load_pem_private_key(key_pair("wechat")[0].encode(), None)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())  # type: ignore[arg-type]
-        .serial_number(serial)
-        .not_valid_before(since)
-        .not_valid_after(datetime(2031, 1, 1, tzinfo=UTC))
-        .sign(key, hashes.SHA256())  # type: ignore[arg-type]
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
-
-
-class WayRig(Rig):
-    """A rig whose merchant and keys are told."""
-
-    def __init__(
-        self,
-        *,
-        merchant: dict[str, Any] | None = None,
-        keys: dict[str, Any] | None = None,
-        pace: TwinPace | None = None,
-        **changes: Any,
-    ) -> None:
-        super().__init__()
-        fields: dict[str, Any] = {
-            "mchid": MCHID,
-            "name": "第一医院",
-            "appids": (APPID,),
-            "serial": SERIAL,
-            "public_key_pem": key_pair("merchant")[1],
-            "api_v3_key": API_V3_KEY,
-        }
-        theirs = TwinMerchant(**(fields | (merchant or {})))
-        twin: dict[str, Any] = {
-            "public_key_id": PUBLIC_KEY_ID,
-            "private_key_pem": key_pair("wechat")[0],
-            "merchants": (theirs,),
-        }
-        self.app = create_wechatpay_twin(
-            ":memory:",
-            self.clock,
-            TwinKeys(**(twin | (keys or {}))),
-            self._take_notice,
-            FaultPlan(),
-            pace,
-        )
-        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=TWIN)
-        self.gateway = self.gateway_with(**changes)
-
-    def gateway_with(self, **changes: Any) -> WechatPayGateway:
-        transport = Transport(self.client, 5.0)
-        return WechatPayGateway(
-            wechat_rig.settings(**changes), transport, self.clock, counting_nonce(), transport
-        )
-
-
-def provider() -> WayRig:
-    """A service provider with one sub-merchant."""
-    return WayRig(
-        merchant={"subs": (TwinSub(mchid=SUB, appid=SUB_APP),), "api_v2_key": V2_KEY},
-        mchid=SUB,
-        appid=SUB_APP,
-        sp_mchid=MCHID,
-        sp_appid=APPID,
-    )
-
-
-def over(api: str, pace: TwinPace | None = None) -> WayRig:
-    """A merchant whose shown codes go over this API."""
-    return WayRig(merchant={"api_v2_key": V2_KEY}, pace=pace, code_api=api, api_v2_key=V2_KEY)
-
-
-def a_code(rig: Rig, code: str = PAYS, trade_no: str = "TRADE0001") -> CodeOrder:
-    at = rig.clock()
-    return CodeOrder(
-        trade_no=trade_no,
-        amount_fen=12_345,
-        description="门诊缴费",
-        code=code,
-        expires_at=at,
-        notice_url="",
-    )
-
-
-def paid(outcome: Outcome[Payment]) -> Payment:
-    assert isinstance(outcome, Accepted), outcome
-    return outcome.value
 
 
 async def test_an_h5_order_gives_a_link_for_five_minutes() -> None:
@@ -169,142 +57,6 @@ async def test_an_h5_order_without_the_browsers_address_is_not_sent() -> None:
     rig = WayRig()
     outcome = await rig.gateway.place(an_order("TRADE0001", rig.clock(), way="h5", payer=None))
     assert outcome == Rejected(reason="request-invalid", provider_code="", provider_text="payer_ip")
-
-
-@pytest.mark.parametrize("api", ["v3", "v2"])
-async def test_a_shown_code_pays_at_once_without_a_notice(api: str) -> None:
-    rig = over(api)
-    found = paid(await rig.gateway.pay_by_code(a_code(rig)))
-    assert (found.status, found.amount_fen) == (PaymentStatus.PAID, 12_345)
-    assert found.paid_at == rig.clock()
-    assert await rig.deliver() == 0
-    asked = paid(await rig.gateway.query("TRADE0001"))
-    assert (asked.status, asked.provider_ref) == (PaymentStatus.PAID, found.provider_ref)
-
-
-@pytest.mark.parametrize("api", ["v3", "v2"])
-async def test_a_payer_who_must_confirm_is_waited_for(api: str) -> None:
-    rig = over(api)
-    waiting = paid(await rig.gateway.pay_by_code(a_code(rig, CONFIRMS)))
-    assert waiting.status is PaymentStatus.UNPAID
-    assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.UNPAID
-    await rig.control("confirm", mchid=MCHID, out_trade_no="TRADE0001")
-    assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.PAID
-
-
-@pytest.mark.parametrize("api", ["v3", "v2"])
-@pytest.mark.parametrize(("code", "reason"), [(POOR, "balance-short"), (EXPIRED, "code-invalid")])
-async def test_a_code_that_cannot_pay_is_refused(api: str, code: str, reason: str) -> None:
-    rig = over(api)
-    outcome = await rig.gateway.pay_by_code(a_code(rig, code))
-    assert isinstance(outcome, Rejected)
-    assert outcome.reason == reason
-
-
-@pytest.mark.parametrize("api", ["v3", "v2"])
-async def test_a_code_works_once(api: str) -> None:
-    rig = over(api)
-    paid(await rig.gateway.pay_by_code(a_code(rig)))
-    other = await rig.gateway.pay_by_code(a_code(rig, trade_no="TRADE0002"))
-    assert isinstance(other, Rejected)
-    assert other.reason == "code-invalid"
-
-
-@pytest.mark.parametrize("api", ["v3", "v2"])
-@pytest.mark.parametrize("fault", ["drop-after", "error-after"])
-async def test_a_lost_payment_is_reversed_and_given_back(api: str, fault: str) -> None:
-    rig = over(api)
-    await rig.fault(fault, number="TRADE0001")
-    assert isinstance(await rig.gateway.pay_by_code(a_code(rig)), Unknown)
-    assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.PAID
-    assert await rig.gateway.reverse("TRADE0001") == Accepted(None)
-    assert await rig.gateway.reverse("TRADE0001") == Accepted(None)
-    assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.CLOSED
-    again = await rig.gateway.pay_by_code(a_code(rig))
-    assert isinstance(again, Unknown), "a number that was reversed may not be used again"
-
-
-@pytest.mark.parametrize("api", ["v3", "v2"])
-async def test_a_reverse_while_the_payer_pays_has_reversed_nothing(api: str) -> None:
-    rig = over(api)
-    paid(await rig.gateway.pay_by_code(a_code(rig, CONFIRMS)))
-    await rig.fault("reverse-busy", number="TRADE0001")
-    assert isinstance(await rig.gateway.reverse("TRADE0001"), Unknown)
-    assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.UNPAID
-    assert await rig.gateway.reverse("TRADE0001") == Accepted(None)
-
-
-@pytest.mark.parametrize("api", ["v3", "v2"])
-async def test_reverse_keeps_its_times(api: str) -> None:
-    rig = over(api, TwinPace(reverse_after_s=15))
-    paid(await rig.gateway.pay_by_code(a_code(rig)))
-    assert not isinstance(await rig.gateway.reverse("TRADE0001"), Accepted)
-    rig.clock.forward(seconds=15)
-    assert await rig.gateway.reverse("TRADE0001") == Accepted(None)
-    rig.clock.forward(seconds=1)
-    other = a_code(rig, "130000000000000200", "TRADE0002")
-    paid(await rig.gateway.pay_by_code(other))
-    rig.clock.forward(days=7)
-    assert not isinstance(await rig.gateway.reverse("TRADE0002"), Accepted)
-
-
-async def test_an_order_of_another_way_cannot_be_reversed_nor_a_code_closed() -> None:
-    rig = over("v3")
-    await rig.placed("TRADE0001")
-    assert isinstance(await rig.gateway.reverse("TRADE0001"), Rejected)
-    paid(await rig.gateway.pay_by_code(a_code(rig, CONFIRMS, "TRADE0002")))
-    assert isinstance(await rig.gateway.close("TRADE0002"), Rejected)
-
-
-@pytest.mark.parametrize("code", ["", "1" * 17, "16" + "0" * 16, "13" + "0" * 15 + "x"])
-async def test_what_is_no_payment_code_is_not_sent(code: str) -> None:
-    rig = over("v3")
-    outcome = await rig.gateway.pay_by_code(a_code(rig, code))
-    assert outcome == Rejected(reason="request-invalid", provider_code="", provider_text="code")
-
-
-@pytest.mark.parametrize("fault", ["answer-forged", "answer-garbled", "answer-unsigned"])
-async def test_an_answer_of_v2_that_nobody_signed_is_not_believed(fault: str) -> None:
-    rig = over("v2")
-    await rig.fault(fault, number="TRADE0001")
-    assert isinstance(await rig.gateway.pay_by_code(a_code(rig)), Unknown)
-
-
-async def test_a_wrong_v2_key_moves_nothing() -> None:
-    rig = over("v2")
-    stranger = rig.gateway_with(code_api="v2", api_v2_key="0" * 32)
-    assert await stranger.pay_by_code(a_code(rig)) == Unknown("answer-unsigned")
-    assert paid(await rig.gateway.query("TRADE0001")).status is PaymentStatus.ABSENT
-    with pytest.raises(WechatPayKeyRefused):
-        rig.gateway_with(code_api="v2")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"\xff",
-        b"<xml>",
-        b"<xml><a>1</a>",
-        b"<xml><a>1</b></xml>",
-        b"<xml><a>1</a><a>2</a></xml>",
-        b"<xml><a>&lol;</a></xml>",
-        b'<!DOCTYPE x [<!ENTITY lol "x">]><xml><a>1</a></xml>',
-        b"<xml><a><b>1</b></a></xml>",
-        b"<xml>" + b"<a>" * 30_000 + b"</xml>",
-    ],
-)
-def test_other_xml_is_refused(body: bytes) -> None:
-    with pytest.raises(V2Refused):
-        read_xml(body)
-
-
-def test_flat_xml_comes_back() -> None:
-    fields = {"a": "1", "b_2": "<&>", "c": ""}
-    assert read_xml(write_xml(fields)) == fields
-    assert read_xml(b"<xml>\n <a>1</a>\n <b><![CDATA[2]]></b>\n</xml>\n") == {"a": "1", "b": "2"}
-    with pytest.raises(V2Refused):
-        write_xml({"a": "]]>"})
 
 
 async def test_a_sub_merchant_orders_pays_and_is_refunded() -> None:
@@ -404,24 +156,6 @@ async def test_a_bill_of_another_hash_or_host_is_not_believed() -> None:
     for url in ("http://other.test/v3/x", "http://twin.test:1/v3/x", "http://[", "file:///x"):
         outcome = await rig.gateway._line.download(url)
         assert outcome == Unknown("answer-invalid")
-
-
-def sm_rig(**changes: Any) -> WayRig:
-    ours, theirs = sm_pair(), sm_pair()
-    return WayRig(
-        merchant={
-            "scheme": "SM",
-            "public_key_pem": ours[1],
-            "client_public_key_pem": key_pair("merchant")[1],
-        },
-        keys={"sm_private_key_pem": theirs[0], "sm_public_key_id": SM_KEY_ID},
-        scheme="SM",
-        merchant_key_pem=ours[0],
-        client_key_pem=key_pair("merchant")[0],
-        public_key_id=SM_KEY_ID,
-        public_key_pem=theirs[1],
-        **changes,
-    )
 
 
 async def test_a_merchant_under_sm_orders_and_takes_notices() -> None:
