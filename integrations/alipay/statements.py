@@ -42,8 +42,11 @@ class RowKind(StrEnum):
     REFUND = "退款"
 
 
-class BillRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. Amounts are fen with their sign: refunds are negative. ``cells`` by header name."""
+KINDS = {kind.value: kind for kind in RowKind}
+
+
+class BillRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One row. Amounts are fen with their sign: refunds are negative. ``cells`` as they stand."""
 
     kind: RowKind
     provider_ref: str
@@ -53,7 +56,7 @@ class BillRow(msgspec.Struct, frozen=True, kw_only=True):
     received_fen: int
     fee_fen: int
     finished_text: str
-    cells: dict[str, str]
+    cells: list[str]
 
 
 class BillTotals(msgspec.Struct):
@@ -73,6 +76,8 @@ class TradeBill:
     def __init__(self, content: bytes, *, account: str | None) -> None:
         """``account`` is the merchant number the bill must be of; None takes any."""
         self.totals = BillTotals()
+        self.names: list[str] = []
+        """The header, once the first row was read."""
         self._account = account
         try:
             self._archive = zipfile.ZipFile(io.BytesIO(content))
@@ -94,12 +99,11 @@ class TradeBill:
 
     def _read(self, lines: Iterator[str]) -> Iterator[BillRow]:
         self._check_head(lines)
-        names = next(_cells(iter([next(lines, "")])), [])
-        if len(set(names)) != len(names) or not {"支付宝交易号", "业务类型"} <= set(names):
-            raise BillRefused("no header line")
+        columns = _Columns(next(_cells(iter([next(lines, "")])), []))
+        self.names = columns.names
         closing: list[str] = []
         for cells in _cells(_until_hash(lines, closing)):
-            row = _row(names, cells)
+            row = columns.row(cells)
             self._count(row)
             yield row
         closing += lines
@@ -199,36 +203,51 @@ def _cells(lines: Iterator[str]) -> Iterator[list[str]]:
         raise BillRefused("a row is no CSV") from None
 
 
-def _row(names: list[str], cells: list[str]) -> BillRow:
-    if len(cells) != len(names):
-        raise BillRefused("a row has not one cell for each column")
-    found = dict(zip(names, cells, strict=True))
-    try:
-        kind = RowKind(found["业务类型"])
-    except ValueError:
-        raise BillRefused("a row of an unlisted kind") from None
-    row = BillRow(
-        kind=kind,
-        provider_ref=found["支付宝交易号"],
-        trade_no=found.get("商户订单号", ""),
-        refund_no=found.get("退款批次号/请求号", ""),
-        amount_fen=_column(found, "订单金额"),
-        received_fen=_column(found, "商家实收"),
-        fee_fen=_column(found, "服务费"),
-        finished_text=found.get("完成时间", ""),
-        cells=found,
-    )
-    sign = 1 if kind is RowKind.TRADE else -1
-    if row.amount_fen * sign < 0 or row.received_fen * sign < 0:
-        raise BillRefused("a row's sign is not that of its kind")
-    return row
+class _Columns:
+    """Where each column stands, found once from the header."""
 
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self._count = len(names)
+        if len(set(names)) != len(names) or not {"支付宝交易号", "业务类型"} <= set(names):
+            raise BillRefused("no header line")
+        self._kind = names.index("业务类型")
+        self._provider_ref = names.index("支付宝交易号")
+        self._trade_no = self._place("商户订单号")
+        self._refund_no = self._place("退款批次号/请求号")
+        self._finished = self._place("完成时间")
+        self._amount = self._place("订单金额", UNITS)
+        self._received = self._place("商家实收", UNITS)
+        self._fee = self._place("服务费", UNITS)
 
-def _column(found: dict[str, str], name: str) -> int:
-    text = next((found[f"{name}{unit}"] for unit in UNITS if f"{name}{unit}" in found), None)
-    if text is None:
-        raise BillRefused("a column of amounts is missing")
-    return _fen(text)
+    def _place(self, name: str, units: tuple[str, ...] = ("",)) -> int:
+        for unit in units:
+            if f"{name}{unit}" in self.names:
+                return self.names.index(f"{name}{unit}")
+        raise BillRefused("a column is missing")
+
+    def row(self, cells: list[str]) -> BillRow:
+        """One row by its cells. Raises ``BillRefused``."""
+        if len(cells) != self._count:
+            raise BillRefused("a row has not one cell for each column")
+        kind = KINDS.get(cells[self._kind])
+        if kind is None:
+            raise BillRefused("a row of an unlisted kind")
+        amount_fen, received_fen = _fen(cells[self._amount]), _fen(cells[self._received])
+        least = min(amount_fen, received_fen)
+        if least < 0 if kind is RowKind.TRADE else max(amount_fen, received_fen) > 0:
+            raise BillRefused("a row's sign is not that of its kind")
+        return BillRow(
+            kind=kind,
+            provider_ref=cells[self._provider_ref],
+            trade_no=cells[self._trade_no],
+            refund_no=cells[self._refund_no],
+            amount_fen=amount_fen,
+            received_fen=received_fen,
+            fee_fen=_fen(cells[self._fee]),
+            finished_text=cells[self._finished],
+            cells=cells,
+        )
 
 
 def _fen(text: str) -> int:

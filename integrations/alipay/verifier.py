@@ -48,19 +48,15 @@ class Verifier:
         return slices.content
 
     def _slices(self, body: bytes, method: str) -> AnswerSlices:
-        if len(body) > ANSWER_BYTES_MAX:
-            raise SignatureRefused("too-large")
+        _check_bytes(body)
         try:
-            # Another charset than the one asked for could hide where a text ends.
-            body.decode("utf-8")
             return answer_slices(body, frozenset({answer_name(method), ERROR_NAME}))
-        except (SliceRefused, UnicodeDecodeError):
+        except SliceRefused:
             raise SignatureRefused("unreadable") from None
 
     def check_v3(self, headers: Mapping[str, str], body: bytes) -> None:
         """Accept a v3 answer silently or raise ``SignatureRefused`` as ``open_answer`` does."""
-        if len(body) > ANSWER_BYTES_MAX:
-            raise SignatureRefused("too-large")
+        _check_bytes(body)
         found = {name.lower(): value for name, value in headers.items()}
         timestamp, nonce, signature = (
             found.get(f"alipay-{name}", "") for name in ("timestamp", "nonce", "signature")
@@ -91,3 +87,13 @@ class Verifier:
         if key is None:
             raise SignatureRefused("serial-unknown")
         return key
+
+
+def _check_bytes(body: bytes) -> None:
+    """Size and charset: another one than was asked for could hide where a text ends."""
+    if len(body) > ANSWER_BYTES_MAX:
+        raise SignatureRefused("too-large")
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SignatureRefused("unreadable") from None

@@ -92,7 +92,7 @@ def judge_bill(case: Case, _keys: Mapping[str, Any]) -> Judgement:
     content = base64.b64decode(case["zip_base64"])
     try:
         bill = statements.TradeBill(content, account=None)
-        rows = [row.cells for row in bill.rows()]
+        rows = [dict(zip(bill.names, row.cells, strict=True)) for row in bill.rows()]
     except statements.BillRefused as refused:
         return case.get("expected_valid") is False, str(refused)
     faults = payment_bills.rows_faults(rows, case.get("expected_rows", []))

@@ -282,3 +282,13 @@ async def test_a_wrong_method_or_body_is_answered_by_its_status(rig: Rig) -> Non
     for body in (b"", b"[]", b"{", json.dumps({"appid": "A"}).encode()):
         answer = await rig.client.post(f"/api/medical/{STATES}", content=body)
         assert answer.status_code == 401
+
+
+async def test_the_book_page_shows_bills_escaped_and_takes_faults(rig: Rig) -> None:
+    await issued(rig, an_order("<b>1</b>"))
+    page = await rig.client.get("/sandbox/")
+    assert "script-src 'nonce-" in page.headers["content-security-policy"]
+    assert "&lt;b&gt;1&lt;/b&gt;" in page.text
+    assert "<b>1" not in page.text
+    assert "¥308.00" in page.text
+    assert "0000000001" in page.text

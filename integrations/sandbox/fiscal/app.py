@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from integrations.sandbox.fiscal import model
+from integrations.sandbox.fiscal import model, pages
 from integrations.sandbox.fiscal.book import Book
 from integrations.sandbox.fiscal.desk import Desk
 from integrations.sandbox.fiscal.faults import Fault, FaultPlan, RandomFaults, ScriptedFault
@@ -96,11 +96,6 @@ class FiscalTwin:
                 return self.desk.states(who, node)
 
 
-METHODS = frozenset(
-    {"invoiceEBillOutpatient", "getEBillByBusNo", "writeOffEBill", "getEBillStatesByBillInfo"}
-)
-
-
 def _twin(request: AnyRequest) -> FiscalTwin:
     twin: FiscalTwin = request.app.state.twin
     return twin
@@ -131,7 +126,7 @@ def _number_in(outer: Outer) -> str:
 async def call(request: AnyRequest, method: FromPath[str]) -> Response[Any]:
     """One call of the platform."""
     twin = _twin(request)
-    if method not in METHODS:
+    if method not in pages.METHODS:
         return _bare(404)
     try:
         outer = read_outer(await request.body())
@@ -200,6 +195,19 @@ async def show_book(request: AnyRequest) -> Response[Any]:
     return _json({"bills": bills})
 
 
+@get("/sandbox/")
+async def show_page(request: AnyRequest) -> Response[Any]:
+    """The book for people, with a form that injects a fault."""
+    nonce = secrets.token_urlsafe(16)
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}';"
+        " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
+    text = pages.book(_twin(request).book.all(), nonce)
+    return Response(text, media_type="text/html", headers=headers)
+
+
 @post("/sandbox/faults", status_code=200)
 async def add_fault(request: AnyRequest) -> Response[Any]:
     """Script one fault."""
@@ -236,7 +244,7 @@ def create_fiscal_twin(
     """The twin over a book file or ``:memory:``."""
     twin = FiscalTwin(book, clock, institutions)
     app = Litestar(
-        route_handlers=[call, show_book, add_fault, random_faults, clear_faults],
+        route_handlers=[call, show_book, show_page, add_fault, random_faults, clear_faults],
         on_shutdown=[twin.book.close],
         openapi_config=None,
         logging_config=None,
