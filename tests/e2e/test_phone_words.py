@@ -5,7 +5,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.e2e.test_phone_offline import OWN, RECORD, desk_of, enrolled, reads, shown_text, system
+from tests.e2e.test_phone_offline import (
+    ONLINE,
+    OWN,
+    RECORD,
+    desk_of,
+    enrolled,
+    keep_picture,
+    reads,
+    shown_text,
+    system,
+)
 from tests.e2e.test_phone_ways import TRUST_KEPT
 from tests.support.page_backend import StandIn
 from tests.support.page_steps import LINES, enter, log_out, sideways, sizes_of
@@ -190,3 +200,49 @@ def test_the_card_is_whole_above_the_bar(
     if width > height:
         assert [way for way in ways if way["bottom"] > tabs["top"]] == []
     assert {round(way["height"]) for way in ways} == {58}
+
+
+@SCREENS
+def test_a_phone_stopped_from_another_one_says_so_and_shows_no_code(
+    phone: BrowserContext, system: StandIn, width: int, height: int
+) -> None:
+    page = enrolled(phone, system)
+    page.set_viewport_size({"width": width, "height": height})
+    subject = desk_of(system).phones[page.evaluate(RECORD)["phoneId"]]["subject"]
+    system.world.tokens["another phone"] = subject
+    stopped = page.request.delete(
+        f"{system.base_url}/v1/me/phones", headers={"authorization": "Bearer another phone"}
+    )
+    assert stopped.status == 204
+    page.reload()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("本机已在另一部手机上停用")
+    expect(alert).to_contain_text("已作废并删除")
+    expect(page.locator(".code-picture")).to_have_count(0)
+    assert "这张码仍可出示" not in (page.locator("body").text_content() or "")
+    assert page.evaluate(RECORD).get("phoneId") is None
+    assert sideways(page) == 0
+    keep_picture(page, f"stopped-{width}.png")
+    # Neither does it show one after a reload with no network, nor by itself after a login.
+    phone.set_offline(True)
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("没有登录，也没有网络")
+    expect(page.locator(".code-picture")).to_have_count(0)
+    phone.set_offline(False)
+    page.get_by_role("button", name="微信登录").click()
+    expect(page.locator(".code-source")).to_have_text(ONLINE)
+    expect(page.get_by_role("alert")).to_contain_text("本机已停用")
+    page.get_by_role("button", name="在本机重新出码").click()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    reads(system, shown_text(page))
+
+
+def test_a_login_that_only_ended_goes_on_showing_its_code(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = enrolled(phone, system)
+    system.world.tokens.clear()
+    page.reload()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    expect(page.locator(".notice")).to_contain_text("这张码仍可出示")
+    assert page.evaluate(RECORD)["phoneId"] is not None

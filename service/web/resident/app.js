@@ -174,7 +174,13 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 document.getElementById("language").addEventListener("click", () => setLanguage(otherLanguage()));
 onLanguage(show);
-app.session.onEnd = (fault) => { app.ended = fault; };
+app.session.onEnd = async (fault) => {
+  app.ended = fault;
+  if (fault.code !== "login-stopped") return;
+  // This phone's codes are void wherever they are checked: none may be shown as if it were good.
+  await app.phone?.stop();
+  if (screen !== null) show();
+};
 app.session.onLogin = () => {
   app.isLoggedOut = false;
   return app.phone?.meetLogin();
