@@ -57,7 +57,11 @@ async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
             dsn,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
-            server_settings={"application_name": f"yimatong-{application}", "timezone": "UTC"},
+            server_settings={
+                "application_name": f"yimatong-{application}",
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
+            },
         )
         await _prepare_connection(conn)
         return conn
