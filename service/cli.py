@@ -126,9 +126,11 @@ def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 
 def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
-    """Settings and ciphers are in order."""
+    """Settings and ciphers are in order, and the signer, where there is one, answers."""
     from crypto.errors import CryptoError
-    from service.wiring import CipherBroken, install_ciphers
+    from crypto.signer import SignerError
+    from service.kernel.live_ring import KeystoreUnreadable
+    from service.wiring import CipherBroken, check_signer, install_ciphers
 
     try:
         report = install_ciphers(settings)
@@ -138,6 +140,14 @@ def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
     say(f"mode {settings.mode}; SM2 by {report.backend} ({report.version}); self-test passed")
     for warning in report.warnings:
         say(f"warning: {warning}")
+    if settings.signer_socket is None:
+        return 0
+    try:
+        asyncio.run(check_signer(settings))
+    except (SignerError, CryptoError, KeystoreUnreadable) as fault:
+        complain(f"yimatong: the signer at {settings.signer_socket}: {fault}")
+        return 2
+    say(f"the signer at {settings.signer_socket} answers, with the keys of the serving keystore")
     return 0
 
 
@@ -187,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(add("signer", signer, "signing keys in a process of their own"))
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")
-    add("config-check", config_check, "check settings and ciphers")
+    add("config-check", config_check, "check settings, ciphers, and that the signer answers")
     journey = add("demo", demo, "the main journey against a running system")
     journey.add_argument("--json", action="store_true", help="one JSON object a step")
     journey.add_argument("--base-url", default=None, help="where the system runs")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import httpx
 
+from crypto.errors import BadKey
 from crypto.keyring import KeyRing
 from crypto.selftest import SelfTestReport, run_self_test
+from crypto.signer import name_of, public_key_of
 from crypto.sm2_backend import install_backend, select_backend
 from integrations import registry
 from service.kernel.clock import SystemClock
@@ -174,6 +176,21 @@ async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
         yield signer
     finally:
         await signer.close()
+
+
+async def check_signer(settings: Settings) -> None:
+    """Ask the signer, where there is one, for the keys that the serving keystore leaves to it.
+
+    Raises ``SignerError``, ``KeystoreUnreadable``, and ``BadKey`` when it has another key.
+    """
+    async with _signer(settings) as signer:
+        if signer is None:
+            return
+        ring, now = load_ring(settings), SystemClock().now()
+        for kind in sorted(settings.signer_kinds):
+            key = ring.current(kind, now)
+            if await signer.public_key(name_of(key)) != public_key_of(key):
+                raise BadKey(f"its {name_of(key)} is not the serving keystore's")
 
 
 @asynccontextmanager

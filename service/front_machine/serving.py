@@ -67,6 +67,16 @@ def address_of(settings: FrontSettings) -> str:
     return f"{scheme}://{host}:{settings.port}"
 
 
+def check_folder(folder: Path) -> None:
+    """``ValueError`` with what is missing, before anything is made in it."""
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "is not there"
+        raise ValueError(f"--state: {folder} {what}; it is the folder that holds trust.json")
+    kept = folder / "state" / "trust.json"
+    if not (folder / "trust.json").exists() and not kept.exists():
+        raise ValueError(f"--state: {folder} holds no trust.json, the platform's trust file")
+
+
 def check_free(settings: FrontSettings) -> None:
     """``OSError`` if somebody listens there: the server itself would share the port with a second
     front machine, and each would remember half of what was shown."""
@@ -86,6 +96,7 @@ async def serve_front(
     cannot begin."""
     clock = SystemClock()
     secret = read_secret(settings)
+    check_folder(settings.folder)
     check_free(settings)
     reader = open_reader(settings.folder, clock)
     server = Server(

@@ -124,7 +124,8 @@ def open_files(trust_file: Path, revoked_files: Iterable[Path], now: datetime) -
     blobs = {str(path): read_bounded(path, LIST_MAX) for path in revoked_files}
     opened = open_revocations(blobs, trust, now)
     for name, word in opened.faults.items():
-        raise ValueError(f"{name}: {word}")
+        is_json = blobs[name].lstrip()[:1] == b"{"
+        raise ValueError(f"{name}: {'JSON is no revocation list' if is_json else word}")
     return HeldLists(trust=trust, revoked=RevocationSet(one for one, _ in opened.found.values()))
 
 

@@ -19,6 +19,7 @@ from crypto.healthcode.describe import describe_verdict
 from crypto.healthcode.layout import Purpose, code_id_in, parse
 from crypto.healthcode.offer import SignedOffer, open_offer
 from crypto.healthcode.refusal import OfferRefused, Refusal
+from crypto.healthcode.revocation import ListScope
 from crypto.healthcode.verify import CodeVerifier, Reader, Verdict
 from service.reader.answers import Answers
 from service.reader.lists import HeldLists, ListKeeper
@@ -47,9 +48,10 @@ class Question:
 
 
 class ListAge(msgspec.Struct, kw_only=True):
-    """A list in force. ``scope`` and ``code_class`` are None for the trust list."""
+    """A list in force. ``scope`` is ``trust``, ``bound`` or ``printed``; ``code_class`` is None
+    for the trust list."""
 
-    scope: str | None
+    scope: str
     code_class: int | None
     sequence: int
     made_at: datetime
@@ -58,11 +60,13 @@ class ListAge(msgspec.Struct, kw_only=True):
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """How a reader stands. ``refused_lists``: file name to why it was not taken, also of the
+    """How a reader stands. ``missing_lists``: the scopes without any revocation list, whose codes
+    are taken without asking one. ``refused_lists``: file name to why it was not taken, also of the
     tills' file."""
 
     now: datetime
     lists: list[ListAge]
+    missing_lists: list[str]
     refused_lists: dict[str, str]
     accepted: int
     refused: int
@@ -236,7 +240,7 @@ class FolderReader:
         trust = self._lists.trust
         ages = [
             ListAge(
-                scope=None,
+                scope="trust",
                 code_class=None,
                 sequence=trust.sequence,
                 made_at=trust.made_at,
@@ -255,9 +259,12 @@ class FolderReader:
             )
             for listed in self._lists.revoked.lists
         ]
+        held = {one.scope for one in ages}
+        scopes = [scope.name.lower() for scope in ListScope]
         return Status(
             now=now,
             lists=ages,
+            missing_lists=[scope for scope in scopes if scope not in held],
             refused_lists=self._lists.faults | self._till_fault(),
             accepted=self._accepted,
             refused=self._refused,

@@ -216,6 +216,18 @@ def test_a_reader_that_goes_away_ends_it_quietly(trust_file: Path, tmp_path: Pat
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_a_file_of_another_kind_is_named_as_no_revocation_list(trust_file: Path) -> None:
+    done = subprocess.run(
+        command(trust_file, "--revoked", str(trust_file)),
+        input=b"",
+        capture_output=True,
+        cwd=ROOT,
+        check=False,
+    )
+    said = f"yimatong code verify: {trust_file}: JSON is no revocation list\n"
+    assert (done.returncode, done.stderr.decode()) == (2, said)
+
+
 def test_lines_are_cut_alike_wherever_the_pieces_end() -> None:
     content = b"a\n\n" + b"b" * (LINE_MAX + 500) + b"\nc\r\n" + b"d" * LINE_MAX + b"\nlast"
     whole = ["a", "", "b" * LINE_MAX, "c", "d" * LINE_MAX, "last"]
