@@ -11,6 +11,7 @@ from crypto.keyring import KeyRing
 from crypto.selftest import SelfTestReport, run_self_test
 from crypto.sm2_backend import install_backend, select_backend
 from integrations import registry
+from integrations.ports.events_out import Reach
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
@@ -105,6 +106,11 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
+def reach_of(settings: Settings) -> Reach:
+    """Where events to hospitals may go: the sandbox's twins answer on this machine without TLS."""
+    return Reach(networks=settings.notice_networks, plain_http=settings.mode is Mode.SANDBOX)
+
+
 def pages_of(settings: Settings) -> PageSettings:
     """What the pages may know of this system."""
     twin = settings.twin_url
@@ -142,7 +148,10 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         )
         pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
         try:
-            async with _signer(settings) as signer:
+            async with (
+                _signer(settings) as signer,
+                registry.open_courier(reach_of(settings)) as courier,
+            ):
                 ctx = make_context(
                     pool=pool,
                     clock=clock,
@@ -151,6 +160,7 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
                     policy=policy_of(settings),
                     signer=signer,
                     outside_roots=OutsideRoots(settings.certificate_roots),
+                    courier=courier,
                 )
                 async with following(ctx):
                     yield ctx
