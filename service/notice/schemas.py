@@ -22,15 +22,18 @@ class EventType(StrEnum):
     """Every leg is undone; the bill is open again."""
 
 
-class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something became definite about a settlement. The body of the POST, and of a pulled event."""
+class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something became definite about a settlement. The body of the POST, and of a pulled event.
+
+    Ignore members that you do not know.
+    """
 
     event_id: str
     """The same at every repeat: an event that was taken before changes nothing."""
     type: EventType
     sequence: Annotated[int, Meta(ge=1)]
     """Counts the events of this settlement from 1, without gaps."""
-    occurred_at: datetime
+    occurred_at: Annotated[datetime, Meta(tz=True)]
     institution_code: str
     settlement_id: str
     bill_no: str

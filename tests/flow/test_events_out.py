@@ -244,13 +244,7 @@ async def test_without_an_endpoint_events_are_kept_and_later_ones_go_on(
     await rig.tell(place, 1, 1)
     await rig.work()
     server.believe(rig.ctx)
-    server.desk.reached = dict.fromkeys([(await pulled(rig, place))[0]], 1)
     await rig.register(place, server.url)
     await rig.tell(place, 1, 2)
     await rig.work()
     assert [state for _, _, state, _, _ in await rig.states(place)] == ["KEPT", "TAKEN"]
-
-
-async def pulled(rig: NoticeRig, place: object) -> list[str]:
-    found = await actions.list_events(rig.ctx, place.institution_id, None, 50)  # type: ignore[attr-defined]
-    return [event.settlement_id for event in found]

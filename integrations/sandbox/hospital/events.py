@@ -52,6 +52,7 @@ class EventDesk:
         self.repeats = 0
         self.reached: dict[str, int] = {}
         self.faults: list[EventFault] = []
+        self.refused: list[str] = []
 
     def take(self, arrived: Arrived) -> None:
         """Verify and remember; a repeat changes nothing. Raises ``EventForged``."""
@@ -63,7 +64,8 @@ class EventDesk:
             self.repeats += 1
             return
         settlement = event["settlement_id"]
-        if event["sequence"] != self.reached.get(settlement, 0) + 1:
+        reached = self.reached.get(settlement)
+        if reached is not None and event["sequence"] != reached + 1:
             raise EventForged("out of order")
         self.reached[settlement] = event["sequence"]
         self.taken[event["event_id"]] = event
