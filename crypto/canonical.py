@@ -5,8 +5,9 @@ count, so no two different lists give the same bytes: None is not the empty stri
 and not True, and values cannot run into each other. Floats and naive times are refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from crypto.errors import BadEncoding
 
@@ -16,29 +17,46 @@ PART_MAX = 1 << 24
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _integer(value: int) -> bytes:
+_MICROSECOND = timedelta(microseconds=1)
+_NONE, _TRUE, _FALSE = (letter + bytes(4) for letter in (b"N", b"T", b"F"))
+
+
+def _sized(letter: bytes, content: bytes) -> bytes:
+    if len(content) > PART_MAX:
+        raise BadEncoding("a value is too long")
+    return letter + len(content).to_bytes(4, "big") + content
+
+
+def _integer(letter: bytes, value: int) -> bytes:
     """Two's complement, big-endian, one byte more than the magnitude may need."""
-    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+    size = value.bit_length() // 8 + 1
+    if size > PART_MAX:
+        raise BadEncoding("a value is too long")
+    return letter + size.to_bytes(4, "big") + value.to_bytes(size, "big", signed=True)
 
 
-def _content(value: Value) -> tuple[bytes, bytes]:  # noqa: PLR0911  one return a type
-    match value:
-        case None:
-            return b"N", b""
-        case bool():
-            return (b"T" if value else b"F"), b""
-        case int():
-            return b"I", _integer(value)
-        case bytes():
-            return b"B", value
-        case str():
-            return b"S", value.encode("utf-8", "strict")
-        case datetime():
-            if value.tzinfo is None:
-                raise BadEncoding("an instant needs a time zone")
-            return b"M", _integer((value - _EPOCH) // timedelta(microseconds=1))
-        case date():
-            return b"D", value.isoformat().encode("ascii")
+def _instant(value: datetime) -> bytes:
+    if value.tzinfo is None:
+        raise BadEncoding("an instant needs a time zone")
+    return _integer(b"M", (value - _EPOCH) // _MICROSECOND)
+
+
+_ENCODERS: dict[type, Callable[[Any], bytes]] = {
+    type(None): lambda _value: _NONE,
+    bool: lambda value: _TRUE if value else _FALSE,
+    int: lambda value: _integer(b"I", value),
+    bytes: lambda value: _sized(b"B", value),
+    str: lambda value: _sized(b"S", value.encode("utf-8", "strict")),
+    datetime: _instant,
+    date: lambda value: _sized(b"D", value.isoformat().encode("ascii")),
+}
+
+
+def _encoder(kind: type) -> Callable[[Any], bytes]:
+    """Of the nearest class that has a form: an enumeration of texts is a text."""
+    for parent in kind.__mro__:
+        if parent in _ENCODERS:
+            return _ENCODERS[parent]
     raise BadEncoding("this type has no canonical form")
 
 
@@ -48,8 +66,6 @@ def encode_parts(parts: Sequence[Value]) -> bytes:
         raise BadEncoding("too many values")
     out = [bytes((len(parts),))]
     for part in parts:
-        letter, content = _content(part)
-        if len(content) > PART_MAX:
-            raise BadEncoding("a value is too long")
-        out += (letter, len(content).to_bytes(4, "big"), content)
+        kind = type(part)
+        out.append((_ENCODERS.get(kind) or _encoder(kind))(part))
     return b"".join(out)

@@ -162,7 +162,7 @@ class KeyView(Protocol):
 class KeyRing:
     """All keys of an installation. Immutable."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "_versions")
 
     def __init__(self, keys: Iterable[Key]) -> None:
         """``BadKey`` when a (kind, version) or a code key id appears twice."""
@@ -174,6 +174,9 @@ class KeyRing:
             self._keys[key.kind, key.version] = key
             if key.code_key_id is not None:
                 code_ids.add(key.code_key_id)
+        self._versions: dict[KeyKind, list[Key]] = {}
+        for at in sorted(self._keys):
+            self._versions.setdefault(at[0], []).append(self._keys[at])
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -182,10 +185,10 @@ class KeyRing:
 
     def current(self, kind: KeyKind, now: datetime) -> Key:
         """The newest version that may protect something now; ``BadKey`` if there is none."""
-        usable = [key for key in self._of(kind) if key.is_usable(now)]
-        if not usable:
-            raise BadKey(f"no usable key of kind {kind}")
-        return usable[-1]
+        for key in reversed(self._of(kind)):
+            if key.is_usable(now):
+                return key
+        raise BadKey(f"no usable key of kind {kind}")
 
     def accepted(self, kind: KeyKind, version: int, now: datetime) -> Key:
         """That very version if it may open or verify now; ``BadKey`` otherwise."""
@@ -306,9 +309,7 @@ class KeyRing:
         return KeyRing((*kept, fresh))
 
     def _of(self, kind: KeyKind) -> list[Key]:
-        return sorted(
-            (key for key in self._keys.values() if key.kind is kind), key=lambda key: key.version
-        )
+        return self._versions.get(kind, [])
 
     def _next_code_key_id(self, last: Key) -> int | None:
         """Province byte of the last key and the lowest counter above all used ones."""

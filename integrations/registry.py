@@ -12,6 +12,9 @@ from typing import TypeVar
 import httpx
 import msgspec
 
+from integrations.alipay.gateway import AlipayGateway
+from integrations.alipay.settings import AlipaySettings
+from integrations.alipay.statements import BILL_BYTES_MAX
 from integrations.insurance_nhsa.gateway import NhsaGateway
 from integrations.insurance_nhsa.messenger import Sources
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
@@ -29,6 +32,8 @@ from integrations.wechatpay.gateway import WechatPayGateway
 from integrations.wechatpay.settings import WechatPaySettings
 
 Clock = Callable[[], datetime]
+BILL_TIMEOUT_S = 120.0
+"""A day's bill may be large; the link to it lives 30 seconds, its transfer longer."""
 OWN_SEQUENCES = 100
 """Message numbers of a second that are the adapter's own."""
 K = TypeVar("K")
@@ -56,6 +61,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     insurance: list[InsuranceLine] = []
     wechatpay: list[WechatPaySettings] = []
+    alipay: list[AlipaySettings] = []
     wechat_login: WechatLoginSettings | None = None
     real_name: RealNameSettings | None = None
 
@@ -125,15 +131,20 @@ def open_partners(
     real_name = None
     if settings.real_name is not None:
         real_name = GenericRealName(settings.real_name, transport, clock, _nonce)
+    bills = Transport(client, BILL_TIMEOUT_S, answer_bytes_max=BILL_BYTES_MAX)
+    payments: dict[tuple[str, str], PaymentGateway] = {
+        ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce)
+        for one in settings.wechatpay
+    }
+    for merchant in settings.alipay:
+        gateway = AlipayGateway(merchant, transport, bills, clock, _nonce)
+        payments["alipay", merchant.seller_id] = gateway
     return OpenPartners(
         insurance={
             line.line.institution_code: _insurance(line, transport, clock)
             for line in settings.insurance
         },
-        payments={
-            ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce)
-            for one in settings.wechatpay
-        },
+        payments=payments,
         logins=logins,
         real_name=real_name,
     )

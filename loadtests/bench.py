@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from loadtests import code_rows, limits, meter, people, replay, rows, sender, statements
+from loadtests.inside_counts import Needs
 from loadtests.reader_rows import reader_rows
 from loadtests.rows import SECOND, Row
 from loadtests.settlements import run_locust
@@ -55,7 +56,7 @@ class Report(msgspec.Struct, kw_only=True):
 
 def run(size: Size, folder: Path) -> Report:
     """Start a system, measure all rows, stop it."""
-    with running_system(folder) as system:
+    with running_system(folder, **rows.counts_in(folder)) as system:
         people_file = folder / "people.json"
         known = people.prepare(
             system.base_url, system.twin_url, seed=1, count=size.people, path=people_file
@@ -77,26 +78,26 @@ def run(size: Size, folder: Path) -> Report:
         replayed = replay.replay(
             meter.dsn(system), captured, records, own_record, seconds=size.replay_s
         )
-        crowded = code_rows.overload_rows(system, tokens, size.overload_s)
+        crowded = code_rows.overload_rows(system, tokens, terminals, size.overload_s)
         ready = httpx.get(f"{system.base_url}/readyz", trust_env=False).json()
         return Report(
             machine=asyncio.run(meter.machine(system, ready["cipher"]["sm2"])),
             rows=[
                 *_cipher_rows(cost),
-                rows.http_row("GET /healthz", health, 0.0, ""),
+                rows.http_row("GET /healthz", health, Needs(), ""),
                 rows.http_row(
                     "show: issue a code",
                     shown,
-                    2 * cost.verify_us + cost.sign_us,
+                    Needs(verify=2, sign=1),
                     "token verify + code sign + verify after sign, keys held",
                 ),
                 rows.http_row(
                     "resolve: one-time code",
                     scanned,
-                    cost.verify_us,
+                    Needs(verify=1),
                     "issuer verify, key held (terminals sign with HMAC-SM3)",
                 ),
-                *code_rows.code_rows(bound, cost),
+                *code_rows.code_rows(bound),
                 *crowded,
                 _settle_row(settled, captured, replayed, size),
                 Row(

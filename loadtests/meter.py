@@ -50,6 +50,11 @@ def usage(system: RunningSystem) -> Usage:
     )
 
 
+def pids(system: RunningSystem, role: str) -> set[int]:
+    """A role's processes."""
+    return {one.pid for one in _tree(_pid(system, role))}
+
+
 def _pid(system: RunningSystem, role: str) -> int:
     return int((system.state_dir / "logs" / f"{role}.pid").read_text())
 

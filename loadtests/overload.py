@@ -9,9 +9,13 @@ import multiprocessing
 import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
+import uvloop
+
+from loadtests.sender import TerminalKey, signed_scan
 
 CONNECTIONS = 400
 TICK_S = 0.01
@@ -28,6 +32,7 @@ class Offered(msgspec.Struct, kw_only=True):
     statuses: dict[int, int]
     good_ms: list[float]
     unanswered: int
+    client_cpu_s: float
 
     @property
     def goodput(self) -> float:
@@ -50,8 +55,7 @@ class _Exchange(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is no subclass
         self._crowd.free.append(self)
 
     def send(self, request: bytes) -> None:
@@ -89,14 +93,35 @@ class _Crowd:
             self.good_ms.append(took_s * 1000)
 
 
-def offer(base_url: str, requests: list[bytes], *, per_s: float, seconds: float) -> Offered:
-    """Send the requests in turn at this rate, from a process of its own."""
+class PrintedScans(msgspec.Struct, frozen=True, kw_only=True):
+    """Terminals that read printed codes: each may be read again and again, each request once."""
+
+    base_url: str
+    texts: list[str]
+    terminals: list[TerminalKey]
+
+    def make(self, count: int) -> list[bytes]:
+        """So many signed requests, by all terminals in turn."""
+        return [
+            signed_scan(
+                self.base_url,
+                self.texts[turn % len(self.texts)],
+                self.terminals[turn % len(self.terminals)],
+                purpose="identify",
+            )
+            for turn in range(count)
+        ]
+
+
+def offer(scans: PrintedScans, *, per_s: float, seconds: float) -> Offered:
+    """Send at this rate from a process of its own, which makes its requests before it begins."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_offer, base_url, requests, per_s, seconds).result()
+        return pool.submit(_offer, scans, per_s, seconds).result()
 
 
-def _offer(base_url: str, requests: list[bytes], per_s: float, seconds: float) -> Offered:
-    return asyncio.run(_crowding(base_url, requests, per_s, seconds))
+def _offer(scans: PrintedScans, per_s: float, seconds: float) -> Offered:
+    requests = scans.make(int(per_s * seconds) + 1)
+    return uvloop.run(_crowding(scans.base_url, requests, per_s, seconds))
 
 
 async def _crowding(base_url: str, requests: list[bytes], per_s: float, seconds: float) -> Offered:
@@ -106,7 +131,7 @@ async def _crowding(base_url: str, requests: list[bytes], per_s: float, seconds:
         for _ in range(CONNECTIONS)
     ]
     sent = not_sent = 0
-    began = time.perf_counter()
+    began, spent_s = time.perf_counter(), time.process_time()
     while (now := time.perf_counter() - began) < seconds:
         for turn in range(sent + not_sent, int(now * per_s)):
             if crowd.free:
@@ -115,7 +140,7 @@ async def _crowding(base_url: str, requests: list[bytes], per_s: float, seconds:
             else:
                 not_sent += 1
         await asyncio.sleep(TICK_S)
-    took_s = time.perf_counter() - began
+    took_s, spent_s = time.perf_counter() - began, time.process_time() - spent_s
     in_time = dict(crowd.statuses)
     for _ in range(round(ANSWERS_WITHIN_S / TICK_S)):
         if sum(crowd.statuses.values()) >= sent:
@@ -131,4 +156,5 @@ async def _crowding(base_url: str, requests: list[bytes], per_s: float, seconds:
         statuses=in_time,
         good_ms=crowd.good_ms,
         unanswered=sent - sum(crowd.statuses.values()),
+        client_cpu_s=spent_s,
     )

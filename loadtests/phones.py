@@ -42,6 +42,21 @@ def prepare_enrolments(base_url: str, tokens: list[str], each: int) -> list[Enro
     return [one for turn in zip(*made, strict=True) for one in turn]
 
 
+def printed(base_url: str, tokens: list[str]) -> list[str]:
+    """A printed code for the holder of every token."""
+    texts = []
+    with httpx.Client(base_url=base_url, timeout=30.0, trust_env=False) as client:
+        for token in tokens:
+            answer = client.post(
+                "/v1/me/printed-codes",
+                json={"symbol": False},
+                headers={"authorization": f"Bearer {token}"},
+            )
+            answer.raise_for_status()
+            texts.append(answer.json()["text"])
+    return texts
+
+
 def _enrolment(base_url: str, token: str, challenge: bytes, account: bytes) -> Enrolment:
     key = PrivateKey.generate()
     holder_key = key.public.compressed()

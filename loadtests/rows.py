@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from loadtests import meter, sender
+from loadtests import inside_counts, meter, sender
+from loadtests.inside_counts import Needs, Sm2Inside
 from tests.support.running import RunningSystem
 
 SECOND = 1_000_000
@@ -33,32 +35,59 @@ class Measured(msgspec.Struct, kw_only=True):
 
     sent: sender.Sent
     cpu_s: dict[str, float]
+    sm2: Sm2Inside
+
+    def and_then(self, later: "Measured") -> "Measured":
+        """Two turns of the same as one."""
+        sums = {
+            name: (count + later.sm2.sums[name][0], spent + later.sm2.sums[name][1])
+            for name, (count, spent) in self.sm2.sums.items()
+        }
+        return Measured(
+            sent=self.sent.and_then(later.sent),
+            cpu_s={role: spent + later.cpu_s[role] for role, spent in self.cpu_s.items()},
+            sm2=Sm2Inside(sums=sums),
+        )
+
+
+COUNTS = "sm2-counts"
+"""Beside the system's state: where its processes count."""
+
+
+def counts_in(folder: Path) -> dict[str, str]:
+    """What a measured system is started with, in this folder."""
+    return dict(inside_counts.counting(folder / COUNTS))
 
 
 def measured(system: RunningSystem, send: Callable[[], sender.Sent]) -> Measured:
     """Send, and see what each role spent on it."""
+    counts, serving = system.state_dir.parent / COUNTS, meter.pids(system, "serve")
+    sm2 = inside_counts.read(counts, serving)
     earlier, began = meter.usage(system), time.perf_counter()
     sent = send()
     cpu_s = meter.usage(system).since(earlier)
     # The client's process starts before it sends; the others' share is of the whole window.
     cpu_s[meter.OTHERS] *= sent.took_s / (time.perf_counter() - began)
-    return Measured(sent=sent, cpu_s=cpu_s)
+    return Measured(sent=sent, cpu_s=cpu_s, sm2=inside_counts.read(counts, serving).since(sm2))
 
 
-def http_row(name: str, measured: Measured, sm2_us: float, operations: str) -> Row:
-    """``sm2_us``: CPU of the SM2 operations that one request needs."""
+def http_row(name: str, measured: Measured, needs: Needs, operations: str) -> Row:
+    """The ratio is of the serving processes alone; PostgreSQL's CPU stands beside it."""
     sent = measured.sent
-    good = len(sent.bodies)
-    # PostgreSQL works for the request too, but the ratio is of the server's own process.
-    cpu_us = measured.cpu_s["serve"] / max(1, sum(sent.statuses.values())) * SECOND
+    good, asked = len(sent.bodies), max(1, sum(sent.statuses.values()))
+    cpu_us = measured.cpu_s["serve"] / asked * SECOND
+    sm2_us = measured.sm2.needed_us(needs)
     return Row(
         name=name,
         per_s=good / sent.took_s,
         cpu_ms=cpu_us / 1000,
         ratio=sm2_us / cpu_us if sm2_us else None,
-        against=operations,
+        against=f"{operations} ({needs}; CPU of serve)" if sm2_us else "",
         limited_by=limit(measured.cpu_s, sent.took_s),
         facts={
+            "sm2_needed_ms": round(sm2_us / 1000, 3),
+            "sm2_done_each": measured.sm2.done_each(asked),
+            "postgres_cpu_ms": round(measured.cpu_s["postgres"] / asked * 1000, 3),
             "statuses": {str(status): count for status, count in sent.statuses.items()},
             "p50_ms": sent.percentile_ms(0.5),
             "p99_ms": sent.percentile_ms(0.99),

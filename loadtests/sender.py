@@ -29,6 +29,18 @@ class Sent(msgspec.Struct, kw_only=True):
     latencies_ms: list[float]
     took_s: float
 
+    def and_then(self, later: "Sent") -> "Sent":
+        """Two sendings as one."""
+        statuses = dict(self.statuses)
+        for status, count in later.statuses.items():
+            statuses[status] = statuses.get(status, 0) + count
+        return Sent(
+            statuses=statuses,
+            bodies=self.bodies + later.bodies,
+            latencies_ms=self.latencies_ms + later.latencies_ms,
+            took_s=self.took_s + later.took_s,
+        )
+
     def count(self, status: int) -> int:
         """Answers with this status."""
         return self.statuses.get(status, 0)
@@ -93,9 +105,10 @@ def http_request(method: str, base_url: str, target: str, headers: list[str], bo
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _signed_scan(base_url: str, text: str, terminal: TerminalKey) -> bytes:
+def signed_scan(base_url: str, text: str, terminal: TerminalKey, purpose: str = "pay") -> bytes:
+    """The request by which a terminal resolves a text, good for five minutes."""
     target, key = "/v1/terminal/scans", secrets.token_hex(8)
-    body = msgspec.json.encode({"text": text, "purpose": "pay"})
+    body = msgspec.json.encode({"text": text, "purpose": purpose})
     timestamp, nonce = str(int(time.time())), secrets.token_hex(12)
     host = urlsplit(base_url).netloc
     lines = [terminal.terminal_id, "POST", host, target, timestamp, nonce, key]
@@ -117,7 +130,7 @@ async def _send_all(base_url: str, requests: list[bytes]) -> Sent:
 
 async def _send_scans(base_url: str, texts: list[str], terminals: list[TerminalKey]) -> Sent:
     turns = ((text, terminals[turn % len(terminals)]) for turn, text in enumerate(texts))
-    return await _drive(base_url, (_signed_scan(base_url, *turn) for turn in turns))
+    return await _drive(base_url, (signed_scan(base_url, *turn) for turn in turns))
 
 
 async def _drive(base_url: str, requests: Iterable[bytes]) -> Sent:

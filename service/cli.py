@@ -62,44 +62,9 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def signer(arguments: argparse.Namespace, settings: Settings) -> int:
     """Signing keys in a process of their own."""
-    from pwd import getpwnam
+    from service.signer_cli import run_verb
 
-    import uvloop
-
-    from crypto.errors import CryptoError
-    from crypto.keyring import KeyKind
-    from crypto.signer import SignerUnavailable
-    from service.kernel.live_ring import KeystoreUnreadable
-    from service.kernel.logs import set_up_logs
-    from service.signer.sdf import read_card
-    from service.signer.server import SocketTaken, run_signer
-    from service.wiring import CipherBroken, install_ciphers, keystore_of
-
-    path = arguments.socket or settings.signer_socket
-    if path is None:
-        complain("yimatong signer: --socket or YIMATONG_SIGNER_SOCKET says where to listen")
-        return 2
-    set_up_logs("signer")
-    try:
-        install_ciphers(settings)
-        kinds = [KeyKind(kind) for kind in arguments.kind or settings.signer_kinds]
-        users = [getpwnam(name).pw_uid for name in arguments.user or ()]
-        keys = keystore_of(settings)
-        card = None if arguments.sdf is None else read_card(arguments.sdf)
-        uvloop.run(until_stopped(lambda stop: run_signer(keys, path, kinds, users, stop, card)))
-    except (
-        SocketTaken,
-        KeystoreUnreadable,
-        CipherBroken,
-        CryptoError,
-        ValueError,
-        KeyError,
-        OSError,
-        SignerUnavailable,
-    ) as fault:
-        complain(f"yimatong signer: {fault}")
-        return 2
-    return 0
+    return run_verb(arguments, settings)
 
 
 def sandbox(_arguments: argparse.Namespace, settings: Settings) -> int:
@@ -205,6 +170,7 @@ def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
 def _parser() -> argparse.ArgumentParser:
     from service.code_cli import add_code_verbs
     from service.keys_cli import add_verbs
+    from service.signer_cli import add_arguments
 
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
     parser.add_argument("--version", action="version", version="yimatong 0.1.0")
@@ -218,23 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run, "everything on one machine: database, twins, service, worker")
     add("serve", serve, "the API and the pages")
     add("worker", worker, "the background worker")
-    signing = add("signer", signer, "signing keys in a process of their own")
-    signing.add_argument("--socket", type=Path, default=None, help="where to listen")
-    signing.add_argument(
-        "--sdf",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help="a cipher card's file; untried on a device",
-    )
-    signing.add_argument(
-        "--user", action="append", help="who else may ask, by name; default: its own user alone"
-    )
-    signing.add_argument(
-        "--kind",
-        action="append",
-        help="repeatable; default: YIMATONG_SIGNER_KINDS",
-    )
+    add_arguments(add("signer", signer, "signing keys in a process of their own"))
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")
     add("config-check", config_check, "check settings and ciphers")

@@ -86,7 +86,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": str(_HOME)},
+                env={**os.environ, "PYTHONPATH": _python_path()},
             )
         self._pid_file.write_text(str(self._process.pid), "ascii")
 
@@ -257,3 +257,8 @@ def _print_addresses(settings: Settings, database: str, activation: str) -> None
             ]
         )
     )
+
+
+def _python_path() -> str:
+    """This installation first, then what the operator set."""
+    return os.pathsep.join(filter(None, (str(_HOME), os.environ.get("PYTHONPATH"))))

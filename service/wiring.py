@@ -99,10 +99,15 @@ def policy_of(settings: Settings) -> Policy:
         credential_life_min=settings.credential_life_min,
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
-        cashier_url=f"{settings.twin_url}/wechatpay/sandbox/cashier" if settings.twin_url else None,
+        cashier_url=_cashier_url(settings, "{provider}"),
         certificate_life=settings.certificate_life,
         certificates_required=settings.require_certificates,
     )
+
+
+def _cashier_url(settings: Settings, provider: str) -> str | None:
+    """A payment twin's page for payers, in the sandbox."""
+    return f"{settings.twin_url}/{provider}/sandbox/cashier" if settings.twin_url else None
 
 
 def pages_of(settings: Settings) -> PageSettings:
@@ -111,7 +116,7 @@ def pages_of(settings: Settings) -> PageSettings:
     return PageSettings(
         sandbox=twin is not None,
         login_twin_url=f"{twin}/wechat-login" if twin else None,
-        cashier_url=policy_of(settings).cashier_url,
+        cashier_url=_cashier_url(settings, "wechatpay"),
     )
 
 

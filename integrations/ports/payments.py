@@ -58,6 +58,17 @@ class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True):
     qr_text: str | None
 
 
+class CodeOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order paid by the code that the payer shows. ``code`` lives a minute and is used once."""
+
+    trade_no: str
+    amount_fen: int
+    description: str
+    code: str
+    expires_at: datetime
+    notice_url: str
+
+
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """A trade as the provider tells it, by query or by notice."""
 
@@ -133,8 +144,8 @@ class PaymentGateway(Protocol):
     async def refund(self, order: RefundOrder) -> Outcome[Refund]:
         """Start a refund. The same number and content again is answered alike."""
 
-    async def query_refund(self, refund_no: str) -> Outcome[Refund]:
-        """Ask for the refund."""
+    async def query_refund(self, refund_no: str, *, trade_no: str) -> Outcome[Refund]:
+        """Ask for the refund of a trade; some providers know refunds under their trade only."""
 
     def client_parameters(self, prepay_ref: str, at: datetime) -> dict[str, str]:
         """What the mini-program passes to the provider's pay call, signed."""
@@ -144,3 +155,19 @@ class PaymentGateway(Protocol):
 
     def notice_answer(self, accepted: bool) -> NoticeAnswer:
         """The acknowledgement, or the refusal that asks for a resend."""
+
+
+class CodePaymentGateway(PaymentGateway, Protocol):
+    """A merchant account that can also take payment by a code the payer shows."""
+
+    async def pay_by_code(self, order: CodeOrder) -> Outcome[Payment]:
+        """Take the payment. UNPAID means that the payer must still confirm on his device: query.
+
+        After Unknown or a long UNPAID query a last time, then ``reverse``.
+        """
+
+    async def reverse(self, trade_no: str) -> Outcome[None]:
+        """Undo a trade whose outcome is unclear: closed if unpaid, given back if paid.
+
+        Unknown must be repeated until it is definite; query afterwards to learn which it was.
+        """

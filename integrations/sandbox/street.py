@@ -67,13 +67,24 @@ class Street:
 
     async def _answer(self, path: str, send: Send) -> None:
         known = path in ("/", "/healthz")
-        text = f"{self._title}\n" + "".join(f"  /{name}/\n" for name in self._twins)
+        text = f"{self._title}\n" + "".join(
+            f"  /{name}/{BOOK_HINT.format(name=name) if _has_page(twin) else ''}\n"
+            for name, twin in self._twins.items()
+        )
         body = (text if known else "no such twin\n").encode()
         headers = [(b"content-type", b"text/plain; charset=utf-8")]
         await send(
             {"type": "http.response.start", "status": 200 if known else 404, "headers": headers}
         )
         await send({"type": "http.response.body", "body": body})
+
+
+BOOK_HINT = "  (book and faults: /{name}/sandbox/)"
+
+
+def _has_page(twin: Litestar) -> bool:
+    """Whether the twin shows its book to people."""
+    return any(route.path == "/sandbox" for route in twin.routes)
 
 
 _OPEN = [(b"access-control-allow-origin", b"*")]

@@ -158,8 +158,8 @@ class WechatPayGateway:
             return mapping.ANSWER_INVALID
         return mapping.refund_of(found)
 
-    async def query_refund(self, refund_no: str) -> Outcome[Refund]:
-        """Ask for the refund by our number."""
+    async def query_refund(self, refund_no: str, *, trade_no: str) -> Outcome[Refund]:
+        """Ask for the refund by our number; a refund of another trade is not believed."""
         path = f"/v3/refund/domestic/refunds/{quote(refund_no, safe='')}"
         answer = await self._call("GET", path, None)
         if not isinstance(answer, Answer):
@@ -178,7 +178,7 @@ class WechatPayGateway:
         if answer.status != 200:
             return _refusal(answer)
         found = _read(answer, wire.RefundAnswer)
-        if found is None or found.out_refund_no != refund_no:
+        if found is None or (found.out_refund_no, found.out_trade_no) != (refund_no, trade_no):
             return mapping.ANSWER_INVALID
         return mapping.refund_of(found)
 

@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
@@ -67,7 +68,9 @@ class Sm2Algorithm(Algorithm):
         raise NotImplementedError
 
 
+@lru_cache(maxsize=1)
 def _signatures() -> PyJWS:
+    """Made once: the library makes an object of each algorithm it knows, and we then use one."""
     jws = PyJWS(algorithms=[])
     jws.register_algorithm(ALGORITHM, Sm2Algorithm())
     return jws

@@ -6,13 +6,19 @@ from crypto.sm3 import sm3
 from service.audit import store
 from service.audit.model import AuditEntry
 from service.kernel.context import Context
-from service.kernel.database import Connection
+from service.kernel.database import Connection, Write, execute
 
 _COMMITMENT = b"YM audit entry\0"
 
 
 async def append(conn: Connection, ctx: Context, entry: AuditEntry) -> None:
-    """Insert an entry inside the caller's transaction.
+    """Insert an entry inside the caller's transaction."""
+    write = await prepare(conn, ctx, entry)
+    await execute(conn, write.sql, *write.args)
+
+
+async def prepare(conn: Connection, ctx: Context, entry: AuditEntry) -> Write:
+    """An entry that the caller inserts, in its transaction, together with what it tells of.
 
     The commitment is SM3 over a label, a 16-byte salt and the canonical JSON of entry and time;
     the JSON itself is sealed under the record's data key, so destroying that key leaves the
@@ -23,8 +29,7 @@ async def append(conn: Connection, ctx: Context, entry: AuditEntry) -> None:
     salt = ctx.ids.token()
     text = msgspec.json.encode({"at": now, "entry_id": entry_id, "entry": entry}, order="sorted")
     key = await ctx.sealer.record_key(conn, entry.record_id)
-    await store.insert_entry(
-        conn,
+    return store.entry_write(
         entry,
         entry_id=entry_id,
         at=now,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from service.audit.model import AuditEntry
-from service.kernel.database import Connection, execute
+from service.kernel.database import Write
 
 INSERT_ENTRY = """
 insert into audit_entry (
@@ -13,8 +13,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 
-async def insert_entry(
-    conn: Connection,
+def entry_write(
     entry: AuditEntry,
     *,
     entry_id: int,
@@ -22,19 +21,7 @@ async def insert_entry(
     salt: bytes,
     commitment: bytes,
     sealed: bytes,
-) -> None:
+) -> Write:
     """One unnumbered entry."""
-    await execute(
-        conn,
-        INSERT_ENTRY,
-        entry.record_id,
-        entry_id,
-        at,
-        entry.action,
-        entry.actor_kind,
-        entry.actor_id,
-        entry.institution_id,
-        salt,
-        commitment,
-        sealed,
-    )
+    who = (entry.action, entry.actor_kind, entry.actor_id, entry.institution_id)
+    return Write(INSERT_ENTRY, (entry.record_id, entry_id, at, *who, salt, commitment, sealed))

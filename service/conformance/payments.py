@@ -5,13 +5,19 @@ They call the code that production runs. A kind that is not built is absent.
 
 from collections.abc import Mapping
 
-from service.conformance import payment_bills, payment_seals, payment_signatures
+from service.conformance import (
+    payment_alipay,
+    payment_bills,
+    payment_seals,
+    payment_signatures,
+)
 from service.conformance.verdict import Case, CaseJudge
 
 JUDGES: dict[str, CaseJudge] = {
     **payment_signatures.JUDGES,
     **payment_seals.JUDGES,
     **payment_bills.JUDGES,
+    **payment_alipay.JUDGES,
 }
 BASES_MAX = 8
 _ABOUT_THE_BASE = ("content", "content_sha256_hex", "message")

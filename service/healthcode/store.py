@@ -5,7 +5,15 @@ from datetime import datetime
 import msgspec
 
 from service.healthcode.model import CodeCard, CodeUse, ListedScan, Scan
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import (
+    Connection,
+    Write,
+    execute,
+    execute_together,
+    find_row,
+    insert_new,
+    list_rows,
+)
 
 INSERT_CARD = """
 insert into code (record_id, card, epoch, state, created_at, row_mac)
@@ -155,18 +163,12 @@ async def delete_old_uses(conn: Connection, before: datetime) -> int:
     return await execute(conn, DELETE_OLD_USES, before)
 
 
-async def insert_scan(conn: Connection, row: Scan) -> None:
-    """A scan, and its entry in the institution's own list."""
-    await execute(conn, INSERT_SCAN, *msgspec.structs.astuple(row))
-    await execute(
-        conn,
-        INSERT_LISTED,
-        row.institution_id,
-        row.scan_id,
-        row.record_id,
-        row.terminal_id,
-        row.scanned_at,
-    )
+async def insert_scan(conn: Connection, row: Scan, *, noted: Write, patient: Write) -> None:
+    """A scan with its audit entry, both the record's; its place in the institution's list with
+    the name that institution has for the patient."""
+    await execute_together(conn, Write(INSERT_SCAN, msgspec.structs.astuple(row)), noted)
+    listed = (row.institution_id, row.scan_id, row.record_id, row.terminal_id, row.scanned_at)
+    await execute_together(conn, Write(INSERT_LISTED, listed), patient)
 
 
 async def insert_reported(conn: Connection, row: Scan, reported_at: datetime) -> None:

@@ -15,7 +15,7 @@ from service.healthcode.model import (
     RevokedCode,
     SeenKey,
 )
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import Connection, Write, execute, find_row, insert_new, list_rows
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -239,33 +239,26 @@ async def find_standing(
     )
 
 
-async def enrol(
-    conn: Connection, card: CodeCard, phone: PhoneRow, credential: HolderCredential
-) -> bool:
+def enrol_write(card: CodeCard, phone: PhoneRow, credential: HolderCredential) -> Write:
     """Both rows, if the card still is as it was read and the slot is free; else nothing."""
     first = (card.record_id, card.card, card.epoch)
     cells = (*msgspec.structs.astuple(phone)[1:], *msgspec.structs.astuple(credential)[1:])
-    return await insert_new(conn, ENROL, *first, *cells)
+    return Write(ENROL, (*first, *cells))
 
 
-async def renew(
-    conn: Connection,
+def renew_write(
     card: CodeCard,
     phone: PhoneRow,
     credential: HolderCredential,
     former: tuple[bytes, bytes | None],
-) -> bool:
+) -> Write:
     """A phone's next credential; ``former`` is (code id, row MAC once retired).
 
     Nothing is written unless card and phone still are as they were read.
     """
-    return await insert_new(
-        conn,
-        RENEW,
-        *(card.record_id, card.card, card.epoch, phone.phone_id, *former),
-        *(phone.label, phone.code_id, phone.renewed_at, phone.expires_at, phone.row_mac),
-        *msgspec.structs.astuple(credential)[1:],
-    )
+    which = (card.record_id, card.card, card.epoch, phone.phone_id, *former)
+    cells = (phone.label, phone.code_id, phone.renewed_at, phone.expires_at, phone.row_mac)
+    return Write(RENEW, (*which, *cells, *msgspec.structs.astuple(credential)[1:]))
 
 
 async def insert_key(conn: Connection, row: SeenKey) -> bool:

@@ -22,7 +22,7 @@ from service.institution.model import (
 )
 from service.institution.problems import ActivationRefused, AlreadyEnrolled, InstitutionSuspended
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection, transaction
+from service.kernel.database import Connection, Write, connection, transaction
 from service.kernel.entry import Proved
 from service.kernel.principals import Application, Terminal
 from service.kernel.problems import NonceReused, NotAuthenticated, NotFound, Overloaded
@@ -206,11 +206,10 @@ async def merchant_account(ctx: Context, institution_id: int, provider: str) -> 
     return row.account_name
 
 
-async def pseudonym(conn: Connection, ctx: Context, institution_id: int, record_id: int) -> str:
-    """What the institution calls the record: 32 hexadecimal digits, remembered for look-up."""
+def patient_write(ctx: Context, institution_id: int, record_id: int) -> Write:
+    """Lets the institution's pseudonym of the record be looked up (``find_patient``)."""
     name = ctx.sealer.pseudonym(institution_id, record_id)
-    await store.insert_patient(conn, institution_id, name, record_id, ctx.clock.now())
-    return name.hex()
+    return store.patient_write(institution_id, name, record_id, ctx.clock.now())
 
 
 async def find_patient(ctx: Context, institution_id: int, pseudonym_text: str) -> int:

@@ -8,7 +8,7 @@ from service.institution.model import (
     Institution,
     MerchantAccount,
 )
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import Connection, Write, execute, find_row, insert_new, list_rows
 
 INSERT_INSTITUTION = """
 insert into institution (
@@ -254,11 +254,9 @@ async def find_merchant(
     return await find_row(conn, MerchantAccount, GET_MERCHANT, institution_id, provider)
 
 
-async def insert_patient(
-    conn: Connection, institution_id: int, pseudonym: bytes, record_id: int, now: datetime
-) -> None:
+def patient_write(institution_id: int, pseudonym: bytes, record_id: int, now: datetime) -> Write:
     """Remember what an institution calls a record."""
-    await execute(conn, INSERT_PATIENT, institution_id, pseudonym, record_id, now)
+    return Write(INSERT_PATIENT, (institution_id, pseudonym, record_id, now))
 
 
 async def find_patient(conn: Connection, institution_id: int, pseudonym: bytes) -> int | None:

@@ -11,11 +11,11 @@ from crypto.keyring import KeyRing
 from crypto.signer import DividedSigner, RingSigner, SM2Signer
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
-from service.kernel.database import Pool
 from service.kernel.ids import IdSource, RandomIds
 from service.kernel.live_ring import LiveRing
 from service.kernel.metrics import Metrics
 from service.kernel.outside_roots import OutsideRoots
+from service.kernel.pool import Pool
 from service.kernel.problems import NotFound
 from service.kernel.sealing import Sealer
 from service.kernel.short_memory import ShortMemory
@@ -71,7 +71,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     trust_roots: Path | None = None
     """The roots that must have signed it."""
     cashier_url: str | None = None
-    """The twin's cashier page; None outside the sandbox."""
+    """The twins' cashier page, ``{provider}`` in its place; None outside the sandbox."""
     certificate_life: timedelta = timedelta(days=365)
     """Of the certificates that our own authority issues."""
     certificates_required: bool = False

@@ -5,19 +5,22 @@ transaction is open; locks are taken in the order person, bill, settlement, paym
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 
 from integrations.ports.outcalls import transaction_open
+from service.kernel.pool import Lease, Pool
 
 T = TypeVar("T")
+_PARAMETER = re.compile(r"\$([0-9]+)", re.ASCII)
 
-Pool = asyncpg.Pool
-Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+Connection = asyncpg.Connection
 
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 15.0
@@ -36,10 +39,6 @@ UNAVAILABLE = (
 """What asyncpg raises while the server is away, restarting or too slow."""
 
 
-async def _no_reset(_connection: Any) -> None:
-    """Skip asyncpg's four-command reset: nothing here leaves session state on a connection."""
-
-
 async def _prepare_connection(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb",
@@ -50,33 +49,43 @@ async def _prepare_connection(connection: Any) -> None:
 
 
 async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
-    """A pool of at most ``size`` connections named ``yimatong-<application>``."""
-    return await asyncpg.create_pool(
-        dsn,
-        min_size=1,
-        max_size=size,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=COMMAND_TIMEOUT_S,
-        reset=_no_reset,
-        init=_prepare_connection,
-        server_settings={"application_name": f"yimatong-{application}", "timezone": "UTC"},
-    )
+    """A pool of at most ``size`` connections named ``yimatong-<application>``; the first is made
+    now, so that whoever starts without a database learns it."""
+
+    async def connect() -> Connection:
+        conn = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"application_name": f"yimatong-{application}", "timezone": "UTC"},
+        )
+        await _prepare_connection(conn)
+        return conn
+
+    pool = Pool(connect, size)
+    async with pool.acquire():
+        return pool
 
 
-@asynccontextmanager
-async def connection(pool: Pool) -> AsyncIterator[Connection]:
-    """One connection for single statements."""
-    async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as acquired:
-        yield acquired
+def connection(pool: Pool) -> Lease:
+    """One connection for single statements, and for transactions ``transaction_on`` it."""
+    return pool.acquire(timeout=CONNECT_TIMEOUT_S)
 
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """A transaction; while it is open, ``integrations.kit.transport`` refuses to send."""
-    async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as acquired, acquired.transaction():
+    async with connection(pool) as acquired, transaction_on(acquired):
+        yield acquired
+
+
+@asynccontextmanager
+async def transaction_on(conn: Connection) -> AsyncIterator[None]:
+    """``transaction`` on a connection that is held already."""
+    async with conn.transaction():
         mark = transaction_open.set(True)
         try:
-            yield acquired
+            yield
         finally:
             transaction_open.reset(mark)
 
@@ -114,6 +123,35 @@ async def execute(conn: Connection, sql: str, *args: object) -> int:
     status: str = await conn.execute(sql, *args)
     last = status.rsplit(" ", 1)[-1]
     return int(last) if last.isdigit() else 0
+
+
+class Write(msgspec.Struct, frozen=True):
+    """A statement that changes rows of one distribution key, not run yet."""
+
+    sql: str
+    args: tuple[object, ...]
+
+
+async def execute_together(conn: Connection, first: Write, *others: Write) -> int:
+    """Run writes to different tables under one distribution key in one round trip.
+
+    Gives the number of rows that ``first`` touched. None of them sees what another writes.
+    """
+    sql = _together(first.sql, len(first.args), tuple((o.sql, len(o.args)) for o in others))
+    return await execute(conn, sql, *first.args, *(arg for other in others for arg in other.args))
+
+
+@lru_cache(maxsize=64)
+def _together(first: str, taken: int, others: tuple[tuple[str, int], ...]) -> str:
+    """The others as data-modifying common table expressions in front of ``first``."""
+    before = []
+    for number, (sql, count) in enumerate(others):
+        moved = _PARAMETER.sub(lambda found, by=taken: f"${int(found[1]) + by}", sql)  # type: ignore[misc]
+        before.append(f"with_{number} as ({moved})")
+        taken += count
+    own = first.strip()
+    rest = "," + own[4:] if own.startswith("with") else " " + own
+    return "with " + ", ".join(before) + rest
 
 
 async def insert_new(conn: Connection, sql: str, *args: object) -> bool:

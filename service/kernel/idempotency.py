@@ -13,7 +13,8 @@ import msgspec
 
 from crypto.sm3 import sm3
 from service.kernel.clock import Clock
-from service.kernel.database import Connection, Pool, connection, execute, find_row, insert_new
+from service.kernel.database import Connection, connection, execute, find_row, insert_new
+from service.kernel.pool import Pool
 from service.kernel.problems import (
     IdempotencyKeyMissing,
     IdempotencyKeyReused,

@@ -51,6 +51,17 @@ class BoundedQueue:
         """Hold a place. Raises ``Overloaded`` when the line is full or too slow."""
         if self.is_full:
             raise Overloaded(retry_after_s=1)
+        if self._slots.locked():
+            await self._wait()
+        else:
+            await self._slots.acquire()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _wait(self) -> None:
+        """In line for a place; apart, because a timer costs as much as the rest of this."""
         self._line += 1
         try:
             async with asyncio.timeout(self._patience_s):
@@ -59,7 +70,3 @@ class BoundedQueue:
             raise Overloaded(retry_after_s=1) from None
         finally:
             self._line -= 1
-        try:
-            yield
-        finally:
-            self._slots.release()

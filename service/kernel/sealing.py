@@ -194,12 +194,14 @@ class Sealer:
 
     def _accepted(self, kind: KeyKind, version: int) -> Key | None:
         now = self._clock.now()
-        for at in (now, now + CLOCKS_APART):
-            try:
-                return self._ring.accepted(kind, version, at)
-            except BadKey:
-                continue
-        return None
+        try:
+            return self._ring.accepted(kind, version, now)
+        except BadKey:
+            pass
+        try:
+            return self._ring.accepted(kind, version, now + CLOCKS_APART)
+        except BadKey:
+            return None
 
     def _unwrap(self, wrapped: bytes, place: Sequence[Value], table: str) -> bytes:
         now = self._clock.now()

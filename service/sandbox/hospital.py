@@ -13,6 +13,7 @@ from service.installation import write_private
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.context import Context
+from service.kernel.problems import NotFound
 from service.settings import Settings
 from service.wiring import open_context
 
@@ -20,6 +21,7 @@ HOSPITAL_CODE = "H99000100001"
 HOSPITAL_NAME = "测试市第一人民医院"
 REGION = "990001"
 MERCHANT = "1900000109"
+ALIPAY_SELLER = "2088990000000001"
 
 
 class DemoTerminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,7 @@ async def prepare(settings: Settings) -> str:
         keep_platform_keys(settings, _platform_keys(ctx))
         hospital = read_demo(settings)
         _, institution_id = ctx.public_ids.parse(hospital.institution_id)
+        await _set_accounts(ctx, institution_id)
         _, code = await institution.enrol_terminal(
             ctx, institution_id, name="演示自助机", public_place=True
         )
@@ -104,9 +107,6 @@ async def _enrol(ctx: Context) -> DemoHospital:
         public_key=key.public.to_bytes(),
         scopes=institution.SCOPES,
     )
-    await institution.set_merchant_account(
-        ctx, row.institution_id, provider="wechatpay", account_name=MERCHANT
-    )
     return DemoHospital(
         institution_id=ctx.public_ids.text(row.institution_id, row.institution_id),
         code=row.code,
@@ -118,6 +118,17 @@ async def _enrol(ctx: Context) -> DemoHospital:
         kiosk=await _activated(ctx, row.institution_id, "演示机器", public_place=True),
         desk=await _activated(ctx, row.institution_id, "演示窗口", public_place=False),
     )
+
+
+async def _set_accounts(ctx: Context, institution_id: int) -> None:
+    """The demo hospital's merchant accounts; what somebody set by hand stays."""
+    for provider, account_name in (("wechatpay", MERCHANT), ("alipay", ALIPAY_SELLER)):
+        try:
+            await institution.merchant_account(ctx, institution_id, provider)
+        except NotFound:
+            await institution.set_merchant_account(
+                ctx, institution_id, provider=provider, account_name=account_name
+            )
 
 
 async def _activated(

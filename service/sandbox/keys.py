@@ -10,18 +10,28 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from integrations.alipay.settings import AlipaySettings
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.realname_generic.gateway import RealNameSettings
-from integrations.registry import InsuranceLine, PartnerSettings
+from integrations.registry import InsuranceLine, PartnerSettings, read_partners
+from integrations.sandbox.alipay.model import TwinApp
+from integrations.sandbox.alipay.model import TwinKeys as AlipayTwinKeys
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
 from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant
 from integrations.wechat_login.gateway import WechatLoginSettings
 from integrations.wechatpay.settings import WechatPaySettings
 from service.installation import write_private
-from service.sandbox.hospital import HOSPITAL_CODE, HOSPITAL_NAME, MERCHANT, REGION
+from service.sandbox.hospital import (
+    ALIPAY_SELLER,
+    HOSPITAL_CODE,
+    HOSPITAL_NAME,
+    MERCHANT,
+    REGION,
+)
 from service.settings import Settings
 
 APP_ID = "wx990000000000sandbx"
+ALIPAY_APP = "2021990000000001"
 PARTY = "sandbox_hosp"
 PARTY_SECRET = "sandboxtoken0000000000000000001"  # noqa: S105 - the twin's published starting value
 REAL_NAME_CLIENT = "yimatong"
@@ -31,6 +41,7 @@ class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
     """What the twins know."""
 
     wechatpay: TwinKeys
+    alipay: AlipayTwinKeys
     login_apps: dict[str, str]
     real_name_clients: dict[str, str]
 
@@ -63,6 +74,8 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True):
 
     merchant: _Pair
     platform: _Pair
+    application: _Pair
+    alipay: _Pair
     api_v3_key: str
     serial: str
     public_key_id: str
@@ -75,6 +88,8 @@ def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
     shared = _Shared(
         merchant=_rsa_pair(),
         platform=_rsa_pair(),
+        application=_rsa_pair(),
+        alipay=_rsa_pair(),
         api_v3_key=secrets.token_hex(16),
         serial=secrets.token_hex(20).upper(),
         public_key_id=f"PUB_KEY_ID_{secrets.randbelow(10**20):020d}",
@@ -97,6 +112,15 @@ def _our_side(shared: _Shared, twin_url: str) -> PartnerSettings:
                 public_key_id=shared.public_key_id,
                 public_key_pem=shared.platform.public_pem,
                 base_url=f"{twin_url}/wechatpay",
+            )
+        ],
+        alipay=[
+            AlipaySettings(
+                app_id=ALIPAY_APP,
+                seller_id=ALIPAY_SELLER,
+                app_key_pem=shared.application.private_pem,
+                alipay_public_key_pem=shared.alipay.public_pem,
+                base_url=f"{twin_url}/alipay",
             )
         ],
         wechat_login=WechatLoginSettings(
@@ -143,16 +167,36 @@ def _their_side(shared: _Shared) -> TwinSecrets:
                 ),
             ),
         ),
+        alipay=AlipayTwinKeys(
+            private_key_pem=shared.alipay.private_pem,
+            apps=(
+                TwinApp(
+                    app_id=ALIPAY_APP,
+                    seller_id=ALIPAY_SELLER,
+                    name=HOSPITAL_NAME,
+                    public_key_pem=shared.application.public_pem,
+                ),
+            ),
+        ),
         login_apps={APP_ID: shared.login},
         real_name_clients={REAL_NAME_CLIENT: shared.real_name},
     )
 
 
 def prepare_secrets(settings: Settings) -> None:
-    """Write both files if they are not there."""
-    if settings.twin_url is None or twins_file(settings).exists():
+    """Write both files if they are not there; add the twins that an older pair does not know."""
+    if settings.twin_url is None:
         return
+    path, held = twins_file(settings), {}
+    if path.exists():
+        held = msgspec.json.decode(path.read_bytes())
+        if "alipay" in held:
+            return
     ours, theirs = make_secrets(settings.twin_url)
-    settings.partners_file.unlink(missing_ok=True)
-    write_private(settings.partners_file, msgspec.json.encode(ours))
-    write_private(twins_file(settings), msgspec.json.encode(theirs))
+    if held:
+        theirs = msgspec.convert({**held, "alipay": theirs.alipay}, TwinSecrets)
+        old = read_partners(settings.partners_file)
+        ours = msgspec.structs.replace(old, alipay=[*old.alipay, *ours.alipay])
+    for file, content in ((settings.partners_file, ours), (path, theirs)):
+        file.unlink(missing_ok=True)
+        write_private(file, msgspec.json.encode(content))

@@ -10,6 +10,8 @@ import msgspec
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+from integrations.sandbox.alipay.app import create_alipay_twin
+from integrations.sandbox.alipay.faults import FaultPlan as AlipayFaultPlan
 from integrations.sandbox.hospital.app import HospitalSettings, create_hospital_twin
 from integrations.sandbox.hospital.signing import HospitalKeys
 from integrations.sandbox.insurance.app import create_insurance_twin
@@ -38,6 +40,16 @@ def notice_sender(client: httpx.AsyncClient) -> Callable[..., Awaitable[int]]:
     return send
 
 
+def notice_teller(client: httpx.AsyncClient) -> Callable[..., Awaitable[bytes]]:
+    """Posts a twin's notice over ``client`` and gives what was answered, which Alipay reads."""
+
+    async def send(url: str, headers: dict[str, str], body: bytes) -> bytes:
+        answer = await client.post(url, headers=headers, content=body)
+        return answer.content
+
+    return send
+
+
 def make_street(
     theirs: TwinSecrets,
     *,
@@ -60,6 +72,9 @@ def make_street(
         "insurance": create_insurance_twin(book("insurance"), now),
         "wechatpay": create_wechatpay_twin(
             book("wechatpay"), now, theirs.wechatpay, notice_sender(client), FaultPlan(), pace
+        ),
+        "alipay": create_alipay_twin(
+            book("alipay"), now, theirs.alipay, notice_teller(client), AlipayFaultPlan()
         ),
         "wechat-login": create_wechat_login_twin(now, theirs.login_apps),
         "realname": create_realname_twin(now, theirs.real_name_clients),

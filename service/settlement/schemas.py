@@ -68,10 +68,11 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             return None
         parameters = shown.client_parameters if shown is not None and is_own else None
         cashier = None
-        if ctx.policy.cashier_url and parameters and "package" in parameters:
-            cashier = f"{ctx.policy.cashier_url}?{parameters['package']}"
-        elif ctx.policy.cashier_url and shown is not None and shown.qr_text is not None:
-            cashier = f"{ctx.policy.cashier_url}?code_url={quote(shown.qr_text, safe='')}"
+        page = (ctx.policy.cashier_url or "").replace("{provider}", attempt.provider)
+        if page and parameters and "package" in parameters:
+            cashier = f"{page}?{parameters['package']}"
+        elif page and shown is not None and shown.qr_text is not None:
+            cashier = f"{page}?code_url={quote(shown.qr_text, safe='')}"
         return cls(
             state=attempt.state.value,
             way=attempt.way,

@@ -137,7 +137,7 @@ async def test_a_refund_without_balance_is_repeated_with_its_own_number(rig: Rig
     await rig.paid()
     await rig.fault("balance-short", number="REFUND0001")
     assert await rig.gateway.refund(a_refund()) == Unknown("balance-short")
-    absent = await rig.gateway.query_refund("REFUND0001")
+    absent = await rig.gateway.query_refund("REFUND0001", trade_no="TRADE0001")
     assert isinstance(absent, Accepted)
     assert absent.value.status is RefundStatus.ABSENT
     assert isinstance(await rig.gateway.refund(a_refund()), Accepted)

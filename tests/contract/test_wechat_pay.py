@@ -67,7 +67,7 @@ async def test_a_native_order_gives_a_code_that_pays(rig: Rig) -> None:
 
 async def test_an_unknown_trade_and_refund_are_absent(rig: Rig) -> None:
     trade = await rig.gateway.query("NOSUCHTRADE")
-    refund = await rig.gateway.query_refund("NOSUCHREFUND")
+    refund = await rig.gateway.query_refund("NOSUCHREFUND", trade_no="TRADE0001")
     assert isinstance(trade, Accepted)
     assert isinstance(refund, Accepted)
     assert trade.value.status is PaymentStatus.ABSENT
@@ -155,7 +155,9 @@ async def test_a_refund_is_accepted_then_done_and_told(rig: Rig) -> None:
     assert started.value.status is RefundStatus.PROCESSING
     assert started.value.refunded_at is None
     assert await rig.gateway.refund(a_refund(amount_fen=345)) == started
-    done = await rig.gateway.query_refund("REFUND0001")
+    done = await rig.gateway.query_refund("REFUND0001", trade_no="TRADE0001")
+    other = await rig.gateway.query_refund("REFUND0001", trade_no="TRADE0002")
+    assert other == Unknown("answer-invalid")
     assert isinstance(done, Accepted)
     assert (done.value.status, done.value.amount_fen, done.value.trade_no) == (
         RefundStatus.REFUNDED,
@@ -206,7 +208,7 @@ async def test_a_closed_refund_frees_its_sum_for_a_new_number(rig: Rig) -> None:
     await rig.paid()
     await rig.fault("refund-closed", number="REFUND0001")
     assert isinstance(await rig.gateway.refund(a_refund()), Accepted)
-    failed = await rig.gateway.query_refund("REFUND0001")
+    failed = await rig.gateway.query_refund("REFUND0001", trade_no="TRADE0001")
     assert isinstance(failed, Accepted)
     assert failed.value.status is RefundStatus.FAILED
     again = await rig.gateway.refund(a_refund(refund_no="REFUND0002"))
@@ -217,11 +219,11 @@ async def test_a_stuck_refund_waits_for_a_person(rig: Rig) -> None:
     await rig.paid()
     await rig.fault("refund-abnormal", number="TRADE0001")
     await rig.gateway.refund(a_refund())
-    stuck = await rig.gateway.query_refund("REFUND0001")
+    stuck = await rig.gateway.query_refund("REFUND0001", trade_no="TRADE0001")
     assert isinstance(stuck, Accepted)
     assert stuck.value.status is RefundStatus.STUCK
     await rig.control("refunds/end", mchid=MCHID, out_refund_no="REFUND0001", status="SUCCESS")
-    done = await rig.gateway.query_refund("REFUND0001")
+    done = await rig.gateway.query_refund("REFUND0001", trade_no="TRADE0001")
     assert isinstance(done, Accepted)
     assert done.value.status is RefundStatus.REFUNDED
     await rig.deliver()

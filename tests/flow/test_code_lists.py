@@ -39,6 +39,7 @@ STEP = timedelta(minutes=5)
 class Rig:
     ctx: Context
     client: httpx.AsyncClient
+    dsn: str
 
     @property
     def clock(self) -> FakeClock:
@@ -67,7 +68,7 @@ async def rig(postgres: object, migrated: str) -> AsyncIterator[Rig]:
         a_context(dsn) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
     ):
-        yield Rig(ctx, client)
+        yield Rig(ctx, client, dsn)
 
 
 async def test_a_revoked_phone_is_refused_by_a_reader_without_a_network(rig: Rig) -> None:
@@ -345,7 +346,7 @@ async def test_a_list_is_signed_by_the_key_of_the_day(rig: Rig) -> None:
     ring = rig.ctx.ring.snapshot.rotated(
         KeyKind.CODE_LIST, rig.clock.now(), life=timedelta(days=30), overlap=timedelta(0)
     )
-    async with a_context(_dsn(rig.ctx), clock=rig.clock, ring=ring) as ctx:
+    async with a_context(rig.dsn, clock=rig.clock, ring=ring) as ctx:
         rig.clock.advance(STEP)
         assert await make_lists(ctx) == 2
     blob = await fetch_list(rig.client)
@@ -357,12 +358,6 @@ async def test_a_list_is_signed_by_the_key_of_the_day(rig: Rig) -> None:
 
 def _list_key(ring: KeyRing, rig: Rig) -> int | None:
     return ring.current(KeyKind.CODE_LIST, rig.clock.now()).code_key_id
-
-
-def _dsn(ctx: Context) -> str:
-    connected = ctx.pool._connect_args[0]
-    assert isinstance(connected, str)
-    return connected
 
 
 async def test_metrics_tell_age_and_size_and_that_the_maker_is_late(rig: Rig) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.kernel.database import transaction
 from service.person import actions as person
 from service.person.model import Registration, Source
 from tests.support.database import DatabaseServer
+from tests.support.patients import name_patient
 from tests.support.settlement_street import (
     ID_NO,
     NAME,
@@ -277,7 +277,7 @@ async def test_a_bill_of_another_record_of_the_person_is_found_and_settled(
         ),
     )
     async with transaction(street.ctx.pool) as conn:
-        theirs = await institution.pseudonym(conn, street.ctx, place, registered.record_id)
+        theirs = await name_patient(conn, street.ctx, place, registered.record_id)
     assert theirs != street.scan["patient_id"]
     street.scan["patient_id"] = theirs
     path, _ = await split(street)

@@ -12,6 +12,7 @@ from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 from service.kernel.short_memory import LIFE
 from tests.support.app import a_context
 from tests.support.clock import FakeClock
+from tests.support.patients import name_patient
 
 
 @pytest.fixture
@@ -67,8 +68,8 @@ async def test_an_institution_changed_by_sql_is_refused(ctx: Context) -> None:
 
 async def test_each_institution_has_its_own_name_for_a_record(ctx: Context) -> None:
     async with transaction(ctx.pool) as conn:
-        mine = await institution.pseudonym(conn, ctx, 1, 99)
-        theirs = await institution.pseudonym(conn, ctx, 2, 99)
+        mine = await name_patient(conn, ctx, 1, 99)
+        theirs = await name_patient(conn, ctx, 2, 99)
     assert mine != theirs
     assert await institution.find_patient(ctx, 1, mine) == 99
     for foreign in (theirs, "zz", "00" * 16):

@@ -163,7 +163,7 @@ class FakeProvider:
 
         return self._call("refund", act)
 
-    async def query_refund(self, refund_no: str) -> Outcome[Refund]:
+    async def query_refund(self, refund_no: str, *, trade_no: str) -> Outcome[Refund]:
         return self._call("query_refund", lambda: Accepted(self._refund(refund_no)))
 
     def client_parameters(self, prepay_ref: str, at: datetime) -> dict[str, str]:

@@ -465,7 +465,7 @@ class FakeTill:
             refunded_at=self._now() if done else None,
         )
 
-    async def query_refund(self, refund_no: str) -> Outcome[Refund]:
+    async def query_refund(self, refund_no: str, *, trade_no: str) -> Outcome[Refund]:
         return self._run("query-refund", lambda: Accepted(self._refund_told(refund_no)))
 
     def client_parameters(self, prepay_ref: str, at: datetime) -> dict[str, str]:

@@ -20,6 +20,7 @@ from service.payment.model import NewAttempt, PaymentAttempt
 from tests.support.app import a_context
 from tests.support.clock import FakeClock
 from tests.support.fakes_payments import FakePartners, FakeProvider, Killed
+from tests.support.patients import name_patient
 
 PROVIDER = "wechatpay"
 ACCOUNT = "main"
@@ -50,9 +51,7 @@ class House:
         self.record_id = self.ctx.ids.new()
         async with transaction(self.ctx.pool) as conn:
             await self.ctx.sealer.new_record_key(conn, self.record_id, self.clock.now())
-            self.patient = await institution.pseudonym(
-                conn, self.ctx, self.institution_id, self.record_id
-            )
+            self.patient = await name_patient(conn, self.ctx, self.institution_id, self.record_id)
 
     async def create(
         self,

@@ -38,6 +38,7 @@ from tests.support.app import a_context
 from tests.support.clock import FakeClock
 from tests.support.fakes_identity import POLICY, citizen_number
 from tests.support.fakes_settlement import FakeBureau, FakeTill
+from tests.support.patients import name_patient
 
 PROVIDER = "wechatpay"
 ACCOUNT = "main"
@@ -132,9 +133,7 @@ class Rig:
         self.bills += 1
         now = self.clock.now()
         async with connection(self.ctx.pool) as conn:
-            patient = await institution.pseudonym(
-                conn, self.ctx, self.place.institution_id, self.record_id
-            )
+            patient = await name_patient(conn, self.ctx, self.place.institution_id, self.record_id)
         content = BillContent(
             visit=a_visit(self.clock, f"V{self.bills}"),
             lines=[

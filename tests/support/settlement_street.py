@@ -17,7 +17,7 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.claims import run_once
 from service.kernel.context import Context
 from service.ledger import actions as ledger
-from tests.contract import insurance_rig, wechat_rig
+from tests.contract import alipay_rig, insurance_rig, wechat_rig
 from tests.support.app import a_client, a_context
 from tests.support.clock import FakeClock
 from tests.support.fakes_identity import NOON, POLICY, FakeLogin, FakeRealName
@@ -29,10 +29,13 @@ PERSON_NO = insurance_rig.EMPLOYEE
 ID_NO = insurance_rig.ID_NUMBERS[insurance_rig.EMPLOYEE]
 SINGLE_FEN = 100_00
 ROUNDS_MAX = 60
+CASHIER = "http://street.test/{provider}/sandbox/cashier"
 
 
 class NoticingTill(wechat_rig.Rig):
     """The payment twin; its notices go to the application's own address."""
+
+    provider, account = "wechatpay", wechat_rig.MCHID
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,10 +49,30 @@ class NoticingTill(wechat_rig.Rig):
         return answer.status_code
 
 
+class AlipayTill(alipay_rig.Rig):
+    """Alipay's twin in the same place."""
+
+    provider, account = "alipay", alipay_rig.SELLER_ID
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.merchant: httpx.AsyncClient | None = None
+
+    async def _take_notice(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
+        if self.merchant is None or self.merchant_down:
+            raise ConnectionError
+        path = "/" + url.split("/", 3)[-1]
+        answer = await self.merchant.post(path, content=body, headers=headers)
+        return answer.content
+
+
+Till = NoticingTill | AlipayTill
+
+
 class StreetPartners:
     """Real adapters before their twins; login and real-name source in memory."""
 
-    def __init__(self, bureau: insurance_rig.Rig, till: NoticingTill) -> None:
+    def __init__(self, bureau: insurance_rig.Rig, till: Till) -> None:
         self.bureau = bureau
         self.till = till
         self.wechat = FakeLogin()
@@ -62,7 +85,7 @@ class StreetPartners:
         return self.bureau.gateway
 
     def payment(self, provider: str, account_name: str) -> Any:
-        if (provider, account_name) != ("wechatpay", wechat_rig.MCHID):
+        if (provider, account_name) != (self.till.provider, self.till.account):
             raise PartnerUnknown(provider)
         return self.till.gateway
 
@@ -99,7 +122,10 @@ class Street:
             ),
         )
         await institution.set_merchant_account(
-            self.ctx, place.institution_id, provider="wechatpay", account_name=wechat_rig.MCHID
+            self.ctx,
+            place.institution_id,
+            provider=self.till.provider,
+            account_name=self.till.account,
         )
         self.callers.hospital = place
         self.kiosk = await self.callers.terminal(place, public_place=True)
@@ -210,10 +236,12 @@ class Street:
 
 
 @asynccontextmanager
-async def a_street(dsn: str, *, moved: MovedAmounts = MovedAmounts.ADJUST) -> AsyncIterator[Street]:
-    """A street over a migrated database of its own."""
+async def a_street(
+    dsn: str, *, moved: MovedAmounts = MovedAmounts.ADJUST, till: Till | None = None
+) -> AsyncIterator[Street]:
+    """A street over a migrated database of its own; WeChat's till unless another is given."""
     bureau = insurance_rig.Rig(institution=HOSPITAL, at=NOON)
-    till = NoticingTill()
+    till = till or NoticingTill()
     till.clock.at = NOON
     partners = StreetPartners(bureau, till)
     async with (
@@ -221,7 +249,9 @@ async def a_street(dsn: str, *, moved: MovedAmounts = MovedAmounts.ADJUST) -> As
             dsn,
             clock=FakeClock(NOON),
             partners=partners,  # type: ignore[arg-type]
-            policy=msgspec.structs.replace(POLICY, notice_url_base="https://yimatong.test"),
+            policy=msgspec.structs.replace(
+                POLICY, notice_url_base="https://yimatong.test", cashier_url=CASHIER
+            ),
         ) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
         bureau.client,

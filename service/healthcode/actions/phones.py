@@ -25,7 +25,7 @@ from service.healthcode.model import (
 from service.healthcode.problems import HolderKeySeen, PhoneCredentialsUsedUp, PhoneLimitReached
 from service.healthcode.store_phones import Standing
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection, transaction
+from service.kernel.database import Connection, connection, execute_together, transaction
 from service.kernel.principals import Resident
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
 from service.person import actions as person
@@ -205,18 +205,20 @@ async def _write(
         if standing.phone is None and phone.slot in standing.over:
             await _clear_slot(conn, ctx, resident, standing, phone)
         if standing.phone is None:
-            written = await store_phones.enrol(conn, standing.card, phone, credential)
+            action, write = (
+                "phone.enrolled",
+                store_phones.enrol_write(standing.card, phone, credential),
+            )
         else:
             former = (standing.phone.code_id, _retired_mac(ctx, standing.former))
-            written = await store_phones.renew(conn, standing.card, phone, credential, former)
-        if not written:
+            action, write = (
+                "phone.renewed",
+                store_phones.renew_write(standing.card, phone, credential, former),
+            )
+        facts: notes.Facts = {"phone_id": phone.phone_id, "code_id": credential.code_id.hex()}
+        noted = await notes.prepare_act(conn, ctx, resident, phone.record_id, action, facts)
+        if await execute_together(conn, write, noted) != 1:
             raise StateConflict
-        action = "phone.enrolled" if standing.phone is None else "phone.renewed"
-        facts: notes.Facts = {
-            "phone_id": phone.phone_id,
-            "code_id": credential.code_id.hex(),
-        }
-        await notes.append_act(conn, ctx, resident, phone.record_id, action, facts)
 
 
 async def _clear_slot(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from service.audit.actions import append
+from service.audit.actions import prepare
 from service.audit.model import AuditEntry
 from service.credential import actions as credential
 from service.credential.model import InsuranceView
@@ -177,9 +177,9 @@ async def _spend(
         async with transaction(ctx.pool) as conn:
             await _insert_use(conn, ctx, read, use, scan)
             await _check_owner(conn, ctx, read, frozen=owner.frozen)
-            await store.insert_scan(conn, scan)
-            await institution.pseudonym(conn, ctx, terminal.institution_id, record_id)
-            await append(conn, ctx, _scanned(scan))
+            noted = await prepare(conn, ctx, _scanned(scan))
+            patient = institution.patient_write(ctx, terminal.institution_id, record_id)
+            await store.insert_scan(conn, scan, noted=noted, patient=patient)
     except _SpentBefore:
         again = await _scan_of_use(ctx, terminal, request, read)
         if again is None:

@@ -187,7 +187,7 @@ async def _try(
     key = RowKey(row.record_id, row.refund_id)
     unsent = row.state is RefundState.CREATED and row.tries == 0
     if not unsent:
-        asked = await gateway.query_refund(row.refund_no)
+        asked = await gateway.query_refund(row.refund_no, trade_no=row.trade_no)
         rows.count_outcome(ctx, row.provider, "query_refund", asked)
         if not isinstance(asked, Accepted):
             return False

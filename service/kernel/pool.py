@@ -1,0 +1,81 @@
+"""A bounded pool of PostgreSQL connections that costs next to nothing to take from.
+
+asyncpg's own pool spends a task, two timers and a proxy for each taking, more than a statement
+costs. Here the connection that was used last is taken first, and what may be broken is closed
+rather than mended: nothing here leaves session state on a connection, so none is ever reset.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+import asyncpg
+
+
+class Pool:
+    """At most ``size`` connections; those who find none free wait in line."""
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
+        self._connect = connect
+        self._size = size
+        self._places = asyncio.Semaphore(size)
+        self._free: list[asyncpg.Connection] = []
+
+    def acquire(self, *, timeout: float | None = None) -> "Lease":
+        """One connection for a block; ``TimeoutError`` when none is free for ``timeout`` s."""
+        return Lease(self, timeout)
+
+    async def close(self) -> None:
+        """Wait until every connection was given back, and close them all."""
+        for _ in range(self._size):
+            await self._places.acquire()
+        for conn in self._free:
+            await conn.close()
+        self._free.clear()
+
+    async def take(self, timeout: float | None) -> asyncpg.Connection:  # noqa: ASYNC109
+        """A connection that whoever takes it must ``give_back``; ``Lease`` does both."""
+        if self._places.locked():
+            async with asyncio.timeout(timeout):
+                await self._places.acquire()
+        else:
+            await self._places.acquire()
+        while self._free:
+            if not (conn := self._free.pop()).is_closed():
+                return conn
+        try:
+            return await self._connect()
+        except BaseException:
+            self._places.release()
+            raise
+
+    def give_back(self, conn: asyncpg.Connection, *, broken: bool) -> None:
+        """Free for the next, unless a statement may still be running on it."""
+        if broken or conn.is_in_transaction():
+            conn.terminate()
+        elif not conn.is_closed():
+            self._free.append(conn)
+        self._places.release()
+
+
+class Lease:
+    """``async with`` a connection of the pool."""
+
+    __slots__ = ("_conn", "_pool", "_timeout")
+
+    def __init__(self, pool: Pool, timeout: float | None) -> None:
+        self._pool = pool
+        self._timeout = timeout
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        self._conn = await self._pool.take(self._timeout)
+        return self._conn
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        _fault: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        stopped = kind is not None and issubclass(kind, (asyncio.CancelledError, TimeoutError))
+        self._pool.give_back(self._conn, broken=stopped)

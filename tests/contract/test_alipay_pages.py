@@ -1,0 +1,61 @@
+"""The twin's pages: a cashier that pays one trade, and the book with its fault form."""
+
+import pytest
+
+from integrations.sandbox.alipay.pages import allowed_return
+from tests.contract.alipay_rig import Rig
+
+
+async def test_the_cashier_shows_a_trade_escaped_and_says_when_it_is_paid() -> None:
+    rig = Rig()
+    qr_code = await rig.placed(way="native", payer=None, description="<script>alert(1)</script>")
+    page = await rig.client.get("/sandbox/cashier", params={"qr_code": qr_code})
+    assert page.status_code == 200
+    assert "¥123.45" in page.text
+    assert "<script>alert" not in page.text
+    assert "script-src 'nonce-" in page.headers["content-security-policy"]
+    await rig.control("pay", qr_code=qr_code)
+    after = await rig.client.get("/sandbox/cashier", params={"qr_code": qr_code})
+    assert "已支付" in after.text
+    assert "disabled" in after.text
+
+
+async def test_an_unknown_code_has_no_cashier() -> None:
+    gone = await Rig().client.get("/sandbox/cashier", params={"qr_code": "https://elsewhere/x"})
+    assert gone.status_code == 404
+
+
+async def test_a_try_that_fails_leaves_the_trade_waiting() -> None:
+    rig = Rig()
+    qr_code = await rig.placed(way="native", payer=None)
+    failed = await rig.control("pay-fail", qr_code=qr_code)
+    assert failed["trade_status"] == "WAIT_BUYER_PAY"
+    assert await rig.deliver() == 0
+
+
+async def test_the_book_page_shows_what_is_there_and_what_will_go_wrong() -> None:
+    rig = Rig()
+    await rig.paid(description="<b>x</b>")
+    await rig.fault("notice-lost", number="TRADE0002")
+    page = (await rig.client.get("/sandbox/")).text
+    for text in ("TRADE0001", "TRADE_SUCCESS", "notice-lost", "<option>bill-cut</option>"):
+        assert text in page
+    assert "<b>x</b>" not in page
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://127.0.0.1:8080/pay", True),
+        ("https://sandbox.test/back", True),
+        ("https://elsewhere.test/", False),
+        ("javascript:alert(1)", False),
+        ("https://127.0.0.1@elsewhere.test/", False),
+        ("https://sandbox.test\\@elsewhere.test/", False),
+        ("//sandbox.test/", False),
+        ("https://[", False),
+        (None, False),
+    ],
+)
+def test_the_way_back_leads_home_only(url: str | None, allowed: bool) -> None:
+    assert (allowed_return(url, "sandbox.test") is not None) is allowed

@@ -1,0 +1,97 @@
+"""The pool of connections: bounded, in line, and nothing broken is handed on."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from service.kernel.database import UNAVAILABLE, open_pool, transaction
+from service.kernel.pool import Pool
+
+
+async def test_no_more_than_its_size_and_who_waits_too_long_is_told(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=2, application="test")
+    async with pool.acquire() as one, pool.acquire() as other:
+        assert one is not other
+        with pytest.raises(TimeoutError):
+            async with pool.acquire(timeout=0.05):
+                pass
+    async with pool.acquire(timeout=0.05) as again:
+        assert again in {one, other}
+    await pool.close()
+
+
+async def test_who_waits_in_line_is_given_what_comes_back(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=1, application="test")
+
+    async def ask() -> int:
+        async with pool.acquire(timeout=5) as conn:
+            return int(await conn.fetchval("select pg_backend_pid()"))
+
+    assert len(set(await asyncio.gather(*(ask() for _ in range(20))))) == 1
+    await pool.close()
+
+
+async def test_a_connection_the_server_ended_is_not_given_out(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=2, application="test")
+    async with pool.acquire() as one, pool.acquire() as other:
+        ended = await one.fetchval("select pg_backend_pid()")
+        await other.execute("select pg_terminate_backend($1)", ended)
+        with pytest.raises(UNAVAILABLE):
+            await one.execute("select 1")
+    for _ in range(3):
+        async with pool.acquire() as conn:
+            assert await conn.fetchval("select pg_backend_pid()") != ended
+    await pool.close()
+
+
+async def test_a_connection_with_a_statement_given_up_is_closed(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=1, application="test")
+    with pytest.raises(TimeoutError):
+        async with pool.acquire() as slow, asyncio.timeout(0.05):
+            await slow.execute("select pg_sleep(5)")
+    assert slow.is_closed()
+    async with pool.acquire(timeout=1) as conn:
+        assert await conn.fetchval("select 1") == 1
+    await pool.close()
+
+
+async def test_a_transaction_left_open_is_never_inherited(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=1, application="test")
+    async with pool.acquire() as careless:
+        await careless.execute("begin")
+    async with pool.acquire() as conn:
+        assert not conn.is_in_transaction()
+    await pool.close()
+
+
+async def test_a_connection_serves_again_after_a_refused_transaction(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=1, application="test")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with transaction(pool) as conn:
+            await conn.execute("select 1 / 0")
+    async with pool.acquire() as same:
+        assert same is conn
+        assert not same.is_in_transaction()
+    await pool.close()
+
+
+async def test_a_place_is_free_again_when_the_server_cannot_be_reached(
+    fresh_database: str,
+) -> None:
+    away = True
+
+    async def connect() -> asyncpg.Connection:
+        if away:
+            raise ConnectionRefusedError
+        return await asyncpg.connect(fresh_database)
+
+    pool = Pool(connect, 1)
+    for _ in range(3):
+        with pytest.raises(ConnectionRefusedError):
+            async with pool.acquire(timeout=0.05):
+                pass
+    away = False
+    async with pool.acquire(timeout=0.05) as conn:
+        assert await conn.fetchval("select 1") == 1
+    await pool.close()
