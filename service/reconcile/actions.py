@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 
 import msgspec
 
-from integrations.ports.outcomes import Accepted, Rejected
+from integrations.ports.outcomes import Accepted, Rejected, Unknown
 from integrations.ports.partners import PartnerUnknown
 from integrations.ports.statements import StatementSource, StatementUnusable
 from service.kernel.clock import CHINA
@@ -34,6 +34,8 @@ from service.reconcile.store_pairs import Span
 READY_AT = time(10, 0)
 """Beijing time of the next day, from which providers have a day's bill (payments.md 3.3, 5.8)."""
 NOTHING = b""
+NONE_MADE = (Unknown("not-ready"),)
+"""How a provider says "none" that has one word for "not yet" and "never" (payments.md 5.8)."""
 
 
 class TooEarly(Exception):
@@ -62,19 +64,15 @@ async def reconcile_account(ctx: Context, account: Account, day: date) -> Accoun
     fetched = await source.fetch_bill(day)
     if isinstance(fetched, Accepted):
         return await take_statement(ctx, account, day, fetched.value, source)
-    if isinstance(fetched, Rejected) and fetched.reason == "not-found":
-        # A provider with nothing to list makes no file; with rows of our own it must have made one.
-        here = await _sums_here(ctx, account, day)
-        if not here.trade_count:
-            return await _review(ctx, account, day, AccountReport(
-                provider=account.provider,
-                account_name=account.account_name,
-                day=day.isoformat(),
-                outcome=Outcome.EXPLAINED,
-                reason="nothing-on-either-side",
-            ))  # fmt: skip
-    reason = fetched.reason if isinstance(fetched, Rejected) else "not-fetched"
-    return await _without_file(ctx, account, day, "missing" if reason == "not-found" else reason)
+    if fetched in NONE_MADE or (isinstance(fetched, Rejected) and fetched.reason == "not-found"):
+        # A provider with nothing to list makes no file; with rows of ours it must have made one.
+        async with connection(ctx.pool) as conn:
+            if await store_pairs.holds_nothing(conn, account, span_of(day)):
+                quiet = _report(account, day, Outcome.EXPLAINED, "nothing-on-either-side")
+                return await _review(ctx, account, day, quiet)
+        return await _without_file(ctx, account, day, "missing")
+    why = fetched.reason if isinstance(fetched, Rejected) else fetched.why
+    return await _without_file(ctx, account, day, why)
 
 
 async def take_statement(

@@ -100,6 +100,13 @@ from payment_attempt a
 where a.paid_at >= $3 and a.paid_at < $4 and a.provider = $1 and a.account_name = $2
   and a.state in ('PAID', 'PAID_LATE')
 """
+COUNT_REFUNDS_HERE = """
+select count(*)
+from refund r
+join payment_attempt a on a.record_id = r.record_id and a.attempt_id = r.attempt_id
+where r.created_at >= $3 and r.created_at < $4 and a.provider = $1 and a.account_name = $2
+  and r.state in ('PROCESSING', 'REFUNDED')
+"""
 OPEN_TRADES = """
 select d.own_no, d.kind, d.day, d.difference_id, d.class as held_class,
   l.amount_fen as there_fen, l.state as there_state, l.at as there_at,
@@ -191,6 +198,14 @@ async def sum_trades_here(conn: Connection, account: Account, span: Span) -> Sum
         timeout=BULK_TIMEOUT_S,
     )
     return Sums(**dict(row or {}))
+
+
+async def holds_nothing(conn: Connection, account: Account, span: Span) -> bool:
+    """Whether our books know of no payment and no refund of a day for an account."""
+    key = (account.provider, account.account_name, span.first, span.end)
+    sums = await sum_trades_here(conn, account, span)
+    refunds = await conn.fetchval(COUNT_REFUNDS_HERE, *key, timeout=BULK_TIMEOUT_S)
+    return sums.trade_count == 0 and refunds == 0
 
 
 async def list_open_pairs(conn: Connection, account: Account, limit: int) -> list[OpenPair]:
