@@ -97,6 +97,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
         *healthcode_jobs.sources(ctx),
         *bill_jobs.sources(ctx),
         *payment_jobs.sources(ctx),
+        *receipt_jobs.sources(ctx),
         *settlement_jobs.sources(ctx),
         rekeying_jobs.source(ctx, KEYED_ROWS),
     ]

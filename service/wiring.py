@@ -180,7 +180,9 @@ async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
 async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[Context]:
     """Ring and database alone, for a command that asks no partner and ends soon."""
     ring, clock = LiveRing.following(serving_keystore_of(settings)), SystemClock()
-    nobody = registry.OpenPartners(insurance={}, payments={}, logins={}, real_name=None)
+    nobody = registry.OpenPartners(
+        insurance={}, invoices={}, payments={}, logins={}, real_name=None
+    )
     pool = await open_pool(database_url(settings), size=2, application=role)
     try:
         yield make_context(

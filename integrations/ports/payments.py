@@ -46,17 +46,22 @@ class PaymentOrder(msgspec.Struct, frozen=True, kw_only=True):
     amount_fen: int
     description: str
     way: str
-    """``jsapi`` (inside the mini-program) or ``native`` (a QR that the payer scans)."""
+    """``jsapi`` (inside the mini-program), ``native`` (a QR that the payer scans) or ``h5`` (a
+    browser outside the provider's app)."""
     payer: str | None
     expires_at: datetime
     notice_url: str
+    payer_ip: str | None = None
+    """The address of the payer's browser, needed for ``h5``."""
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payer's client needs: ``prepay_ref`` for jsapi, ``qr_text`` for native."""
+    """What the payer's client needs: ``prepay_ref`` for jsapi, ``qr_text`` for native, ``link``
+    for h5."""
 
     prepay_ref: str | None
     qr_text: str | None
+    link: str | None = None
 
 
 class CodeOrder(msgspec.Struct, frozen=True, kw_only=True):

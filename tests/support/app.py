@@ -21,6 +21,9 @@ class NoPartners:
     def insurance(self, institution_code: str) -> object:
         raise PartnerUnknown(institution_code)
 
+    def invoice(self, institution_code: str) -> object:
+        raise PartnerUnknown(institution_code)
+
     def payment(self, provider: str, account_name: str) -> object:
         raise PartnerUnknown(provider)
 

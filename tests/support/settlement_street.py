@@ -17,7 +17,7 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.claims import run_once
 from service.kernel.context import Context
 from service.ledger import actions as ledger
-from tests.contract import alipay_rig, insurance_rig, wechat_rig
+from tests.contract import alipay_rig, fiscal_rig, insurance_rig, wechat_rig
 from tests.support.app import a_client, a_context
 from tests.support.clock import FakeClock
 from tests.support.fakes_identity import NOON, POLICY, FakeLogin, FakeRealName
@@ -75,6 +75,7 @@ class StreetPartners:
     def __init__(self, bureau: insurance_rig.Rig, till: Till) -> None:
         self.bureau = bureau
         self.till = till
+        self.invoices = fiscal_rig.Rig(lambda: till.clock.at)
         self.wechat = FakeLogin()
         self.names = FakeRealName()
         self.names.pairs.add((NAME, ID_NO))
@@ -83,6 +84,11 @@ class StreetPartners:
         if institution_code != HOSPITAL:
             raise PartnerUnknown(institution_code)
         return self.bureau.gateway
+
+    def invoice(self, institution_code: str) -> Any:
+        if institution_code != HOSPITAL:
+            raise PartnerUnknown(institution_code)
+        return self.invoices.gateway
 
     def payment(self, provider: str, account_name: str) -> Any:
         if (provider, account_name) != (self.till.provider, self.till.account):
@@ -104,6 +110,7 @@ class Street:
         self.client = client
         self.bureau = partners.bureau
         self.till = partners.till
+        self.invoices = partners.invoices
         self.callers = IdentityRig(ctx, client, partners)  # type: ignore[arg-type]
         self.phone = Phone(client, wechat_rig.PAYER)
         self.scan: dict[str, Any] = {}
