@@ -119,7 +119,7 @@ class _Columns:
         self._refund_ref, self._refund_no = self._place("微信退款单号"), self._place("商户退款单号")
         self._refund_state = self._place("退款状态")
         self._ordered, self._returned = self._place(*ORDER_COLUMNS), self._place(*RETURN_COLUMNS)
-        self._summed = [(name, names.index(name)) for name in SUMMED.values() if name in names]
+        self._summed = [(n, names.index(n)) for n in dict.fromkeys(SUMMED.values()) if n in names]
         self.sums = {name: 0 for name, _ in self._summed}
 
     def _place(self, *choices: str) -> int:
