@@ -1,6 +1,6 @@
 -- Providers' statements of a day, and where they and our books differ. Lines are kept as evidence;
--- a difference is the intent row of its work item. The two indexes on payments find a day's rows;
--- making them locks those tables against writing for as long as it takes.
+-- a difference is the intent row of its work item. The indexes on payments and calls find a day's
+-- rows; making them locks those tables against writing for as long as it takes.
 
 -- Few rows (accounts times days, and the bureau's lines times days), read beside every line.
 -- distribution: reference (file_id)
@@ -70,3 +70,5 @@ create index statement_difference_open on statement_difference (provider, accoun
 create index payment_attempt_paid on payment_attempt (paid_at) where paid_at is not null
 -- ;;
 create index refund_created on refund (created_at)
+-- ;;
+create index insurance_call_day on insurance_call (called_at) where kind in ('settle', 'reverse')

@@ -17,7 +17,7 @@ from integrations.ports.statements import StatementSource, StatementUnusable
 from service.kernel.clock import CHINA
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
-from service.reconcile import items, loading, rules, store, store_pairs
+from service.reconcile import bureau, items, loading, rules, store, store_pairs
 from service.reconcile.model import (
     Account,
     AccountReport,
@@ -45,14 +45,16 @@ class TooEarly(Exception):
 async def reconcile_day(
     ctx: Context, day: date, accounts: Sequence[Account] | None = None
 ) -> list[AccountReport]:
-    """Every account in turn, or those named. Raises ``TooEarly``."""
+    """Every account and every bureau in turn, or the accounts named. Raises ``TooEarly``."""
     ready = datetime.combine(day + timedelta(days=1), READY_AT, CHINA)
     if ctx.clock.now() < ready:
         raise TooEarly(f"statements of {day} are made by {ready.isoformat(timespec='minutes')}")
+    bureaus: list[AccountReport] = []
     if accounts is None:
         async with connection(ctx.pool) as conn:
             accounts = await store.list_accounts(conn)
-    return [await reconcile_account(ctx, account, day) for account in accounts]
+        bureaus = await bureau.reconcile_bureaus(ctx, day, span_of(day))
+    return [*[await reconcile_account(ctx, one, day) for one in accounts], *bureaus]
 
 
 async def reconcile_account(ctx: Context, account: Account, day: date) -> AccountReport:

@@ -15,7 +15,7 @@ from service.kernel.database import connection, transaction
 from service.payment import actions as payment
 from service.payment.model import NewAttempt, PaymentAttempt
 from service.reconcile import actions
-from service.reconcile.model import AccountReport
+from service.reconcile.model import Account, AccountReport
 from tests.contract import alipay_rig, wechat_rig
 from tests.support.app import a_context
 from tests.support.clock import FakeClock
@@ -121,7 +121,8 @@ class Counter:
         morning = datetime(day.year, day.month, day.day, 2, 30, tzinfo=UTC) + timedelta(days=1)
         if self.clock.now() < morning:
             self.to(morning)
-        (report,) = await actions.reconcile_day(self.ctx, day)
+        account = Account(provider=self.provider, account_name=next(iter(self._seller().values())))
+        (report,) = await actions.reconcile_day(self.ctx, day, [account])
         return report
 
     async def omit(self, number: str, day: date = DAY) -> None:
@@ -177,9 +178,7 @@ class Counter:
     async def snapshot(self) -> dict[str, list[str]]:
         """Everything that reconciliation and casework hold, as text."""
         async with connection(self.ctx.pool) as conn:
-            return {
-                sql: sorted(str(tuple(row)) for row in await conn.fetch(sql)) for sql in WHOLE
-            }
+            return {sql: sorted(str(tuple(row)) for row in await conn.fetch(sql)) for sql in WHOLE}
 
 
 def wechat_text(content: bytes) -> str:
