@@ -24,6 +24,7 @@ from tests.contract import fiscal_rig
 from tests.support.fakes_identity import POLICY, citizen_number
 from tests.support.fakes_payments import FakePartners
 from tests.support.money import House, a_house, a_push
+from tests.support.patients import name_patient
 
 SETTLEMENT = 7
 ID_NO = citizen_number(date(1980, 1, 1), 101)
@@ -55,7 +56,7 @@ class Desk:
         )
         self.house.record_id = registered.record_id
         async with transaction(self.ctx.pool) as conn:
-            self.house.patient = await institution.pseudonym(
+            self.house.patient = await name_patient(
                 conn, self.ctx, self.house.institution_id, registered.record_id
             )
         hospital = await institution.get_institution(self.ctx, self.house.institution_id)
