@@ -82,7 +82,7 @@ async def test_what_the_bureau_holds_otherwise_is_found_and_later_explained(
 
 async def test_a_bureau_that_does_not_answer_is_not_agreement(street: Street) -> None:
     await settled(street)
-    await street.plan("drop-after", "3201")
+    await street.plan("drop_after", "3201")
     _, bureau = await next_morning(street)
     assert (bureau.outcome, bureau.reason) == (Outcome.MISSING, "answer-lost")
     assert await items(street) == []
