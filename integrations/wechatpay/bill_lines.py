@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from integrations.kit.clocktext import BEIJING
 from integrations.ports.money import MoneyError, parse_yuan_text
@@ -22,6 +23,8 @@ from integrations.ports.statements import (
 
 PLAIN_BYTES_MAX = 2 * 1024 * 1024 * 1024
 LINE_MAX = 8192
+REMEMBERED = 4096
+"""Texts whose reading is kept: a million lines hold few different ones at a time."""
 ORDER_COLUMNS = ("订单金额", "应结订单金额", "总金额")
 RETURN_COLUMNS = ("申请退款金额", "退款金额")
 SUMMED = {
@@ -213,7 +216,9 @@ def _names(line: str) -> list[str]:
     return names
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _fen(text: str) -> int:
+    """Most cells of a row are nought, or an amount of the same row again."""
     try:
         amount = parse_yuan_text(text)
     except MoneyError:
@@ -223,6 +228,7 @@ def _fen(text: str) -> int:
     return amount
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _time(text: str, day: date) -> datetime:
     """Beijing time on the statement's day, as UTC."""
     try:
