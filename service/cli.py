@@ -184,6 +184,13 @@ def notice(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def reconcile(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A day's statements against our books."""
+    from service.reconcile_cli import run as run_verb
+
+    return run_verb(arguments, settings)
+
+
 def _parser() -> argparse.ArgumentParser:
     from service.code_cli import add_code_verbs
     from service.keys_cli import add_verbs
@@ -219,6 +226,11 @@ def _parser() -> argparse.ArgumentParser:
     words = "show or replay; each has its own --help"
     told.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
+    compare = add("reconcile", reconcile, "a day's statements against our books")
+    compare.add_argument("--day", required=True, metavar="YYYY-MM-DD", help="a day in China")
+    words = "repeatable; default: every account that collects"
+    compare.add_argument("--account", action="append", metavar="PROVIDER:NAME", help=words)
+    compare.add_argument("--json", action="store_true", help="for programs; amounts in fen")
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")
