@@ -5,6 +5,7 @@ A partner is added by a folder and by a member of ``PartnerSettings``.
 
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,9 @@ import msgspec
 from integrations.alipay.gateway import AlipayGateway
 from integrations.alipay.settings import AlipaySettings
 from integrations.alipay.statements import BILL_BYTES_MAX
+from integrations.fiscal_invoice.gateway import FiscalInvoiceGateway
+from integrations.fiscal_invoice.settings import FiscalInvoiceSettings
+from integrations.his_generic import courier
 from integrations.insurance_nhsa.gateway import NhsaGateway
 from integrations.insurance_nhsa.messenger import Sources
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
@@ -22,7 +26,9 @@ from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
 from integrations.kit.transport import Transport
+from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.partners import PartnerUnknown
 from integrations.ports.payments import PaymentGateway
@@ -61,6 +67,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     insurance: list[InsuranceLine] = []
     wechatpay: list[WechatPaySettings] = []
+    fiscal_invoice: list[FiscalInvoiceSettings] = []
     alipay: list[AlipaySettings] = []
     wechat_login: WechatLoginSettings | None = None
     real_name: RealNameSettings | None = None
@@ -85,11 +92,13 @@ class OpenPartners:
         self,
         *,
         insurance: dict[str, InsuranceGateway],
+        invoices: dict[str, InvoiceGateway],
         payments: dict[tuple[str, str], PaymentGateway],
         logins: dict[str, LoginGateway],
         real_name: RealNameGateway | None,
     ) -> None:
         self._insurance = insurance
+        self._invoices = invoices
         self._payments = payments
         self._logins = logins
         self._real_name = real_name
@@ -97,6 +106,10 @@ class OpenPartners:
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
         return _found(self._insurance, institution_code)
+
+    def invoice(self, institution_code: str) -> InvoiceGateway:
+        """The e-invoice line of one institution."""
+        return _found(self._invoices, institution_code)
 
     def payment(self, provider: str, account_name: str) -> PaymentGateway:
         """One merchant account."""
@@ -133,7 +146,7 @@ def open_partners(
         real_name = GenericRealName(settings.real_name, transport, clock, _nonce)
     bills = Transport(client, BILL_TIMEOUT_S, answer_bytes_max=BILL_BYTES_MAX)
     payments: dict[tuple[str, str], PaymentGateway] = {
-        ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce)
+        ("wechatpay", one.mchid): WechatPayGateway(one, transport, clock, _nonce, bills)
         for one in settings.wechatpay
     }
     for merchant in settings.alipay:
@@ -144,10 +157,19 @@ def open_partners(
             line.line.institution_code: _insurance(line, transport, clock)
             for line in settings.insurance
         },
+        invoices={
+            one.institution_code: FiscalInvoiceGateway(one, transport, _nonce)
+            for one in settings.fiscal_invoice
+        },
         payments=payments,
         logins=logins,
         real_name=real_name,
     )
+
+
+def open_courier(reach: Reach) -> AbstractAsyncContextManager[Courier]:
+    """What carries events to hospitals."""
+    return courier.open_courier(reach)
 
 
 def _nonce() -> str:

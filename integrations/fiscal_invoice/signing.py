@@ -75,7 +75,7 @@ def unpack(message: InvoiceMessage, key: str) -> Any:
 
 
 def read_answer(message: InvoiceMessage, key: str) -> InvoiceAnswer:
-    """The verified answer; a refusal's ``message`` may be Base64 of JSON or of plain text."""
+    """The verified answer; a refusal's ``message`` may be JSON or text in Base64, or plain."""
     plain = unpack(message, key)
     if not isinstance(plain, dict) or not isinstance(plain.get("result"), str):
         raise InvoiceUnreadable("answer without result")
@@ -87,8 +87,15 @@ def read_answer(message: InvoiceMessage, key: str) -> InvoiceAnswer:
     except InvoiceUnreadable:
         if plain["result"] == SUCCESS:
             raise
-        content = inner
+        content = _text(inner)
     return InvoiceAnswer(result=plain["result"], content=content)
+
+
+def _text(inner: str) -> str:
+    try:
+        return base64.b64decode(inner, validate=True).decode()
+    except (ValueError, binascii.Error):
+        return inner
 
 
 def _decode(text: str) -> Any:

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.payments import PaymentGateway
 
@@ -16,6 +17,9 @@ class Partners(Protocol):
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
+
+    def invoice(self, institution_code: str) -> InvoiceGateway:
+        """The e-invoice line of one institution."""
 
     def payment(self, provider: str, account_name: str) -> PaymentGateway:
         """One merchant account."""

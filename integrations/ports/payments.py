@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from integrations.ports.outcomes import Outcome
+from integrations.ports.statements import StatementSource
 
 
 class PaymentStatus(StrEnum):
@@ -45,17 +46,22 @@ class PaymentOrder(msgspec.Struct, frozen=True, kw_only=True):
     amount_fen: int
     description: str
     way: str
-    """``jsapi`` (inside the mini-program) or ``native`` (a QR that the payer scans)."""
+    """``jsapi`` (inside the mini-program), ``native`` (a QR that the payer scans) or ``h5`` (a
+    browser outside the provider's app)."""
     payer: str | None
     expires_at: datetime
     notice_url: str
+    payer_ip: str | None = None
+    """The address of the payer's browser, needed for ``h5``."""
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payer's client needs: ``prepay_ref`` for jsapi, ``qr_text`` for native."""
+    """What the payer's client needs: ``prepay_ref`` for jsapi, ``qr_text`` for native, ``link``
+    for h5."""
 
     prepay_ref: str | None
     qr_text: str | None
+    link: str | None = None
 
 
 class CodeOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,8 +133,8 @@ class NoticeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
 
 
-class PaymentGateway(Protocol):
-    """One merchant account at one provider."""
+class PaymentGateway(StatementSource, Protocol):
+    """One merchant account at one provider, its statements with it."""
 
     code: str
 

@@ -1,10 +1,11 @@
-"""What is still needed of API V2 (payments.md 2.5): its signature and the sealed refund notice.
+"""What is still needed of API V2 (payments.md 2.5): signature, flat XML, the sealed refund notice.
 
 Pure functions; MD5 and ECB are the partner's, used nowhere else.
 """
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -12,7 +13,10 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from integrations.kit.signing import sorted_pairs
 
-SIGN_TYPES = frozenset({"MD5", "HMAC-SHA256"})
+HMAC = "HMAC-SHA256"
+SIGN_TYPES = frozenset({"MD5", HMAC})
+XML_BYTES_MAX = 64 * 1024
+_MEMBER = re.compile(r"<([a-z][a-z0-9_]{0,63})>(?:<!\[CDATA\[([^\]]*)\]\]>|([^<&]*))</\1>\s*")
 
 
 class V2Refused(ValueError):
@@ -33,6 +37,35 @@ def verify_v2(fields: Mapping[str, str], key: str, sign_type: str = "MD5") -> bo
     """Whether ``sign`` fits the other fields."""
     expected = sign_v2(fields, key, sign_type)
     return hmac.compare_digest(expected.encode(), fields.get("sign", "").encode())
+
+
+def write_xml(fields: Mapping[str, str]) -> bytes:
+    """``<xml>`` with a member a field, each text in CDATA. Raises ``V2Refused``."""
+    if any("]]>" in value for value in fields.values()):
+        raise V2Refused("a text ends its CDATA")
+    members = "".join(f"<{name}><![CDATA[{value}]]></{name}>" for name, value in fields.items())
+    return f"<xml>{members}</xml>".encode()
+
+
+def read_xml(body: bytes) -> dict[str, str]:
+    """The members of a flat ``<xml>``. Reads no entities, attributes or nesting. ``V2Refused``."""
+    if len(body) > XML_BYTES_MAX:
+        raise V2Refused("too large")
+    try:
+        text = body.decode().strip()
+    except UnicodeDecodeError:
+        raise V2Refused("not UTF-8") from None
+    if not (text.startswith("<xml>") and text.endswith("</xml>")):
+        raise V2Refused("not the documented XML")
+    inner = text[len("<xml>") : -len("</xml>")].strip()
+    place, found = 0, dict[str, str]()
+    while place < len(inner):
+        member = _MEMBER.match(inner, place)
+        if member is None or member[1] in found:
+            raise V2Refused("a member is malformed or stands twice")
+        found[member[1]] = member[2] if member[2] is not None else member[3]
+        place = member.end()
+    return found
 
 
 def refund_notice_key(key: str) -> bytes:

@@ -1,20 +1,21 @@
-"""``PaymentGateway`` over WeChat Pay v3 in direct mode: jsapi and native orders, close, refunds.
+"""``CodePaymentGateway`` over WeChat Pay v3, for a direct merchant or a sub-merchant.
 
-Signs, sends once, verifies, maps. No retries, no database, no state but keys and settings.
+jsapi, native and h5 orders, pay-by-code with reverse, close, refunds, notices, bills. Signs, sends
+once, verifies, maps. No retries, no database.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from datetime import date, datetime
+from urllib.parse import quote
 
 import msgspec
 
 from integrations.kit.clocktext import rfc3339_text
-from integrations.kit.transport import Answer, ProviderFault, Transport, outcome_of
+from integrations.kit.transport import Answer, Transport
 from integrations.ports.money import FEN_MAX
-from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from integrations.ports.outcomes import Accepted, Outcome, Rejected
 from integrations.ports.payments import (
+    CodeOrder,
     NoticeAnswer,
     Payment,
     PaymentNotice,
@@ -25,20 +26,22 @@ from integrations.ports.payments import (
     RefundOrder,
     RefundStatus,
 )
-from integrations.wechatpay import mapping, notices, signing, wire
-from integrations.wechatpay.settings import WechatPaySettings, load_keys
-from integrations.wechatpay.verifier import SignatureRefused, is_signed
+from integrations.wechatpay import mapping, notices, signing, statements, wire
+from integrations.wechatpay.bill_lines import WechatStatement
+from integrations.wechatpay.codepay import CodePay, CodePayV2
+from integrations.wechatpay.line import WechatPayLine, is_absent, read, refusal, refused_here
+from integrations.wechatpay.mixed import WechatPayMixed
+from integrations.wechatpay.party import Party
+from integrations.wechatpay.settings import WechatPaySettings
 
-USER_AGENT = "yimatong"
-WAYS = frozenset({"jsapi", "native"})
-NO_ROWS: dict[str, str] = {}
-
-T = TypeVar("T")
-Called = Answer | NotSent | Unknown | Rejected
+WAYS = frozenset({"jsapi", "native", "h5"})
 
 
 class WechatPayGateway:
-    """One merchant account. ``clock`` gives aware UTC; ``nonce`` at most 32 random characters."""
+    """One merchant account. ``clock`` gives aware UTC; ``nonce`` at most 32 random characters.
+
+    ``bills`` is a transport whose answers may be as large as a day's bill.
+    """
 
     code = "wechatpay"
 
@@ -48,51 +51,73 @@ class WechatPayGateway:
         transport: Transport,
         clock: Callable[[], datetime],
         nonce: Callable[[], str],
+        bills: Transport | None = None,
     ) -> None:
         self._settings = settings
-        self._keys = load_keys(settings)
-        self._transport = transport
-        self._clock = clock
-        self._nonce = nonce
-        parts = urlsplit(settings.base_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._prefix = parts.path.rstrip("/")
+        self._party = Party(settings)
+        self._line = WechatPayLine(settings, transport, bills or transport, clock, nonce)
+        v2 = settings.code_api == "v2"
+        self.mixed = WechatPayMixed(self._line, self._party)
+        """Mixed orders of insurance and cash."""
+        self._codes = CodePayV2(self._line) if v2 else CodePay(self._line, self._party)
 
     async def place(self, order: PaymentOrder) -> Outcome[PlacedOrder]:
         """Place the order (2.2). The same order again makes the same bytes."""
         fault = _order_fault(order)
+        if order.way == "jsapi" and self._line.keys.client is None:
+            fault = "way"
         if fault is not None:
-            return _refused_here(fault)
-        body = wire.OrderBody(
-            appid=self._settings.appid,
-            mchid=self._settings.mchid,
+            return refused_here(fault)
+        body = self._order_body(order)
+        answer = await self._line.call("POST", f"{self._party.trades}/{order.way}", body)
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.status != 200:
+            return refusal(answer, unsettled=mapping.PLACE_UNSETTLED)
+        placed = read(answer, wire.PlacedAnswer)
+        if placed is None:
+            return mapping.ANSWER_INVALID
+        needed = {"jsapi": placed.prepay_id, "native": placed.code_url, "h5": placed.h5_url}
+        if not needed[order.way]:
+            return mapping.ANSWER_INVALID
+        return Accepted(
+            PlacedOrder(prepay_ref=placed.prepay_id, qr_text=placed.code_url, link=placed.h5_url)
+        )
+
+    def _order_body(self, order: PaymentOrder) -> wire.OrderBody:
+        scene = None
+        if order.way == "h5":
+            scene = wire.Scene(payer_client_ip=order.payer_ip, h5_info=wire.H5Scene("Wap"))
+        return wire.OrderBody(
+            **msgspec.structs.asdict(self._party.account()),
             description=order.description,
             out_trade_no=order.trade_no,
             time_expire=rfc3339_text(order.expires_at),
             notify_url=order.notice_url,
             amount=wire.OrderAmount(order.amount_fen, "CNY"),
-            payer=wire.Payer(order.payer or "") if order.way == "jsapi" else None,
+            payer=self._party.payer(order.payer or "") if order.way == "jsapi" else None,
+            scene_info=scene,
         )
-        answer = await self._call("POST", f"/v3/pay/transactions/{order.way}", body)
-        if not isinstance(answer, Answer):
-            return answer
-        if answer.status != 200:
-            return _refusal(answer, unsettled=mapping.PLACE_UNSETTLED)
-        placed = _read(answer, wire.PlacedAnswer)
-        if placed is None:
-            return mapping.ANSWER_INVALID
-        needed = placed.prepay_id if order.way == "jsapi" else placed.code_url
-        if not needed:
-            return mapping.ANSWER_INVALID
-        return Accepted(PlacedOrder(prepay_ref=placed.prepay_id, qr_text=placed.code_url))
+
+    async def pay_by_code(self, order: CodeOrder) -> Outcome[Payment]:
+        """Take payment by the payer's code (2.5). No notice comes; UNPAID: query, then reverse."""
+        fault = _code_fault(order)
+        return refused_here(fault) if fault is not None else await self._codes.pay(order)
+
+    async def reverse(self, trade_no: str) -> Outcome[None]:
+        """Undo a pay-by-code trade, at most 7 days old and not within 15 s of the pay call (2.5).
+
+        Accepted is what WeChat said; query afterwards, for it says so of foreign trades as well.
+        """
+        return await self._codes.reverse(trade_no)
 
     async def query(self, trade_no: str) -> Outcome[Payment]:
         """Ask for the trade by our number (2.3)."""
-        path = f"{_trade_path(trade_no)}?mchid={quote(self._settings.mchid, safe='')}"
-        answer = await self._call("GET", path, None)
+        path = f"{self._trade_path(trade_no)}{self._party.trade_query()}"
+        answer = await self._line.call("GET", path, None)
         if not isinstance(answer, Answer):
             return answer
-        if _is_absent(answer):
+        if is_absent(answer):
             return Accepted(
                 Payment(
                     trade_no=trade_no,
@@ -104,25 +129,21 @@ class WechatPayGateway:
                 )
             )
         if answer.status != 200:
-            return _refusal(answer)
-        found = _read(answer, wire.Transaction)
-        if found is None or (found.mchid, found.appid, found.out_trade_no) != (
-            self._settings.mchid,
-            self._settings.appid,
-            trade_no,
-        ):
+            return refusal(answer)
+        found = read(answer, wire.Transaction)
+        if found is None or not self._party.owns(found) or found.out_trade_no != trade_no:
             return mapping.ANSWER_INVALID
         return mapping.payment_of(found)
 
     async def close(self, trade_no: str) -> Outcome[None]:
         """Close an unpaid trade (2.4); repeatable. Query after it, whatever it answered."""
-        path = f"{_trade_path(trade_no)}/close"
-        answer = await self._call("POST", path, wire.CloseBody(self._settings.mchid))
+        path = f"{self._trade_path(trade_no)}/close"
+        answer = await self._line.call("POST", path, self._party.closing())
         if not isinstance(answer, Answer):
             return answer
         if answer.status in {200, 204}:
             return Accepted(None)
-        outcome = _refusal(answer, refusals=mapping.CLOSE_REFUSALS)
+        outcome = refusal(answer, refusals=mapping.CLOSE_REFUSALS)
         if isinstance(outcome, Rejected) and mapping.says_paid(
             answer.headers.get("Request-ID", "")
         ):
@@ -133,8 +154,9 @@ class WechatPayGateway:
         """Start a refund (2.6). 200 means accepted there: the state says whether it is done."""
         fault = _refund_fault(order)
         if fault is not None:
-            return _refused_here(fault)
+            return refused_here(fault)
         body = wire.RefundBody(
+            sub_mchid=self._party.sub_mchid,
             out_trade_no=order.trade_no,
             out_refund_no=order.refund_no,
             reason=order.reason,
@@ -143,12 +165,12 @@ class WechatPayGateway:
                 refund=order.amount_fen, total=order.total_fen, currency="CNY"
             ),
         )
-        answer = await self._call("POST", "/v3/refund/domestic/refunds", body)
+        answer = await self._line.call("POST", "/v3/refund/domestic/refunds", body)
         if not isinstance(answer, Answer):
             return answer
         if answer.status != 200:
-            return _refusal(answer, unsettled=mapping.REFUND_UNSETTLED)
-        found = _read(answer, wire.RefundAnswer)
+            return refusal(answer, unsettled=mapping.REFUND_UNSETTLED)
+        found = read(answer, wire.RefundAnswer)
         if found is None or (
             found.out_refund_no,
             found.out_trade_no,
@@ -160,11 +182,11 @@ class WechatPayGateway:
 
     async def query_refund(self, refund_no: str, *, trade_no: str) -> Outcome[Refund]:
         """Ask for the refund by our number; a refund of another trade is not believed."""
-        path = f"/v3/refund/domestic/refunds/{quote(refund_no, safe='')}"
-        answer = await self._call("GET", path, None)
+        path = f"/v3/refund/domestic/refunds/{quote(refund_no, safe='')}{self._party.sub_query()}"
+        answer = await self._line.call("GET", path, None)
         if not isinstance(answer, Answer):
             return answer
-        if _is_absent(answer):
+        if is_absent(answer):
             return Accepted(
                 Refund(
                     refund_no=refund_no,
@@ -176,36 +198,27 @@ class WechatPayGateway:
                 )
             )
         if answer.status != 200:
-            return _refusal(answer)
-        found = _read(answer, wire.RefundAnswer)
+            return refusal(answer)
+        found = read(answer, wire.RefundAnswer)
         if found is None or (found.out_refund_no, found.out_trade_no) != (refund_no, trade_no):
             return mapping.ANSWER_INVALID
         return mapping.refund_of(found)
 
     def client_parameters(self, prepay_ref: str, at: datetime) -> dict[str, str]:
-        """The argument of ``wx.requestPayment`` (1.8); all values are strings."""
-        timestamp, nonce, package = (
-            str(int(at.timestamp())),
-            self._nonce(),
-            f"prepay_id={prepay_ref}",
+        """The argument of ``wx.requestPayment`` (1.8). Raises ``WechatPayKeyRefused``."""
+        return signing.client_parameters(
+            self._line.keys.client,
+            appid=self._settings.appid,
+            prepay_ref=prepay_ref,
+            nonce=self._line.nonce(),
+            at=at,
         )
-        message = signing.client_message(
-            appid=self._settings.appid, timestamp=timestamp, nonce=nonce, package=package
-        )
-        return {
-            "timeStamp": timestamp,
-            "nonceStr": nonce,
-            "package": package,
-            "signType": "RSA",
-            "paySign": self._keys.signing.sign(message),
-        }
 
     def read_notice(self, headers: Mapping[str, str], body: bytes, at: datetime) -> PaymentNotice:
         """Verify and open a notice over the raw bytes. Raises ``NoticeRefused``."""
         return notices.read(
-            keys=self._keys,
-            mchid=self._settings.mchid,
-            appid=self._settings.appid,
+            keys=self._line.keys,
+            party=self._party,
             headers=headers,
             body=body,
             at=at,
@@ -225,87 +238,41 @@ class WechatPayGateway:
             content_type="application/json",
         )
 
-    async def _call(self, method: str, path: str, body: msgspec.Struct | None) -> Called:
-        """Sign, send, verify. An answer that comes back from here is WeChat's."""
-        content = b"" if body is None else msgspec.json.encode(body)
-        wire_path = self._prefix + path
+    async def fetch_bill(self, day: date) -> Outcome[bytes]:
+        """A Beijing day's trades (3.3), from 10 o'clock of the next day: the GZIP file."""
+        query = f"?bill_date={day.isoformat()}&bill_type=ALL&tar_type=GZIP"
+        return await self._fetch("/v3/bill/tradebill" + query + self._party.sub_query(first=False))
+
+    def read_bill(self, content: bytes, day: date) -> WechatStatement:
+        """Open a trade bill of this merchant."""
+        mchid, sub = self._settings.signing_mchid, self._party.sub_mchid
+        return WechatStatement(content, day, mchid=mchid, sub_mchid=sub)
+
+    async def fetch_fund_flow(self, day: date) -> Outcome[bytes]:
+        """A Beijing day's movements of the basic account (3.3): the GZIP file."""
+        query = f"?bill_date={day.isoformat()}&account_type=BASIC&tar_type=GZIP"
+        return await self._fetch("/v3/bill/fundflowbill" + query)
+
+    async def _fetch(self, path: str) -> Outcome[bytes]:
+        answer = await self._line.call("GET", path, None)
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.status != 200:
+            return refusal(answer, refusals=mapping.BILL_REFUSALS)
+        link = read(answer, wire.BillLink)
+        if link is None or link.hash_type != "SHA1":
+            return mapping.ANSWER_INVALID
+        packed = await self._line.download(link.download_url)
+        if not isinstance(packed, Accepted):
+            return packed
         try:
-            answer = await self._transport.send(
-                method=method,
-                url=self._origin + wire_path,
-                headers=self._headers(method, wire_path, content),
-                content=content,
-            )
-        except ProviderFault as fault:
-            return outcome_of(fault)
-        if 200 <= answer.status < 300 or is_signed(answer.headers):
-            try:
-                self._keys.verifier.check(answer.headers, answer.body, self._clock())
-            except SignatureRefused:
-                return mapping.ANSWER_INVALID
-        return answer
+            statements.check_zipped(packed.value, link.hash_value)
+        except statements.StatementRefused:
+            return mapping.ANSWER_INVALID
+        return packed
 
-    def _headers(self, method: str, wire_path: str, content: bytes) -> dict[str, str]:
-        timestamp, nonce = str(int(self._clock().timestamp())), self._nonce()
-        message = signing.request_message(
-            method=method,
-            path_and_query=wire_path,
-            timestamp=timestamp,
-            nonce=nonce,
-            body=content,
-        )
-        headers = {
-            "Authorization": signing.authorization(
-                scheme=self._keys.signing.scheme,
-                mchid=self._settings.mchid,
-                serial=self._settings.merchant_serial,
-                timestamp=timestamp,
-                nonce=nonce,
-                signature=self._keys.signing.sign(message),
-            ),
-            "Accept": "application/json",
-            "User-Agent": USER_AGENT,
-            "Wechatpay-Serial": self._keys.named_serial,
-        }
-        if content:
-            headers["Content-Type"] = "application/json"
-        return headers
-
-
-def _trade_path(trade_no: str) -> str:
-    return f"/v3/pay/transactions/out-trade-no/{quote(trade_no, safe='')}"
-
-
-def _read(answer: Answer, kind: type[T]) -> T | None:
-    try:
-        return wire.decode(answer.body, kind)
-    except wire.WireInvalid:
-        return None
-
-
-def _is_absent(answer: Answer) -> bool:
-    if answer.status != 404:
-        return False
-    error = _read(answer, wire.ErrorAnswer)
-    return error is not None and error.code in mapping.NOT_FOUND
-
-
-def _refusal(
-    answer: Answer, *, unsettled: dict[str, str] = NO_ROWS, refusals: dict[str, str] = NO_ROWS
-) -> Rejected | Unknown:
-    error = _read(answer, wire.ErrorAnswer)
-    return mapping.refusal(
-        status=answer.status,
-        code=error.code if error is not None else "",
-        text=error.message if error is not None else "",
-        unsettled=unsettled,
-        refusals=refusals,
-    )
-
-
-def _refused_here(field: str) -> Rejected:
-    """A request that WeChat's field table excludes is not sent at all."""
-    return Rejected(reason="request-invalid", provider_code="", provider_text=field)
+    def _trade_path(self, trade_no: str) -> str:
+        return f"{self._party.trades}/out-trade-no/{quote(trade_no, safe='')}"
 
 
 def _order_fault(order: PaymentOrder) -> str | None:
@@ -315,7 +282,18 @@ def _order_fault(order: PaymentOrder) -> str | None:
         "amount_fen": 1 <= order.amount_fen <= FEN_MAX,
         "description": 1 <= len(order.description) <= 127,
         "payer": order.way != "jsapi" or 1 <= len(order.payer or "") <= 128,
+        "payer_ip": order.way != "h5" or 1 <= len(order.payer_ip or "") <= 45,
         "notice_url": 1 <= len(order.notice_url) <= 256,
+    }
+    return next((field for field, good in checks.items() if not good), None)
+
+
+def _code_fault(order: CodeOrder) -> str | None:
+    checks = {
+        "trade_no": _is_number(order.trade_no),
+        "amount_fen": 1 <= order.amount_fen <= FEN_MAX,
+        "description": 1 <= len(order.description) <= 127,
+        "code": _is_payment_code(order.code),
     }
     return next((field for field, good in checks.items() if not good), None)
 
@@ -333,3 +311,9 @@ def _refund_fault(order: RefundOrder) -> str | None:
 
 def _is_number(text: str) -> bool:
     return 8 <= len(text) <= 32 and text.isascii() and text.isalnum()
+
+
+def _is_payment_code(text: str) -> bool:
+    """18 digits that begin 10 to 15 (2.5)."""
+    digits = len(text) == 18 and text.isascii() and text.isdigit()
+    return digits and 10 <= int(text[:2]) <= 15

@@ -55,9 +55,40 @@ UNSETTLED = {
     "SYSTEM_ERROR": "provider-fault",
     "SERVICE_UNAVAILABLE": "provider-fault",
     "USERPAYING": "payer-busy",
+    "BANK_ERROR": "provider-fault",
+    "BANKERROR": "provider-fault",
 }
 """Codes after which the documents ask for a query, or the same call with the same number."""
 
+PAYER_BUSY = frozenset({"USERPAYING", "USER_PAYING"})
+V2_UNSETTLED = {
+    "SYSTEMERROR": "provider-fault",
+    "BANKERROR": "provider-fault",
+    "USERPAYING": "payer-busy",
+    "ORDERPAID": "already-paid",
+    "OUT_TRADE_NO_USED": "number-used",
+}
+V2_REFUSALS = {
+    "AUTHCODEEXPIRE": "code-invalid",
+    "AUTH_CODE_INVALID": "code-invalid",
+    "AUTH_CODE_ERROR": "code-invalid",
+    "NOTENOUGH": "balance-short",
+    "NOTSUPORTCARD": "refused-by-rule",
+    "ORDERCLOSED": "order-closed",
+    "ORDERREVERSED": "order-closed",
+    "REVERSE_EXPIRE": "refused-by-rule",
+    "SIGNERROR": "account-misconfigured",
+    "NOAUTH": "not-authorised",
+}
+"""V2 spells its codes without the underscore; the list is from older pages."""
+CODE_REFUSALS = {"AUTH_CODE_INVALID": "code-invalid", "AUTH_CODE_EXPIRED": "code-invalid"}
+"""Both are from older pages; they end an attempt, and a new code needs a new number."""
+BILL_REFUSALS = {
+    "NO_STATEMENT_EXIST": "not-found",
+    "NO_BILL_EXIST": "not-found",
+    "STATEMENT_CREATING": "not-ready",
+    "BILL_CREATING": "not-ready",
+}
 PLACE_UNSETTLED = {"ORDERPAID": "already-paid", "ORDER_PAID": "already-paid"}
 REFUND_UNSETTLED = {"NOT_ENOUGH": "balance-short"}
 """A refund is repeated with its own number when the merchant's balance is short (2.6)."""
@@ -124,7 +155,7 @@ def payment_of(transaction: Transaction) -> Outcome[Payment]:
             provider_ref=transaction.transaction_id,
             amount_fen=amount_fen,
             paid_at=paid_at,
-            payer=transaction.payer.openid if transaction.payer is not None else None,
+            payer=_payer(transaction),
         )
     )
 
@@ -151,6 +182,13 @@ def refund_of(found: RefundAnswer | RefundNotice) -> Outcome[Refund]:
             refunded_at=refunded_at if status is RefundStatus.REFUNDED else None,
         )
     )
+
+
+def _payer(transaction: Transaction) -> str | None:
+    payer = transaction.payer
+    if payer is None:
+        return None
+    return payer.sub_openid or payer.openid or payer.sp_openid
 
 
 def _instant(text: str | None) -> datetime | None:

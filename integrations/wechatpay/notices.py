@@ -8,8 +8,10 @@ from datetime import datetime
 
 from integrations.ports.outcomes import Accepted, T
 from integrations.ports.payments import NoticeRefused, Payment, PaymentNotice, Refund
+from integrations.wechatpay.certificates import open_resource
 from integrations.wechatpay.mapping import payment_of, refund_of
-from integrations.wechatpay.sealing import AES_ALGORITHM, SealBroken, open_aes
+from integrations.wechatpay.party import Party
+from integrations.wechatpay.sealing import SealBroken
 from integrations.wechatpay.settings import WechatPayKeys
 from integrations.wechatpay.verifier import SignatureRefused
 from integrations.wechatpay.wire import (
@@ -52,8 +54,7 @@ def unseal(
 def read(
     *,
     keys: WechatPayKeys,
-    mchid: str,
-    appid: str,
+    party: Party,
     headers: Mapping[str, str],
     body: bytes,
     at: datetime,
@@ -62,7 +63,7 @@ def read(
     envelope, content = unseal(keys, headers, body, at)
     if envelope.event_type in PAYMENT_EVENTS:
         transaction = _decode(content, Transaction)
-        if (transaction.mchid, transaction.appid) != (mchid, appid):
+        if not party.owns(transaction):
             raise NoticeRefused("other-merchant")
         if transaction.trade_state != PAYMENT_EVENTS[envelope.event_type]:
             raise NoticeRefused("content-contradicts")
@@ -72,7 +73,7 @@ def read(
         return _notice(envelope, payment.value, None)
     if envelope.event_type in REFUND_EVENTS:
         refund_notice = _decode(content, RefundNotice)
-        if refund_notice.mchid != mchid:
+        if not party.owns_refund(refund_notice):
             raise NoticeRefused("other-merchant")
         if refund_notice.refund_status != REFUND_EVENTS[envelope.event_type]:
             raise NoticeRefused("content-contradicts")
@@ -90,15 +91,10 @@ def _notice(
 
 
 def _open(keys: WechatPayKeys, resource: SealedResource) -> bytes:
-    if resource.algorithm != AES_ALGORITHM:
+    if resource.algorithm != keys.algorithm:
         raise NoticeRefused("algorithm-unlisted")
     try:
-        return open_aes(
-            key=keys.sealing,
-            nonce=resource.nonce,
-            associated=resource.associated_data or "",
-            ciphertext_text=resource.ciphertext,
-        )
+        return open_resource(keys, resource)
     except SealBroken:
         raise NoticeRefused("seal-broken") from None
 

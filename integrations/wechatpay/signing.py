@@ -7,6 +7,7 @@ that is ``verifier``. The SM schemes are in ``shangmi``.
 import base64
 import binascii
 import re
+from datetime import datetime
 from typing import Protocol
 
 from cryptography import x509
@@ -30,6 +31,13 @@ class VerifyKey(Protocol):
 
     def verify(self, message: bytes, signature_text: str) -> bool:
         """Whether the base64 signature is over exactly this message. Never raises."""
+
+
+class FieldKey(VerifyKey, Protocol):
+    """The same, for which sensitive fields are sealed as well."""
+
+    def encrypt_field(self, plain: str) -> str:
+        """The sealed field, base64."""
 
 
 def decode_base64(text: str) -> bytes | None:
@@ -154,6 +162,26 @@ def answer_message(*, timestamp: str, nonce: str, body: bytes) -> bytes:
 def client_message(*, appid: str, timestamp: str, nonce: str, package: str) -> bytes:
     """The four lines of ``paySign`` (1.8); ``package`` is ``prepay_id=…`` with its name."""
     return f"{appid}\n{timestamp}\n{nonce}\n{package}\n".encode()
+
+
+def client_parameters(
+    key: RsaSigningKey | None, *, appid: str, prepay_ref: str, nonce: str, at: datetime
+) -> dict[str, str]:
+    """What ``wx.requestPayment`` takes beside the app (1.8); all values are strings.
+
+    Raises ``WechatPayKeyRefused`` where the merchant has no RSA key for it (1.7).
+    """
+    if key is None:
+        raise WechatPayKeyRefused("client_key_pem is needed for jsapi under SM")
+    timestamp, package = str(int(at.timestamp())), f"prepay_id={prepay_ref}"
+    message = client_message(appid=appid, timestamp=timestamp, nonce=nonce, package=package)
+    return {
+        "timeStamp": timestamp,
+        "nonceStr": nonce,
+        "package": package,
+        "signType": "RSA",
+        "paySign": key.sign(message),
+    }
 
 
 def authorization(

@@ -59,6 +59,22 @@ def open_statement(content: bytes, *, zipped: bool, sha1_hex: str | None) -> str
         raise StatementRefused("not UTF-8") from None
 
 
+def check_zipped(content: bytes, sha1_hex: str) -> None:
+    """The hash over the plain bytes of a GZIP file, piece by piece. Raises ``StatementRefused``."""
+    digest, length = hashlib.sha1(usedforsecurity=False), 0
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                length += len(piece)
+                if length > STATEMENT_BYTES_MAX:
+                    raise StatementRefused("too large")
+    except (OSError, EOFError, zlib.error):
+        raise StatementRefused("not gzip") from None
+    if not hmac.compare_digest(digest.hexdigest().encode(), sha1_hex.lower().encode()):
+        raise StatementRefused("the hash differs")
+
+
 def row_fen(row: Mapping[str, str], name: str) -> int:
     """A column of yuan with at most two decimals, as fen. Raises ``StatementRefused``."""
     try:

@@ -1,14 +1,14 @@
 """Did WeChat say this? The rules of payments.md 1.4, in their order, over raw bytes.
 
 Three set-ups: public key only, platform certificates only, or both during a migration. Holds keys
-by serial; never parses a body and never fetches certificates.
+by serial; never parses a body and never fetches certificates itself.
 """
 
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from integrations.wechatpay.signing import RSA_SCHEME, SM_SCHEME, VerifyKey, answer_message
+from integrations.wechatpay.signing import RSA_SCHEME, SM_SCHEME, FieldKey, answer_message
 
 WINDOW = timedelta(minutes=5)
 """Exactly five minutes counts as stale."""
@@ -42,10 +42,30 @@ def lower_names(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class Verifier:
-    """Known WeChat keys by serial or ``PUB_KEY_ID_…``."""
+    """Known WeChat keys by serial or ``PUB_KEY_ID_…``. The first one is what we name."""
 
-    def __init__(self, keys: Mapping[str, VerifyKey]) -> None:
-        self._keys = {_normal(serial): key for serial, key in keys.items()}
+    def __init__(self, keys: Mapping[str, FieldKey]) -> None:
+        self._keys: dict[str, FieldKey] = {}
+        self._named = ""
+        self.wants_more = False
+        """An unknown serial was met: new certificates may be out."""
+        self.learn(keys)
+
+    @property
+    def named(self) -> str:
+        """What requests put into ``Wechatpay-Serial`` (1.3); empty while no key is known."""
+        return self._named
+
+    @property
+    def field_key(self) -> FieldKey | None:
+        """The named key, which sensitive fields are sealed for."""
+        return self._keys.get(_normal(self._named))
+
+    def learn(self, keys: Mapping[str, FieldKey]) -> None:
+        """Know these keys too; the name stays with a public key, else goes to the newest."""
+        self._keys |= {_normal(serial): key for serial, key in keys.items()}
+        if keys and not self._named.startswith("PUB_KEY_ID_"):
+            self._named = next(iter(keys))
 
     def check(self, headers: Mapping[str, str], body: bytes, at: datetime) -> None:
         """Accept silently or raise ``SignatureRefused``.
@@ -62,6 +82,7 @@ class Verifier:
             raise SignatureRefused("timestamp-stale")
         key = self._keys.get(_normal(serial))
         if key is None:
+            self.wants_more = True
             raise SignatureRefused("serial-unknown")
         if signature.startswith(PROBE_PREFIX):
             raise SignatureRefused("signature-probe")

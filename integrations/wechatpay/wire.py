@@ -36,29 +36,57 @@ class OrderAmount(msgspec.Struct, frozen=True):
     currency: str = "CNY"
 
 
-class Payer(msgspec.Struct, frozen=True):
-    """``payer`` of a jsapi order."""
+class Payer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``payer`` of an order: an openid (jsapi), or the code that was shown (codepay)."""
 
-    openid: str
+    openid: str | None = None
+    sub_openid: str | None = None
+    auth_code: str | None = None
 
 
-class OrderBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """POST ``/v3/pay/transactions/{jsapi,native}``."""
+class H5Scene(msgspec.Struct, frozen=True):
+    """``scene_info.h5_info``."""
 
-    appid: str
-    mchid: str
+    type: str
+
+
+class Store(msgspec.Struct, frozen=True):
+    """``scene_info.store_info``."""
+
+    id: str
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``scene_info`` of h5 and codepay."""
+
+    payer_client_ip: str | None = None
+    h5_info: H5Scene | None = None
+    device_id: str | None = None
+    device_ip: str | None = None
+    store_info: Store | None = None
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Direct merchant, or provider with sub-merchant; also the whole body of a close."""
+
+    appid: str | None = None
+    mchid: str | None = None
+    sp_appid: str | None = None
+    sp_mchid: str | None = None
+    sub_appid: str | None = None
+    sub_mchid: str | None = None
+
+
+class OrderBody(Account, frozen=True, kw_only=True, omit_defaults=True):
+    """POST ``/v3/pay/transactions/{jsapi,native,h5,codepay}`` and the partner's."""
+
     description: str
     out_trade_no: str
-    time_expire: str
-    notify_url: str
     amount: OrderAmount
+    time_expire: str | None = None
+    notify_url: str | None = None
     payer: Payer | None = None
-
-
-class CloseBody(msgspec.Struct, frozen=True):
-    """POST ``…/close``."""
-
-    mchid: str
+    scene_info: Scene | None = None
 
 
 class RefundAmount(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +97,10 @@ class RefundAmount(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
 
-class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
+class RefundBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """POST ``/v3/refund/domestic/refunds``."""
+
+    sub_mchid: str | None = None
 
     out_trade_no: str
     out_refund_no: str
@@ -80,10 +110,25 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlacedAnswer(msgspec.Struct, frozen=True):
-    """Answer to an order: one of the two."""
+    """Answer to an order: one of the three."""
 
     prepay_id: Short | None = None
     code_url: Long | None = None
+    h5_url: Long | None = None
+
+
+class ReversedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to a reverse."""
+
+    out_trade_no: Short
+
+
+class BillLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a bill is (3.3)."""
+
+    hash_type: Short
+    hash_value: Short
+    download_url: Long
 
 
 class TransactionAmount(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,15 +142,21 @@ class TransactionPayer(msgspec.Struct, frozen=True):
     """Who paid, once paid."""
 
     openid: Short | None = None
+    sp_openid: Short | None = None
+    sub_openid: Short | None = None
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """A query's answer, and the content of a payment notice (2.3)."""
 
-    appid: Short
-    mchid: Short
     out_trade_no: Short
     trade_state: Short
+    appid: Short | None = None
+    mchid: Short | None = None
+    sp_appid: Short | None = None
+    sp_mchid: Short | None = None
+    sub_appid: Short | None = None
+    sub_mchid: Short | None = None
     transaction_id: Short | None = None
     success_time: Short | None = None
     amount: TransactionAmount | None = None
@@ -134,13 +185,15 @@ class RefundAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class RefundNotice(msgspec.Struct, frozen=True, kw_only=True):
     """Content of a refund notice (3.1)."""
 
-    mchid: Short
     refund_id: Short
     out_refund_no: Short
     out_trade_no: Short
     refund_status: Short
     amount: RefundedAmount
     success_time: Short | None = None
+    mchid: Short | None = None
+    sp_mchid: Short | None = None
+    sub_mchid: Short | None = None
 
 
 class SealedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +204,19 @@ class SealedResource(msgspec.Struct, frozen=True, kw_only=True):
     nonce: Short
     associated_data: Short | None = None
     original_type: Short | None = None
+
+
+class SealedCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of ``/v3/certificates``."""
+
+    serial_no: Short
+    encrypt_certificate: SealedResource
+
+
+class CertificatesAnswer(msgspec.Struct, frozen=True):
+    """``/v3/certificates`` (1.5)."""
+
+    data: Annotated[list[SealedCertificate], msgspec.Meta(max_length=20)]
 
 
 class NoticeEnvelope(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ import msgspec
 
 from crypto.sm2 import PublicKey
 from integrations.fiscal_invoice import signing as invoice
+from integrations.fiscal_invoice import wire as invoice_wire
+from integrations.fiscal_invoice.mapping import invoice_of
 from integrations.insurance_nhsa import amounts, mobile, orders, statement, transactions
 from integrations.insurance_nhsa.credential import decoded, person_in, read_credential_answer
 from integrations.insurance_nhsa.envelope import read_json, text_of
@@ -216,7 +218,8 @@ def judge_header(case: Case, _document: Mapping[str, Any]) -> Judgement:
 
 
 def judge_invoice(case: Case, _document: Mapping[str, Any]) -> Judgement:
-    """String and signature are equal, and the wire decodes to what the case says."""
+    """String and signature are equal, the wire decodes to what the case says and back again, and
+    an answer becomes an invoice."""
     message = msgspec.convert(case["wire"], invoice.InvoiceMessage)
     got: dict[str, Any] = {
         "sign_string": invoice.sign_string(message, case["appKey"]),
@@ -229,10 +232,13 @@ def judge_invoice(case: Case, _document: Mapping[str, Any]) -> Judgement:
         packed = invoice.pack(
             appid=message.appid, key=case["appKey"], noise=message.noise, plain=case["plain"]
         )
-        return held and plain == case["plain"] and packed == message, got
+        again = msgspec.to_builtins(invoice_wire.read(plain, invoice_wire.OutpatientBill))
+        return held and plain == case["plain"] == again and packed == message, got
     answer = invoice.read_answer(message, case["appKey"])
     got["message"] = answer.content
-    return held and bool(answer.result), got
+    issued = invoice_of(invoice_wire.read(answer.content, invoice_wire.IssuedAnswer))
+    got["invoice"] = msgspec.to_builtins(issued)
+    return held and answer.result == invoice.SUCCESS, got
 
 
 def judge_refund(case: Case, _document: Mapping[str, Any]) -> Judgement:

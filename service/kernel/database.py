@@ -24,12 +24,15 @@ Connection = asyncpg.Connection
 
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 15.0
+STATEMENT_TIMEOUT_S = 20.0
+"""Where our own cancelling does not reach the server, it ends a statement by itself."""
 
 UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     ConnectionError,
@@ -57,9 +60,18 @@ async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
             dsn,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
-            server_settings={"application_name": f"yimatong-{application}", "timezone": "UTC"},
+            server_settings={
+                "application_name": f"yimatong-{application}",
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
+                "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
+            },
         )
-        await _prepare_connection(conn)
+        try:
+            await _prepare_connection(conn)
+        except BaseException:
+            conn.terminate()
+            raise
         return conn
 
     pool = Pool(connect, size)

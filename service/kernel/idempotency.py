@@ -50,7 +50,7 @@ where key_hash = $1
 """
 RELEASE = """
 delete from idempotency
-where key_hash = $1 and status is null
+where key_hash = $1 and status is null and lease_until = $2
 """
 DELETE_OLD = """
 delete from idempotency
@@ -90,20 +90,21 @@ async def answer_once(
     ``IdempotencyKeyReused`` (other ``given`` bytes) and ``RequestInProgress``.
     """
     key_hash = _key_hash(caller, operation, key)
-    found = await _claim(pool, clock.now(), key_hash, sm3(given))
+    now = clock.now()
+    found = await _claim(pool, now, key_hash, sm3(given))
     if found is not None:
         return Answer(found.status, sealer.open_local("idempotency", key_hash, found.body))
     try:
         answer = await run()
     except Problem as problem:
         if problem.retryable or problem.status >= 500:
-            await _release(pool, key_hash)
+            await _release(pool, key_hash, now + LEASE)
             raise
         kept = Answer(problem.status, msgspec.json.encode(problem.body("replayed")))
         await _store(pool, sealer, key_hash, kept)
         raise
     except BaseException:
-        await _release(pool, key_hash)
+        await _release(pool, key_hash, now + LEASE)
         raise
     await _store(pool, sealer, key_hash, answer)
     return answer
@@ -148,9 +149,10 @@ async def _store(pool: Pool, sealer: Sealer, key_hash: bytes, answer: Answer) ->
         await execute(conn, STORE_ANSWER, key_hash, answer.status, sealed)
 
 
-async def _release(pool: Pool, key_hash: bytes) -> None:
+async def _release(pool: Pool, key_hash: bytes, lease_until: datetime) -> None:
+    """Free the key, unless somebody took it over meanwhile."""
     async with connection(pool) as conn:
-        await execute(conn, RELEASE, key_hash)
+        await execute(conn, RELEASE, key_hash, lease_until)
 
 
 async def delete_old(conn: Connection, now: datetime) -> int:

@@ -2,7 +2,9 @@
 
 asyncpg's own pool spends a task, two timers and a proxy for each taking, more than a statement
 costs. Here the connection that was used last is taken first, and what may be broken is closed
-rather than mended: nothing here leaves session state on a connection, so none is ever reset.
+rather than mended: nothing here leaves session state on a connection, so none is ever reset. A
+connection whose statement was given up is closed before its place is free and before its holder
+goes on: the server has then ended that statement, so what was told to have failed stays undone.
 """
 
 import asyncio
@@ -10,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 import asyncpg
+
+CLOSE_WITHIN_S = 5.0
 
 
 class Pool:
@@ -20,6 +24,7 @@ class Pool:
         self._size = size
         self._places = asyncio.Semaphore(size)
         self._free: list[asyncpg.Connection] = []
+        self._ending: set[asyncio.Task[None]] = set()
 
     def acquire(self, *, timeout: float | None = None) -> "Lease":
         """One connection for a block; ``TimeoutError`` when none is free for ``timeout`` s."""
@@ -49,13 +54,26 @@ class Pool:
             self._places.release()
             raise
 
-    def give_back(self, conn: asyncpg.Connection, *, broken: bool) -> None:
-        """Free for the next, unless a statement may still be running on it."""
-        if broken or conn.is_in_transaction():
-            conn.terminate()
-        elif not conn.is_closed():
+    def give_back(self, conn: asyncpg.Connection) -> None:
+        """Free for the next."""
+        if not conn.is_closed():
             self._free.append(conn)
         self._places.release()
+
+    async def end(self, conn: asyncpg.Connection) -> None:
+        """Close it, a running statement first. Whoever is cancelled meanwhile leaves it to us."""
+        ending = asyncio.create_task(self._end(conn))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.shield(ending)
+
+    async def _end(self, conn: asyncpg.Connection) -> None:
+        try:
+            await conn.close(timeout=CLOSE_WITHIN_S)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            conn.terminate()
+        finally:
+            self._places.release()
 
 
 class Lease:
@@ -78,4 +96,7 @@ class Lease:
         _trace: TracebackType | None,
     ) -> None:
         stopped = kind is not None and issubclass(kind, (asyncio.CancelledError, TimeoutError))
-        self._pool.give_back(self._conn, broken=stopped)
+        if stopped or self._conn.is_in_transaction():
+            await self._pool.end(self._conn)
+        else:
+            self._pool.give_back(self._conn)

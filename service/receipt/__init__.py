@@ -1,1 +1,4 @@
-"""Receipts of posted settlements, one each, sealed. Owns ``receipt``. Moves no money."""
+"""Receipts of posted settlements, one each, sealed, and their fiscal e-invoices.
+
+Owns ``receipt`` and ``fiscal_invoice``. Moves no money.
+"""

@@ -10,7 +10,7 @@ from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound
-from service.receipt import rules, store
+from service.receipt import invoices, rules, store
 from service.receipt.model import PostedFacts, Receipt, ReceiptContent, ReceiptRow
 
 _TABLE = "receipt"
@@ -42,7 +42,7 @@ async def issue(ctx: Context, record_id: int, settlement_id: int, facts: PostedF
 
 
 async def find(ctx: Context, record_id: int, settlement_id: int) -> Receipt | None:
-    """The receipt, or None before it is issued. Raises ``RowTampered``."""
+    """The receipt without its invoice, or None before it is issued. Raises ``RowTampered``."""
     async with connection(ctx.pool) as conn:
         row = await store.find_receipt(conn, record_id, settlement_id)
         if row is None:
@@ -54,11 +54,12 @@ async def find(ctx: Context, record_id: int, settlement_id: int) -> Receipt | No
 
 
 async def get(ctx: Context, record_id: int, settlement_id: int) -> Receipt:
-    """Raises ``NotFound`` before it is issued, ``RowTampered``."""
+    """The receipt with its invoice. Raises ``NotFound`` before it is issued, ``RowTampered``."""
     found = await find(ctx, record_id, settlement_id)
     if found is None:
         raise NotFound
-    return found
+    invoice = await invoices.find(ctx, record_id, settlement_id)
+    return msgspec.structs.replace(found, invoice=invoice)
 
 
 def _check(record_id: int, facts: PostedFacts, bill_record_id: int, bill_fen: int) -> None:

@@ -1,17 +1,20 @@
-"""Receipts. Amounts are integer fen."""
+"""Receipts and their fiscal e-invoices. Amounts are integer fen."""
 
 from datetime import datetime
 
 import msgspec
 
 from integrations.ports.insurance import ChargeLine
+from integrations.ports.invoices import Invoice, InvoiceOrder
+from service.receipt.states import InvoiceState
 
 
 class PostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Body of the topic ``settlement.posted`` (subject: the settlement). No personal data.
 
     ``bill_id`` is public text. Write it with ``msgspec.to_builtins(PostedFacts(…))``.
-    ``paid_by`` is the provider, or None where nothing was left to pay.
+    ``paid_by`` is the provider, or None where nothing was left to pay. ``full_own_fen`` and
+    ``first_pay_fen`` are what insurance left out: all of it, or the person's first share.
     """
 
     bill_id: str
@@ -24,6 +27,8 @@ class PostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     paid_by: str | None
     provider_ref: str | None
     insurance_ref: str | None
+    full_own_fen: int = 0
+    first_pay_fen: int = 0
 
 
 class ReceiptContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +65,88 @@ class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
+class InvoiceKey(msgspec.Struct, frozen=True):
+    """Which invoice."""
+
+    record_id: int
+    invoice_id: int
+
+
+class InvoiceContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is sealed: the order as it is sent, each time alike, and what came of it.
+
+    ``order`` is None where a refund came before the invoice was asked for.
+    """
+
+    order: InvoiceOrder | None
+    issued: Invoice | None = None
+    red: Invoice | None = None
+
+
+class InvoiceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A fiscal e-invoice as stored. ``code`` and ``number`` name it, the red ones what undid it.
+
+    ``reason`` is why it is written off, ``sent_at`` when it may last have been sent for issuing.
+    """
+
+    record_id: int
+    invoice_id: int
+    settlement_id: int
+    institution_id: int
+    business_no: str
+    state: InvoiceState
+    code: str | None
+    number: str | None
+    red_code: str | None
+    red_number: str | None
+    reason: str | None
+    sealed: bytes
+    sent_at: datetime | None
+    due_at: datetime | None
+    tries: int
+    created_at: datetime
+    version: int
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | str | bytes | datetime | None]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.record_id,
+            self.invoice_id,
+            self.settlement_id,
+            self.institution_id,
+            self.business_no,
+            self.state.value,
+            self.code,
+            self.number,
+            self.red_code,
+            self.red_number,
+            self.reason,
+            self.sealed,
+            self.sent_at,
+            self.due_at,
+            self.tries,
+            self.created_at,
+            self.version,
+        ]
+
+    @property
+    def key(self) -> InvoiceKey:
+        """Which invoice it is."""
+        return InvoiceKey(self.record_id, self.invoice_id)
+
+
+class FiscalInvoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A fiscal e-invoice, opened. ``issued`` and ``red`` are None until they exist."""
+
+    invoice_id: int
+    state: InvoiceState
+    issued: Invoice | None
+    red: Invoice | None
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A receipt, opened."""
+    """A receipt, opened. ``invoice`` is None where the institution has no line for invoices."""
 
     record_id: int
     receipt_id: int
@@ -80,3 +165,4 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     paid_by: str | None
     provider_ref: str | None
     insurance_ref: str | None
+    invoice: FiscalInvoice | None = None

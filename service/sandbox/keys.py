@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from integrations.alipay.settings import AlipaySettings
+from integrations.fiscal_invoice.settings import ChargeGroup, FiscalInvoiceSettings
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.realname_generic.gateway import RealNameSettings
 from integrations.registry import InsuranceLine, PartnerSettings, read_partners
 from integrations.sandbox.alipay.model import TwinApp
 from integrations.sandbox.alipay.model import TwinKeys as AlipayTwinKeys
+from integrations.sandbox.fiscal.model import NO_SUCH_BILL, TwinInstitution
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
 from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant
 from integrations.wechat_login.gateway import WechatLoginSettings
@@ -35,6 +37,8 @@ ALIPAY_APP = "2021990000000001"
 PARTY = "sandbox_hosp"
 PARTY_SECRET = "sandboxtoken0000000000000000001"  # noqa: S105 - the twin's published starting value
 REAL_NAME_CLIENT = "yimatong"
+INVOICE_APP = "SANDBOXAPP0001"
+INVOICE_PLACE = "001"
 
 
 class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +46,7 @@ class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
 
     wechatpay: TwinKeys
     alipay: AlipayTwinKeys
+    fiscal: tuple[TwinInstitution, ...]
     login_apps: dict[str, str]
     real_name_clients: dict[str, str]
 
@@ -81,6 +86,7 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True):
     public_key_id: str
     login: str
     real_name: str
+    invoice: str
 
 
 def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
@@ -95,6 +101,7 @@ def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
         public_key_id=f"PUB_KEY_ID_{secrets.randbelow(10**20):020d}",
         login=secrets.token_hex(16),
         real_name=secrets.token_hex(32),
+        invoice=secrets.token_hex(16),
     )
     return _our_side(shared, twin_url), _their_side(shared)
 
@@ -114,6 +121,7 @@ def _our_side(shared: _Shared, twin_url: str) -> PartnerSettings:
                 base_url=f"{twin_url}/wechatpay",
             )
         ],
+        fiscal_invoice=[_invoice_line(shared, twin_url)],
         alipay=[
             AlipaySettings(
                 app_id=ALIPAY_APP,
@@ -151,6 +159,25 @@ def _insurance_line(twin_url: str) -> InsuranceLine:
     )
 
 
+def _invoice_line(shared: _Shared, twin_url: str) -> FiscalInvoiceSettings:
+    return FiscalInvoiceSettings(
+        institution_code=HOSPITAL_CODE,
+        base_url=f"{twin_url}/fiscal",
+        appid=INVOICE_APP,
+        key=shared.invoice,
+        place_code=INVOICE_PLACE,
+        payee="演示收费员",
+        author="演示收费员",
+        checker="演示复核员",
+        groups=(
+            ChargeGroup(code="YLMZ09", name="西药费", prefixes=("X",)),
+            ChargeGroup(code="YLMZ11", name="中成药费", prefixes=("Z",)),
+        ),
+        other_group=ChargeGroup(code="YLMZ14", name="其他费"),
+        absent_codes=(NO_SUCH_BILL,),
+    )
+
+
 def _their_side(shared: _Shared) -> TwinSecrets:
     return TwinSecrets(
         wechatpay=TwinKeys(
@@ -180,6 +207,14 @@ def _their_side(shared: _Shared) -> TwinSecrets:
         ),
         login_apps={APP_ID: shared.login},
         real_name_clients={REAL_NAME_CLIENT: shared.real_name},
+        fiscal=(
+            TwinInstitution(
+                appid=INVOICE_APP,
+                key=shared.invoice,
+                place_codes=(INVOICE_PLACE,),
+                name=HOSPITAL_NAME,
+            ),
+        ),
     )
 
 
@@ -190,13 +225,22 @@ def prepare_secrets(settings: Settings) -> None:
     path, held = twins_file(settings), {}
     if path.exists():
         held = msgspec.json.decode(path.read_bytes())
-        if "alipay" in held:
-            return
+    missing = {"alipay", "fiscal"} - set(held)
+    if held and not missing:
+        return
     ours, theirs = make_secrets(settings.twin_url)
     if held:
-        theirs = msgspec.convert({**held, "alipay": theirs.alipay}, TwinSecrets)
-        old = read_partners(settings.partners_file)
-        ours = msgspec.structs.replace(old, alipay=[*old.alipay, *ours.alipay])
+        added = {name: getattr(theirs, name) for name in missing}
+        theirs = msgspec.convert({**held, **added}, TwinSecrets)
+        old, new = read_partners(settings.partners_file), ours
+        ours = msgspec.structs.replace(
+            old,
+            alipay=[*old.alipay, *(new.alipay if "alipay" in missing else [])],
+            fiscal_invoice=[
+                *old.fiscal_invoice,
+                *(new.fiscal_invoice if "fiscal" in missing else []),
+            ],
+        )
     for file, content in ((settings.partners_file, ours), (path, theirs)):
         file.unlink(missing_ok=True)
         write_private(file, msgspec.json.encode(content))

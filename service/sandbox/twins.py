@@ -12,6 +12,7 @@ from granian.constants import Interfaces, Loops
 
 from integrations.sandbox.alipay.app import create_alipay_twin
 from integrations.sandbox.alipay.faults import FaultPlan as AlipayFaultPlan
+from integrations.sandbox.fiscal.app import create_fiscal_twin
 from integrations.sandbox.hospital.app import HospitalSettings, create_hospital_twin
 from integrations.sandbox.hospital.signing import HospitalKeys
 from integrations.sandbox.insurance.app import create_insurance_twin
@@ -73,6 +74,7 @@ def make_street(
         "wechatpay": create_wechatpay_twin(
             book("wechatpay"), now, theirs.wechatpay, notice_sender(client), FaultPlan(), pace
         ),
+        "fiscal": create_fiscal_twin(book("fiscal"), now, theirs.fiscal),
         "alipay": create_alipay_twin(
             book("alipay"), now, theirs.alipay, notice_teller(client), AlipayFaultPlan()
         ),
@@ -95,6 +97,7 @@ def hospital_settings(settings: Settings) -> HospitalSettings:
             platform_keys=demo.platform_keys,
         ),
         left_alone=frozenset({demo.kiosk.terminal_id, demo.desk.terminal_id}),
+        events_url=f"{settings.twin_url}/hospital/events" if settings.twin_url else None,
     )
 
 

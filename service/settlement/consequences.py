@@ -53,14 +53,23 @@ async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: 
             record_id=row.record_id,
             topic=topic,
             subject_id=row.settlement_id,
-            body=event_body(ctx, row),
+            body={
+                **event_body(ctx, row, progress),
+                "version": row.version,
+                "sequence": await store.count_entered(conn, row, list(TOPICS)),
+                "bill_no": progress.bill_no,
+                "occurred_at": row.updated_at.isoformat(),
+            },
         )
     if row.state in _AUDITED:
         await note(conn, ctx, row, f"settlement.{row.state.value.lower().replace('_', '-')}")
 
 
-def event_body(ctx: Context, row: Settlement) -> dict[str, str | int | bool | None]:
-    """Body of the ``settlement.*`` topics: the receipt's facts, no personal data."""
+def event_body(
+    ctx: Context, row: Settlement, progress: Progress
+) -> dict[str, str | int | bool | None]:
+    """The receipt's facts in the body of the ``settlement.*`` topics, no personal data."""
+    split = progress.settled.split if progress.settled is not None else None
     body: dict[str, str | int | bool | None] = msgspec.to_builtins(
         PostedFacts(
             bill_id=ctx.public_ids.text(row.record_id, row.bill_id),
@@ -73,6 +82,8 @@ def event_body(ctx: Context, row: Settlement) -> dict[str, str | int | bool | No
             paid_by=row.paid_by,
             provider_ref=row.provider_ref,
             insurance_ref=row.settlement_ref,
+            full_own_fen=split.full_own_fen if split is not None else 0,
+            first_pay_fen=split.first_pay_fen + split.over_limit_fen if split is not None else 0,
         )
     )
     return body

@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from integrations.ports.invoices import Invoice
 from integrations.ports.money import FenField
 from service.kernel.context import Context
-from service.receipt.model import Receipt
+from service.receipt.model import FiscalInvoice, Receipt
 from service.settlement.model import Settlement, SettlementView
 from service.settlement.states import PAYABLE
 
@@ -181,6 +182,44 @@ class ReceiptLine(msgspec.Struct, kw_only=True):
     amount_fen: FenField
 
 
+class InvoiceNumbers(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What names an e-invoice and lets anybody check it."""
+
+    code: str
+    number: str
+    check_code: str
+    issued_at: datetime | None = None
+    download_url: str | None = None
+
+    @classmethod
+    def of(cls, issued: Invoice) -> "InvoiceNumbers":
+        """From the owner's answer."""
+        return cls(
+            code=issued.code,
+            number=issued.number,
+            check_code=issued.check_code,
+            issued_at=issued.issued_at,
+            download_url=issued.download_url,
+        )
+
+
+class InvoiceAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The fiscal e-invoice. ``state`` is ISSUED when the payer may use it; ``red`` undid it."""
+
+    state: str
+    issued: InvoiceNumbers | None = None
+    red: InvoiceNumbers | None = None
+
+    @classmethod
+    def of(cls, invoice: FiscalInvoice) -> "InvoiceAnswer":
+        """From the invoice as it stands."""
+        return cls(
+            state=invoice.state.value,
+            issued=InvoiceNumbers.of(invoice.issued) if invoice.issued is not None else None,
+            red=InvoiceNumbers.of(invoice.red) if invoice.red is not None else None,
+        )
+
+
 class ReceiptAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The receipt of a posted settlement."""
 
@@ -197,6 +236,7 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     paid_by: str | None
     provider_ref: str | None = None
     insurance_ref: str | None = None
+    invoice: InvoiceAnswer | None = None
 
     @classmethod
     def of(cls, issued: Receipt) -> "ReceiptAnswer":
@@ -224,4 +264,5 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             paid_by=issued.paid_by,
             provider_ref=issued.provider_ref,
             insurance_ref=issued.insurance_ref,
+            invoice=InvoiceAnswer.of(issued.invoice) if issued.invoice is not None else None,
         )

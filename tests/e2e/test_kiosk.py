@@ -93,6 +93,7 @@ def test_journey_from_scan_to_receipt_in_three_screens(
 
     expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
     expect(page.locator(".receipt")).to_contain_text("微信支付")
+    expect(page.locator(".receipt")).to_contain_text("代码 99010126 号码 0000000001")
     assert_fits(page, shape)
     # The scan screen stood already: two more make three, the result included.
     assert page.evaluate("screens") == ["check", "pay"]

@@ -91,6 +91,12 @@ async def test_scan_split_pay_settle_post_receipt(street: Street) -> None:
     receipt = await street.mine("GET", f"/v1/me/settlements/{seen['settlement_id']}/receipt")
     assert receipt["insurance_ref"] == posted["insurance_ref"]
     assert await street.ask(street.kiosk, "GET", f"{path}/receipt") == receipt
+    assert receipt["invoice"]["state"] == "ISSUED"
+    [in_book] = await street.invoices.bills()
+    told = receipt["invoice"]["issued"]
+    assert (told["code"], told["number"]) == (in_book["code"], in_book["number"])
+    assert in_book["total_fen"] == SINGLE_FEN
+    assert told["download_url"].startswith("http")
     assert await street.insurance_book() == [("LIVE", seen["cash_fen"])]
     insurer_fen = seen["fund_fen"] + seen["account_fen"]
     assert await street.balances(seen["settlement_id"]) == {

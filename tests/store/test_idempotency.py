@@ -144,3 +144,21 @@ async def test_answers_are_sealed_in_the_database(ctx: Context) -> None:
     async with ctx.pool.acquire() as conn:
         stored = await conn.fetchval("select string_agg(answer, ''::bytea) from idempotency")
     assert "测试甲".encode() not in stored
+
+
+async def test_who_was_too_slow_does_not_free_the_key_of_the_next(ctx: Context) -> None:
+    slow, second = Work(Overloaded()), Work()
+    slow.gate, second.gate = asyncio.Event(), asyncio.Event()
+    first = asyncio.create_task(once(ctx, slow, key="k"))
+    await slow.begun.wait()
+    assert isinstance(ctx.clock, FakeClock)
+    ctx.clock.advance(idempotency.LEASE + timedelta(seconds=1))
+    other = asyncio.create_task(once(ctx, second, key="k"))
+    await second.begun.wait()
+    slow.gate.set()
+    with pytest.raises(Overloaded):
+        await first
+    with pytest.raises(RequestInProgress):
+        await once(ctx, Work(), key="k")
+    second.gate.set()
+    assert (await other).body == b'{"n":1}'

@@ -95,3 +95,56 @@ async def test_a_place_is_free_again_when_the_server_cannot_be_reached(
     async with pool.acquire(timeout=0.05) as conn:
         assert await conn.fetchval("select 1") == 1
     await pool.close()
+
+
+async def _waiting(dsn: str, wanted: int) -> bool:
+    """Whether so many statements wait for a lock, now or within two seconds."""
+    asked = (
+        "select count(*) from pg_stat_activity"
+        " where wait_event_type = 'Lock' and datname = current_database()"
+    )
+    conn = await asyncpg.connect(dsn)
+    try:
+        for _ in range(200):
+            if await conn.fetchval(asked) == wanted:
+                return True
+            await asyncio.sleep(0.01)
+        return False
+    finally:
+        await conn.close()
+
+
+@pytest.mark.parametrize("way", ["cancelled", "timeout"])
+async def test_what_was_told_to_have_failed_stays_undone(fresh_database: str, way: str) -> None:
+    pool = await open_pool(fresh_database, size=3, application="test")
+    async with pool.acquire() as conn:
+        await conn.execute("drop table if exists counted; create table counted (n int)")
+        await conn.execute("insert into counted values (0)")
+
+    async def count(timeout_s: float | None) -> None:
+        async with pool.acquire() as conn:
+            await conn.execute("update counted set n = n + 1", timeout=timeout_s)
+
+    async with transaction(pool) as holder:
+        await holder.execute("update counted set n = n")
+        for _ in range(4):
+            if way == "timeout":
+                with pytest.raises(TimeoutError):
+                    await count(0.2)
+            else:
+                task = asyncio.create_task(count(None))
+                assert await _waiting(fresh_database, 1)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert await _waiting(fresh_database, 0)
+    async with pool.acquire() as conn:
+        assert await conn.fetchval("select n from counted") == 0
+    await pool.close()
+
+
+async def test_the_server_ends_a_statement_by_itself(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=1, application="test")
+    async with pool.acquire() as conn:
+        assert await conn.fetchval("show statement_timeout") == "20s"
+    await pool.close()

@@ -130,6 +130,9 @@ class FakePartners:
     def insurance(self, institution_code: str) -> FakeInsurance:
         return self.insurers.setdefault(institution_code, FakeInsurance(institution_code))
 
+    def invoice(self, institution_code: str) -> Any:
+        raise PartnerUnknown(institution_code)
+
     def payment(self, provider: str, account_name: str) -> Any:
         raise PartnerUnknown
 

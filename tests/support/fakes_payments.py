@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.outcalls import transaction_open
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from integrations.ports.partners import PartnerUnknown
@@ -228,6 +229,13 @@ class FakePartners:
 
     def __init__(self, gateways: Mapping[tuple[str, str], FakeProvider]) -> None:
         self.gateways = dict(gateways)
+        self.invoices: dict[str, InvoiceGateway] = {}
+
+    def invoice(self, institution_code: str) -> InvoiceGateway:
+        try:
+            return self.invoices[institution_code]
+        except KeyError:
+            raise PartnerUnknown(institution_code) from None
 
     def payment(self, provider: str, account_name: str) -> FakeProvider:
         try:

@@ -12,7 +12,7 @@ from service.bill.model import BillContent, PushBill
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.claims import run_once
-from service.kernel.context import Context
+from service.kernel.context import Context, Policy
 from service.kernel.database import transaction
 from service.payment import actions as payment
 from service.payment import jobs
@@ -28,7 +28,7 @@ ACCOUNT = "main"
 
 CLEAR = (
     "truncate refund, payment_attempt, payment_number, payment_notice, bill_version, bill,"
-    " bill_number, posting, outbox, work_item, receipt"
+    " bill_number, posting, outbox, work_item, receipt, fiscal_invoice"
 )
 """Each test has a ring of its own, and the loops take whatever is due."""
 
@@ -132,12 +132,17 @@ class House:
 
 
 @asynccontextmanager
-async def a_house(dsn: str) -> AsyncIterator[House]:
+async def a_house(dsn: str, policy: Policy | None = None) -> AsyncIterator[House]:
     """A hospital that a fake provider collects for, and one admitted patient."""
     clock = FakeClock()
     provider = FakeProvider(clock)
     partners = FakePartners({(PROVIDER, ACCOUNT): provider})
-    async with a_context(dsn, clock=clock, partners=partners) as ctx:  # type: ignore[arg-type]
+    async with a_context(
+        dsn,
+        clock=clock,
+        partners=partners,  # type: ignore[arg-type]
+        policy=policy,
+    ) as ctx:
         async with transaction(ctx.pool) as conn:
             await conn.execute(CLEAR)
         enrolled = await institution.enrol_institution(

@@ -264,10 +264,11 @@ def page_app(
             sm3_mac(key, text).verify(claimed.signature)
         except InvalidSignature:
             raise NotAuthenticated from None
-        principal = Terminal(institution_id=1, terminal_id=1, public_place=True)
-        return Proved(
-            principal, lambda answer: (claimed.caller_id, sm3_mac(key, answer).finalize())
-        )
+
+        async def sign(answer: bytes) -> tuple[str, bytes]:
+            return claimed.caller_id, sm3_mac(key, answer).finalize()
+
+        return Proved(Terminal(institution_id=1, terminal_id=1, public_place=True), sign)
 
     handlers = [
         web_router(settings, load_assets(folders=folders)),

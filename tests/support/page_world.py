@@ -437,4 +437,8 @@ class World:
             "paid_by": "wechatpay" if settlement["cash_fen"] else "none",
             "provider_ref": "4200009900" + settlement_id[1:9],
             "insurance_ref": "9900" + settlement_id[1:13],
+            "invoice": {
+                "state": "ISSUED",
+                "issued": {"code": "99010126", "number": "0000000001", "check_code": "a1b2c3"},
+            },
         }

@@ -67,6 +67,9 @@ class RigPartners:
     def insurance(self, institution_code: str) -> FakeBureau:
         return self.bureau
 
+    def invoice(self, institution_code: str) -> Any:
+        raise PartnerUnknown(institution_code)
+
     def payment(self, provider: str, account_name: str) -> FakeTill:
         if (provider, account_name) != (PROVIDER, ACCOUNT):
             raise PartnerUnknown(provider)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from integrations.ports.events_out import Courier
 from integrations.ports.partners import PartnerUnknown
 from service import worker
 from service.app import create_app
@@ -17,7 +18,7 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.claims import run_once
 from service.kernel.context import Context
 from service.ledger import actions as ledger
-from tests.contract import alipay_rig, insurance_rig, wechat_rig
+from tests.contract import alipay_rig, fiscal_rig, insurance_rig, wechat_rig
 from tests.support.app import a_client, a_context
 from tests.support.clock import FakeClock
 from tests.support.fakes_identity import NOON, POLICY, FakeLogin, FakeRealName
@@ -75,6 +76,7 @@ class StreetPartners:
     def __init__(self, bureau: insurance_rig.Rig, till: Till) -> None:
         self.bureau = bureau
         self.till = till
+        self.invoices = fiscal_rig.Rig(lambda: till.clock.at)
         self.wechat = FakeLogin()
         self.names = FakeRealName()
         self.names.pairs.add((NAME, ID_NO))
@@ -83,6 +85,11 @@ class StreetPartners:
         if institution_code != HOSPITAL:
             raise PartnerUnknown(institution_code)
         return self.bureau.gateway
+
+    def invoice(self, institution_code: str) -> Any:
+        if institution_code != HOSPITAL:
+            raise PartnerUnknown(institution_code)
+        return self.invoices.gateway
 
     def payment(self, provider: str, account_name: str) -> Any:
         if (provider, account_name) != (self.till.provider, self.till.account):
@@ -104,6 +111,7 @@ class Street:
         self.client = client
         self.bureau = partners.bureau
         self.till = partners.till
+        self.invoices = partners.invoices
         self.callers = IdentityRig(ctx, client, partners)  # type: ignore[arg-type]
         self.phone = Phone(client, wechat_rig.PAYER)
         self.scan: dict[str, Any] = {}
@@ -237,7 +245,11 @@ class Street:
 
 @asynccontextmanager
 async def a_street(
-    dsn: str, *, moved: MovedAmounts = MovedAmounts.ADJUST, till: Till | None = None
+    dsn: str,
+    *,
+    moved: MovedAmounts = MovedAmounts.ADJUST,
+    till: Till | None = None,
+    courier: Courier | None = None,
 ) -> AsyncIterator[Street]:
     """A street over a migrated database of its own; WeChat's till unless another is given."""
     bureau = insurance_rig.Rig(institution=HOSPITAL, at=NOON)
@@ -252,6 +264,7 @@ async def a_street(
             policy=msgspec.structs.replace(
                 POLICY, notice_url_base="https://yimatong.test", cashier_url=CASHIER
             ),
+            courier=courier,
         ) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
         bureau.client,

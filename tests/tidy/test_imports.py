@@ -28,7 +28,6 @@ SHADOWING = {
 ENTRY_POINTS = {"service.__main__", "service.cli"}
 NOT_CALLED_YET = {
     "crypto.pseudonym",
-    "integrations.fiscal_invoice.signing",
     "integrations.insurance_nhsa.mixed_order",
     "integrations.insurance_nhsa.mobile",
     "integrations.insurance_nhsa.orders",

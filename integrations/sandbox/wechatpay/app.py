@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from integrations.sandbox.wechatpay.control import CONTROL_ROUTES, refused_answer
 from integrations.sandbox.wechatpay.courier import NoticeSender
-from integrations.sandbox.wechatpay.exchange import AsyncWork, error_body, target_of
+from integrations.sandbox.wechatpay.exchange import AsyncWork, error_body, numbers_in, target_of
 from integrations.sandbox.wechatpay.faults import FaultPlan
+from integrations.sandbox.wechatpay.mixed_routes import MIXED_ROUTES
 from integrations.sandbox.wechatpay.model import (
     Refused,
     Reply,
@@ -27,24 +27,6 @@ from integrations.sandbox.wechatpay.twin import Twin, twin_of
 AnyRequest = Request[Any, Any, Any]
 
 
-class _Numbers(msgspec.Struct):
-    """The numbers a body may name, for faults."""
-
-    out_trade_no: str = ""
-    out_refund_no: str = ""
-
-
-def _numbers(*fixed: str) -> Callable[[bytes], frozenset[str]]:
-    def read(body: bytes) -> frozenset[str]:
-        try:
-            found = msgspec.json.decode(body, type=_Numbers) if body else _Numbers()
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            found = _Numbers()
-        return frozenset({*fixed, found.out_trade_no, found.out_refund_no} - {""})
-
-    return read
-
-
 def _sync(work: Callable[[TwinMerchant, bytes], Reply]) -> AsyncWork:
     async def run(merchant: TwinMerchant, body: bytes) -> Reply:
         return work(merchant, body)
@@ -52,63 +34,115 @@ def _sync(work: Callable[[TwinMerchant, bytes], Reply]) -> AsyncWork:
     return run
 
 
-@post("/v3/pay/transactions/jsapi", status_code=200)
+DIRECT, PARTNER = "/v3/pay/transactions", "/v3/pay/partner/transactions"
+
+
+def _both(tail: str) -> list[str]:
+    """The path for direct merchants and the one for providers."""
+    return [DIRECT + tail, PARTNER + tail]
+
+
+def _is_partner(request: AnyRequest) -> bool:
+    return request.url.path.startswith(PARTNER)
+
+
+async def _place(request: AnyRequest, way: str) -> Response[Any]:
+    twin, partner = twin_of(request), _is_partner(request)
+    return await twin.exchange.answer(
+        request,
+        numbers_in(),
+        lambda merchant, body: twin.place(merchant, way, body, partner=partner),
+    )
+
+
+@post(_both("/jsapi"), status_code=200)
 async def jsapi(request: AnyRequest) -> Response[Any]:
     """Order inside the mini-program."""
-    twin = twin_of(request)
-    return await twin.exchange.answer(
-        request, _numbers(), lambda merchant, body: twin.place(merchant, "jsapi", body)
-    )
+    return await _place(request, "jsapi")
 
 
-@post("/v3/pay/transactions/native", status_code=200)
+@post(_both("/native"), status_code=200)
 async def native(request: AnyRequest) -> Response[Any]:
     """Order shown as a code."""
-    twin = twin_of(request)
-    return await twin.exchange.answer(
-        request, _numbers(), lambda merchant, body: twin.place(merchant, "native", body)
-    )
+    return await _place(request, "native")
 
 
-@get("/v3/pay/transactions/out-trade-no/{out_trade_no:str}")
+@post(_both("/h5"), status_code=200)
+async def h5(request: AnyRequest) -> Response[Any]:
+    """Order opened by a browser."""
+    return await _place(request, "h5")
+
+
+@post(_both("/codepay"), status_code=200)
+async def codepay(request: AnyRequest) -> Response[Any]:
+    """Pay by the code that the payer shows."""
+    twin, partner = twin_of(request), _is_partner(request)
+    work = _sync(lambda merchant, body: twin.pay_by_code(merchant, body, partner=partner))
+    return await twin.exchange.answer(request, numbers_in(), work)
+
+
+@post(_both("/out-trade-no/{out_trade_no:str}/reverse"), status_code=200)
+async def reverse(request: AnyRequest, out_trade_no: FromPath[str]) -> Response[Any]:
+    """Undo a shown code's order."""
+    twin, partner = twin_of(request), _is_partner(request)
+    work = _sync(lambda merchant, body: twin.reverse(merchant, out_trade_no, body, partner=partner))
+    return await twin.exchange.answer(request, numbers_in(out_trade_no), work)
+
+
+@get(_both("/out-trade-no/{out_trade_no:str}"))
 async def by_own_number(request: AnyRequest, out_trade_no: FromPath[str]) -> Response[Any]:
     """Query by the merchant's number."""
-    twin = twin_of(request)
-    mchid = request.query_params.get("mchid", "")
-    work = _sync(lambda merchant, _: twin.query(merchant, mchid, out_trade_no, ""))
-    return await twin.exchange.answer(request, _numbers(out_trade_no), work)
+    twin, partner = twin_of(request), _is_partner(request)
+    asked = {**request.query_params, "out_trade_no": out_trade_no}
+    work = _sync(lambda merchant, _: twin.query(merchant, asked, partner))
+    return await twin.exchange.answer(request, numbers_in(out_trade_no), work)
 
 
-@get("/v3/pay/transactions/id/{transaction_id:str}")
+@get(_both("/id/{transaction_id:str}"))
 async def by_their_number(request: AnyRequest, transaction_id: FromPath[str]) -> Response[Any]:
     """Query by WeChat's number."""
-    twin = twin_of(request)
-    mchid = request.query_params.get("mchid", "")
-    work = _sync(lambda merchant, _: twin.query(merchant, mchid, "", transaction_id))
-    return await twin.exchange.answer(request, _numbers(), work)
+    twin, partner = twin_of(request), _is_partner(request)
+    asked = {**request.query_params, "transaction_id": transaction_id}
+    work = _sync(lambda merchant, _: twin.query(merchant, asked, partner))
+    return await twin.exchange.answer(request, numbers_in(), work)
 
 
-@post("/v3/pay/transactions/out-trade-no/{out_trade_no:str}/close", status_code=200)
+@post(_both("/out-trade-no/{out_trade_no:str}/close"), status_code=200)
 async def close(request: AnyRequest, out_trade_no: FromPath[str]) -> Response[Any]:
     """Close an unpaid order."""
+    twin, partner = twin_of(request), _is_partner(request)
+    work = _sync(lambda merchant, body: twin.close(merchant, out_trade_no, body, partner=partner))
+    return await twin.exchange.answer(request, numbers_in(out_trade_no), work)
+
+
+@post("/pay/micropay", status_code=200)
+async def micropay(request: AnyRequest) -> Response[Any]:
+    """Pay by a shown code, over V2."""
     twin = twin_of(request)
-    work = _sync(lambda merchant, body: twin.close(merchant, out_trade_no, body))
-    return await twin.exchange.answer(request, _numbers(out_trade_no), work)
+    return await twin.answer_v2(request, twin.v2.micropay(twin.now()))
+
+
+@post("/secapi/pay/reverse", status_code=200)
+async def reverse_v2(request: AnyRequest) -> Response[Any]:
+    """Undo a shown code's order, over V2."""
+    twin = twin_of(request)
+    return await twin.answer_v2(request, twin.v2.reverse(twin.now()))
 
 
 @post("/v3/refund/domestic/refunds", status_code=200)
 async def refund(request: AnyRequest) -> Response[Any]:
     """Start a refund."""
     twin = twin_of(request)
-    return await twin.exchange.answer(request, _numbers(), _sync(twin.refund))
+    return await twin.exchange.answer(request, numbers_in(), _sync(twin.refund))
 
 
 @get("/v3/refund/domestic/refunds/{out_refund_no:str}")
 async def refund_by_number(request: AnyRequest, out_refund_no: FromPath[str]) -> Response[Any]:
     """Query a refund."""
     twin = twin_of(request)
-    work = _sync(lambda merchant, _: twin.query_refund(merchant, out_refund_no))
-    return await twin.exchange.answer(request, _numbers(out_refund_no), work)
+    sub_mchid = request.query_params.get("sub_mchid")
+    work = _sync(lambda merchant, _: twin.query_refund(merchant, out_refund_no, sub_mchid))
+    return await twin.exchange.answer(request, numbers_in(out_refund_no), work)
 
 
 @get("/v3/bill/tradebill")
@@ -116,18 +150,23 @@ async def trade_bill(request: AnyRequest) -> Response[Any]:
     """Ask for a day's bill."""
     twin = twin_of(request)
     work = _sync(lambda merchant, _: twin.trade_bill(merchant, request))
-    return await twin.exchange.answer(request, _numbers(), work)
+    return await twin.exchange.answer(request, numbers_in(), work)
+
+
+@get("/v3/bill/fundflowbill")
+async def fund_flow_bill(request: AnyRequest) -> Response[Any]:
+    """Ask for a day's fund flow."""
+    twin = twin_of(request)
+    work = _sync(lambda merchant, _: twin.fund_flow_bill(merchant, request))
+    return await twin.exchange.answer(request, numbers_in(), work)
 
 
 @get("/v3/certificates")
 async def certificates(request: AnyRequest) -> Response[Any]:
-    """Merchants in public-key mode have no platform certificates (1.5)."""
+    """Platform certificates, or 404 in public-key mode (1.5)."""
     twin = twin_of(request)
-
-    def none(_merchant: TwinMerchant, _body: bytes) -> Reply:
-        raise Refused(404, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请使用微信支付公钥")
-
-    return await twin.exchange.answer(request, _numbers(), _sync(none))
+    work = _sync(lambda merchant, _: twin.certificates(merchant))
+    return await twin.exchange.answer(request, numbers_in(), work)
 
 
 @get("/v3/billdownload/file")
@@ -153,12 +192,18 @@ async def download(request: AnyRequest) -> Response[Any]:
 PARTNER_ROUTES: list[HTTPRouteHandler] = [
     jsapi,
     native,
+    h5,
+    codepay,
+    reverse,
+    micropay,
+    reverse_v2,
     by_own_number,
     by_their_number,
     close,
     refund,
     refund_by_number,
     trade_bill,
+    fund_flow_bill,
     certificates,
     download,
 ]
@@ -202,7 +247,7 @@ def create_wechatpay_twin(
         return refused_answer(refused)
 
     app = Litestar(
-        route_handlers=[*PARTNER_ROUTES, *CONTROL_ROUTES],
+        route_handlers=[*PARTNER_ROUTES, *MIXED_ROUTES, *CONTROL_ROUTES],
         lifespan=[lifespan],
         exception_handlers={Refused: refused_handler},
         openapi_config=None,

@@ -2,6 +2,7 @@
 
 from integrations.sandbox.wechatpay.book import Book, OrderRow, RefundRow
 from integrations.sandbox.wechatpay.model import Refused
+from integrations.sandbox.wechatpay.objects import TRADE_TYPES
 from integrations.sandbox.wechatpay.texts import beijing, day_bounds
 
 HEADER = (
@@ -16,7 +17,11 @@ FEE_E5_PER_FEN = 6
 """0.60 percent of one fen, in hundred-thousandths of a yuan, so fees are exact."""
 TIME = "%Y-%m-%d %H:%M:%S"
 BILL_TYPES = frozenset({"ALL", "SUCCESS", "REFUND"})
-TRADE_TYPES = {"jsapi": "JSAPI", "native": "NATIVE"}
+FLOW_HEADER = (
+    "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),"
+    "资金变更提交申请人,备注,业务凭证号"
+)
+FLOW_SUMMARY_HEADER = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
 REFUND_STATES = {"SUCCESS": "SUCCESS", "PROCESSING": "PROCESSING", "CLOSED": "FAIL"}
 
 
@@ -50,6 +55,7 @@ def write(book: Book, mchid: str, day: str, bill_type: str, bounds: tuple[int, i
         order = book.find_order(mchid, refund.out_trade_no)
         if order is not None:
             rows.append(_refund_cells(refund, order))
+    rows += [_reversed_cells(row) for row in book.list_orders_reversed(mchid, *bounds)]
     extra = [line.split("|") for line in book.list_bill_edits(mchid, day, "extra")]
     rows += [cells for cells in extra if len(cells) == 27]
     if not rows:
@@ -58,10 +64,62 @@ def write(book: Book, mchid: str, day: str, bill_type: str, bounds: tuple[int, i
     return "".join(f"{line}\r\n" for line in lines)
 
 
+def write_flow(book: Book, mchid: str, bounds: tuple[int, int]) -> str:
+    """The fund flow of the basic account, fees left out, with CRLF. Raises ``Refused``."""
+    moves = [
+        (order.paid_at, order.transaction_id, "交易", order.total, order.out_trade_no)
+        for order in book.list_orders_paid(mchid, *bounds)
+    ]
+    moves += [
+        (row.created_at, row.refund_id, "退款", -row.amount, row.out_refund_no)
+        for row in book.list_refunds_created(mchid, *bounds)
+    ]
+    moves += [
+        (row.reversed_at, row.transaction_id, "撤销", -row.total, row.out_trade_no)
+        for row in book.list_orders_reversed(mchid, *bounds)
+    ]
+    if not moves:
+        raise Refused(400, "NO_STATEMENT_EXIST", "账单不存在")
+    left, rows = 0, []
+    for number, (at, ref, kind, cents, voucher) in enumerate(sorted(moves), 1):
+        left += cents
+        cells = [
+            beijing(at, TIME), ref, f"{ref}{number:04d}", kind, kind,
+            "收入" if cents > 0 else "支出", _yuan(abs(cents)),
+            f"-{_yuan(-left)}" if left < 0 else _yuan(left), "system", "", voucher,
+        ]  # fmt: skip
+        rows.append(cells)
+    income = [move[3] for move in moves if move[3] > 0]
+    spent = [-move[3] for move in moves if move[3] < 0]
+    summary = [
+        f"{len(moves)}.0", f"{len(income)}.0", _yuan(sum(income)), f"{len(spent)}.0",
+        _yuan(sum(spent)),
+    ]  # fmt: skip
+    lines = [FLOW_HEADER, *(_line(cells) for cells in rows), FLOW_SUMMARY_HEADER, _line(summary)]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def _merchant(order: OrderRow) -> list[str]:
+    if order.sp_mchid:
+        return [order.sp_appid, order.sp_mchid, order.mchid]
+    return [order.appid, order.mchid, "0"]
+
+
+def _reversed_cells(order: OrderRow) -> list[str]:
+    yuan = _yuan(order.total)
+    return [
+        beijing(order.reversed_at, TIME), *_merchant(order), "", order.transaction_id,
+        order.out_trade_no, order.payer, TRADE_TYPES[order.way], "REVOKED", "OTHERS", "CNY",
+        "0.00", "0.00", order.transaction_id, order.out_trade_no, yuan, "0.00", "ORIGINAL",
+        "SUCCESS", order.description, order.attach, "-" + _e5(order.total * FEE_E5_PER_FEN),
+        "0.60%", "0.00", yuan, "",
+    ]  # fmt: skip
+
+
 def _order_cells(order: OrderRow) -> list[str]:
     yuan = _yuan(order.total)
     return [
-        beijing(order.paid_at, TIME), order.appid, order.mchid, "0", "", order.transaction_id,
+        beijing(order.paid_at, TIME), *_merchant(order), "", order.transaction_id,
         order.out_trade_no, order.payer, TRADE_TYPES[order.way], "SUCCESS", "OTHERS", "CNY",
         yuan, "0.00", "0", "0", "0.00", "0.00", "", "", order.description, order.attach,
         _e5(order.total * FEE_E5_PER_FEN), "0.60%", yuan, "0.00", "",
@@ -71,7 +129,7 @@ def _order_cells(order: OrderRow) -> list[str]:
 def _refund_cells(refund: RefundRow, order: OrderRow) -> list[str]:
     yuan = _yuan(refund.amount)
     return [
-        beijing(refund.created_at, TIME), order.appid, order.mchid, "0", "", order.transaction_id,
+        beijing(refund.created_at, TIME), *_merchant(order), "", order.transaction_id,
         order.out_trade_no, order.payer, TRADE_TYPES[order.way], "REFUND", "OTHERS", "CNY",
         "0.00", "0.00", refund.refund_id, refund.out_refund_no, yuan, "0.00", "ORIGINAL",
         # A bill row keeps the state of the acceptance and is never corrected.

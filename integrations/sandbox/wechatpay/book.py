@@ -34,8 +34,21 @@ create table if not exists notices (
 create index if not exists notices_by_due on notices (state, due_ms);
 create table if not exists bill_edits (
     mchid text not null, day text not null, kind text not null, value text not null);
+create table if not exists mixed (
+    mchid text not null, out_trade_no text not null, ref text not null, doc text not null,
+    primary key (mchid, out_trade_no));
+create unique index if not exists mixed_by_ref on mixed (ref);
 create table if not exists counters (name text primary key, value integer not null);
 """
+
+
+ADDED = (
+    ("sp_mchid", "text not null default ''"),
+    ("sp_appid", "text not null default ''"),
+    ("auth_code", "text not null default ''"),
+    ("reversed_at", "integer not null default 0"),
+)
+"""Columns of orders that a book of an earlier release has not."""
 
 
 class OrderRow(msgspec.Struct, kw_only=True):
@@ -59,6 +72,12 @@ class OrderRow(msgspec.Struct, kw_only=True):
     transaction_id: str = ""
     paid_at: int = 0
     payer: str = ""
+    sp_mchid: str = ""
+    """The service provider, where one signed."""
+    sp_appid: str = ""
+    auth_code: str = ""
+    """The code that was shown."""
+    reversed_at: int = 0
 
 
 class RefundRow(msgspec.Struct, kw_only=True):
@@ -104,6 +123,10 @@ class Book:
         self._db.row_factory = sqlite3.Row
         self._db.execute("pragma journal_mode = wal")
         self._db.executescript(SCHEMA)
+        known = {row["name"] for row in self._db.execute("pragma table_info(orders)")}
+        for name, kind in ADDED:
+            if name not in known:
+                self._db.execute(f"alter table orders add column {name} {kind}")
 
     def close(self) -> None:
         """Close the file."""
@@ -144,6 +167,19 @@ class Book:
     def find_order_by_prepay(self, prepay: str) -> OrderRow | None:
         """By prepay id, or the reference of a code_url."""
         return self._order("prepay = ?", prepay)
+
+    def find_order_by_code(self, auth_code: str) -> OrderRow | None:
+        """The order that a shown code was used for."""
+        return self._order("auth_code = ?", auth_code)
+
+    def list_orders_reversed(self, mchid: str, since: int, until: int) -> list[OrderRow]:
+        """Reversed after they were paid, within [since, until)."""
+        rows = self._db.execute(
+            "select * from orders where mchid = ? and transaction_id <> ''"
+            " and reversed_at >= ? and reversed_at < ? order by reversed_at, transaction_id",
+            (mchid, since, until),
+        )
+        return [OrderRow(**dict(row)) for row in rows]
 
     def list_orders(self) -> list[OrderRow]:
         """All, oldest first."""
@@ -233,6 +269,33 @@ class Book:
             "select value from bill_edits where mchid = ? and day = ? and kind = ?",
             (mchid, day, kind),
         )
+        return [str(row[0]) for row in rows]
+
+    def put_mixed(self, mchid: str, out_trade_no: str, ref: str, doc: str) -> None:
+        """Insert or replace a mixed order."""
+        values: dict[str, object] = {
+            "mchid": mchid,
+            "out_trade_no": out_trade_no,
+            "ref": ref,
+            "doc": doc,
+        }
+        self._put("mixed", values)
+
+    def find_mixed(self, mchid: str, out_trade_no: str) -> str | None:
+        """A mixed order's document, by the merchant's number."""
+        row = self._db.execute(
+            "select doc from mixed where mchid = ? and out_trade_no = ?", (mchid, out_trade_no)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def find_mixed_ref(self, ref: str) -> str | None:
+        """The same by the twin's number."""
+        row = self._db.execute("select doc from mixed where ref = ?", (ref,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def list_mixed(self) -> list[str]:
+        """Documents of all mixed orders."""
+        rows = self._db.execute("select doc from mixed order by ref limit 100000")
         return [str(row[0]) for row in rows]
 
     def _order(self, where: str, *values: str) -> OrderRow | None:

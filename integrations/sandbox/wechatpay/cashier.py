@@ -70,7 +70,13 @@ GONE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">
 <p>沙箱 · 没有这笔订单，或二维码已失效。</p></html>
 """
 
-STATES = {"NOTPAY": "", "SUCCESS": "已支付", "REFUND": "已支付，发生过退款", "CLOSED": "订单已关闭"}
+STATES = {
+    "NOTPAY": "",
+    "SUCCESS": "已支付",
+    "REFUND": "已支付，发生过退款",
+    "CLOSED": "订单已关闭",
+    "REVOKED": "订单已撤销",
+}
 
 
 def page(
@@ -91,7 +97,7 @@ def page(
         yuan=f"{order.total // 100}.{order.total % 100:02d}",
         description=html.escape(order.description),
         trade_no=html.escape(order.out_trade_no),
-        said=STATES[order.state],
+        said=STATES.get(order.state, order.state),
         off="" if order.state == "NOTPAY" else " disabled",
         back=back,
         ref=_script(ref),

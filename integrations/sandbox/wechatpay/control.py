@@ -12,8 +12,8 @@ from integrations.sandbox.wechatpay import cashier
 from integrations.sandbox.wechatpay.exchange import error_body, read
 from integrations.sandbox.wechatpay.faults import RandomFaults, ScriptedFault
 from integrations.sandbox.wechatpay.model import Refused
-from integrations.sandbox.wechatpay.trading import transaction
-from integrations.sandbox.wechatpay.twin import CODE_URL, twin_of
+from integrations.sandbox.wechatpay.objects import transaction
+from integrations.sandbox.wechatpay.twin import CODE_URL, H5_URL, twin_of
 
 AnyRequest = Request[Any, Any, Any]
 Text = Annotated[str, msgspec.Meta(max_length=512)]
@@ -25,10 +25,18 @@ class PayBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     prepay_id: Text | None = None
     code_url: Text | None = None
+    """Of a native order, or the ``h5_url`` of an H5 one."""
     openid: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
     """Left out: the payer the order names, or one fixed payer for native."""
     client: dict[str, Text] | None = None
     """appId, timeStamp, nonceStr, package, signType, paySign: verified when given."""
+
+
+class ConfirmBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which order of a shown code."""
+
+    mchid: Text
+    out_trade_no: Text
 
 
 class EndRefundBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +79,8 @@ def prepay_of(prepay_id: str | None, code_url: str | None) -> str:
         raise Refused(400, "PARAM_ERROR", "prepay_id 与 code_url 二选一")
     if code_url is None:
         return prepay_id or ""
+    if code_url.startswith(H5_URL):
+        return code_url[len(H5_URL) :]
     if not code_url.startswith(CODE_URL):
         raise Refused(400, "PARAM_ERROR", "不是微信支付二维码")
     return code_url[len(CODE_URL) :]
@@ -86,11 +96,19 @@ async def pay(request: AnyRequest) -> Response[Any]:
     if body.client is not None and (
         body.client.get("package") != f"prepay_id={prepay}"
         or body.client.get("appId") != order.appid
-        or not twin.seal.client_signature_holds(order.mchid, body.client)
+        or not twin.seal.client_signature_holds(order.sp_mchid or order.mchid, body.client)
     ):
         raise Refused(400, "INVALID_REQUEST", "支付验证签名失败")
     paid = twin.trading.pay(prepay, body.openid or order.openid or NATIVE_PAYER, twin.now())
     return said(transaction(paid))
+
+
+@post("/sandbox/confirm", status_code=200)
+async def confirm(request: AnyRequest) -> Response[Any]:
+    """The payer of a shown code confirms on his phone."""
+    twin = twin_of(request)
+    body = read(await request.body(), ConfirmBody)
+    return said(transaction(twin.codes.confirm(body.mchid, body.out_trade_no, twin.now())))
 
 
 @post("/sandbox/pay-fail", status_code=200)
@@ -207,6 +225,7 @@ async def show_cashier(
 
 CONTROL_ROUTES: list[HTTPRouteHandler] = [
     pay,
+    confirm,
     pay_fail,
     book,
     add_fault,

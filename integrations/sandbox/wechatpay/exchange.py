@@ -56,6 +56,26 @@ def read(body: bytes, kind: type[T]) -> T:
         raise Refused(400, "PARAM_ERROR", "请求参数不符合要求") from None
 
 
+class _Numbers(msgspec.Struct):
+    """The numbers a body may name, for faults."""
+
+    out_trade_no: str = ""
+    out_refund_no: str = ""
+
+
+def numbers_in(*fixed: str) -> Callable[[bytes], frozenset[str]]:
+    """Reads the numbers a body names, beside those of its path; for faults."""
+
+    def find(body: bytes) -> frozenset[str]:
+        try:
+            found = msgspec.json.decode(body, type=_Numbers) if body else _Numbers()
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            found = _Numbers()
+        return frozenset({*fixed, found.out_trade_no, found.out_refund_no} - {""})
+
+    return find
+
+
 class Exchange:
     """What every signed route of the twin shares."""
 
@@ -72,17 +92,18 @@ class Exchange:
         place = f"{request.method} {request.url.path}"
         fault = self._faults.take(ANSWER_FAULTS, place, numbers(body))
         kind = fault.fault if fault is not None else None
-        early = self._early(kind)
+        scheme = request.headers.get("authorization", "").partition(" ")[0]
+        early = self._early(kind, scheme)
         if early is not None:
             return early
         if fault is not None and kind is Fault.SLOW:
             await asyncio.sleep(fault.delay_ms / 1000)
         status, content, detail = await self._work(request, body, work)
         if kind is Fault.DROP_AFTER:
-            return _Dropped()
+            return Dropped()
         if kind is Fault.ERROR_AFTER:
-            return self._error(Refused(500, "SYSTEM_ERROR", "系统异常，请稍后重试"))
-        return self._signed(status, content, detail, kind)
+            return self._error(Refused(500, "SYSTEM_ERROR", "系统异常，请稍后重试"), scheme)
+        return self._signed(status, content, detail, (kind, scheme))
 
     async def _work(
         self, request: AnyRequest, body: bytes, work: AsyncWork
@@ -100,31 +121,32 @@ class Exchange:
             return refused.status, error_body(refused), refused.detail
         return reply.status, reply.body, 0
 
-    def _early(self, kind: Fault | None) -> Response[Any] | None:
+    def _early(self, kind: Fault | None, scheme: str) -> Response[Any] | None:
         if kind is Fault.DROP_BEFORE:
-            return _Dropped()
+            return Dropped()
         if kind is Fault.ERROR_BEFORE:
-            return self._error(Refused(500, "SYSTEM_ERROR", "系统异常，请稍后重试"))
+            return self._error(Refused(500, "SYSTEM_ERROR", "系统异常，请稍后重试"), scheme)
         if kind is Fault.TOO_OFTEN:
-            return self._error(Refused(429, "FREQUENCY_LIMITED", "频率超限", 268447840))
+            return self._error(Refused(429, "FREQUENCY_LIMITED", "频率超限", 268447840), scheme)
         return None
 
-    def _error(self, refused: Refused) -> Response[Any]:
-        return self._signed(refused.status, error_body(refused), refused.detail, None)
+    def _error(self, refused: Refused, scheme: str) -> Response[Any]:
+        return self._signed(refused.status, error_body(refused), refused.detail, (None, scheme))
 
     def _signed(
-        self, status: int, content: bytes, detail: int, kind: Fault | None
+        self, status: int, content: bytes, detail: int, manner: tuple[Fault | None, str]
     ) -> Response[Any]:
+        kind, scheme = manner
         if kind is Fault.ANSWER_GARBLED:
             content = b"<html>busy</html>"
         at = self._clock()
         if kind is Fault.ANSWER_STALE:
             at = datetime.fromtimestamp(at.timestamp() - 360, at.tzinfo)
-        headers = self._seal.signed_headers(content, at)
+        headers = self._seal.signed_headers(content, at, scheme)
         if kind is Fault.ANSWER_UNSIGNED:
             headers = {}
         if kind is Fault.ANSWER_FORGED:
-            other = self._seal.signed_headers(content + b" ", at)
+            other = self._seal.signed_headers(content + b" ", at, scheme)
             headers["Wechatpay-Signature"] = other["Wechatpay-Signature"]
         headers["Request-ID"] = f"{secrets.token_hex(16).upper()}-{detail}"
         if status == 204:
@@ -132,7 +154,7 @@ class Exchange:
         return Response(content, status_code=status, headers=headers, media_type="application/json")
 
 
-class _Dropped(Response[Any]):
+class Dropped(Response[Any]):
     """A route's way to give a ``BrokenAnswer``."""
 
     def __init__(self) -> None:

@@ -36,6 +36,12 @@ class Fault(StrEnum):
     """The close is answered 429 because the payer is paying; then he has paid."""
     PAID_AT_ONCE = "paid-at-once"
     """The order is paid and its notice sent before the placing is answered."""
+    MIXED_INSURANCE_FAILS = "mixed-insurance-fails"
+    """A mixed order fails at the bureau; its cash leg is paid all the same."""
+    MIXED_CASH_FAILS = "mixed-cash-fails"
+    """The other half: insurance settled, cash not paid."""
+    REVERSE_BUSY = "reverse-busy"
+    """A reverse is answered that the payer is paying: nothing was reversed."""
     BALANCE_SHORT = "balance-short"
     """A refund is refused with NOT_ENOUGH."""
 

@@ -5,39 +5,33 @@ Every function is one all-or-nothing step and never awaits; refusals are ``Refus
 
 import hashlib
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
+from integrations.sandbox.wechatpay.accounts import (
+    UNPAID_LIVES_S,
+    Owner,
+    check_notify_url,
+    check_order,
+    hash_of,
+)
 from integrations.sandbox.wechatpay.book import Book, NoticeRow, OrderRow, RefundRow
 from integrations.sandbox.wechatpay.faults import NOTICE_FAULTS, Fault, FaultPlan
-from integrations.sandbox.wechatpay.model import (
-    OrderBody,
-    RefundBody,
-    Refused,
-    TwinMerchant,
-    TwinPace,
-)
-from integrations.sandbox.wechatpay.texts import beijing, read_rfc3339, rfc3339
+from integrations.sandbox.wechatpay.model import OrderBody, RefundBody, Refused, TwinPace
+from integrations.sandbox.wechatpay.objects import STATE_TEXTS, refund_notice, transaction
+from integrations.sandbox.wechatpay.texts import beijing
 
 PREPAY_LIVES_S = 2 * 3600
-UNPAID_LIVES_S = 7 * 86_400
+H5_LIVES_S = 5 * 60
+CONFIRM_WITHIN_S = 90
+REVERSE_WINDOW_S = 7 * 86_400
 REFUND_WINDOW_S = 366 * 86_400
 REFUNDS_MAX = 50
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 REENTRY_DIFFERS = 268498688
 ALREADY_PAID = 268449538
+REVERSED_ONLY = 268449641
 NOT_FOUND = 268512771
-
-STATE_TEXTS = {
-    "SUCCESS": "支付成功",
-    "REFUND": "订单发生过退款",
-    "NOTPAY": "订单未支付",
-    "CLOSED": "订单已关闭",
-}
-TRADE_TYPES = {"jsapi": "JSAPI", "native": "NATIVE"}
-Json = dict[str, Any]
 
 
 class Trading:
@@ -48,29 +42,30 @@ class Trading:
         self._faults = faults
         self._pace = pace
 
-    def place(self, merchant: TwinMerchant, way: str, body: OrderBody, now: int) -> OrderRow:
+    def place(self, owner: Owner, way: str, body: OrderBody, now: int) -> OrderRow:
         """Place or re-enter an order."""
-        _check_account(merchant, body.mchid, body.appid)
-        expires_at = _check_order(body, way, now)
-        content = _hash(body)
+        expires_at = check_order(body, way, now)
+        content = hash_of(body)
         with self._book.transaction():
-            known = self._book.find_order(merchant.mchid, body.out_trade_no)
+            known = self._book.find_order(owner.mchid, body.out_trade_no)
             if known is not None:
                 return self._reenter(known, way, content, now)
             order = OrderRow(
-                mchid=merchant.mchid,
+                mchid=owner.mchid,
                 out_trade_no=body.out_trade_no,
-                appid=body.appid,
+                appid=owner.appid,
+                sp_mchid=owner.sp_mchid,
+                sp_appid=owner.sp_appid,
                 way=way,
                 content=content,
                 total=body.amount.total,
                 description=body.description,
-                notify_url=body.notify_url,
+                notify_url=body.notify_url or "",
                 attach=body.attach or "",
-                openid=body.payer.openid if body.payer is not None else "",
+                openid=_openid(body),
                 state="NOTPAY",
                 prepay=self._prepay(way, now),
-                prepay_until=now + PREPAY_LIVES_S,
+                prepay_until=now + _lives(way),
                 expires_at=expires_at,
                 created_at=now,
             )
@@ -83,11 +78,13 @@ class Trading:
             raise Refused(403, "OUT_TRADE_NO_USED", "商户订单号已支付", ALREADY_PAID)
         if known.state == "CLOSED":
             raise Refused(400, "ORDER_CLOSED", "订单已关闭")
+        if known.state not in {"NOTPAY", "USERPAYING"}:
+            raise Refused(403, "OUT_TRADE_NO_USED", "商户订单号已使用")
         if (known.way, known.content) != (way, content):
             raise Refused(400, "INVALID_REQUEST", "商户订单号重复", REENTRY_DIFFERS)
         if known.prepay_until <= now:
             known.prepay = self._prepay(way, now)
-            known.prepay_until = now + PREPAY_LIVES_S
+            known.prepay_until = now + _lives(way)
             self._book.put_order(known)
         return known
 
@@ -114,6 +111,9 @@ class Trading:
         if order.state == "NOTPAY" and order.created_at + UNPAID_LIVES_S <= now:
             order.state = "CLOSED"
             self._book.put_order(order)
+        if order.state == "USERPAYING" and order.created_at + CONFIRM_WITHIN_S <= now:
+            order.state = "PAYERROR"
+            self._book.put_order(order)
         return order
 
     def close(self, mchid: str, out_trade_no: str, now: int) -> None:
@@ -121,6 +121,8 @@ class Trading:
         order = self.look_up(mchid, out_trade_no=out_trade_no, transaction_id="", now=now)
         if order.state in {"SUCCESS", "REFUND"}:
             raise Refused(400, "INVALID_REQUEST", "订单已支付，不可关闭", ALREADY_PAID)
+        if order.way == "codepay":
+            raise Refused(400, "INVALID_REQUEST", "付款码订单只能撤销", REVERSED_ONLY)
         order.state = "CLOSED"
         self._book.put_order(order)
 
@@ -137,14 +139,9 @@ class Trading:
                 raise Refused(400, "INVALID_REQUEST", "订单已过期")
             if order.openid and order.openid != openid:
                 raise Refused(400, "INVALID_REQUEST", "支付者与下单用户不一致")
-            number = self._book.next_number("transaction")
-            order.state = "SUCCESS"
-            order.payer = openid
-            order.paid_at = now
-            order.transaction_id = f"4200{beijing(now, '%Y%m%d')}{number:016d}"
-            self._book.put_order(order)
-            self._queue(
-                order.mchid,
+            self.take_money(order, openid, now)
+            self.queue(
+                order.sp_mchid or order.mchid,
                 order.out_trade_no,
                 order.notify_url,
                 ("TRANSACTION.SUCCESS", "支付成功", "transaction"),
@@ -153,22 +150,31 @@ class Trading:
             )
             return order
 
-    def refund(self, merchant: TwinMerchant, body: RefundBody, now: int) -> RefundRow:
+    def take_money(self, order: OrderRow, openid: str, now: int) -> None:
+        """The order is paid; inside the caller's transaction."""
+        number = self._book.next_number("transaction")
+        order.state = "SUCCESS"
+        order.payer = openid
+        order.paid_at = now
+        order.transaction_id = f"4200{beijing(now, '%Y%m%d')}{number:016d}"
+        self._book.put_order(order)
+
+    def refund(self, mchid: str, body: RefundBody, now: int) -> RefundRow:
         """Accept a refund, or answer its repetition alike."""
         if bool(body.out_trade_no) == bool(body.transaction_id):
             raise Refused(400, "PARAM_ERROR", "out_trade_no 与 transaction_id 二选一")
         if body.amount.currency != "CNY":
             raise Refused(400, "PARAM_ERROR", "退款币种应为 CNY")
         if body.notify_url is not None:
-            _check_notify_url(body.notify_url)
-        content = _hash(body)
-        known = self._book.find_refund(merchant.mchid, body.out_refund_no)
+            check_notify_url(body.notify_url)
+        content = hash_of(body)
+        known = self._book.find_refund(mchid, body.out_refund_no)
         if known is not None:
             if known.content != content:
                 raise Refused(400, "INVALID_REQUEST", "退款单号重复且参数不一致", REENTRY_DIFFERS)
             return known
         order = self.look_up(
-            merchant.mchid,
+            mchid,
             out_trade_no=body.out_trade_no or "",
             transaction_id=body.transaction_id or "",
             now=now,
@@ -177,7 +183,7 @@ class Trading:
         with self._book.transaction():
             number = self._book.next_number("refund")
             refund = RefundRow(
-                mchid=merchant.mchid,
+                mchid=mchid,
                 out_refund_no=body.out_refund_no,
                 out_trade_no=order.out_trade_no,
                 refund_id=f"5030{beijing(now, '%Y%m%d')}{number:017d}",
@@ -239,8 +245,8 @@ class Trading:
         order = self._book.find_order(refund.mchid, refund.out_trade_no)
         if order is None or not refund.notify_url:
             return
-        self._queue(
-            refund.mchid,
+        self.queue(
+            order.sp_mchid or order.mchid,
             refund.out_trade_no,
             refund.notify_url,
             (f"REFUND.{status}", "退款通知", "refund"),
@@ -248,14 +254,22 @@ class Trading:
             now,
         )
 
-    def _queue(
-        self, mchid: str, trade_no: str, url: str, kind: tuple[str, str, str], plain: Json, now: int
+    def queue(
+        self,
+        mchid: str,
+        trade_no: str,
+        url: str,
+        kind: tuple[str, str, str],
+        plain: dict[str, Any],
+        now: int,
     ) -> None:
+        """Have a notice sent: ``kind`` is event, summary and original type."""
         event, summary, original_type = kind
         numbers = frozenset({trade_no, str(plain.get("out_refund_no", trade_no))})
         fault = self._faults.take(NOTICE_FAULTS, f"{event} {trade_no}", numbers)
         number = self._book.next_number("notice")
-        if fault is not None and fault.fault is Fault.NOTICE_WRONG_AMOUNT:
+        wrong = fault is not None and fault.fault is Fault.NOTICE_WRONG_AMOUNT
+        if wrong and "amount" in plain:
             key = "refund" if original_type == "refund" else "total"
             plain = {**plain, "amount": {**plain["amount"], key: plain["amount"][key] + 1}}
         late = fault is not None and fault.fault in {Fault.NOTICE_LATE, Fault.NOTICE_REORDERED}
@@ -275,118 +289,10 @@ class Trading:
         )
 
 
-def transaction(order: OrderRow) -> Json:
-    """The transaction object (2.3); an unpaid one lacks what only payment gives."""
-    found: Json = {
-        "appid": order.appid,
-        "mchid": order.mchid,
-        "out_trade_no": order.out_trade_no,
-        "trade_state": order.state,
-        "trade_state_desc": STATE_TEXTS[order.state],
-        "attach": order.attach,
-        "promotion_detail": [],
-    }
-    if order.transaction_id:
-        found |= {
-            "transaction_id": order.transaction_id,
-            "trade_type": TRADE_TYPES[order.way],
-            "bank_type": "OTHERS",
-            "success_time": rfc3339(order.paid_at),
-            "payer": {"openid": order.payer},
-            "amount": {
-                "total": order.total,
-                "payer_total": order.total,
-                "currency": "CNY",
-                "payer_currency": "CNY",
-            },
-        }
-    return found
+def _openid(body: OrderBody) -> str:
+    payer = body.payer
+    return "" if payer is None else payer.sub_openid or payer.openid or payer.sp_openid or ""
 
 
-def refund_object(refund: RefundRow, order: OrderRow) -> Json:
-    """The refund object (2.6)."""
-    found: Json = {
-        "refund_id": refund.refund_id,
-        "out_refund_no": refund.out_refund_no,
-        "transaction_id": order.transaction_id,
-        "out_trade_no": refund.out_trade_no,
-        "channel": "ORIGINAL",
-        "user_received_account": "支付用户零钱",
-        "create_time": rfc3339(refund.created_at),
-        "status": refund.status,
-        "funds_account": "AVAILABLE",
-        "amount": {
-            "total": refund.total,
-            "refund": refund.amount,
-            "from": [],
-            "payer_total": refund.total,
-            "payer_refund": refund.amount,
-            "settlement_refund": refund.amount,
-            "settlement_total": refund.total,
-            "discount_refund": 0,
-            "currency": "CNY",
-        },
-        "promotion_detail": [],
-    }
-    if refund.status == "SUCCESS":
-        found["success_time"] = rfc3339(refund.done_at)
-    return found
-
-
-def refund_notice(refund: RefundRow, order: OrderRow) -> Json:
-    """Content of a refund notice (3.1)."""
-    found: Json = {
-        "mchid": refund.mchid,
-        "transaction_id": order.transaction_id,
-        "out_trade_no": refund.out_trade_no,
-        "refund_id": refund.refund_id,
-        "out_refund_no": refund.out_refund_no,
-        "refund_status": refund.status,
-        "user_received_account": "支付用户零钱",
-        "amount": {
-            "total": refund.total,
-            "refund": refund.amount,
-            "payer_total": refund.total,
-            "payer_refund": refund.amount,
-        },
-    }
-    if refund.status == "SUCCESS":
-        found["success_time"] = rfc3339(refund.done_at)
-    return found
-
-
-def _check_account(merchant: TwinMerchant, mchid: str, appid: str) -> None:
-    if mchid != merchant.mchid or appid not in merchant.appids:
-        raise Refused(400, "APPID_MCHID_NOT_MATCH", "appid 与 mchid 不匹配")
-
-
-def _check_order(body: OrderBody, way: str, now: int) -> int:
-    """Check what types cannot, and give the second at which the order expires."""
-    if body.amount.currency != "CNY":
-        raise Refused(400, "PARAM_ERROR", "货币类型应为 CNY")
-    if (way == "jsapi") != (body.payer is not None):
-        raise Refused(400, "PARAM_ERROR", "payer 只用于 JSAPI 下单，且必填")
-    _check_notify_url(body.notify_url)
-    if body.time_expire is None:
-        return now + UNPAID_LIVES_S
-    expires_at = read_rfc3339(body.time_expire)
-    if expires_at is None or expires_at <= now:
-        raise Refused(400, "PARAM_ERROR", "time_expire 不是有效的将来时间")
-    return expires_at
-
-
-def _check_notify_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-        parts = urlsplit("")
-    # Plain http is only for a merchant on the twin's own machine; the document wants https.
-    good_scheme = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
-    if not host or not good_scheme or parts.query or parts.fragment:
-        raise Refused(400, "PARAM_ERROR", "notify_url 应为不带参数的 https 地址")
-
-
-def _hash(body: msgspec.Struct) -> str:
-    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+def _lives(way: str) -> int:
+    return H5_LIVES_S if way == "h5" else PREPAY_LIVES_S

@@ -1,7 +1,7 @@
 // A receipt as both pages show and print it.
 
 import { h } from "./element.js";
-import { t } from "./language.js";
+import { has, t } from "./language.js";
 import { scaled, timeText, yuan } from "./amounts.js";
 
 /** The lines of a bill or receipt as a table. */
@@ -28,6 +28,15 @@ const part = (key, fen, name = "div.split-row") =>
 
 const ways = { wechatpay: "way.wechatpay", none: "way.none" };
 
+/** The fiscal e-invoice in one line: what names it, or how far it is. */
+function invoiceText(invoice) {
+  if (!invoice || !has(`invoice.${invoice.state}`)) return null;
+  const { code, number, check_code: check } = invoice.issued ?? {};
+  return invoice.state === "ISSUED"
+    ? t("invoice.ISSUED", { code, number, check })
+    : t(`invoice.${invoice.state}`);
+}
+
 /** The whole receipt. */
 export function receiptView(receipt) {
   const way = ways[receipt.paid_by] ? t(ways[receipt.paid_by]) : receipt.paid_by;
@@ -41,7 +50,8 @@ export function receiptView(receipt) {
       fact("bill_no", receipt.bill_no),
       fact("paid_by", way),
       fact("provider_ref", receipt.provider_ref),
-      fact("insurance_ref", receipt.insurance_ref)),
+      fact("insurance_ref", receipt.insurance_ref),
+      fact("invoice", invoiceText(receipt.invoice))),
     linesView(receipt.lines),
     h("dl.split-list", {},
       part("total_fen", receipt.total_fen),

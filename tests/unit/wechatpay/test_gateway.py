@@ -71,7 +71,7 @@ def test_each_set_up_takes_its_own_serials(changes: dict[str, Any], taken: set[s
         changes = {k: v for k, v in changes.items() if k != "migrating"}
         changes["platform_certificates_pem"] = (a_certificate("wechat"),)
     keys = load_keys(settings(**changes))
-    assert keys.named_serial in taken
+    assert keys.verifier.named in taken
     for serial in (PUBLIC_KEY_ID, "0A1B2C3D4E"):
         headers = signed(b"{}", serial)
         if serial in taken:
@@ -161,7 +161,7 @@ async def test_an_order_answer_without_its_reference_is_invalid() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("way", "h5"),
+        ("way", "barter"),
         ("trade_no", "short"),
         ("trade_no", "x" * 33),
         ("trade_no", "TRADE_0001"),

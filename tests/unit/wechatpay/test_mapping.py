@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from integrations.ports.outcomes import Accepted, Rejected, Unknown
 from integrations.ports.payments import NoticeRefused, PaymentStatus, RefundStatus
 from integrations.wechatpay import mapping, medins, notices, signing, statements, wire
+from integrations.wechatpay.party import Party
 from integrations.wechatpay.settings import load_keys
 from integrations.wechatpay.signing import WechatPayKeyRefused
 from integrations.wechatpay.verifier import SignatureRefused, Verifier
-from tests.contract.wechat_rig import APPID, MCHID, key_pair, settings
+from tests.contract.wechat_rig import key_pair, settings
 
 TRANSACTION: dict[str, Any] = {
     "appid": "a",
@@ -220,7 +221,7 @@ HEADER_NAMES = ["Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature",
 def test_any_notice_is_refused_without_crashing(headers: dict[str, str], body: bytes) -> None:
     at = datetime(2026, 11, 21, tzinfo=UTC)
     with pytest.raises(NoticeRefused):
-        notices.read(keys=NOTICE_KEYS, mchid=MCHID, appid=APPID, headers=headers, body=body, at=at)
+        notices.read(keys=NOTICE_KEYS, party=Party(settings()), headers=headers, body=body, at=at)
 
 
 @given(st.binary(max_size=200))
@@ -243,7 +244,7 @@ def test_any_text_is_a_statement_or_refused(text: str) -> None:
 def test_an_oversized_notice_is_refused_before_anything_is_computed() -> None:
     with pytest.raises(NoticeRefused, match="too-large"):
         notices.read(
-            keys=load_keys(settings()), mchid=MCHID, appid=APPID, headers={},
+            keys=load_keys(settings()), party=Party(settings()), headers={},
             body=b"x" * (notices.NOTICE_BYTES_MAX + 1), at=datetime(2026, 11, 21, tzinfo=UTC),
         )  # fmt: skip
 

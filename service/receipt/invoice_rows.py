@@ -1,0 +1,144 @@
+"""Rows of fiscal e-invoices, checked when read and signed when written; and what a change tells."""
+
+from typing import Any
+
+import msgspec
+
+from integrations.ports.invoices import Invoice
+from service.audit import actions as audit
+from service.audit.model import AuditEntry
+from service.casework import actions as casework
+from service.casework.model import NewItem
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection, transaction
+from service.kernel.problems import InvariantBroken, NotFound
+from service.receipt import store_invoices as store
+from service.receipt.model import FiscalInvoice, InvoiceContent, InvoiceKey, InvoiceRow
+from service.receipt.states import INVOICE, WORKING, InvoiceEvent
+
+TABLE = "fiscal_invoice"
+
+
+def checked(ctx: Context, row: InvoiceRow | None) -> InvoiceRow:
+    """Raises ``NotFound``, ``RowTampered``."""
+    if row is None:
+        raise NotFound
+    ctx.sealer.check_mac(TABLE, row.mac_parts(), row.row_mac)
+    return row
+
+
+def signed(ctx: Context, row: InvoiceRow) -> InvoiceRow:
+    """The row with its MAC."""
+    return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(TABLE, row.mac_parts()))
+
+
+async def read(ctx: Context, key: InvoiceKey) -> InvoiceRow:
+    """Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        return checked(ctx, await store.find_invoice(conn, key))
+
+
+async def lock(conn: Connection, ctx: Context, key: InvoiceKey) -> InvoiceRow:
+    """As ``read``, held until the transaction ends."""
+    return checked(ctx, await store.lock_invoice(conn, key))
+
+
+async def seal(conn: Connection, ctx: Context, key: InvoiceKey, content: InvoiceContent) -> bytes:
+    """The content, bound to its row."""
+    record_key = await ctx.sealer.record_key(conn, key.record_id)
+    text = msgspec.json.encode(content)
+    return ctx.sealer.seal(record_key, TABLE, "sealed", key.invoice_id, text)
+
+
+async def content_of(conn: Connection, ctx: Context, row: InvoiceRow) -> InvoiceContent:
+    """Raises ``RowTampered``."""
+    record_key = await ctx.sealer.record_key(conn, row.record_id)
+    text = ctx.sealer.open(record_key, TABLE, "sealed", row.invoice_id, row.sealed)
+    return msgspec.json.decode(text, type=InvoiceContent)
+
+
+async def opened(conn: Connection, ctx: Context, row: InvoiceRow) -> FiscalInvoice:
+    """The invoice as its payer may see it."""
+    content = await content_of(conn, ctx, row)
+    return FiscalInvoice(
+        invoice_id=row.invoice_id, state=row.state, issued=content.issued, red=content.red
+    )
+
+
+async def try_save(
+    conn: Connection, ctx: Context, before: InvoiceRow, **changes: Any
+) -> InvoiceRow | None:
+    """The next version of a row, or None when somebody was faster."""
+    after = signed(ctx, msgspec.structs.replace(before, version=before.version + 1, **changes))
+    return after if await store.save_invoice(conn, after) else None
+
+
+async def advance(
+    conn: Connection, ctx: Context, before: InvoiceRow, event: InvoiceEvent, **changes: Any
+) -> InvoiceRow:
+    """One step of the machine of a locked row, with all that belongs to it."""
+    state = INVOICE.advance(before.state, event)
+    due_at = ctx.clock.now() if state in WORKING else None
+    defaults = {"state": state, "due_at": due_at, "tries": 0}
+    after = await try_save(conn, ctx, before, **(defaults | changes))
+    if after is None:
+        raise InvariantBroken("a locked invoice changed")
+    ctx.metrics.transitions.labels("invoice", state.value).inc()
+    if event in {InvoiceEvent.ISSUE, InvoiceEvent.WRITE_OFF}:
+        await _note(conn, ctx, after, event)
+    return after
+
+
+async def keep(conn: Connection, ctx: Context, row: InvoiceRow, **parts: Invoice) -> bytes:
+    """The sealed content with another part of it filled in."""
+    content = msgspec.structs.replace(await content_of(conn, ctx, row), **parts)
+    return await seal(conn, ctx, row.key, content)
+
+
+async def report(conn: Connection, ctx: Context, row: InvoiceRow, reason: str, told: str) -> None:
+    """Open a work item about an invoice; ``told`` is the owner's code or number, never a name."""
+    await casework.open_item(
+        conn,
+        ctx,
+        NewItem(
+            record_id=row.record_id,
+            kind="invoice",
+            subject_id=row.invoice_id,
+            institution_id=row.institution_id,
+            reason=reason,
+            evidence={
+                "settlement_id": ctx.public_ids.text(row.record_id, row.settlement_id),
+                "business_no": row.business_no,
+                "state": row.state.value,
+                "code": row.code,
+                "number": row.number,
+                "told": told,
+            },
+        ),
+    )
+
+
+async def report_unresolved(ctx: Context, row: InvoiceRow) -> None:
+    """After many tries without a clear answer a person must look; the tries go on."""
+    if row.tries < ctx.policy.tries_max:
+        return
+    async with transaction(ctx.pool) as conn:
+        await report(conn, ctx, row, "invoice-unresolved", "")
+
+
+async def _note(conn: Connection, ctx: Context, row: InvoiceRow, event: InvoiceEvent) -> None:
+    is_red = event is InvoiceEvent.WRITE_OFF
+    entry = AuditEntry(
+        record_id=row.record_id,
+        action="invoice.written-off" if is_red else "invoice.issued",
+        actor_kind="system",
+        actor_id=0,
+        institution_id=row.institution_id,
+        facts={
+            "settlement_id": row.settlement_id,
+            "code": row.red_code if is_red else row.code,
+            "number": row.red_number if is_red else row.number,
+            "reason": row.reason,
+        },
+    )
+    await audit.append(conn, ctx, entry)

@@ -1,0 +1,397 @@
+"""Fiscal e-invoices: asked for after the posting, found again after a lost answer, written off.
+
+Each try is counted and committed before its call. Before anything is sent a second time the owner
+is asked what became of the first. Nothing here holds a settlement or a receipt up.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from integrations.ports.invoices import (
+    Invoice,
+    InvoiceAmounts,
+    InvoiceGateway,
+    InvoiceOrder,
+    InvoicePayer,
+    InvoiceVisit,
+    WriteOffOrder,
+)
+from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected
+from integrations.ports.partners import PartnerUnknown
+from service.bill import actions as bill
+from service.credential import actions as credential
+from service.credential.model import InsuredIdentity
+from service.institution import actions as institution
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection, transaction
+from service.kernel.problems import InvariantBroken, StateConflict
+from service.person import actions as person
+from service.receipt import invoice_rows as rows
+from service.receipt import rules
+from service.receipt import store_invoices as store
+from service.receipt.model import (
+    FiscalInvoice,
+    InvoiceContent,
+    InvoiceKey,
+    InvoiceRow,
+    PostedFacts,
+)
+from service.receipt.states import INVOICE, InvoiceEvent, InvoiceState
+
+ABSENCE_AFTER = timedelta(minutes=2)
+"""A request may still be on its way: an absence ends a withdrawal only so long after the last."""
+_S, _E = InvoiceState, InvoiceEvent
+
+
+async def ask(ctx: Context, record_id: int, settlement_id: int, facts: PostedFacts) -> None:
+    """Have the invoice of a posted settlement issued; again changes nothing.
+
+    Nothing happens where the institution has no line for invoices, or a refund came first.
+    """
+    hospital = await institution.get_institution(ctx, facts.institution_id)
+    if _gateway(ctx, hospital.code) is None:
+        return
+    async with connection(ctx.pool) as conn:
+        if await store.find_of_settlement(conn, record_id, settlement_id) is not None:
+            return
+    business_no = ctx.ids.trade_no()
+    order = await _order(ctx, record_id, business_no, facts)
+    key = InvoiceKey(record_id, ctx.ids.new())
+    async with transaction(ctx.pool) as conn:
+        content = InvoiceContent(order=order)
+        row = await _new(conn, ctx, key, settlement_id, facts.institution_id, content)
+        await store.insert_invoice(conn, row)
+
+
+async def write_off(
+    conn: Connection,
+    ctx: Context,
+    record_id: int,
+    settlement_id: int,
+    institution_id: int,
+    reason: str,
+) -> FiscalInvoice:
+    """The settlement is refunded: write its invoice off, in the caller's transaction.
+
+    ``reason`` stands on the red invoice. Again changes nothing. One that was never asked for is
+    not asked for any more; one whose answer is not known yet is found first. The job does it;
+    ``find`` tells how far it is.
+    """
+    standing = await store.find_of_settlement(conn, record_id, settlement_id)
+    if standing is None:
+        key = InvoiceKey(record_id, ctx.ids.new())
+        row = await _new(conn, ctx, key, settlement_id, institution_id, InvoiceContent(order=None))
+        row = msgspec.structs.replace(row, state=_S.WITHDRAWN, reason=reason, due_at=None)
+        if await store.insert_invoice(conn, rows.signed(ctx, row)):
+            return await rows.opened(conn, ctx, row)
+        standing = await store.find_of_settlement(conn, record_id, settlement_id)
+    row = await rows.lock(conn, ctx, rows.checked(ctx, standing).key)
+    if INVOICE.allows(row.state, _E.ASK_WRITE_OFF):
+        row = await rows.advance(conn, ctx, row, _E.ASK_WRITE_OFF, reason=reason)
+    return await rows.opened(conn, ctx, row)
+
+
+async def find(ctx: Context, record_id: int, settlement_id: int) -> FiscalInvoice | None:
+    """The invoice of a settlement, or None before it was asked for. Raises ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        row = await store.find_of_settlement(conn, record_id, settlement_id)
+        if row is None:
+            return None
+        return await rows.opened(conn, ctx, rows.checked(ctx, row))
+
+
+async def send_again(ctx: Context, record_id: int, invoice_id: int) -> None:
+    """An operator's word that a refused invoice or write-off may go again. The owner is asked
+    first. Raises ``StateConflict``, ``NotFound``."""
+    async with transaction(ctx.pool) as conn:
+        row = await rows.lock(conn, ctx, InvoiceKey(record_id, invoice_id))
+        if not INVOICE.allows(row.state, _E.SEND_AGAIN):
+            raise StateConflict
+        await rows.advance(conn, ctx, row, _E.SEND_AGAIN, tries=1)
+
+
+async def pursue(ctx: Context, key: InvoiceKey) -> None:
+    """One try to bring an invoice further; the job's unit of work."""
+    row = await rows.read(ctx, key)
+    async with connection(ctx.pool) as conn:
+        order = (await rows.content_of(conn, ctx, row)).order
+    hospital = await institution.get_institution(ctx, row.institution_id)
+    gateway = _gateway(ctx, hospital.code)
+    begun = await _begin(ctx, row)
+    if begun is None:
+        return
+    if gateway is None or order is None:
+        await rows.report_unresolved(ctx, begun)
+        return
+    match row.state:
+        case _S.CREATED:
+            await _issue(ctx, gateway, row, begun, order)
+        case _S.WITHDRAWING:
+            await _withdraw(ctx, gateway, begun, order)
+        case _S.WRITING_OFF:
+            await _write_off(ctx, gateway, row, begun)
+        case _:
+            pass
+
+
+async def list_due(ctx: Context, now: datetime, limit: int) -> list[InvoiceKey]:
+    """Invoices to pursue."""
+    async with connection(ctx.pool) as conn:
+        return await store.list_due(conn, now, limit)
+
+
+async def claim(ctx: Context, key: InvoiceKey, now: datetime, until: datetime) -> bool:
+    """Whether this caller holds the due invoice."""
+    async with connection(ctx.pool) as conn:
+        return await store.claim(conn, key, now, until)
+
+
+async def release(ctx: Context, key: InvoiceKey) -> None:
+    """Let others take the invoice before the lease ends."""
+    async with connection(ctx.pool) as conn:
+        await store.release(conn, key)
+
+
+def _count(ctx: Context, operation: str, outcome: Outcome[Any]) -> None:
+    ctx.metrics.outcomes.labels("fiscal-invoice", operation, type(outcome).__name__).inc()
+
+
+def _gateway(ctx: Context, institution_code: str) -> InvoiceGateway | None:
+    try:
+        return ctx.partners.invoice(institution_code)
+    except PartnerUnknown:
+        return None
+
+
+async def _new(
+    conn: Connection,
+    ctx: Context,
+    key: InvoiceKey,
+    settlement_id: int,
+    institution_id: int,
+    content: InvoiceContent,
+) -> InvoiceRow:
+    now = ctx.clock.now()
+    row = InvoiceRow(
+        record_id=key.record_id,
+        invoice_id=key.invoice_id,
+        settlement_id=settlement_id,
+        institution_id=institution_id,
+        business_no=content.order.business_no if content.order is not None else "",
+        state=INVOICE.start,
+        code=None,
+        number=None,
+        red_code=None,
+        red_number=None,
+        reason=None,
+        sealed=await rows.seal(conn, ctx, key, content),
+        sent_at=None,
+        due_at=now,
+        tries=0,
+        created_at=now,
+        version=1,
+        row_mac=b"",
+    )
+    return rows.signed(ctx, row)
+
+
+async def _order(
+    ctx: Context, record_id: int, business_no: str, facts: PostedFacts
+) -> InvoiceOrder:
+    bill_record, bill_id = ctx.public_ids.parse(facts.bill_id)
+    charged = await bill.read(ctx, bill_record, bill_id)
+    if bill_record != record_id or charged.total_fen != facts.total_fen:
+        raise InvariantBroken("an invoice says what its bill says")
+    payer = await person.read(ctx, record_id)
+    is_insured = facts.insurance_ref is not None
+    insured = await credential.insured_person(ctx, record_id) if is_insured else None
+    return InvoiceOrder(
+        business_no=business_no,
+        at=ctx.clock.now(),
+        payer=InvoicePayer(
+            name=payer.name.reveal(),
+            id_type=payer.id_type,
+            id_no=payer.id_no.reveal(),
+            sex=payer.sex,
+            birth_date=payer.birth_date,
+            insurance_type=_insurance_type(facts, insured),
+            person_no=insured.person_no if insured is not None else None,
+        ),
+        visit=InvoiceVisit(
+            visit_no=charged.visit.visit_no,
+            began_at=charged.visit.began_at,
+            department_no=charged.visit.department_no,
+            department_name=charged.visit.department_name,
+        ),
+        amounts=InvoiceAmounts(
+            total_fen=facts.total_fen,
+            fund_fen=facts.fund_fen,
+            account_fen=facts.account_fen,
+            cash_fen=facts.cash_fen,
+            hospital_fen=facts.hospital_fen,
+            full_own_fen=facts.full_own_fen if is_insured else facts.total_fen,
+            first_pay_fen=facts.first_pay_fen,
+        ),
+        paid_by=facts.paid_by,
+        insurance_ref=facts.insurance_ref,
+        lines=charged.lines,
+    )
+
+
+def _insurance_type(facts: PostedFacts, insured: InsuredIdentity | None) -> str | None:
+    """None where nobody but the payer paid; empty where the enrolment is not linked any more."""
+    if facts.insurance_ref is None:
+        return None
+    return insured.insurance_type if insured is not None else ""
+
+
+async def _begin(ctx: Context, row: InvoiceRow) -> InvoiceRow | None:
+    """The intent of a try: counted, dated and due again. None when somebody was faster."""
+    now = ctx.clock.now()
+    async with transaction(ctx.pool) as conn:
+        return await rows.try_save(
+            conn,
+            ctx,
+            row,
+            tries=row.tries + 1,
+            due_at=now + rules.back_off(row.tries, ctx.policy.retry_after),
+            sent_at=now if row.state is _S.CREATED else row.sent_at,
+        )
+
+
+async def _issue(
+    ctx: Context,
+    gateway: InvoiceGateway,
+    row: InvoiceRow,
+    begun: InvoiceRow,
+    order: InvoiceOrder,
+) -> None:
+    """Ask first, unless nothing was sent yet; then issue: the same order is answered alike."""
+    if row.sent_at is not None:
+        found = await gateway.find(order.business_no, order.at)
+        _count(ctx, "find", found)
+        if not isinstance(found, Accepted):
+            await rows.report_unresolved(ctx, begun)
+            return
+        if found.value is not None:
+            await _apply_issued(ctx, begun.key, found.value)
+            return
+    issued = await gateway.issue(order)
+    _count(ctx, "issue", issued)
+    match issued:
+        case Accepted(value):
+            await _apply_issued(ctx, begun.key, value)
+        case Rejected(reason=reason, provider_code=code):
+            await _refused(ctx, begun.key, "invoice-refused", code or reason)
+        case NotSent() if row.sent_at is None:
+            async with transaction(ctx.pool) as conn:
+                await rows.try_save(conn, ctx, begun, sent_at=None)
+        case _:
+            await rows.report_unresolved(ctx, begun)
+
+
+async def _withdraw(
+    ctx: Context, gateway: InvoiceGateway, begun: InvoiceRow, order: InvoiceOrder
+) -> None:
+    """Find out whether an unwanted invoice was issued after all."""
+    now = ctx.clock.now()
+    if begun.sent_at is not None:
+        found = await gateway.find(order.business_no, order.at)
+        _count(ctx, "find", found)
+        if isinstance(found, Accepted) and found.value is not None:
+            await _apply_issued(ctx, begun.key, found.value)
+            return
+        is_early = begun.sent_at + ABSENCE_AFTER > now
+        if not isinstance(found, Accepted) or is_early:
+            await rows.report_unresolved(ctx, begun)
+            return
+    async with transaction(ctx.pool) as conn:
+        locked = await rows.lock(conn, ctx, begun.key)
+        if INVOICE.allows(locked.state, _E.ABSENT):
+            await rows.advance(conn, ctx, locked, _E.ABSENT)
+
+
+async def _write_off(
+    ctx: Context, gateway: InvoiceGateway, row: InvoiceRow, begun: InvoiceRow
+) -> None:
+    """Ask first, unless nothing was sent yet; a refusal counts only while no red one exists."""
+    if row.code is None or row.number is None:
+        raise InvariantBroken("only an issued invoice is written off")
+    if row.tries and not await _is_valid(ctx, gateway, begun, row.code, row.number):
+        return
+    order = WriteOffOrder(
+        code=row.code, number=row.number, reason=row.reason or "", at=ctx.clock.now()
+    )
+    written = await gateway.write_off(order)
+    _count(ctx, "write_off", written)
+    match written:
+        case Accepted(value):
+            await _apply_red(ctx, begun.key, value)
+        case Rejected(reason=reason, provider_code=code):
+            if await _is_valid(ctx, gateway, begun, row.code, row.number):
+                await _refused(ctx, begun.key, "invoice-write-off-refused", code or reason)
+        case _:
+            await rows.report_unresolved(ctx, begun)
+
+
+async def _is_valid(
+    ctx: Context, gateway: InvoiceGateway, begun: InvoiceRow, code: str, number: str
+) -> bool:
+    """Whether the owner says that the invoice stands; anything else is dealt with here."""
+    told = await gateway.read_standing(code, number)
+    _count(ctx, "read_standing", told)
+    if not isinstance(told, Accepted):
+        await rows.report_unresolved(ctx, begun)
+        return False
+    if told.value.red is not None:
+        await _apply_red(ctx, begun.key, told.value.red)
+        return False
+    if not told.value.is_valid:
+        await _refused(ctx, begun.key, "invoice-void-elsewhere", "")
+        return False
+    return True
+
+
+async def _apply_issued(ctx: Context, key: InvoiceKey, told: Invoice) -> None:
+    """The one door for an issued invoice; a repeat changes nothing, another number is reported."""
+    async with transaction(ctx.pool) as conn:
+        row = await rows.lock(conn, ctx, key)
+        if INVOICE.allows(row.state, _E.ISSUE):
+            await rows.advance(
+                conn,
+                ctx,
+                row,
+                _E.ISSUE,
+                code=told.code,
+                number=told.number,
+                sealed=await rows.keep(conn, ctx, row, issued=told),
+            )
+        elif (row.code, row.number) != (told.code, told.number):
+            await rows.report(conn, ctx, row, "invoice-issued-twice", f"{told.code} {told.number}")
+
+
+async def _apply_red(ctx: Context, key: InvoiceKey, told: Invoice) -> None:
+    """The one door for a red invoice."""
+    async with transaction(ctx.pool) as conn:
+        row = await rows.lock(conn, ctx, key)
+        if INVOICE.allows(row.state, _E.WRITE_OFF):
+            await rows.advance(
+                conn,
+                ctx,
+                row,
+                _E.WRITE_OFF,
+                red_code=told.code,
+                red_number=told.number,
+                sealed=await rows.keep(conn, ctx, row, red=told),
+            )
+
+
+async def _refused(ctx: Context, key: InvoiceKey, reason: str, told: str) -> None:
+    """The owner refused for certain: a person must look."""
+    async with transaction(ctx.pool) as conn:
+        row = await rows.lock(conn, ctx, key)
+        if INVOICE.allows(row.state, _E.REFUSE):
+            after = await rows.advance(conn, ctx, row, _E.REFUSE)
+            await rows.report(conn, ctx, after, reason, told)
