@@ -27,6 +27,9 @@ export class PhoneStopped extends Error {
   }
 }
 
+/** What stays of a stopped phone: whose it was, so that only that account is asked. */
+const stopped = (record) => ({ ...kept(record), account: record.account, isProved: true, isStopped: true });
+
 /** `call(method, path, body, key)` sends once and gives the JSON answer, or raises. A fault with
  *  `isFinal` says that the system refused for good: the same body will never be taken. */
 export class Phone {
@@ -151,8 +154,7 @@ export class Phone {
     await this.change((record) => {
       if (!record) return null;
       if (!pending.body.phone_id) return { ...record, pending: null, next: null };
-      const { account } = record;
-      return isStopped ? { ...kept(record), account, isProved: true, isStopped } : kept(record);
+      return isStopped ? stopped(record) : kept(record);
     });
   }
 
@@ -230,6 +232,11 @@ export class Phone {
   /** Seconds until a code can be shown again after SEQ_SPENT or CLOCK_BEHIND. */
   stepLeft_s() {
     return STEP_S - (this.server_s() % STEP_S);
+  }
+
+  /** Its own holder stopped it: key and credential are gone, and it is enrolled anew when asked to. */
+  async stop() {
+    await this.change((record) => record && stopped(record));
   }
 
   /** Key and credential are gone from this device. */

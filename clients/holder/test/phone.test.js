@@ -183,6 +183,18 @@ test("a phone that a person stopped asks for nothing until somebody in front of 
   assert.equal(reopened.canShow, true);
 });
 
+test("a phone that its own holder stopped does not come back by itself either", async () => {
+  const { system, store, phone } = rig();
+  await phone.keepFresh();
+  await phone.stop();
+  assert.equal(store.record.key, undefined);
+  system.asked.length = 0;
+  await assert.rejects(phone.keepFresh(), { code: "phone-revoked" });
+  assert.deepEqual(system.asked, []);
+  await phone.keepFresh(true);
+  assert.equal(phone.canShow, true);
+});
+
 test("a phone that one person stopped is enrolled for another who logs in", async () => {
   const { system, phone } = rig();
   await phone.keepFresh();
