@@ -28,8 +28,8 @@ export function loginScreen(app) {
     h("div.hero", { "aria-hidden": "true" }, h("span.hero-frame", {}, h("span.hero-stroke"))),
     h("h1", { id: "title" }, t("login.title")),
     loggedOut,
-    h("p.lead", {}, t("login.lead")),
     notices,
+    h("p.lead", {}, t("login.lead")),
     twin ? button("button.button.is-main", t("login.wechat"), enter)
       : h("p.notice", {}, t("login.outside")),
     twin ? h("p.note", {}, t("login.twin")) : null,
