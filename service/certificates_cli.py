@@ -1,6 +1,7 @@
 """``yimatong certificates``: the operator's verbs. Reads and writes files, asks the actions.
 
-``show`` needs no database. The others open one context, do one thing and close it.
+``show`` does without a database where there is none. The others open one context, do one thing and
+close it.
 """
 
 import argparse
@@ -10,42 +11,32 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from crypto.certificates import (
-    Certificate,
-    CertificateRefused,
-    Crl,
-    key_identifier,
-    read_certificate,
-    read_crl,
-    read_request,
-)
-from crypto.errors import BadEncoding, CryptoError
-from crypto.pem import read_blocks, write_block
+from crypto.errors import CryptoError
+from service.certificates_show import ToShow, show
 from service.institution import actions, authority, certificates
 from service.institution.model import HeldCertificate, HolderKind, Institution, RevocationReason
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
-from service.kernel.outside_roots import OutsideRoots
 from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
 from service.wiring import DatabaseAddressMissing, install_ciphers, open_context
 
-FILE_MAX = 1 << 24
 Job = Callable[[Context, argparse.Namespace], Awaitable[str]]
 
 
 def main(argv: Sequence[str], settings: Settings) -> int:
-    """Run one verb. Exit status 2 when it is refused, with the reason on standard error."""
+    """Run one verb. Exit status 2 when it is refused, with the reason on standard error; 1 when
+    ``show`` was shown what does not count."""
     arguments = _parser().parse_args(argv)
     set_up_logs("certificates")
     install_ciphers(settings)
     try:
         if arguments.job is None:
-            text = show(Path(arguments.file), settings.certificate_roots, _at(arguments.at))
-        else:
-            text = asyncio.run(_in_context(arguments.job, arguments, settings))
-        _give(text, arguments.output)
+            shown = show(_to_show(arguments), settings)
+            _give(shown.text, arguments.output)
+            return 1 if shown.is_void else 0
+        _give(asyncio.run(_in_context(arguments.job, arguments, settings)), arguments.output)
     except (OSError, CryptoError, DatabaseAddressMissing, ValueError) as fault:
         return _refused(str(fault))
     except Problem as problem:
@@ -74,90 +65,12 @@ async def _in_context(job: Job, arguments: argparse.Namespace, settings: Setting
         return await job(ctx, arguments)
 
 
-def _at(text: str | None) -> datetime:
-    if text is None:
-        return SystemClock().now()
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def show(file: Path, roots: Path | None, at: datetime) -> str:
-    """What a PEM or DER file holds; each certificate's path is judged when roots are named."""
-    content = file.read_bytes()
-    if len(content) > FILE_MAX:
-        raise BadEncoding("the file is too long")
-    if content[:1] == b"\x30":
-        blocks = [(_kind_of(content), content)]
-    else:
-        blocks = read_blocks(content.decode("latin-1"), FILE_MAX)
-    lines: list[str] = []
-    for label, body in blocks:
-        if label == "CERTIFICATE":
-            lines += _certificate_lines(read_certificate(body), at)
-        elif label in ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"):
-            request = read_request(write_block(label, body))
-            lines += [
-                "request",
-                f"  asks for   {request.subject.rfc4514_string()}",
-                f"  key id     {key_identifier(request.public).hex()}",
-                "  proof      holds",
-            ]
-        elif label == "X509 CRL":
-            lines += _crl_lines(read_crl(body), at)
-    if not lines:
-        raise BadEncoding("no certificate, request or revocation list in the file")
-    if roots is not None and blocks[0][0] == "CERTIFICATE":
-        lines.append(_verdict("".join(write_block(*block) for block in blocks), roots, at))
-    return "\n".join(lines) + "\n"
-
-
-def _kind_of(content: bytes) -> str:
-    """A DER file is a certificate unless it reads as a list."""
-    try:
-        read_crl(content)
-    except CertificateRefused:
-        return "CERTIFICATE"
-    return "X509 CRL"
-
-
-def _verdict(chain: str, roots: Path, at: datetime) -> str:
-    try:
-        path = OutsideRoots(roots).check(chain, at)
-    except CertificateRefused as refused:
-        return f"path: refused, {refused}"
-    return f"path: accepted, {len(path.certificates)} certificates, not revoked as of " + (
-        path.revocation_as_of.isoformat() if path.revocation_as_of else "(never asked)"
-    )
-
-
-def _certificate_lines(certificate: Certificate, at: datetime) -> list[str]:
-    time = "valid"
-    if at < certificate.not_before:
-        time = "not yet valid"
-    elif at > certificate.not_after:
-        time = "expired"
-    return [
-        "certificate of an authority" if certificate.is_ca else "certificate",
-        f"  subject    {certificate.subject.rfc4514_string()}",
-        f"  issuer     {certificate.issuer.rfc4514_string()}",
-        f"  serial     {certificate.serial:x}",
-        f"  from       {certificate.not_before.isoformat()}",
-        f"  until      {certificate.not_after.isoformat()} ({time})",
-        f"  key id     {key_identifier(certificate.public).hex()}",
-    ]
-
-
-def _crl_lines(crl: Crl, at: datetime) -> list[str]:
-    end = crl.next_at.isoformat() if crl.next_at else "never says"
-    old = crl.next_at is None or at > crl.next_at
-    return [
-        "revocation list",
-        f"  issuer     {crl.issuer.rfc4514_string()}",
-        f"  number     {crl.number}",
-        f"  made       {crl.made_at.isoformat()}",
-        f"  next       {end}{' (too old)' if old else ''}",
-        f"  revoked    {len(crl.parsed)}",
-    ]
+def _to_show(arguments: argparse.Namespace) -> ToShow:
+    at = SystemClock().now()
+    if arguments.at is not None:
+        at = datetime.fromisoformat(arguments.at)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return ToShow(file=Path(arguments.file), crls=[Path(one) for one in arguments.crl], at=at)
 
 
 async def _institution(ctx: Context, code: str) -> Institution:
@@ -274,9 +187,14 @@ def _parser() -> argparse.ArgumentParser:
         wish.add_argument("--chain", default=None, help="a file with an outside chain (PEM)")
 
     looked = add(
-        "show", None, "what a file holds, offline; judges it by YIMATONG_CERTIFICATE_ROOTS"
+        "show",
+        None,
+        "what a file holds and whether it counts: by our rows where a database is, by --crl and by "
+        "YIMATONG_CERTIFICATE_ROOTS; exit status 1 when it does not",
     )
     looked.add_argument("file")
+    words = "a revocation list (PEM or DER), repeatable; needs no database"
+    looked.add_argument("--crl", action="append", default=[], metavar="FILE", help=words)
     looked.add_argument("--at", default=None, help="RFC 3339 time; default: now")
     issued = add("issue", issue, "enrol an application by certificate, or certify a terminal")
     issued.add_argument("--institution", default=None, help="the institution's code")

@@ -126,9 +126,11 @@ def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 
 def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
-    """Settings and ciphers are in order."""
+    """Settings and ciphers are in order, and the signer, where there is one, answers."""
     from crypto.errors import CryptoError
-    from service.wiring import CipherBroken, install_ciphers
+    from crypto.signer import SignerError
+    from service.kernel.live_ring import KeystoreUnreadable
+    from service.wiring import CipherBroken, check_signer, install_ciphers
 
     try:
         report = install_ciphers(settings)
@@ -138,6 +140,14 @@ def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
     say(f"mode {settings.mode}; SM2 by {report.backend} ({report.version}); self-test passed")
     for warning in report.warnings:
         say(f"warning: {warning}")
+    if settings.signer_socket is None:
+        return 0
+    try:
+        asyncio.run(check_signer(settings))
+    except (SignerError, CryptoError, KeystoreUnreadable) as fault:
+        complain(f"yimatong: the signer at {settings.signer_socket}: {fault}")
+        return 2
+    say(f"the signer at {settings.signer_socket} answers, with the keys of the serving keystore")
     return 0
 
 
@@ -167,6 +177,20 @@ def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def notice(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Events out to hospitals; has verbs of its own."""
+    from service.notice_cli import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
+def reconcile(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A day's statements against our books."""
+    from service.reconcile_cli import run as run_verb
+
+    return run_verb(arguments, settings)
+
+
 def _parser() -> argparse.ArgumentParser:
     from service.code_cli import add_code_verbs
     from service.keys_cli import add_verbs
@@ -187,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(add("signer", signer, "signing keys in a process of their own"))
     add("sandbox", sandbox, "the partners' twins")
     add("migrate", migrate, "bring the database schema to the newest version")
-    add("config-check", config_check, "check settings and ciphers")
+    add("config-check", config_check, "check settings, ciphers, and that the signer answers")
     journey = add("demo", demo, "the main journey against a running system")
     journey.add_argument("--json", action="store_true", help="one JSON object a step")
     journey.add_argument("--base-url", default=None, help="where the system runs")
@@ -198,7 +222,15 @@ def _parser() -> argparse.ArgumentParser:
     held = add("certificates", certificates, "certificates of hospitals' applications")
     words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
     held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
+    told = add("notice", notice, "events out to hospitals")
+    words = "show or replay; each has its own --help"
+    told.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
+    compare = add("reconcile", reconcile, "a day's statements against our books")
+    compare.add_argument("--day", required=True, metavar="YYYY-MM-DD", help="a day in China")
+    words = "repeatable; default: every account that collects"
+    compare.add_argument("--account", action="append", metavar="PROVIDER:NAME", help=words)
+    compare.add_argument("--json", action="store_true", help="for programs; amounts in fen")
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")

@@ -7,6 +7,7 @@ from pathlib import Path
 from service.cli import complain, say, until_stopped
 from service.settings import Settings
 
+STDIN_MAX = 1 << 20
 PURPOSES = ("identify", "register", "pay", "open_archive", "collect", "consent")
 
 
@@ -14,7 +15,7 @@ def add_code_verbs(parser: argparse.ArgumentParser) -> None:
     """Everything below ``yimatong code``."""
     code = parser.add_subparsers(required=True, metavar="VERB")
     look = code.add_parser("inspect", help="what a scanned text is; offline")
-    look.add_argument("text")
+    look.add_argument("text", help="as it was scanned; - for standard input, a text a line")
     look.add_argument("--trust", metavar="FILE", help="a trust file; default: the local key ring")
     look.set_defaults(verb=_inspect)
     check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
@@ -58,8 +59,15 @@ def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     """What a scanned text is; offline."""
     from service import codes
 
+    texts = [arguments.text]
+    if arguments.text == "-":
+        given = sys.stdin.buffer.read(STDIN_MAX).decode("utf-8", "replace")
+        texts = [line for line in given.splitlines() if line.strip()]
     try:
-        say(codes.inspect(arguments.text, settings, arguments.trust))
+        if not texts:
+            raise ValueError("nothing on standard input")
+        for text in texts:
+            say(codes.inspect(text, settings, arguments.trust))
     except codes.FAULTS as fault:
         complain(f"yimatong code inspect: {fault}")
         return 2

@@ -24,6 +24,8 @@ from service.wiring import load_ring
 
 FAULTS = (OSError, CryptoError, ValueError)
 """What ``inspect`` may raise: the trust file is none."""
+OFFER_PLACE = "#/offer/"
+"""Stands before the offer in a till's link; ``service/web/kiosk/till.js`` writes it."""
 _OFFER = "OFFER"
 _Seen = dict[str, object]
 
@@ -32,14 +34,27 @@ def inspect(text: str, settings: Settings, trust_file: str | None = None) -> str
     """A JSON object: what the text is, who issued it, until when, and by a trust file or the local
     keys if it holds; what had to be undone before it could be read is said in ``repairs``.
 
-    With neither, ``valid`` is null: the form fits, nothing is proved. Raises ``FAULTS``.
+    With neither, ``valid`` is null: the form fits, nothing is proved. A till shows its offer in a
+    link, said as ``link``: whose page that is proves nothing of the offer. Raises ``FAULTS``.
     """
     trust, note = _trust(settings, trust_file)
+    link, text = _link(text)
     meant, _ = fold(text) if len(text) <= RAW_MAX else (text, [])
     seen = _offer(text, trust) if meant.startswith(TEXT_PREFIX) else _code(text, trust)
+    if link:
+        seen["link"] = link
     if note is not None and seen["recognised"] in {_OFFER, CodeKind.OURS.value}:
         seen["note"] = note
     return msgspec.json.encode(seen).decode()
+
+
+def _link(text: str) -> tuple[str, str]:
+    """The page that a till's symbol leads to, and the offer in it; else nothing, and the text."""
+    link = text.strip()
+    at = link.lower().find(f"{OFFER_PLACE}{TEXT_PREFIX}".lower())
+    if at < 0 or len(link) > RAW_MAX or not link.lower().startswith(("http://", "https://")):
+        return "", text
+    return link[:at], link[at + len(OFFER_PLACE) :]
 
 
 def _trust(settings: Settings, trust_file: str | None) -> tuple[TrustList | None, str | None]:

@@ -51,7 +51,11 @@ def _add_ring_verbs(add: Adder) -> None:
     listed.add_argument("--rows", action="store_true", help="count the rows that need each version")
     made = add("init", "make the keys of a new installation")
     made.add_argument("--province", type=int, required=True, help="two digits of GB/T 2260")
-    turned = add("rotate", "a new version of a kind, or of every kind that is due")
+    turned = add(
+        "rotate",
+        "a new version of a kind, or of every kind that is due; unless --from says when, one that "
+        "others must learn of signs first in 14 days (trust list, transport), others in a minute",
+    )
     turned.add_argument("kind", nargs="?", type=_kind, default=None)
     turned.add_argument("--due", action="store_true", help="by the calendar; for cron")
     turned.add_argument("--from", dest="start", type=_instant, default=None, metavar="T")
@@ -71,7 +75,9 @@ def _add_ring_verbs(add: Adder) -> None:
     back.add_argument("file")
     back.add_argument("--replace", action="store_true", help="there is a keystore already")
     back.add_argument(
-        "--database-intact", action="store_true", help="only the keys were lost: codes stay good"
+        "--database-intact",
+        action="store_true",
+        help="only the keys were lost: codes stay good; in the first restore, or it is too late",
     )
     back.add_argument("--journal", default=None, help="a copy of keystore.journal from elsewhere")
     back.add_argument(
@@ -187,7 +193,11 @@ def _on_ring(name: str) -> Verb:
         if name == "check":
             root_desk = _root_desk(arguments, settings)
             return _said(lambda: verbs.check(desk) + root_verbs.check_trust(root_desk), found=1)
-        return _said(lambda: verbs.VERBS[name](desk))
+        status = _said(lambda: verbs.VERBS[name](desk))
+        if desk.editor.left_behind is None:
+            return status
+        complain(f"yimatong keys: {desk.editor.left_behind}")
+        return 1
 
     return run
 
@@ -271,9 +281,12 @@ def _passphrases(arguments: argparse.Namespace) -> Callable[[str, bool], str]:
         if name in named:
             with named[name].open(encoding="utf-8") as file:
                 return file.read(_PASSPHRASE_MAX)
-        first = getpass.getpass(f"passphrase of {name}: ")
-        if is_new and getpass.getpass(f"passphrase of {name}, again: ") != first:
-            raise PassphraseRefused("the two passphrases differ")
+        try:
+            first = getpass.getpass(f"passphrase of {name}: ")
+            if is_new and getpass.getpass(f"passphrase of {name}, again: ") != first:
+                raise PassphraseRefused("the two passphrases differ")
+        except EOFError:
+            raise PassphraseRefused(f"no passphrase of {name} was given") from None
         return first
 
     return read

@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from service.cli import complain, until_stopped
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from crypto.keyring import KeyKind
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +31,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_verb(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Serve until told to stop. Exit status 2 when it cannot begin."""
+def _user(name: str) -> int:
+    """Its number. ``ValueError``."""
     from pwd import getpwnam
 
+    try:
+        return getpwnam(name).pw_uid
+    except KeyError:
+        raise ValueError(f"--user {name}: there is no such user on this machine") from None
+
+
+def _kind(name: str) -> "KeyKind":
+    from crypto.keyring import SIGNING_KINDS
+
+    for kind in SIGNING_KINDS:
+        if kind.value == name:
+            return kind
+    kinds = ", ".join(sorted(SIGNING_KINDS))
+    raise ValueError(f"--kind {name}: no kind that signs; those are {kinds}")
+
+
+def run_verb(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Serve until told to stop. Exit status 2 when it cannot begin."""
     import uvloop
 
     from crypto.errors import CryptoError
-    from crypto.keyring import KeyKind
     from crypto.signer import SignerUnavailable
     from service.kernel.live_ring import KeystoreUnreadable
     from service.kernel.logs import set_up_logs
@@ -49,8 +70,8 @@ def run_verb(arguments: argparse.Namespace, settings: Settings) -> int:
     set_up_logs("signer")
     try:
         install_ciphers(settings)
-        kinds = [KeyKind(kind) for kind in arguments.kind or settings.signer_kinds]
-        users = [getpwnam(name).pw_uid for name in arguments.user or ()]
+        kinds = [_kind(kind) for kind in arguments.kind or settings.signer_kinds]
+        users = [_user(name) for name in arguments.user or ()]
         keys = keystore_of(settings)
         card = None if arguments.sdf is None else read_card(arguments.sdf)
         uvloop.run(until_stopped(lambda stop: run_signer(keys, path, kinds, users, stop, card)))
@@ -60,7 +81,6 @@ def run_verb(arguments: argparse.Namespace, settings: Settings) -> int:
         CipherBroken,
         CryptoError,
         ValueError,
-        KeyError,
         OSError,
         SignerUnavailable,
     ) as fault:

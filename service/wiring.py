@@ -7,10 +7,13 @@ from pathlib import Path
 
 import httpx
 
+from crypto.errors import BadKey
 from crypto.keyring import KeyRing
 from crypto.selftest import SelfTestReport, run_self_test
+from crypto.signer import name_of, public_key_of
 from crypto.sm2_backend import install_backend, select_backend
 from integrations import registry
+from integrations.ports.events_out import Reach
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
@@ -105,6 +108,11 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
+def reach_of(settings: Settings) -> Reach:
+    """Where events to hospitals may go: the sandbox's twins answer on this machine without TLS."""
+    return Reach(networks=settings.notice_networks, plain_http=settings.mode is Mode.SANDBOX)
+
+
 def _cashier_url(settings: Settings, provider: str) -> str | None:
     """A payment twin's page for payers, in the sandbox."""
     return f"{settings.twin_url}/{provider}/sandbox/cashier" if settings.twin_url else None
@@ -147,7 +155,10 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         )
         pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
         try:
-            async with _signer(settings) as signer:
+            async with (
+                _signer(settings) as signer,
+                registry.open_courier(reach_of(settings)) as courier,
+            ):
                 ctx = make_context(
                     pool=pool,
                     clock=clock,
@@ -156,6 +167,7 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
                     policy=policy_of(settings),
                     signer=signer,
                     outside_roots=OutsideRoots(settings.certificate_roots),
+                    courier=courier,
                 )
                 async with following(ctx):
                     yield ctx
@@ -174,6 +186,21 @@ async def _signer(settings: Settings) -> AsyncIterator[SocketSigner | None]:
         yield signer
     finally:
         await signer.close()
+
+
+async def check_signer(settings: Settings) -> None:
+    """Ask the signer, where there is one, for the keys that the serving keystore leaves to it.
+
+    Raises ``SignerError``, ``KeystoreUnreadable``, and ``BadKey`` when it has another key.
+    """
+    async with _signer(settings) as signer:
+        if signer is None:
+            return
+        ring, now = load_ring(settings), SystemClock().now()
+        for kind in sorted(settings.signer_kinds):
+            key = ring.current(kind, now)
+            if await signer.public_key(name_of(key)) != public_key_of(key):
+                raise BadKey(f"its {name_of(key)} is not the serving keystore's")
 
 
 @asynccontextmanager

@@ -9,6 +9,8 @@ import asyncio
 from datetime import datetime, timedelta
 
 import msgspec
+from cryptography.x509 import Name
+from cryptography.x509.oid import NameOID
 
 from crypto.certificates import (
     Certificate,
@@ -106,6 +108,12 @@ async def _opened(ctx: Context, key: Key) -> Authority:
     if root.public != public or not root.is_signed_by(public):
         raise InvariantBroken("the kept certificate is not the authority's")
     return Authority(key.version, root, key)
+
+
+def is_ours(name: Name) -> bool:
+    """Whether that is how our authority calls itself; who signed is another question."""
+    named = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return any(str(one.value).startswith(f"{AUTHORITY_NAME} ") for one in named)
 
 
 def root_order(key: Key, public: PublicKey) -> Order:

@@ -267,6 +267,20 @@ async def held_by(ctx: Context, institution_id: int, holder_id: int) -> list[Hel
     return held
 
 
+async def row_of(ctx: Context, certificate: Certificate) -> HeldCertificate | None:
+    """The row under a certificate's issuer and number; its bytes may be another's.
+
+    Raises ``RowTampered``.
+    """
+    size = (certificate.serial.bit_length() + 7) // 8
+    issuer, number = certificate.issuer.rfc4514_string(), certificate.serial.to_bytes(size)
+    async with connection(ctx.pool) as conn:
+        row = await store_certificates.find_by_serial(conn, issuer, number)
+    if row is not None:
+        ctx.sealer.check_mac("certificate", row.mac_parts(), row.row_mac)
+    return row
+
+
 async def ending_within(ctx: Context, within: timedelta) -> list[HeldCertificate]:
     """Everybody's certificates that end within that time from now, the first to end first.
 

@@ -145,7 +145,8 @@ def _operation(scope: Scope) -> str:
 
 
 class SignedExchange:
-    """Proves the signature of requests under the signed prefixes and signs every answer back."""
+    """Proves the signature of requests under the signed prefixes, and of any other that bears
+    one, and signs every answer back."""
 
     def __init__(self, app: App, *, prove: Prove, clock: Clock, limit: RateLimit) -> None:
         self._app = app
@@ -193,7 +194,9 @@ def _scheme(scope: Scope) -> str | None:
     for prefix, scheme in SIGNED_PREFIXES.items():
         if scope["path"].startswith(prefix):
             return scheme
-    return None
+    # Whoever signs what needs no signature, or has no route, checks that answer too.
+    named = header_of(dict(scope["headers"]), b"authorization").partition(" ")[0]
+    return named if named in (SCHEME_APPLICATION, SCHEME_TERMINAL) else None
 
 
 async def read_body(receive: Receive) -> bytes:

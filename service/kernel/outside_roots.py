@@ -57,6 +57,11 @@ class OutsideRoots:
         self._look(now)
         return self._judge(chain, timedelta(0), now)
 
+    def authorities(self, now: datetime) -> list[Certificate]:
+        """Every authority in the folder, roots and what lies between."""
+        self._look(now)
+        return [one for file in self._files.values() for one in [*file.roots, *file.between]]
+
     def still_counts(self, chain: str, now: datetime) -> bool:
         """Judge a chain that was taken in, with grace for late lists; verdicts live two seconds."""
         self._look(now)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from crypto import keybackup
-from crypto.keyring import ACCEPTED_EARLY, SIGNING_KINDS, Key, KeyKind, KeyRing
+from crypto.keyring import ACCEPTED_EARLY, ISSUER_KINDS, SIGNING_KINDS, Key, KeyKind, KeyRing
 from crypto.passphrase import LOG2_N
 from crypto.signer import public_key_of
 from crypto.sm2 import PublicKey
@@ -291,10 +291,22 @@ def restore(desk: Desk) -> list[str]:
     editor.put_back(ring, entries, replace=arguments.replace)
     lines = [f"{len(ring.keys)} keys are back in {editor.file.path}", *stopped(kept, ring)]
     if arguments.database_intact:
-        lines.append("codes issued before stay good: the database was said to be intact")
+        lines.append(_kept_codes(ring))
     else:
         lines.append("every code issued before now is void: phones renew, print again")
     return [*lines, *_tell_readers(KeyKind.ISSUER_BOUND), "start all processes again"]
+
+
+def _kept_codes(ring: KeyRing) -> str:
+    """What stays good where the database was said to be intact."""
+    cut = [key for key in ring.keys if key.kind in ISSUER_KINDS and key.cut_off]
+    if not cut:
+        return "codes issued before stay good: the database was said to be intact"
+    named = ", ".join(
+        f"{key.kind} {key.version} before {minute(key.cut_off)}" for key in cut if key.cut_off
+    )
+    told = f"these codes stay void, cut off by hand or by an earlier restore: {named}; "
+    return f"{told}no option takes a cut-off back; all others stay good"
 
 
 def _cut_entry(desk: Desk, key: Key) -> Entry:

@@ -40,21 +40,27 @@ class SignerServer:
         self._lines: set[asyncio.StreamWriter] = set()
 
     async def serve(self, path: Path, stop: asyncio.Event) -> None:
-        """Listen at ``path`` until ``stop``. Raises ``SocketTaken``."""
-        _clear(path)
-        # The mask makes the socket private from its first moment. Where others may ask, the kernel
-        # alone says who they are.
-        before = os.umask(0o177 if self._users == {os.geteuid()} else 0o111)
+        """Listen at ``path`` until ``stop``. Raises ``SocketTaken``, ``OSError``."""
         try:
-            server = await asyncio.start_unix_server(self._connected, path)
-        finally:
-            os.umask(before)
+            server = await self._listen(path)
+        except OSError as fault:
+            raise OSError(f"cannot listen at {path}: {fault.strerror or fault}") from None
         _log.info("signer.listening", path=str(path))
         await stop.wait()
         server.close()
         for line in self._lines:
             line.close()
         _take_away(path)
+
+    async def _listen(self, path: Path) -> asyncio.Server:
+        _clear(path)
+        # The mask makes the socket private from its first moment. Where others may ask, the kernel
+        # alone says who they are.
+        before = os.umask(0o177 if self._users == {os.geteuid()} else 0o111)
+        try:
+            return await asyncio.start_unix_server(self._connected, path)
+        finally:
+            os.umask(before)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._lines.add(writer)

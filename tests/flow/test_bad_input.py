@@ -105,6 +105,30 @@ async def test_a_wrong_signature_proves_nobody(street: Street) -> None:
     assert await rows(street, but=set()) == before
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/v1/nothing?a=1", 404),
+        ("GET", "/nothing", 404),
+        ("GET", "/v1/terminals", 404),
+        ("PUT", "/v1/lists/trust", 405),
+        ("GET", "/healthz", 200),
+    ],
+)
+async def test_a_proved_caller_gets_a_signed_answer_where_no_signature_is_needed(
+    street: Street, method: str, target: str, status: int
+) -> None:
+    for caller in (street.his, street.kiosk):
+        answer = await caller.send(method, target)
+        assert answer.status_code == status
+        assert "yimatong-signature" in answer.headers
+    assert_problem(await other_key(street).send(method, target), 401, "not-authenticated")
+    unsigned = await street.client.request(method, target)
+    assert unsigned.status_code == status
+    assert "yimatong-signature" not in unsigned.headers
+
+
 async def test_a_body_changed_on_the_way_proves_nobody(street: Street) -> None:
     before = await rows(street, but=set())
     his = street.his

@@ -27,7 +27,15 @@ from service.kernel.clock import SystemClock
 from service.kernel.context import Context
 from service.settings import Settings, read_settings
 from service.wiring import open_context
-from tests.unit.crypto.certificate_parts import DAY, HOSPITAL, NOW, ROOT, a_crl, authority, caller
+from tests.unit.crypto.certificate_parts import (
+    DAY,
+    HOSPITAL,
+    NOW,
+    ROOT,
+    a_crl,
+    authority,
+    caller,
+)
 from tests.unit.crypto.certificate_parts import certify as certified
 
 CODE = "H99000100001"
@@ -62,7 +70,7 @@ class Operator:
         self.capsys.readouterr()
         assert await asyncio.to_thread(main, line.split(), self.settings) == status
         said = self.capsys.readouterr()
-        return said.out if status == 0 else said.err
+        return said.err if status == 2 else said.out
 
 
 async def enrolled(ctx: Context) -> Institution:
@@ -152,9 +160,11 @@ async def test_files_are_shown_and_judged_offline(
     at = NOW.isoformat()
     said = await operator.type(f"show {file} --at {at}")
     assert "O=Test Hospital" in said
+    assert "(in its time)" in said
+    assert "our row    none\n" in said
     assert "path: accepted, 2 certificates, not revoked as of 2026-03-02T01:00:00" in said
     late = (NOW + 40 * DAY).isoformat()
-    said = await operator.type(f"show {file} --at {late}")
+    said = await operator.type(f"show {file} --at {late}", status=1)
     assert "(expired)" in said
     assert "path: refused, EXPIRED" in said
     file.write_bytes(crl.encoded)

@@ -208,6 +208,22 @@ def test_a_restore_closes_and_cuts_off_again_what_its_backup_does_not_know(place
     assert bound.cut_off == void is not None
 
 
+def test_intact_said_too_late_is_not_said_to_save_what_is_void(place: Place) -> None:
+    place.do("init", "--province", "52")
+    words = f"--passphrase-file={place.folder / 'Wu'}"
+    place.do("backup", place.path("backup"), words)
+    back = ("restore", place.path("backup"), words, "--replace")
+    saved = "codes issued before stay good"
+    assert saved in place.do(*back, "--database-intact")
+    assert "every code issued before now is void" in place.do(*back)
+    void = next(k.cut_off for k in place.keystore.load().keys if k.kind is KeyKind.ISSUER_BOUND)
+    assert void is not None
+    said = place.do(*back, "--database-intact")
+    assert saved not in said
+    told = f"by an earlier restore: issuer_bound 1 before {void:%Y-%m-%dT%H:%MZ}"
+    assert f"these codes stay void, cut off by hand or {told}" in said
+
+
 def test_new_custodians_of_a_root_keep_what_it_signed(place: Place) -> None:
     place.do("init", "--province", "52")
     ours = a_root(place, "root")

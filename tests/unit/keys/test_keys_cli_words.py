@@ -1,5 +1,6 @@
 """What ``yimatong keys`` says to a slip of the hand: a sentence, never a traceback."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from crypto.healthcode.rootfile import make_root, read_root
 from crypto.passphrase import LOG2_N_MIN
 from service.cli import main
 from service.keys import changes
+from tests.support.running import ROOT
 
 RING = changes.new_ring(datetime(2026, 11, 22, 8, 0, tzinfo=UTC), 52)
 WORDS = {name: f"a long passphrase of {name}" for name in ("Wu", "Li", "Chen")}
@@ -82,3 +84,41 @@ def test_a_wrong_passphrase_is_called_one() -> None:
     root = read_root(make_root(WORDS, log2_n=LOG2_N_MIN))
     with pytest.raises(BadCiphertext, match="one of the two passphrases is wrong"):
         root.open({"Wu": WORDS["Wu"], "Li": WORDS["Chen"]})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("backup", "kept"),
+        ("root", "init", "--output", "root", "--custodian", "Wu", "Li", "Chen"),
+    ],
+)
+def test_no_passphrase_at_all_is_answered_with_a_sentence(
+    tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    state = {"YIMATONG_STATE_DIR": str(tmp_path / "state")}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        verb = [sys.executable, "-W", "ignore", "-m", "service", "keys", *words]
+        return subprocess.run(
+            verb,
+            env=os.environ | state | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            start_new_session=True,
+            check=False,
+        )
+
+    assert run("init", "--province", "52").returncode == 0
+    done = run(*asked)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.removeprefix(f"passphrase of {'Wu' if asked[0] == 'root' else 'backup'}: ") in (
+        "yimatong keys: no passphrase of Wu was given",
+        "yimatong keys: no passphrase of backup was given",
+    )
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "kept").exists()
+    assert not (tmp_path / "root").exists()

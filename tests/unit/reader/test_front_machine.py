@@ -1,7 +1,9 @@
 """The front machine over ASGI: one map for all desks, bounded bodies, a secret where asked."""
 
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from litestar.testing import TestClient
 
 from crypto.healthcode.layout import Purpose
 from service.front_machine.app import BODY_MAX, create_front_app
-from service.front_machine.serving import FrontSettings, open_reader, read_secret
+from service.front_machine.serving import FrontSettings, check_folder, open_reader, read_secret
 from service.reader.reading import FolderReader
 from tests.support.clock import FakeClock
 from tests.support.reader_world import NOON, CutOffTill, ReaderWorld
@@ -62,7 +64,8 @@ def test_all_desks_share_what_was_shown(client: Client) -> None:
         status = http.get("/v1/status").json()
         counted = (status["accepted"], status["refused"], status["seen"], status["shown"])
         assert counted == (1, 1, 1, 1)
-        assert [one["scope"] for one in status["lists"]] == [None, "bound"]
+        assert [one["scope"] for one in status["lists"]] == ["trust", "bound"]
+        assert status["missing_lists"] == ["printed"]
 
 
 def test_scanner_damage_is_undone_and_said(client: Client) -> None:
@@ -184,6 +187,38 @@ def test_without_its_tills_it_takes_no_offer_and_a_spoilt_list_is_said(tmp_path:
             open_reader(tmp_path, FakeClock(NOON))
 
 
+def test_tills_are_read_again_while_it_runs(tmp_path: Path) -> None:
+    WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
+    own, file = CutOffTill(WORLD), tmp_path / "tills.json"
+    reader, phone = open_reader(tmp_path, FakeClock(NOON)), WORLD.phone()
+    one = '{"desk 1": "0000000000000007"}'
+    spoilt = {"tills.json": "TILLS_MALFORMED"}
+    with TestClient(create_front_app(reader, FakeClock(NOON), None)) as http:
+        for seq, (content, is_taken, refused) in enumerate(
+            (
+                (None, False, {}),
+                (one, True, {}),
+                ("[]", True, spoilt),
+                ("\xff", True, spoilt),
+                ('{"desk 1": "0000000000000008"}', False, {}),
+                (one + " ", True, {}),
+                (None, False, {}),
+            )
+        ):
+            file.unlink(missing_ok=True)
+            if content is not None:
+                file.write_bytes(content.encode("latin-1"))
+            reader.refresh(NOON)
+            text = phone.show(NOON, seq=seq, purpose=Purpose.PAY, context=own.asked.context())
+            said = ask(http, text, purpose="pay", reader="desk 1", offer=own.offer())
+            assert (said["valid"], said["error"]) == (
+                is_taken,
+                None if is_taken else "OFFER_ELSEWHERE",
+            )
+            assert http.get("/v1/status").json()["refused_lists"] == refused
+    reader.close()
+
+
 def test_the_command_says_where_it_listens_and_what_holds_it_up(tmp_path: Path) -> None:
     WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
     port = str(free_port())
@@ -206,3 +241,28 @@ def test_the_command_says_where_it_listens_and_what_holds_it_up(tmp_path: Path) 
         f"yimatong code serve: cannot listen at http://127.0.0.1:{port}: Address already in use\n"
     )
     assert (taken.returncode, taken.stderr) == (2, said)
+
+
+def test_a_folder_that_cannot_serve_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    empty, file = tmp_path / "empty", tmp_path / "file"
+    empty.mkdir()
+    file.write_text("")
+    for folder, said in (
+        (empty, f"{empty} holds no trust.json, the platform's trust file"),
+        (file, f"{file} is not a folder; it is the folder that holds trust.json"),
+        (tmp_path / "none", f"{tmp_path / 'none'} is not there; it is the folder that holds trust"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"--state: {said}")):
+            check_folder(folder)
+    assert not list(empty.iterdir())
+
+
+def test_the_folder_is_looked_at_before_the_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        verb = [sys.executable, "-m", "service", "code", "serve", "--state", str(tmp_path)]
+        done = subprocess.run(
+            [*verb, "--port", str(port)], capture_output=True, text=True, timeout=30, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"yimatong code serve: --state: {tmp_path} holds no trust.json")

@@ -1,6 +1,8 @@
 """``yimatong code inspect``: what a text is, what was undone to read it, and whether it holds."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from service.kernel.clock import SystemClock
 from service.reader.repair import Damage
 from service.settings import read_settings
 from tests.support.reader_world import CutOffTill, ReaderWorld
+from tests.support.running import ROOT
 
 WORLD = ReaderWorld(SystemClock().now())
 CODE = WORLD.printed()
@@ -72,6 +75,33 @@ def test_an_offer_tells_who_asks_for_what_until_when(tmp_path: Path, trust: str)
     assert "certificate_state" not in unproved
     damaged = seen(till.offer().lower() + "\n", tmp_path, trust)
     assert (damaged["valid"], damaged["repairs"]) == (True, [Damage.BLANKS, Damage.FORMS])
+
+
+@pytest.mark.parametrize("link", ["http://127.0.0.1:8080/#/offer/", "HTTPS://CODE.CN/#/OFFER/"])
+def test_an_offer_is_known_in_the_link_of_a_till_s_symbol(
+    tmp_path: Path, trust: str, link: str
+) -> None:
+    text = CutOffTill(WORLD).offer()
+    found = seen(f" {link}{text}\r\n", tmp_path, trust)
+    assert (found["recognised"], found["valid"]) == ("OFFER", True)
+    assert found["link"] == link[: -len("#/offer/")]
+    assert seen(f"javascript:{link}{text}", tmp_path, trust)["recognised"] == "UNKNOWN"
+
+
+def test_a_line_of_standard_input_is_a_text(tmp_path: Path, trust: str) -> None:
+    verb = [sys.executable, "-m", "service", "code", "inspect", "-", "--trust", trust]
+
+    def run(given: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            verb, input=given, capture_output=True, text=True, cwd=ROOT, check=False
+        )
+
+    done = run(f"{CODE}\n\n{CutOffTill(WORLD).offer()}\n")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["recognised"], one["valid"]) for one in found] == [("OURS", True), ("OFFER", True)]
+    nothing = run("\n")
+    said = "yimatong code inspect: nothing on standard input\n"
+    assert (nothing.returncode, nothing.stderr) == (2, said)
 
 
 def test_an_offer_that_does_not_hold_says_why(tmp_path: Path, trust: str) -> None:

@@ -154,6 +154,10 @@ def test_an_offer_ends_while_texts_come() -> None:
         (("--at", "yesterday"), b"--at: a time with its offset, such as 2026-03"),
         (("--offer", "/nowhere"), b"No such file"),
         (("--offer", "YMO1:000"), b"OFFER_MALFORMED"),
+        (("--offer", "/dev/null"), b"--offer: there is no offer in it"),
+        (("--offer", ""), b"--offer: there is no offer in it"),
+        (("--offer", "BLANK", "--purpose", "identify"), b"--offer: there is no offer in it"),
+        (("--offer", "BLANK", "--state", "STATE"), b"--offer: there is no offer in it"),
         (("--offer", CutOffTill(WORLD).offer(), "--purpose", "identify"), b"asks for pay"),
         (("--offer", CutOffTill(ReaderWorld()).offer()), b"TILL_SIGNATURE"),
         (("--offer", CutOffTill(ReaderWorld()).offer(), "--state", "STATE"), b"TILL_SIGNATURE"),
@@ -163,7 +167,9 @@ def test_an_offer_ends_while_texts_come() -> None:
 def test_what_cannot_begin_says_why(
     trust_file: Path, tmp_path: Path, arguments: tuple[str, ...], said: bytes
 ) -> None:
-    given = [str(tmp_path / "state") if one == "STATE" else one for one in arguments]
+    (tmp_path / "blank").write_text(" \r\n")
+    paths = {"STATE": str(tmp_path / "state"), "BLANK": str(tmp_path / "blank")}
+    given = [paths.get(one, one) for one in arguments]
     done = subprocess.run(
         command(trust_file, *given), input=b"", capture_output=True, cwd=ROOT, check=False
     )
@@ -208,6 +214,18 @@ def test_a_reader_that_goes_away_ends_it_quietly(trust_file: Path, tmp_path: Pat
         check=False,
     )
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_file_of_another_kind_is_named_as_no_revocation_list(trust_file: Path) -> None:
+    done = subprocess.run(
+        command(trust_file, "--revoked", str(trust_file)),
+        input=b"",
+        capture_output=True,
+        cwd=ROOT,
+        check=False,
+    )
+    said = f"yimatong code verify: {trust_file}: JSON is no revocation list\n"
+    assert (done.returncode, done.stderr.decode()) == (2, said)
 
 
 def test_lines_are_cut_alike_wherever_the_pieces_end() -> None:

@@ -21,9 +21,13 @@ from crypto.errors import BadKey
 from crypto.keyring import ISSUER_KINDS, KeyKind, KeyRing
 from crypto.signer import RingSigner, SignerUnavailable, UnknownKey, name_of, read_name
 from crypto.sm2 import PrivateKey
+from service.cli import main
+from service.installation import prepare_keys
+from service.settings import read_settings
 from service.signer.client import SocketSigner
 from service.signer.server import SignerServer, SocketTaken
 from service.signer.wire import FRAME_MAX, Answer, BadFrame, Op, Question, Status
+from service.wiring import keystore_of
 from tests.support.running import ROOT
 
 NOW = datetime.now(UTC)
@@ -212,3 +216,57 @@ async def patiently(client: SocketSigner, name: str) -> bytes:
         except (SignerUnavailable, UnknownKey):
             await asyncio.sleep(0.1)
     raise AssertionError("the signer did not come up")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--socket", "/no-such-folder/x"], "cannot listen at /no-such-folder/x: No such file"),
+        (["--user", "nobody-there"], "--user nobody-there: there is no such user"),
+        (["--kind", "column"], "--kind column: no kind that signs; those are "),
+    ],
+)
+def test_what_it_cannot_begin_with_is_named(folder: Path, words: list[str], said: str) -> None:
+    state = {"YIMATONG_STATE_DIR": str(folder / "state")}
+    prepare_keys(read_settings(state))
+    verb = [sys.executable, "-m", "service", "signer", "--socket", str(folder / "s"), *words]
+    done = subprocess.run(
+        verb, env=os.environ | state, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"yimatong signer: {said}")
+
+
+async def test_the_settings_are_not_in_order_while_the_signer_is_away_or_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ = {
+        "YIMATONG_STATE_DIR": str(folder / "state"),
+        "YIMATONG_SIGNER_SOCKET": str(folder / "s"),
+    }
+    settings = read_settings(environ)
+    prepare_keys(settings)
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+
+    async def check(ring: KeyRing | None) -> tuple[int, str]:
+        stop = asyncio.Event()
+        serving = None
+        if ring is not None:
+            signer = RingSigner(ring, lambda: datetime.now(UTC), settings.signer_kinds)
+            server = SignerServer(signer, {os.geteuid()})
+            serving = asyncio.create_task(server.serve(folder / "s", stop))
+            await asyncio.sleep(0.05)
+        status = await asyncio.to_thread(main, ["config-check"])
+        stop.set()
+        if serving is not None:
+            await serving
+        said = capsys.readouterr()
+        return status, said.out if status == 0 else said.err
+
+    away = f"yimatong: the signer at {folder / 's'}: the signer cannot be reached\n"
+    assert await check(None) == (2, away)
+    status, said = await check(keystore_of(settings).load())
+    assert (status, "answers, with the keys of the serving keystore" in said) == (0, True)
+    status, said = await check(RING)
+    assert (status, "is not the serving keystore's" in said) == (2, True)
