@@ -58,12 +58,18 @@ def read_time(text: str | None) -> datetime | None:
 
 
 def read_offer(said: str | None) -> str:
-    """The text of ``--offer``, or of the file that it names. ``OSError``, ``ValueError``."""
+    """The text of ``--offer``, or of the file that it names; "" only where none was given.
+
+    ``OSError``, ``ValueError``.
+    """
     if said is None:
         return ""
     if said.startswith(TEXT_PREFIX):
         return said
-    return read_bounded(Path(said), OFFER_FILE_MAX).decode("ascii").strip()
+    text = read_bounded(Path(said), OFFER_FILE_MAX).decode("ascii").strip() if said else ""
+    if not text:
+        raise ValueError("--offer: there is no offer in it")
+    return text
 
 
 def wanted_purpose(said: str | None, offer: str) -> Purpose:

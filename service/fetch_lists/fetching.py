@@ -1,7 +1,7 @@
 """From the platform's answers to lists in place: each is verified before anything is replaced."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 import msgspec
@@ -20,6 +20,10 @@ from service.reader.lists import TRUST_FILE_MAX, Place, open_revocations
 
 CHAIN_MAX = 12
 """So many deltas behind a full list, an hour's; then the full one is taken again."""
+FULL_EVERY = timedelta(days=1)
+"""By when the full list was made: a reader opens it and every delta behind it at each change."""
+REVOKED_LATE_BY = timedelta(minutes=5)
+"""So long past its next date a revocation list may be held: a round of fetching, and caches."""
 _SERVED = "served"
 
 
@@ -30,6 +34,7 @@ class Outcome(IntEnum):
     UNCHANGED = 3
     REFUSED = 4
     UNREACHABLE = 5
+    STALE = 6
 
     @property
     def is_good(self) -> bool:
@@ -95,7 +100,7 @@ class Fetcher:
         tag = self._folder.tag("trust", sequence)
         got = await self._source.get("v1/lists/trust", size_max=TRUST_FILE_MAX, etag=tag)
         if got.content is None and held is not None:
-            return Outcome.UNCHANGED, _in_force(held)
+            return _judged(Outcome.UNCHANGED, _in_force(held), held.next_at, self._now)
         named, blob = split_trust_file((got.content or b"").decode("ascii"))
         trust = open_trust_list(blob, self._roots, newest)
         if (stale := trust.staleness(self._now)) is not None:
@@ -107,7 +112,7 @@ class Fetcher:
             self._folder.put_trust(text)
             outcome = Outcome.NEW
         self._folder.keep_tag("trust", trust.sequence, got.etag)
-        return outcome, said
+        return _judged(outcome, said, trust.next_at, self._now)
 
     def _other_roots(self, named: Sequence[PublicKey]) -> str:
         ours = {root.compressed() for root in self._roots}
@@ -122,7 +127,8 @@ class Fetcher:
         path = "v1/lists/certificates.crl"
         got = await self._source.get(path, size_max=CRL_MAX, etag=tag)
         if got.content is None:
-            return Outcome.UNCHANGED, f"number {number}"
+            next_at = None if held is None else held.next_at
+            return _judged(Outcome.UNCHANGED, f"number {number}", next_at, self._now)
         crl = read_crl(got.content)
         _check_crl(crl, roots, self._now)
         fresh = crl.number or 0
@@ -158,7 +164,7 @@ class _Revoked:
 
     async def take(self) -> Took:
         """Whoever cannot use a delta takes the full list."""
-        if not 0 < len(self._held.blobs) <= CHAIN_MAX:
+        if not self._may_add():
             return await self._take(0)
         try:
             return await self._take(self._held.sequence)
@@ -167,15 +173,22 @@ class _Revoked:
                 raise
             return await self._take(0)
 
+    def _may_add(self) -> bool:
+        """Whether one more delta may stand behind the full list that is held."""
+        begun = self._held.begun
+        if begun is None or self._now - begun >= FULL_EVERY:
+            return False
+        return len(self._held.blobs) <= CHAIN_MAX
+
     async def _take(self, since: int) -> Took:
-        sequence = self._held.sequence
+        sequence, next_at = self._held.sequence, self._held.next_at
         got = await self._source.get(
             f"v1/lists/revoked/{self._name}" + (f"?since={since}" if since else ""),
             size_max=LIST_MAX,
             etag=self._folder.tag(self._name, sequence),
         )
         if got.content is None:
-            return Outcome.UNCHANGED, f"sequence {sequence}"
+            return self._judged(Outcome.UNCHANGED, sequence, next_at)
         blobs = {**(self._held.blobs if since else {}), _SERVED: got.content}
         opened = open_revocations(blobs, self._trust, self._now)
         if (word := opened.faults.get(_SERVED)) is not None:
@@ -187,12 +200,16 @@ class _Revoked:
             raise NotTaken(ListRefusal.LIST_ROLLED_BACK.value)
         outcome = Outcome.UNCHANGED
         if served > sequence:
-            leads = opened.found[self._place][1]
-            is_full = leads == [_SERVED]
+            listed, leads = opened.found[self._place]
+            next_at, is_full = listed.next_at, leads == [_SERVED]
             self._folder.put_revoked(self._place, served, got.content, is_full=is_full)
             outcome = Outcome.NEW
         self._folder.keep_tag(self._name, served, got.etag)
-        return outcome, f"sequence {served}"
+        return self._judged(outcome, served, next_at)
+
+    def _judged(self, outcome: Outcome, sequence: int, next_at: datetime | None) -> Took:
+        until = None if next_at is None else next_at + REVOKED_LATE_BY
+        return _judged(outcome, f"sequence {sequence}", until, self._now)
 
 
 async def _told(name: str, take: Callable[[], Awaitable[Took]]) -> Told:
@@ -211,6 +228,15 @@ async def _told(name: str, take: Callable[[], Awaitable[Took]]) -> Told:
     except (CryptoError, UnicodeDecodeError):
         outcome, said = Outcome.REFUSED, ListRefusal.LIST_MALFORMED.value
     return Told(name=name, outcome=outcome, said=said)
+
+
+def _judged(outcome: Outcome, said: str, until: datetime | None, now: datetime) -> Took:
+    """What is held now, new or not, is no good news past its time: whoever stands between may
+    withhold newer lists, or hand out old ones late."""
+    if until is not None and now < until:
+        return outcome, said
+    due = "not known" if until is None else f"{until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return Outcome.STALE, f"{said}; no newer one is there, and it was good until {due}"
 
 
 def _in_force(trust: TrustList) -> str:

@@ -146,10 +146,15 @@ class Folder:
 
 
 class HeldPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """What is held of one scope and class: the files that lead to it, and its sequence."""
+    """What is held of one scope and class: the files that lead to it, and its sequence.
+
+    ``begun`` is when the full one of them was made, ``next_at`` when a newer one was due.
+    """
 
     blobs: dict[str, bytes]
     sequence: int = 0
+    begun: datetime | None = None
+    next_at: datetime | None = None
 
     @classmethod
     def of(cls, opened: OpenedRevocations, blobs: dict[str, bytes], place: Place) -> "HeldPlace":
@@ -157,7 +162,12 @@ class HeldPlace(msgspec.Struct, frozen=True, kw_only=True):
         found = opened.found.get(place)
         if found is None:
             return cls(blobs={})
-        return cls(blobs={name: blobs[name] for name in found[1]}, sequence=found[0].sequence)
+        return cls(
+            blobs={name: blobs[name] for name in found[1]},
+            sequence=found[0].sequence,
+            begun=opened.begun[place],
+            next_at=found[0].next_at,
+        )
 
 
 def find_held(

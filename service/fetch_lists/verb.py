@@ -59,9 +59,9 @@ def fetch_lists(wanted: Wanted, now: datetime) -> list[Told]:
 
 
 def status_of(told: Sequence[Told]) -> int:
-    """The first of refused, unreachable, new and unchanged that became of a list."""
+    """The first of refused, unreachable, stale, new and unchanged that became of a list."""
     outcomes = {one.outcome for one in told}
-    bad = outcomes & {Outcome.REFUSED, Outcome.UNREACHABLE}
+    bad = {one for one in outcomes if not one.is_good}
     return min(bad or outcomes, default=Outcome.UNCHANGED)
 
 

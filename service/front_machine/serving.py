@@ -5,7 +5,6 @@ import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 from granian.constants import HTTPModes, Interfaces
@@ -16,12 +15,11 @@ from service.kernel.clock import Clock, SystemClock
 from service.kernel.logs import get_logger
 from service.reader.files import read_bounded
 from service.reader.reading import FolderReader
+from service.reader.tills import TillsFile
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_MIN, SECRET_MAX = 16, 256
 REFRESH_S, SYNC_S = 2.0, 0.25
-TILLS_MAX = 1 << 20
-Terminal = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")]
 
 _log = get_logger("front_machine")
 
@@ -49,28 +47,16 @@ def read_secret(settings: FrontSettings) -> bytes | None:
     return secret
 
 
-def read_tills(path: Path) -> dict[str, bytes]:
-    """A desk's name to the terminal whose offers are its own; without the file there are none.
-    ``ValueError`` for a spoilt one."""
-    try:
-        said = msgspec.json.decode(read_bounded(path, TILLS_MAX), type=dict[str, Terminal])
-    except FileNotFoundError:
-        return {}
-    except msgspec.DecodeError:
-        raise ValueError(f'{path.name}: {{"desk": "terminal, 16 hex digits"}} is wanted') from None
-    return {desk: bytes.fromhex(terminal) for desk, terminal in said.items()}
-
-
 def open_reader(folder: Path, clock: Clock) -> FolderReader:
-    """``folder`` holds ``trust.json``, any lists under ``revoked``, and ``tills.json``, read once;
-    ``state`` is ours."""
+    """``folder`` holds ``trust.json``, any lists under ``revoked``, and ``tills.json``; ``state``
+    is ours."""
     revoked = folder / "revoked"
     return FolderReader(
         trust_file=folder / "trust.json",
         revoked_files=lambda: sorted(path for path in revoked.glob("*") if path.is_file()),
         state=folder / "state",
         now=clock.now(),
-        tills=read_tills(folder / "tills.json"),
+        tills=TillsFile(folder / "tills.json"),
     )
 
 

@@ -7,14 +7,21 @@ listed. Either opens a work item, with its alarm.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from crypto.healthcode.revocation import RevocationList, entry_of
 from service.casework.actions import open_item
-from service.casework.model import NewItem
+from service.casework.model import Evidence, NewItem
 from service.healthcode import store_lists
-from service.healthcode.model import IssuedState, RevokedCode, RevokedScope
+from service.healthcode.model import (
+    HolderCredential,
+    IssuedState,
+    PrintedRow,
+    RevokedCode,
+    RevokedScope,
+)
 from service.healthcode.model_lists import Gathered, ListPlace
 from service.healthcode.revoking import to_list
 from service.kernel.context import Context
@@ -25,6 +32,8 @@ EXPIRED_FOR = timedelta(minutes=1)
 """Readers accept a code half a minute past its life."""
 EXPLAINED_FOR = timedelta(hours=23)
 """Rows are kept for a day after the code expired: so long they tell why an entry left a list."""
+
+Row = TypeVar("Row", RevokedCode, HolderCredential | PrintedRow)
 
 _ISSUED_IN = {RevokedScope.BOUND: "holder_credential", RevokedScope.PRINTED: "printed_code"}
 
@@ -37,28 +46,34 @@ async def gather(ctx: Context, place: ListPlace, held: RevocationList | None) ->
         held = None
     since = live_after if held is None else min(live_after, held.made_at - EXPIRED_FOR)
     async with connection(ctx.pool) as conn:
-        rows = await store_lists.list_revoked(conn, place, since)
+        # What says so itself comes first: what is revoked between the two then has its row.
         said = await store_lists.list_said_revoked(conn, place, live_after)
-    sound, spoilt = await asyncio.to_thread(_sift, ctx, rows)
+        rows = await store_lists.list_revoked(conn, place, since)
+    sound, spoilt = await asyncio.to_thread(_sift, ctx, "revoked_code", rows)
     known = {(row.record_id, row.code_id) for row in sound}
     back, refused = await _put_back(ctx, place, said - known)
     sound += back
     revoked = {row.code_id for row in sound if row.expires_at > live_after}
     unexplained = await asyncio.to_thread(_unexplained, held, sound)
-    changed = [*refused, *((row.record_id, row.code_id) for row in [*spoilt, *back])]
-    if changed or unexplained:
-        await _report(ctx, place, changed, len(unexplained))
     async with connection(ctx.pool) as conn:
-        near = await store_lists.list_neighbours(conn, place, list(revoked), live_after)
-    return Gathered(revoked=revoked, near=set(near) - revoked, unexplained=unexplained)
+        neighbours = await store_lists.list_neighbours(conn, place, list(revoked), live_after)
+    near, invented = await asyncio.to_thread(_sift, ctx, _ISSUED_IN[place.scope], neighbours)
+    changed = {
+        "revoked_code": refused | {row.record_id for row in [*spoilt, *back]},
+        _ISSUED_IN[place.scope]: {row.record_id for row in invented},
+    }
+    if any(changed.values()) or unexplained:
+        await _report(ctx, place, changed, len(unexplained))
+    return Gathered(revoked, {row.code_id for row in near} - revoked, unexplained)
 
 
-def _sift(ctx: Context, rows: Sequence[RevokedCode]) -> tuple[list[RevokedCode], list[RevokedCode]]:
+def _sift(ctx: Context, table: str, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Rows that hold, and rows that somebody else wrote."""
-    sound, spoilt = [], []
+    sound: list[Row] = []
+    spoilt: list[Row] = []
     for row in rows:
         try:
-            ctx.sealer.check_mac("revoked_code", row.mac_parts(), row.row_mac)
+            ctx.sealer.check_mac(table, row.mac_parts(), row.row_mac)
         except RowTampered:
             spoilt.append(row)
         else:
@@ -68,12 +83,13 @@ def _sift(ctx: Context, rows: Sequence[RevokedCode]) -> tuple[list[RevokedCode],
 
 async def _put_back(
     ctx: Context, place: ListPlace, lost: set[tuple[int, bytes]]
-) -> tuple[list[RevokedCode], list[tuple[int, bytes]]]:
+) -> tuple[list[RevokedCode], set[int]]:
     """Rows written anew for codes that are revoked by their own rows alone.
 
-    A credential that was made to say so by SQL is not believed; it comes second, as it was named.
+    A credential that was made to say so by SQL is not believed; its record comes second.
     """
-    back, refused = [], []
+    back: list[RevokedCode] = []
+    refused: set[int] = set()
     for record_id, code_id in sorted(lost):
         async with connection(ctx.pool) as conn:
             issued = await store_lists.find_issued(conn, place.scope, record_id, code_id)
@@ -82,7 +98,7 @@ async def _put_back(
             try:
                 ctx.sealer.check_mac(_ISSUED_IN[place.scope], issued.mac_parts(), issued.row_mac)
             except RowTampered:
-                refused.append((record_id, code_id))
+                refused.add(record_id)
                 continue
             row = to_list(ctx, issued, place.scope)
             await store_lists.put_revoked(conn, row)
@@ -98,23 +114,26 @@ def _unexplained(held: RevocationList | None, sound: Sequence[RevokedCode]) -> f
 
 
 async def _report(
-    ctx: Context, place: ListPlace, rows: Sequence[tuple[int, bytes]], unexplained: int
+    ctx: Context, place: ListPlace, changed: Mapping[str, set[int]], unexplained: int
 ) -> None:
-    """A work item for each record whose rows were changed, and one for entries without a row."""
-    records = {record_id for record_id, _ in rows}
+    """A work item for each record whose rows were changed, by table, and one for entries without a
+    row."""
+    scope = place.scope.name.lower()
     async with transaction(ctx.pool) as conn:
-        for record_id in sorted(records):
-            await _open(conn, ctx, record_id, record_id, {"scope": place.scope.name.lower()})
+        for table, records in changed.items():
+            for record_id in sorted(records):
+                await _open(conn, ctx, record_id, record_id, {"table": table, "scope": scope})
         if unexplained:
-            evidence: dict[str, int | str] = {
-                "scope": place.scope.name.lower(),
+            evidence: Evidence = {
+                "table": "revoked_code",
+                "scope": scope,
                 "entries_without_a_row": unexplained,
             }
             await _open(conn, ctx, 0, place.scope.value, evidence)
 
 
 async def _open(
-    conn: Connection, ctx: Context, record_id: int, subject_id: int, evidence: dict[str, int | str]
+    conn: Connection, ctx: Context, record_id: int, subject_id: int, evidence: Evidence
 ) -> None:
     await open_item(
         conn,
@@ -125,6 +144,6 @@ async def _open(
             subject_id=subject_id,
             institution_id=None,
             reason="row-tampered",
-            evidence={"table": "revoked_code", **evidence},
+            evidence=evidence,
         ),
     )

@@ -38,17 +38,56 @@ class Gathered(NamedTuple):
     unexplained: frozenset[int]
 
 
-class CodeList(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``code_list``: the newest full list of a place."""
+class CodeListRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``code_list`` without the list itself. ``digest`` names the list."""
 
-    scope: RevokedScope
+    scope: int
     code_class: int
     sequence: int
     width: int
     entries: int
     made_at: datetime
     next_at: datetime
+    digest: bytes
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | bytes | datetime]:
+        """The columns that the row's MAC covers."""
+        return [
+            self.scope,
+            self.code_class,
+            self.sequence,
+            self.width,
+            self.entries,
+            self.made_at,
+            self.next_at,
+            self.digest,
+        ]
+
+    @property
+    def place(self) -> ListPlace:
+        """Which list."""
+        return ListPlace(RevokedScope(self.scope), self.code_class)
+
+
+class CodeList(CodeListRow, frozen=True, kw_only=True):
+    """A row of ``code_list``: the newest full list of a place."""
+
     content: bytes
+
+
+class ListMark(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``code_list_mark``: which list was made last, kept apart from the list."""
+
+    scope: int
+    code_class: int
+    sequence: int
+    digest: bytes
+    row_mac: bytes
+
+    def mac_parts(self) -> list[int | bytes]:
+        """The columns that the row's MAC covers."""
+        return [self.scope, self.code_class, self.sequence, self.digest]
 
 
 class ListHead(msgspec.Struct, frozen=True, kw_only=True):

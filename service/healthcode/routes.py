@@ -75,8 +75,9 @@ async def list_scans(
 ) -> InstitutionScans:
     """The scans at the institution's own terminals behind a cursor, as they became known.
 
-    ``next`` is the cursor for the next call. A scan of the last two seconds may be told again. What
-    readers accepted without a network comes when they hand it in, marked ``read_offline``.
+    ``next`` is the cursor for the next call. A scan of the last 20 seconds may be told again, under
+    the same id; take a ``limit`` above what 20 seconds bring. What readers accepted without a
+    network comes when they hand it in, marked ``read_offline``.
     """
     if SCOPE not in application.scopes:
         raise NotAllowed

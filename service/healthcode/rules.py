@@ -36,8 +36,11 @@ PRINTED_MAX = 10
 """Printed codes of one record that still resolve."""
 KEPT_KINDS = frozenset({Shown.BOUND, Shown.PRINTED})
 """Noted when issued, so that each can be revoked by itself."""
-SETTLED_AFTER = timedelta(seconds=2)
-"""No scan is still being committed with an earlier time than this."""
+KNOWN_WITHIN_S = 15.0
+"""From the time by which a scan is listed to the end of its commit; a longer one is cut off."""
+CLOCKS_APART = timedelta(seconds=5)
+SETTLED_AFTER = timedelta(seconds=KNOWN_WITHIN_S) + CLOCKS_APART
+"""No scan is still being committed with an earlier time than this, by whichever host's clock."""
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)

@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from crypto.healthcode.revocation import RevocationList
 from crypto.healthcode.shown_log import FIRST_HEAD, next_head, shown_entry
-from service.healthcode.model import RevokedScope
 from service.healthcode.model_lists import ListStep, ReportedShowing, ShownLog, ShownReport
 from service.healthcode.problems import ShownLogForked, ShownLogGap
 from service.kernel.problems import InvariantBroken, Problem
@@ -16,6 +14,9 @@ AHEAD_MAX = timedelta(minutes=5)
 """How far a reader's clock may run ahead of ours."""
 BACK_MAX = timedelta(days=30)
 """How long a reader may stay without a network."""
+SEQUENCE_AHEAD_MAX = timedelta(days=366)
+"""How far list numbers may run ahead of the minutes since 1970: lists come more seldom than those,
+so only a clock that was wrong brings them ahead."""
 
 
 def next_sequence(last: int, now: datetime) -> int:
@@ -26,9 +27,9 @@ def next_sequence(last: int, now: datetime) -> int:
     return max(last + 1, int(now.timestamp()) // 60)
 
 
-def scope_of(listed: RevocationList) -> RevokedScope:
-    """The scope in the words of the rows."""
-    return RevokedScope(listed.scope.value)
+def is_far_ahead(sequence: int, now: datetime) -> bool:
+    """Whether no honest list has this number. Readers go by it for good, and numbers end."""
+    return sequence > int((now + SEQUENCE_AHEAD_MAX).timestamp()) // 60
 
 
 def to_bytes(entries: Iterable[int]) -> bytes:

@@ -33,14 +33,18 @@ async def note_again(conn: Connection, ctx: Context, showing: ShownCode) -> bool
 
 
 async def compare(conn: Connection, ctx: Context, first: ShownCode, second: ShownCode) -> bool:
-    """Open the work item if two terminals took one showing; True if they did.
+    """Open a work item if two terminals took one showing; True if they did.
 
-    The scan's own row, which has a MAC, must say of the first place what is noted there. Raises
-    ``RowTampered`` otherwise.
+    The scan's own row, which has a MAC, must say of the first place what is noted there. Otherwise
+    nobody knows who took it first: True, and the work item says that the row was changed.
     """
+    try:
+        await _check_place(conn, ctx, first)
+    except RowTampered as fault:
+        await open_item(conn, ctx, _changed(second, str(fault)))
+        return True
     if first.terminal_id == second.terminal_id:
         return False
-    await _check_place(conn, ctx, first)
     item = NewItem(
         record_id=second.record_id,
         kind="code",
@@ -70,3 +74,15 @@ async def _check_place(conn: Connection, ctx: Context, place: ShownCode) -> None
     noted = (place.institution_id, place.terminal_id, place.shown_at, place.reported)
     if noted != (scan.institution_id, scan.terminal_id, scan.scanned_at, scan.reported):
         raise RowTampered("shown_code")
+
+
+def _changed(showing: ShownCode, table: str) -> NewItem:
+    """About the row of the first place, found when another place named the same showing."""
+    return NewItem(
+        record_id=showing.record_id,
+        kind="shown_code",
+        subject_id=int.from_bytes(showing.code_id[:8]) >> 1,
+        institution_id=None,
+        reason="row-tampered",
+        evidence={"table": table, "code_id": showing.code_id.hex(), "rise": showing.rise},
+    )

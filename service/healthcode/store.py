@@ -1,5 +1,6 @@
 """SQL of codes and scans."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -95,7 +96,9 @@ INSERT_LISTED_LATE = """
 insert into institution_scan (
   institution_id, scan_id, record_id, terminal_id, scanned_at, reported_at
 )
-values ($1, $2, $3, $4, $5, $6)
+select $1, scan_id, record_id, terminal_id, scanned_at, $2
+from unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+  as told (scan_id, record_id, terminal_id, scanned_at)
 """
 LIST_SCANS = """
 select institution_id, scan_id, record_id, terminal_id, scanned_at, reported_at
@@ -171,18 +174,24 @@ async def insert_scan(conn: Connection, row: Scan, *, noted: Write, patient: Wri
     await execute_together(conn, Write(INSERT_LISTED, listed), patient)
 
 
-async def insert_reported(conn: Connection, row: Scan, reported_at: datetime) -> None:
-    """A scan told of afterwards, with its entry in the institution's own list."""
+async def insert_reported(conn: Connection, row: Scan) -> None:
+    """A scan told of afterwards."""
     await execute(conn, INSERT_SCAN, *msgspec.structs.astuple(row))
+
+
+async def list_reported(
+    conn: Connection, institution_id: int, rows: Sequence[Scan], reported_at: datetime
+) -> None:
+    """Put scans that were told of afterwards into their institution's own list."""
     await execute(
         conn,
         INSERT_LISTED_LATE,
-        row.institution_id,
-        row.scan_id,
-        row.record_id,
-        row.terminal_id,
-        row.scanned_at,
+        institution_id,
         reported_at,
+        [row.scan_id for row in rows],
+        [row.record_id for row in rows],
+        [row.terminal_id for row in rows],
+        [row.scanned_at for row in rows],
     )
 
 

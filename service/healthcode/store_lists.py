@@ -10,6 +10,7 @@ from service.healthcode.model_lists import (
     CodeList,
     DueList,
     ListHead,
+    ListMark,
     ListPlace,
     ListStep,
     LogRow,
@@ -21,6 +22,8 @@ LIST_DUE = """
 with places as (
   select scope, code_class from code_list
   union
+  select scope, code_class from code_list_mark
+  union
   select scope, code_class from revoked_code where revoked_at > $7 and expires_at > $1
   union
   select scope, 0 from unnest($5::smallint[]) as usual (scope)
@@ -31,6 +34,7 @@ left join code_list
   on code_list.scope = places.scope and code_list.code_class = places.code_class
 where code_list.made_at is null
   or code_list.made_at <= $2
+  or code_list.made_at > $8
   or (code_list.made_at <= $3 and exists (
     select 1 from revoked_code
     where revoked_code.scope = places.scope
@@ -74,19 +78,19 @@ where record_id = $1 and code_id = $2
 """
 # An equality over an expression index: a range would be joined row by row with every row.
 LIST_BOUND_NEIGHBOURS = """
-select holder_credential.code_id
+select record_id, code_id, phone_id, code_class, state, issued_at, expires_at, credential, row_mac
 from unnest($1::bytea[]) as listed (prefix)
 join holder_credential on substring(holder_credential.code_id from 1 for 6) = listed.prefix
 where holder_credential.expires_at > $2 and holder_credential.state <> 'REVOKED'
 """
 LIST_PRINTED_NEIGHBOURS = """
-select printed_code.code_id
+select record_id, printed_code_id, code_id, code_class, state, issued_at, expires_at, row_mac
 from unnest($1::bytea[]) as listed (prefix)
 join printed_code on substring(printed_code.code_id from 1 for 6) = listed.prefix
 where printed_code.expires_at > $2 and printed_code.state <> 'REVOKED'
 """
 GET_LIST = """
-select scope, code_class, sequence, width, entries, made_at, next_at, content
+select scope, code_class, sequence, width, entries, made_at, next_at, digest, row_mac, content
 from code_list
 where scope = $1 and code_class = $2
 """
@@ -98,15 +102,27 @@ limit $1
 """
 INSERT_LIST = """
 insert into code_list (
-  scope, code_class, sequence, width, entries, made_at, next_at, content
+  scope, code_class, sequence, width, entries, made_at, next_at, digest, row_mac, content
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (scope, code_class) do nothing
 """
 REPLACE_LIST = """
 update code_list
-set sequence = $3, width = $4, entries = $5, made_at = $6, next_at = $7, content = $8
-where scope = $1 and code_class = $2 and sequence = $9
+set sequence = $3, width = $4, entries = $5, made_at = $6, next_at = $7, digest = $8, row_mac = $9,
+  content = $10
+where scope = $1 and code_class = $2 and sequence = $11
+"""
+GET_MARK = """
+select scope, code_class, sequence, digest, row_mac
+from code_list_mark
+where scope = $1 and code_class = $2
+"""
+PUT_MARK = """
+insert into code_list_mark (scope, code_class, sequence, digest, row_mac)
+values ($1, $2, $3, $4, $5)
+on conflict (scope, code_class) do update
+set sequence = excluded.sequence, digest = excluded.digest, row_mac = excluded.row_mac
 """
 INSERT_STEP = """
 insert into code_list_step (
@@ -183,9 +199,11 @@ async def list_due(
     hurried_before: datetime,
     overlap: timedelta,
     new_after: datetime,
+    made_after: datetime,
     limit: int,
 ) -> list[DueList]:
-    """Lists never made, made before ``made_before``, or before ``hurried_before`` and overtaken.
+    """Lists never made, made before ``made_before``, or before ``hurried_before`` and overtaken;
+    and those that say they were made after ``made_after``, which no clock has reached.
 
     A class is looked for among what was revoked after ``new_after``; later its list is there.
     """
@@ -200,6 +218,7 @@ async def list_due(
         [scope.value for scope in RevokedScope],
         limit,
         new_after,
+        made_after,
     )
 
 
@@ -238,20 +257,27 @@ async def put_revoked(conn: Connection, row: RevokedCode) -> None:
 
 async def list_neighbours(
     conn: Connection, place: ListPlace, revoked: Sequence[bytes], live_after: datetime
-) -> list[bytes]:
-    """Live code ids, not marked revoked, that begin with the first 6 bytes of a revoked one."""
-    bound = place.scope is RevokedScope.BOUND
-    rows = await conn.fetch(
-        LIST_BOUND_NEIGHBOURS if bound else LIST_PRINTED_NEIGHBOURS,
-        list({code_id[:6] for code_id in revoked}),
-        live_after,
-    )
-    return [row["code_id"] for row in rows]
+) -> Sequence[HolderCredential | PrintedRow]:
+    """Live codes, not marked revoked, that begin with the first 6 bytes of a revoked one."""
+    prefixes = list({code_id[:6] for code_id in revoked})
+    if place.scope is RevokedScope.BOUND:
+        return await list_rows(conn, HolderCredential, LIST_BOUND_NEIGHBOURS, prefixes, live_after)
+    return await list_rows(conn, PrintedRow, LIST_PRINTED_NEIGHBOURS, prefixes, live_after)
 
 
 async def find_list(conn: Connection, place: ListPlace) -> CodeList | None:
     """The newest list of a place."""
     return await find_row(conn, CodeList, GET_LIST, place.scope.value, place.code_class)
+
+
+async def find_mark(conn: Connection, place: ListPlace) -> ListMark | None:
+    """Which list of a place was made last."""
+    return await find_row(conn, ListMark, GET_MARK, place.scope.value, place.code_class)
+
+
+async def put_mark(conn: Connection, row: ListMark) -> None:
+    """Beside the list that was just put."""
+    await execute(conn, PUT_MARK, *msgspec.structs.astuple(row))
 
 
 async def list_heads(conn: Connection) -> list[ListHead]:

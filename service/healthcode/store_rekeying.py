@@ -8,7 +8,7 @@ from service.healthcode.model import (
     RevokedCode,
     Scan,
 )
-from service.healthcode.model_lists import LogRow
+from service.healthcode.model_lists import CodeListRow, ListMark, LogRow
 from service.kernel.rekeying import maced
 
 PAGE_CARDS = """
@@ -118,6 +118,36 @@ update shown_log
 set row_mac = $5
 where institution_id = $1 and terminal_id = $2 and log_id = $3 and row_mac = $4
 """
+PAGE_LISTS = """
+select scope, code_class, sequence, width, entries, made_at, next_at, digest, row_mac
+from code_list
+where (scope, code_class) > ($1, $2)
+order by scope, code_class
+limit $3
+"""
+COUNT_LISTS = """
+select count(*) from code_list where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_LIST_MAC = """
+update code_list
+set row_mac = $4
+where scope = $1 and code_class = $2 and row_mac = $3
+"""
+PAGE_MARKS = """
+select scope, code_class, sequence, digest, row_mac
+from code_list_mark
+where (scope, code_class) > ($1, $2)
+order by scope, code_class
+limit $3
+"""
+COUNT_MARKS = """
+select count(*) from code_list_mark where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_MARK_MAC = """
+update code_list_mark
+set row_mac = $4
+where scope = $1 and code_class = $2 and row_mac = $3
+"""
 PAGE_USES = """
 select code_id, record_id, scan_id
 from code_use
@@ -193,5 +223,23 @@ MACED = (
         page=PAGE_LOGS,
         count=COUNT_LOGS,
         swap=SWAP_LOG_MAC,
+    ),
+    maced(
+        "code_list",
+        CodeListRow,
+        ("scope", "code_class"),
+        "scope",
+        page=PAGE_LISTS,
+        count=COUNT_LISTS,
+        swap=SWAP_LIST_MAC,
+    ),
+    maced(
+        "code_list_mark",
+        ListMark,
+        ("scope", "code_class"),
+        "scope",
+        page=PAGE_MARKS,
+        count=COUNT_MARKS,
+        swap=SWAP_MARK_MAC,
     ),
 )

@@ -63,6 +63,7 @@ async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
             server_settings={
                 "application_name": f"yimatong-{application}",
                 "timezone": "UTC",
+                "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
                 "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
             },
         )

@@ -63,6 +63,8 @@ class KeystoreEditor:
     ) -> None:
         self.file = file
         self.serving = serving
+        self.left_behind: str | None = None
+        """What to say when the keystore was changed and the serving copy could not be."""
         self._lock_within_s = lock_within_s
         self._lock_path = file.path.with_name(file.path.name + ".lock")
         self.journal_path = file.path.with_name(file.path.name + ".journal")
@@ -153,8 +155,8 @@ class KeystoreEditor:
             with self.file.path.open("r+b") as old:
                 keystore.replace(self.file.path, fresh, master)
                 self._note(entries)
-                self._publish(fresh)
                 blank(old)
+            self._publish(fresh)
             return fresh
 
     def change_master(self, entry: Entry) -> None:
@@ -162,9 +164,8 @@ class KeystoreEditor:
         with self._locked():
             ring, master = self.file.open()
             reseal(self.file, ring, master)
-            if self.serving is not None:
-                self.serving.change_master(ring)
             self._note([entry])
+            self._publish(ring, under_a_fresh_master=True)
 
     def journal(self, copy: Path | None = None) -> list[Entry]:
         """Everything that was noted, oldest first; a line that is not ours is passed over.
@@ -183,13 +184,24 @@ class KeystoreEditor:
         return found
 
     def publish(self) -> None:
-        """Write the serving copy anew from the keystore."""
+        """Write the serving copy anew from the keystore. Raises what its files raise."""
         with self._locked():
-            self._publish(self.file.load())
+            ring = self.file.load()
+            if self.serving is not None:
+                self.serving.put(ring)
 
-    def _publish(self, ring: KeyRing) -> None:
-        if self.serving is not None:
-            self.serving.put(ring)
+    def _publish(self, ring: KeyRing, *, under_a_fresh_master: bool = False) -> None:
+        """After a change, which stands whatever becomes of the copy."""
+        if self.serving is None:
+            return
+        try:
+            if under_a_fresh_master:
+                self.serving.change_master(ring)
+            else:
+                self.serving.put(ring)
+        except (OSError, ValueError, KeystoreUnreadable) as fault:
+            verb = "change-master" if under_a_fresh_master else "write-serving"
+            self.left_behind = f"changed, but the serving copy is not ({fault}): keys {verb}"
 
     def note(self, entry: Entry) -> None:
         """Write a line of something that changed no key, such as a backup."""

@@ -16,6 +16,24 @@ delete from shown_log
 -- ;;
 alter table shown_log add column row_mac bytea not null
 -- ;;
+-- A list that was made before is made anew. Its number goes on with the minutes since 1970.
+delete from code_list
+-- ;;
+alter table code_list add column digest bytea not null
+-- ;;
+alter table code_list add column row_mac bytea not null
+-- ;;
+-- The newest list of each place once more, for whoever takes away the list or puts an older one back.
+-- distribution: reference (scope)
+create table code_list_mark (
+  scope smallint not null check (scope in (1, 2)),
+  code_class smallint not null check (code_class between 0 and 255),
+  sequence bigint not null check (sequence > 0),
+  digest bytea not null,
+  row_mac bytea not null,
+  constraint code_list_mark_pk primary key (scope, code_class)
+)
+-- ;;
 -- When a cut-off reader handed the scan in; null for a scan that was read online.
 alter table institution_scan add column reported_at timestamptz
 -- ;;

@@ -69,6 +69,8 @@ class OpenedRevocations:
     faults: dict[str, str] = field(default_factory=dict)
     sequences: dict[Place, dict[str, int]] = field(default_factory=dict)
     """Of every genuine file."""
+    begun: dict[Place, datetime] = field(default_factory=dict)
+    """When the full list was made that the found one rests on."""
 
 
 def open_revocations(
@@ -89,6 +91,7 @@ def open_revocations(
             deltas.append((name, listed))
         elif place not in opened.found or opened.found[place][0].sequence < listed.sequence:
             opened.found[place] = (listed, [name])
+            opened.begun[place] = listed.made_at
     for name, delta in sorted(deltas, key=lambda one: one[1].sequence):
         _follow(opened, name, delta)
     return opened

@@ -6,7 +6,7 @@ then the map, then the answer. Nothing is written before both signatures hold.
 
 import fcntl
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from service.reader.log_lines import ShownLine
 from service.reader.repair import repair
 from service.reader.seen import SeenMap
 from service.reader.shown_log import Damage, HandIn, ShownLog
+from service.reader.tills import TillsFile
 
 REPEATED_WITHIN_S = 600
 """After a restart, answers no older than this are given again."""
@@ -60,7 +61,8 @@ class ListAge(msgspec.Struct, kw_only=True):
 
 class Status(msgspec.Struct, kw_only=True):
     """How a reader stands. ``missing_lists``: the scopes without any revocation list, whose codes
-    are taken without asking one. ``refused_lists``: file name to why it was not taken."""
+    are taken without asking one. ``refused_lists``: file name to why it was not taken, also of the
+    tills' file."""
 
     now: datetime
     lists: list[ListAge]
@@ -80,8 +82,8 @@ class FolderReader:
 
     ``repairs``: texts come from scanner guns and are repaired first. ``trust_file`` and
     ``revoked_files`` are only read; everything written is under ``state``, which one reader owns
-    at a time. ``tills``: who asks (``Question.reader``) to the terminal (8 bytes) whose offers are
-    his own; None: whoever asks answers for the offer. Raises ``OSError``, ``CryptoError`` or
+    at a time. ``tills``: by who asks (``Question.reader``), the terminal whose offers are his own;
+    None: whoever asks answers for the offer. Raises ``OSError``, ``CryptoError`` or
     ``ValueError`` when there is nothing to judge by.
     """
 
@@ -94,7 +96,7 @@ class FolderReader:
         now: datetime,
         codes_max: int = 1_000_000,
         repairs: bool = True,
-        tills: Mapping[str, bytes] | None = None,
+        tills: TillsFile | None = None,
     ) -> None:
         self._trust_file = trust_file
         self._revoked_files = revoked_files
@@ -130,11 +132,13 @@ class FolderReader:
         self._log.confirm(taken, int(now.timestamp()))
 
     def refresh(self, now: datetime) -> None:
-        """Take newer lists if the files changed. Cheap when they did not.
+        """Take newer lists and tills if the files changed. Cheap when they did not.
 
         While one is refused they are judged anew every minute all the same: what was refused for
         the clock's sake may hold now.
         """
+        if self._tills is not None:
+            self._tills.refresh()
         stamps = self._look()
         is_settled = not self._lists.faults or abs(now - self._judged_at) < JUDGED_EVERY
         if stamps == self._stamps and is_settled:
@@ -203,7 +207,7 @@ class FolderReader:
         if not question.offer:
             return _PLAIN[question.purpose]
         opened = open_offer(question.offer, self._lists.trust, now)
-        own = None if self._tills is None else self._tills.get(question.reader, b"")
+        own = None if self._tills is None else self._tills.tills.get(question.reader, b"")
         opened.check_place(question.purpose, own)
         context = opened.offer.context()
         return replace(_PLAIN[question.purpose], context=context, context_required=True)
@@ -261,7 +265,7 @@ class FolderReader:
             now=now,
             lists=ages,
             missing_lists=[scope for scope in scopes if scope not in held],
-            refused_lists=self._lists.faults,
+            refused_lists=self._lists.faults | self._till_fault(),
             accepted=self._accepted,
             refused=self._refused,
             seen=len(self._seen),
@@ -270,6 +274,11 @@ class FolderReader:
             torn_bytes=self._damage.torn_bytes,
             set_aside=self._damage.set_aside,
         )
+
+    def _till_fault(self) -> dict[str, str]:
+        if self._tills is None or self._tills.fault is None:
+            return {}
+        return {self._tills.name: self._tills.fault}
 
     def close(self) -> None:
         """Make the log durable and let another reader own the folder."""

@@ -8,8 +8,12 @@ verify.
 """
 
 import asyncio
+import contextlib
 import ctypes
+import math
 import queue
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,9 +28,12 @@ from service.kernel.logs import get_logger
 
 DEADLINE_S = 0.8
 """Below that of whoever asks the signer process."""
+REOPEN_PAUSE_S = 5.0
+"""After a reopening that did not help: a card that stays broken is not kept busy by it."""
 NUMBER_SIZE = 32
 KEYS_MAX = 64
 T = TypeVar("T")
+_CLAIM = "SDF_GetPrivateKeyAccessRight"
 
 _log = get_logger("sdf")
 
@@ -56,6 +63,7 @@ class SdfFault(SignerUnavailable):
 
     def __init__(self, call: str, code: int) -> None:
         super().__init__(f"{call}: 0x{code & 0xFFFFFFFF:08x}")
+        self.call = call
 
 
 def read_card(path: Path) -> SdfCard:
@@ -103,20 +111,29 @@ class SdfSigner:
     """An ``SM2Signer`` over a card. A session serves one call at a time, in a thread of its own.
 
     A call that does not come back keeps its session; with all of them gone the card is refused at
-    once, until a call comes back.
+    once, until a call comes back. A call that fails is made once more in a session opened anew,
+    on a device opened anew if need be: a card that was reset knows no session of before.
     """
 
-    def __init__(self, card: SdfCard, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self,
+        card: SdfCard,
+        *,
+        deadline_s: float = DEADLINE_S,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Open the device and the sessions. Raises ``SignerUnavailable``, ``OSError``."""
         self._card = card
         self._deadline_s = deadline_s
         self._public_type, self._signature_type = structures(card.number_width)
         self._library = _Library(card.library)
-        self._device = ctypes.c_void_p()
-        self._library.call("SDF_OpenDevice", ctypes.byref(self._device))
+        self._seconds = seconds
+        self._reopening = threading.Lock()
+        self._no_reopening_until = 0.0
+        self._device = self._open_device()
         self._sessions: queue.SimpleQueue[ctypes.c_void_p] = queue.SimpleQueue()
         for _ in range(card.sessions):
-            self._sessions.put(self._open_session())
+            self._sessions.put(self._open_session(self._device))
         self._threads = ThreadPoolExecutor(card.sessions, thread_name_prefix="sdf")
         self._busy = 0
 
@@ -136,8 +153,8 @@ class SdfSigner:
         """Close the sessions that are free, and the device."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         while not self._sessions.empty():
-            self._library.call("SDF_CloseSession", self._sessions.get_nowait())
-        self._library.call("SDF_CloseDevice", self._device)
+            self._drop("SDF_CloseSession", self._sessions.get_nowait())
+        self._drop("SDF_CloseDevice", self._device)
 
     def _index(self, key_name: str) -> int:
         key = self._card.keys.get(key_name)
@@ -145,20 +162,37 @@ class SdfSigner:
             raise UnknownKey("no such key in the card")
         return key.index
 
-    def _open_session(self) -> ctypes.c_void_p:
+    def _open_device(self) -> ctypes.c_void_p:
+        device = ctypes.c_void_p()
+        self._library.call("SDF_OpenDevice", ctypes.byref(device))
+        return device
+
+    def _open_session(self, device: ctypes.c_void_p) -> ctypes.c_void_p:
         session = ctypes.c_void_p()
-        self._library.call("SDF_OpenSession", self._device, ctypes.byref(session))
+        self._library.call("SDF_OpenSession", device, ctypes.byref(session))
+        try:
+            self._claim_keys(session)
+        except (SdfFault, OSError):
+            self._drop("SDF_CloseSession", session)
+            raise
+        return session
+
+    def _claim_keys(self, session: ctypes.c_void_p) -> None:
         for key in self._card.keys.values():
             if key.password_file is not None:
                 word = Path(key.password_file).read_bytes().strip()
                 self._library.call(
-                    "SDF_GetPrivateKeyAccessRight",
+                    _CLAIM,
                     session,
                     ctypes.c_uint(key.index),
                     ctypes.c_char_p(word),
                     ctypes.c_uint(len(word)),
                 )
-        return session
+
+    def _drop(self, call: str, handle: ctypes.c_void_p) -> None:
+        """Close what a reset card may not know any more."""
+        with contextlib.suppress(SdfFault):
+            self._library.call(call, handle)
 
     async def _ask(self, work: Callable[[ctypes.c_void_p], T]) -> T:
         if self._busy >= 2 * self._card.sessions:
@@ -180,9 +214,57 @@ class SdfSigner:
     def _in_session(self, work: Callable[[ctypes.c_void_p], T]) -> T:
         session = self._sessions.get()
         try:
-            return work(session)
+            try:
+                return work(session)
+            except SdfFault as fault:
+                session = self._reopened(session, fault)
+            try:
+                return work(session)
+            except SdfFault:
+                with self._reopening:
+                    self._pause(REOPEN_PAUSE_S)
+                raise
         finally:
             self._sessions.put(session)
+
+    def _reopened(self, old: ctypes.c_void_p, fault: SdfFault) -> ctypes.c_void_p:
+        """A new session for one whose call failed; the fault itself where there is none to be had.
+
+        A password that is refused is not tried again: cards lock a key after a few.
+        """
+        with self._reopening:
+            if self._seconds() < self._no_reopening_until:
+                raise fault
+            try:
+                session = self._open_session_or_device()
+            except (SdfFault, OSError) as again:
+                is_final = isinstance(again, SdfFault) and again.call == _CLAIM
+                self._pause(math.inf if is_final else REOPEN_PAUSE_S)
+                _log.error("sdf.not_reopened", fault=again, is_final=is_final)
+                raise fault from None
+        self._drop("SDF_CloseSession", old)
+        _log.warning("sdf.reopened", fault=fault)
+        return session
+
+    def _pause(self, pause_s: float) -> None:
+        until = self._seconds() + pause_s
+        self._no_reopening_until = max(self._no_reopening_until, until)
+
+    def _open_session_or_device(self) -> ctypes.c_void_p:
+        """The device of before is not closed: calls of other threads may be in it still."""
+        try:
+            return self._open_session(self._device)
+        except SdfFault as fault:
+            if fault.call == _CLAIM:
+                raise
+        device = self._open_device()
+        try:
+            session = self._open_session(device)
+        except (SdfFault, OSError):
+            self._drop("SDF_CloseDevice", device)
+            raise
+        self._device = device
+        return session
 
     def _sign(self, session: ctypes.c_void_p, index: int, e: bytes) -> bytes:
         made = self._signature_type()

@@ -30,7 +30,7 @@ from service.kernel.context import Context
 from tests.support.app import a_client, a_context
 from tests.support.clock import FakeClock
 from tests.support.identity_rig import CIPHER, PAGES
-from tests.support.readers import a_holder, fetch_list, make_lists, revoke
+from tests.support.readers import a_holder, fetch_list, issue, make_lists, revoke
 
 STEP = timedelta(minutes=5)
 
@@ -208,16 +208,7 @@ async def test_two_workers_make_one_list(rig: Rig) -> None:
 async def test_a_clash_with_a_live_code_widens_the_entries(rig: Rig) -> None:
     innocent = secrets.token_bytes(16)
     await revoke(rig.ctx, innocent[:6] + secrets.token_bytes(10))
-    now = rig.clock.now()
-    async with rig.ctx.pool.acquire() as conn:
-        await conn.execute(
-            "insert into holder_credential (record_id, code_id, phone_id, code_class, state,"
-            " issued_at, expires_at, credential, row_mac)"
-            " values (1, $1, 1, 0, 'LIVE', $2, $3, '', '')",
-            innocent,
-            now,
-            now + timedelta(days=1),
-        )
+    await issue(rig.ctx, innocent)
     await make_lists(rig.ctx)
     wide = await rig.full()
     assert wide.width == 64

@@ -98,13 +98,13 @@ async def test_a_hospital_sees_what_its_cut_off_readers_took(rig: IdentityRig) -
     reader.accept(await first.code(), read_at)
     rig.clock.advance(timedelta(hours=3))
     online = (await rig.scan(await second.code())).json()
-    rig.clock.advance(timedelta(seconds=3))
+    rig.clock.advance(rules.SETTLED_AFTER + timedelta(seconds=1))
     page = (await rig.his.send("GET", "/v1/institution/scans")).json()
     assert [one["scan_id"] for one in page["scans"]] == [online["scan_id"]]
     assert (page["scans"][0]["read_offline"], page["scans"][0]["reported_at"]) == (False, None)
     await reader.deliver()
     told_at = rig.clock.now()
-    rig.clock.advance(timedelta(seconds=3))
+    rig.clock.advance(rules.SETTLED_AFTER + timedelta(seconds=1))
     page = (await rig.his.send("GET", f"/v1/institution/scans?after={page['next']}")).json()
     (late,) = page["scans"]
     assert late["read_offline"] is True

@@ -20,7 +20,7 @@ from crypto.healthcode.layout import Kind, Purpose
 from crypto.healthcode.shown_log import FIRST_HEAD, next_head, shown_entry
 from crypto.sm2 import PrivateKey
 from service.healthcode import jobs
-from service.healthcode.model import RevokedCode, RevokedScope
+from service.healthcode.model import HolderCredential, IssuedState, RevokedCode, RevokedScope
 from service.healthcode.store_phones import insert_revoked
 from service.kernel.claims import run_once
 from service.kernel.context import Context
@@ -59,6 +59,31 @@ async def revoke(
     row = msgspec.structs.replace(row, row_mac=mac)
     async with connection(ctx.pool) as conn:
         await insert_revoked(conn, [row])
+
+
+async def issue(ctx: Context, code_id: bytes, *, sealed: bool = True) -> None:
+    """The row of a credential, live for a day; not ``sealed``: as somebody puts it by SQL."""
+    row = HolderCredential(
+        record_id=1,
+        code_id=code_id,
+        phone_id=1,
+        code_class=0,
+        state=IssuedState.LIVE,
+        issued_at=ctx.clock.now(),
+        expires_at=ctx.clock.now() + timedelta(days=1),
+        credential=b"",
+        row_mac=b"",
+    )
+    if sealed:
+        mac = ctx.sealer.row_mac("holder_credential", row.mac_parts())
+        row = msgspec.structs.replace(row, row_mac=mac)
+    async with connection(ctx.pool) as conn:
+        await conn.execute(
+            "insert into holder_credential (record_id, code_id, phone_id, code_class, state,"
+            " issued_at, expires_at, credential, row_mac)"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            *msgspec.structs.astuple(row),
+        )
 
 
 async def fetch_list(

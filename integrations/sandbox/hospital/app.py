@@ -53,6 +53,7 @@ class Hospital:
         self._signer = Signer(settings.keys)
         self._host = urlsplit(settings.base_url).netloc
         self._cursor = ""
+        self._told: set[str] = set()
         self._turn = 0
         self.posting = True
         self.billed: dict[str, str] = {}
@@ -87,18 +88,21 @@ class Hospital:
             self._keys = keys
 
     async def charge_new_patients(self) -> None:
-        """Push a bill for each new scan, one open bill a patient."""
+        """Push a bill for each new scan, one open bill a patient; a scan is told more than once."""
         after = f"&after={quote(self._cursor)}" if self._cursor else ""
         page = await self.call("GET", f"/v1/institution/scans?limit=50{after}")
         for scan in page["scans"]:
             patient = scan["patient_id"]
-            if scan["terminal_id"] in self._settings.left_alone or patient in self.billed:
+            if scan["scan_id"] in self._told or patient in self.billed:
+                continue
+            if scan["terminal_id"] in self._settings.left_alone:
                 continue
             bill_no = BILL_PREFIX + scan["scan_id"][-20:]
             self._turn += 1
             body = a_bill(bill_no, patient, self._clock(), self._turn)
             await self.call("POST", "/v1/institution/bills", body, key=bill_no)
             self.billed[patient] = bill_no
+        self._told = {scan["scan_id"] for scan in page["scans"]}
         self._cursor = page.get("next") or self._cursor
 
     async def post_settled(self) -> None:

@@ -8,19 +8,18 @@ from array import array
 from dataclasses import replace
 from datetime import timedelta
 
-from crypto.errors import CryptoError
 from crypto.healthcode.revocation import (
     PREFIX,
     ListScope,
     RevocationDelta,
     RevocationList,
+    entry_of,
     make_delta,
     make_full,
-    open_revocation_list,
     revocation_body,
 )
 from crypto.keyring import Key, KeyKind
-from service.healthcode import reading, rules_lists, store_lists
+from service.healthcode import proving, rules_lists, store_lists
 from service.healthcode.gathering import EXPIRED_FOR, gather
 from service.healthcode.model_lists import (
     CodeList,
@@ -61,7 +60,7 @@ class DeltaJoiner:
 
     async def join(self, ctx: Context, held: CodeList, base: int) -> bytes | None:
         """The signed delta from ``base`` to ``held``; None where only the full list helps."""
-        place = ListPlace(held.scope, held.code_class)
+        place = held.place
         try:
             async with self._queue.place(), connection(ctx.pool) as conn:
                 known = await store_lists.find_delta(conn, place, held.sequence, base)
@@ -93,28 +92,37 @@ async def list_due(ctx: Context) -> list[DueList]:
             hurried_before=now - LIST_AT_MOST_EVERY,
             overlap=OVERLAP,
             new_after=now - CLASSES_NEW_FOR,
+            made_after=now + LIST_EVERY,
             limit=DUE_MAX,
         )
 
 
 async def make_list(ctx: Context, due: DueList) -> bool:
-    """Make the next list of a place; False when another worker was faster.
+    """Make the next list of a place; False when another worker was faster, or when its number
+    would lie far above the time: then a person must look.
 
     Raises ``SignerUnavailable``; the list is due again at once then.
     """
     now = ctx.clock.now()
     async with connection(ctx.pool) as conn:
+        mark = await store_lists.find_mark(conn, due.place)
         held = await store_lists.find_list(conn, due.place)
     if (0 if held is None else held.sequence) != due.sequence:
         return False
-    old = None if held is None else await asyncio.to_thread(_open, ctx, held)
-    gathered = await gather(ctx, due.place, old)
+    proved = await proving.prove(ctx, due.place, held, mark)
+    sequence = rules_lists.next_sequence(proved.last, now)
+    if rules_lists.is_far_ahead(sequence, now):
+        await proving.report(ctx, due.place, "code-list-number-ahead", str(proved.last))
+        return False
+    gathered = await gather(ctx, due.place, proved.listed)
     key = _list_key(ctx)
-    made = await asyncio.to_thread(_make, ctx, due, old, gathered)
-    row, step = await _signed_rows(ctx, key, *made)
+    full = await asyncio.to_thread(_make, ctx, due.place, sequence, proved.listed, gathered)
+    old = proved.listed if proved.whole else None
+    row, step = await _signed_rows(ctx, key, full, old)
     async with transaction(ctx.pool) as conn:
         if not await store_lists.put_list(conn, row, due.sequence):
             return False
+        await store_lists.put_mark(conn, proving.mark_of(ctx, row))
         if step is not None:
             await store_lists.insert_step(conn, step)
         await store_lists.forget_steps(conn, due.place, now - STEPS_KEPT, row.sequence)
@@ -164,23 +172,29 @@ async def observe_lists(ctx: Context) -> None:
 
 
 def _make(
-    ctx: Context, due: DueList, old: RevocationList | None, gathered: Gathered
-) -> tuple[RevocationList, RevocationList | None]:
-    """The new list, and the one from which a step leads there."""
+    ctx: Context,
+    place: ListPlace,
+    sequence: int,
+    last: RevocationList | None,
+    gathered: Gathered,
+) -> RevocationList:
+    """The new list. An entry that no row explains is known at the last list's width alone, so that
+    width stays while there is one: rather one innocent too many than a revoked code too few."""
     now = ctx.clock.now()
     full = make_full(
-        scope=ListScope(due.scope),
-        code_class=due.code_class,
-        sequence=rules_lists.next_sequence(due.sequence, now),
+        scope=ListScope(place.scope),
+        code_class=place.code_class,
+        sequence=sequence,
         made_at=now,
         next_at=now + LIST_EVERY,
         code_ids=gathered.revoked,
         innocent=gathered.near,
     )
-    if old is None or old.width != full.width:
-        return full, None
-    entries = array("Q", sorted({*full.entries, *gathered.unexplained}))
-    return replace(full, entries=entries), old
+    if last is None or not gathered.unexplained:
+        return full
+    entries = {entry_of(code_id, last.width) for code_id in gathered.revoked}
+    kept = array("Q", sorted(entries | gathered.unexplained))
+    return replace(full, width=last.width, entries=kept)
 
 
 async def _signed_rows(
@@ -188,20 +202,23 @@ async def _signed_rows(
 ) -> tuple[CodeList, ListStep | None]:
     """The rows of a list and of the step to it. Raises ``SignerUnavailable``."""
     row = CodeList(
-        scope=rules_lists.scope_of(full),
+        scope=full.scope.value,
         code_class=full.code_class,
         sequence=full.sequence,
         width=full.width,
         entries=len(full.entries),
         made_at=full.made_at,
         next_at=full.next_at,
+        digest=await asyncio.to_thread(full.digest),
+        row_mac=b"",
         content=await _sign(ctx, key, full),
     )
-    if old is None:
+    row = proving.sealed_row(ctx, row)
+    if old is None or old.width != full.width:
         return row, None
     delta = await asyncio.to_thread(make_delta, old, full)
     return row, ListStep(
-        scope=row.scope,
+        scope=row.place.scope,
         code_class=row.code_class,
         sequence=full.sequence,
         base=old.sequence,
@@ -216,26 +233,12 @@ def _joined(
     ctx: Context, held: CodeList, steps: list[ListStep], base: int
 ) -> RevocationDelta | None:
     """One delta over all steps; None when the stored list does not open."""
-    newest = _open(ctx, held)
+    newest = proving.open_served(ctx, held)
     if newest is None:
         return None
     entries = rules_lists.before(set(newest.entries), steps)
     old = replace(newest, sequence=base, entries=array("Q", sorted(entries)))
     return make_delta(old, newest)
-
-
-def _open(ctx: Context, held: CodeList) -> RevocationList | None:
-    """The stored list; None, with an alarm, when it is not what a key of ours signed."""
-    try:
-        trust = reading.own_trust(ctx.ring.snapshot)
-        listed = open_revocation_list(held.content, trust, ctx.clock.now())
-    except CryptoError as fault:
-        ctx.metrics.alarms.labels("code-list-unreadable").inc()
-        _log.error("code_list.unreadable", fault=fault)
-        return None
-    if isinstance(listed, RevocationDelta) or listed.sequence != held.sequence:
-        raise InvariantBroken("a stored list is another than its row says")
-    return listed
 
 
 def _list_key(ctx: Context) -> Key:

@@ -9,7 +9,7 @@ from crypto.errors import BadEncoding
 from crypto.keyring import KeyKind
 from service.audit.actions import append
 from service.audit.model import AuditEntry
-from service.healthcode import cards, reading, rules_lists, showings, store, store_lists
+from service.healthcode import cards, reading, rules, rules_lists, showings, store, store_lists
 from service.healthcode.judging import Judge, JudgedShowing
 from service.healthcode.model import CodeUse, Scan, Shown
 from service.healthcode.model_lists import (
@@ -88,20 +88,25 @@ async def _keep(
     """All or nothing: the log's place and every showing. Gives doubled codes and unknown ones.
 
     In the order of the codes, so that two readers with the same codes never wait for each other.
+    The hospital's list comes last, by the time of then: nothing but the commit comes after it.
     """
     place, was, after = move
     doubled: set[bytes] = set()
-    unknown = []
+    unknown, scans = [], []
     showings_ = [one for one in judged if isinstance(one, JudgedShowing)]
-    async with transaction(ctx.pool) as conn:
+    async with asyncio.timeout(None) as known, transaction(ctx.pool) as conn:
         if not await store_lists.advance_log(conn, _moved(ctx, place, after), was):
             raise RequestInProgress(retry_after_s=1)
         for one in sorted(showings_, key=lambda one: (one.code_id, one.rise, one.number)):
             record_id = int.from_bytes(one.index.record_id)
             if await cards.find(conn, ctx, record_id, one.index.card) is None:
                 unknown.append(RefusedShowing(number=one.number, error="NO_SUCH_CARD"))
-            elif await _keep_one(conn, ctx, terminal, one):
+                continue
+            scans.append(_scan(ctx, terminal, one))
+            if await _keep_one(conn, ctx, scans[-1], one):
                 doubled.add(one.code_id)
+        known.reschedule(asyncio.get_running_loop().time() + rules.KNOWN_WITHIN_S)
+        await store.list_reported(conn, terminal.institution_id, scans, ctx.clock.now())
     return len(doubled), unknown
 
 
@@ -119,10 +124,9 @@ def _moved(ctx: Context, place: tuple[int, int, bytes], after: ShownLog) -> LogR
     return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("shown_log", row.mac_parts()))
 
 
-async def _keep_one(conn: Connection, ctx: Context, terminal: Terminal, one: JudgedShowing) -> bool:
+async def _keep_one(conn: Connection, ctx: Context, scan: Scan, one: JudgedShowing) -> bool:
     """Write one showing; True if another terminal took it too."""
-    scan = _scan(ctx, terminal, one)
-    await store.insert_reported(conn, scan, ctx.clock.now())
+    await store.insert_reported(conn, scan)
     await append(conn, ctx, _reported(scan, one))
     if one.shown is Shown.PRINTED:
         return False

@@ -1,5 +1,6 @@
 """Scan: from a text at a terminal to one person, and what a hospital may read of it."""
 
+import asyncio
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -90,9 +91,9 @@ async def list_scans(
 ) -> tuple[list[ListedScan], str | None]:
     """An institution's scans behind a cursor, and the next cursor.
 
-    The cursor stays two seconds behind, so that no scan that was committed late is ever passed
-    over; a scan may therefore be told twice, under the same id. Raises ``NotFound`` for a cursor
-    that is not ours.
+    The cursor stays ``SETTLED_AFTER`` behind, and no commit takes so long, so that no scan is ever
+    passed over; a scan may therefore be told twice, under the same id. Raises ``NotFound`` for a
+    cursor that is not ours.
     """
     micros, after_id = ctx.public_ids.parse(after) if after is not None else (0, 0)
     async with connection(ctx.pool) as conn:
@@ -174,7 +175,7 @@ async def _spend(
         rise=read.rise,
     )
     try:
-        async with transaction(ctx.pool) as conn:
+        async with asyncio.timeout(rules.KNOWN_WITHIN_S), transaction(ctx.pool) as conn:
             await _insert_use(conn, ctx, read, use, scan)
             await _check_owner(conn, ctx, read, frozen=owner.frozen)
             noted = await prepare(conn, ctx, _scanned(scan))

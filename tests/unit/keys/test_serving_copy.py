@@ -139,6 +139,42 @@ def test_check_notices_a_copy_that_was_left_behind(place: Place) -> None:
     assert "no signer is named" in place.refused("write-serving")
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("rotate", "till"),
+        ("cut-off", "issuer_once", "1", "--before", "2026-01-01T00:00:00+00:00"),
+        ("destroy", "till", "1", "--force", "destroy till 1"),
+        ("change-master",),
+    ],
+)
+def test_a_change_stands_and_is_told_when_the_copy_cannot_be_written(
+    place: Place, verb: tuple[str, ...]
+) -> None:
+    place.do("init", "--province", "52")
+    place.do("rotate", "till")
+    settings = settings_of(place)
+    master = settings.serving_master_key_file
+    words, sealed = master.read_text(), settings.keystore.read_bytes()
+    master.write_text("spoilt")
+    with settings.keystore.open("rb") as old:
+        status, said = place.run(*verb)
+        old.seek(0)
+        assert (verb[0] == "destroy") == (old.read() != sealed)
+    assert status == 1
+    again = "change-master" if verb[0] == "change-master" else "write-serving"
+    assert "changed, but the serving copy is not (" in said
+    assert f"): keys {again}\n" in said
+    assert place.keystore.load()
+    assert settings.keystore.read_bytes() != sealed
+    journal = settings.keystore.with_name("keystore.journal").read_text().splitlines()
+    assert f'"action":"{verb[0]}"' in journal[-1]
+    assert place.run("write-serving")[0] == 2
+    master.write_text(words)
+    place.do(again)
+    assert_same(place)
+
+
 def test_without_a_signer_the_keystore_itself_is_read(place: Place) -> None:
     place.env.delenv("YIMATONG_SIGNER_SOCKET")
     place.do("init", "--province", "52")

@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from crypto.healthcode.revocation import ListScope, RevocationList
 from crypto.healthcode.trust import sign_trust_list
 from crypto.healthcode.trustfile import split_trust_file, write_trust_file
 from crypto.sm2 import PrivateKey
-from service.fetch_lists.fetching import CHAIN_MAX, Outcome
+from service.fetch_lists.fetching import CHAIN_MAX, REVOKED_LATE_BY, Outcome, Told
 from service.fetch_lists.verb import Wanted, fetch_lists, status_of
 from service.kernel.clock import SystemClock
 from service.reader.lists import open_files
@@ -41,7 +41,7 @@ TRUST, BOUND, PRINTED = (
 )
 ROOT = Path(__file__).resolve().parents[3]
 NEW, UNCHANGED = Outcome.NEW, Outcome.UNCHANGED
-REFUSED, UNREACHABLE = Outcome.REFUSED, Outcome.UNREACHABLE
+REFUSED, UNREACHABLE, STALE = Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.STALE
 
 
 @pytest.fixture
@@ -63,10 +63,12 @@ def serve(server: ListServer, revoked: RevocationList, sequence: int = 1) -> Non
     server.serve(PRINTED, WORLD.signed(WORLD.revoked(1, [], scope=ListScope.PRINTED)))
 
 
-def run(server: ListServer, folder: Path, **more: object) -> dict[str, tuple[Outcome, str]]:
+def run(
+    server: ListServer, folder: Path, at: datetime = NOW, **more: object
+) -> dict[str, tuple[Outcome, str]]:
     roots = [WORLD.root.public.compressed().hex()]
     wanted = Wanted(**{"source": server.address, "folder": folder, "roots": roots, **more})  # type: ignore[arg-type]
-    return {one.name: (one.outcome, one.said) for one in fetch_lists(wanted, NOW)}
+    return {one.name: (one.outcome, one.said) for one in fetch_lists(wanted, at)}
 
 
 def held(folder: Path) -> dict[int, int]:
@@ -92,6 +94,63 @@ def test_new_then_unchanged_then_a_delta(server: ListServer, tmp_path: Path) -> 
     assert f"{BOUND}?since=5" in server.asked
     assert held(folder)[1] == 8
     assert files.items() <= {p.name: p.read_bytes() for p in (folder / "revoked").iterdir()}.items()
+
+
+@pytest.mark.parametrize("etag", ["", '"b5"'])
+def test_a_list_that_stays_the_same_too_long_is_stale(
+    server: ListServer, tmp_path: Path, etag: str
+) -> None:
+    """Whoever withholds newer lists answers as an honest platform would that has none."""
+    serve(server, WORLD.revoked(5, []))
+    server.serve(BOUND, WORLD.signed(WORLD.revoked(5, [])), etag)
+    run(server, tmp_path)
+    good_until = WORLD.revoked(5, []).next_at + REVOKED_LATE_BY
+    last = run(server, tmp_path, good_until - timedelta(seconds=1))
+    assert last["revoked bound 0"] == (UNCHANGED, "sequence 5")
+    told = run(server, tmp_path, good_until)
+    assert told["trust"][0] is UNCHANGED
+    outcome, said = told["revoked bound 0"]
+    assert outcome is told["revoked printed 0"][0] is STALE
+    assert said == (
+        f"sequence 5; no newer one is there, and it was good until {good_until:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def test_a_trust_list_past_its_next_date_is_stale(server: ListServer, tmp_path: Path) -> None:
+    serve(server, WORLD.revoked(5, []))
+    run(server, tmp_path)
+    next_at = WORLD.trust().next_at
+    assert run(server, tmp_path, next_at - timedelta(seconds=1))["trust"][0] is UNCHANGED
+    for late in (timedelta(0), timedelta(days=6), timedelta(days=400)):
+        outcome, said = run(server, tmp_path, next_at + late)["trust"]
+        assert outcome is STALE
+        assert "no newer one is there" in said
+
+
+def test_an_old_list_that_is_new_here_is_taken_and_stale(
+    server: ListServer, tmp_path: Path
+) -> None:
+    """Lists handed out late, each newer than the last."""
+    serve(server, WORLD.revoked(5, []))
+    run(server, tmp_path)
+    server.serve(BOUND, WORLD.signed(WORLD.revoked(6, [bytes(16)])))
+    assert run(server, tmp_path, NOW + timedelta(days=20))["revoked bound 0"][0] is STALE
+    assert held(tmp_path)[1] == 6
+
+
+def test_the_full_list_is_taken_once_a_day(server: ListServer, tmp_path: Path) -> None:
+    first = WORLD.revoked(5, [bytes(16)])
+    serve(server, first)
+    run(server, tmp_path)
+    for hours, since, files in ((23, "?since=5", 2), (24, "", 1)):
+        at = NOW + timedelta(hours=hours)
+        newer = WORLD.revoked(5 + hours, [bytes([hours]) * 16], at)
+        server.serve(BOUND, WORLD.signed(newer, since=first if since else None))
+        server.asked.clear()
+        told = run(server, tmp_path, at)
+        assert told["revoked bound 0"] == (NEW, f"sequence {5 + hours}")
+        assert [one for one in server.asked if BOUND in one] == [BOUND + since]
+        assert len(list((tmp_path / "revoked").glob("fetched-1-*"))) == files
 
 
 def test_everything_is_its_owners_alone(server: ListServer, tmp_path: Path) -> None:
@@ -280,6 +339,11 @@ def test_revoked_certificates_by_a_pinned_authority(server: ListServer, tmp_path
     ):
         server.serve(path, content)
         assert run(server, folder, certificate_roots=anchors)["certificates"] == expected
+    server.serve(path, (folder / "certificates.crl").read_bytes(), '"4"')
+    for days, outcome in ((0, UNCHANGED), (6, UNCHANGED), (7, STALE)):
+        at = NOW + timedelta(days=days)
+        told = run(server, folder, at, certificate_roots=anchors)["certificates"]
+        assert told[0] is outcome
     assert (folder / "certificates.crl").read_bytes()[:1] == b"\x30"
 
 
@@ -307,4 +371,15 @@ def test_the_command_ends_with_what_became_of_it(server: ListServer, tmp_path: P
     for wrong in (("--from", "ftp://x"), ("--from", "http://x:port"), ("--class", "256")):
         said = command(server, tmp_path, *wrong)
         assert (said.returncode, "Traceback" in said.stderr) == (2, False)
-    assert status_of([]) == UNCHANGED
+
+
+def test_the_exit_status_is_that_of_the_worst() -> None:
+    def status(*outcomes: Outcome) -> int:
+        return status_of([Told(name="", outcome=one, said="") for one in outcomes])
+
+    assert status() == status(UNCHANGED, UNCHANGED) == 3
+    assert status(UNCHANGED, NEW) == 0
+    assert status(NEW, STALE, UNCHANGED) == 6
+    assert status(STALE, UNREACHABLE, NEW) == 5
+    assert status(STALE, UNREACHABLE, REFUSED) == 4
+    assert not STALE.is_good

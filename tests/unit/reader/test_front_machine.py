@@ -187,6 +187,38 @@ def test_without_its_tills_it_takes_no_offer_and_a_spoilt_list_is_said(tmp_path:
             open_reader(tmp_path, FakeClock(NOON))
 
 
+def test_tills_are_read_again_while_it_runs(tmp_path: Path) -> None:
+    WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
+    own, file = CutOffTill(WORLD), tmp_path / "tills.json"
+    reader, phone = open_reader(tmp_path, FakeClock(NOON)), WORLD.phone()
+    one = '{"desk 1": "0000000000000007"}'
+    spoilt = {"tills.json": "TILLS_MALFORMED"}
+    with TestClient(create_front_app(reader, FakeClock(NOON), None)) as http:
+        for seq, (content, is_taken, refused) in enumerate(
+            (
+                (None, False, {}),
+                (one, True, {}),
+                ("[]", True, spoilt),
+                ("\xff", True, spoilt),
+                ('{"desk 1": "0000000000000008"}', False, {}),
+                (one + " ", True, {}),
+                (None, False, {}),
+            )
+        ):
+            file.unlink(missing_ok=True)
+            if content is not None:
+                file.write_bytes(content.encode("latin-1"))
+            reader.refresh(NOON)
+            text = phone.show(NOON, seq=seq, purpose=Purpose.PAY, context=own.asked.context())
+            said = ask(http, text, purpose="pay", reader="desk 1", offer=own.offer())
+            assert (said["valid"], said["error"]) == (
+                is_taken,
+                None if is_taken else "OFFER_ELSEWHERE",
+            )
+            assert http.get("/v1/status").json()["refused_lists"] == refused
+    reader.close()
+
+
 def test_the_command_says_where_it_listens_and_what_holds_it_up(tmp_path: Path) -> None:
     WORLD.write_trust(tmp_path / "trust.json", WORLD.trust())
     port = str(free_port())

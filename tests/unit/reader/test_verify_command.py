@@ -154,6 +154,10 @@ def test_an_offer_ends_while_texts_come() -> None:
         (("--at", "yesterday"), b"--at: a time with its offset, such as 2026-03"),
         (("--offer", "/nowhere"), b"No such file"),
         (("--offer", "YMO1:000"), b"OFFER_MALFORMED"),
+        (("--offer", "/dev/null"), b"--offer: there is no offer in it"),
+        (("--offer", ""), b"--offer: there is no offer in it"),
+        (("--offer", "BLANK", "--purpose", "identify"), b"--offer: there is no offer in it"),
+        (("--offer", "BLANK", "--state", "STATE"), b"--offer: there is no offer in it"),
         (("--offer", CutOffTill(WORLD).offer(), "--purpose", "identify"), b"asks for pay"),
         (("--offer", CutOffTill(ReaderWorld()).offer()), b"TILL_SIGNATURE"),
         (("--offer", CutOffTill(ReaderWorld()).offer(), "--state", "STATE"), b"TILL_SIGNATURE"),
@@ -163,7 +167,9 @@ def test_an_offer_ends_while_texts_come() -> None:
 def test_what_cannot_begin_says_why(
     trust_file: Path, tmp_path: Path, arguments: tuple[str, ...], said: bytes
 ) -> None:
-    given = [str(tmp_path / "state") if one == "STATE" else one for one in arguments]
+    (tmp_path / "blank").write_text(" \r\n")
+    paths = {"STATE": str(tmp_path / "state"), "BLANK": str(tmp_path / "blank")}
+    given = [paths.get(one, one) for one in arguments]
     done = subprocess.run(
         command(trust_file, *given), input=b"", capture_output=True, cwd=ROOT, check=False
     )

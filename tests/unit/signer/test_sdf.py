@@ -18,7 +18,7 @@ import pytest
 from crypto.errors import BadKey
 from crypto.signer import SignerTimedOut, SignerUnavailable, UnknownKey
 from crypto.sm2 import PrivateKey
-from service.signer.sdf import SdfFault, SdfSigner, read_card, structures
+from service.signer.sdf import REOPEN_PAUSE_S, SdfFault, SdfSigner, read_card, structures
 
 SOURCE = Path(__file__).with_name("soft_sdf.c")
 KEY = PrivateKey.generate()
@@ -92,6 +92,49 @@ async def test_a_fault_of_the_card_is_told_by_call_and_code(card: SoftCard) -> N
         await signer.sign_digest(NAME, bytes(32))
     card.code = 0
     assert len(await signer.sign_digest(NAME, bytes(32))) == 64
+    signer.close()
+
+
+@pytest.mark.parametrize("with_device", [0, 1])
+async def test_a_card_that_was_reset_signs_on(card: SoftCard, with_device: int) -> None:
+    signer = SdfSigner(read_card(card.file))
+    for _ in range(3):
+        card.library.soft_reset(with_device)
+        assert card.library.soft_lost_sessions() > 0
+        signed = await asyncio.gather(*(signer.sign_digest(NAME, bytes(32)) for _ in range(4)))
+        assert all(KEY.public.verify_digest(bytes(32), one) for one in signed)
+        assert await signer.public_key(NAME) == KEY.public
+    assert card.library.soft_open_sessions() + card.library.soft_lost_sessions() == 2
+    signer.close()
+    assert card.library.soft_open_sessions() == 0
+
+
+async def test_a_card_that_stays_broken_is_reopened_now_and_then(card: SoftCard) -> None:
+    times = [0.0]
+    signer = SdfSigner(read_card(card.file), seconds=lambda: times[0])
+    card.code = 0x0100000C
+    for now, opened in ((0.0, 3), (REOPEN_PAUSE_S - 0.1, 3), (REOPEN_PAUSE_S, 4)):
+        times[0] = now
+        for _ in range(5):
+            with pytest.raises(SdfFault, match="0x0100000c"):
+                await signer.sign_digest(NAME, bytes(32))
+        assert card.library.soft_opened() == opened
+    assert card.library.soft_open_sessions() == 2
+    signer.close()
+
+
+async def test_a_refused_password_is_not_tried_again(card: SoftCard) -> None:
+    times = [0.0]
+    signer = SdfSigner(read_card(card.file), seconds=lambda: times[0])
+    claims = card.library.soft_claims()
+    card.file.with_name("word").write_text("guess")
+    card.library.soft_reset(1)
+    for hour in range(5):
+        times[0] = hour * 3600.0
+        with pytest.raises(SdfFault, match="SDF_InternalSign_ECC"):
+            await signer.sign_digest(NAME, bytes(32))
+    assert card.library.soft_claims() == claims + 1
+    assert card.library.soft_open_sessions() == 0
     signer.close()
 
 
