@@ -5,6 +5,7 @@ A partner is added by a folder and by a member of ``PartnerSettings``.
 
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from integrations.alipay.settings import AlipaySettings
 from integrations.alipay.statements import BILL_BYTES_MAX
 from integrations.fiscal_invoice.gateway import FiscalInvoiceGateway
 from integrations.fiscal_invoice.settings import FiscalInvoiceSettings
+from integrations.his_generic import courier
 from integrations.insurance_nhsa.gateway import NhsaGateway
 from integrations.insurance_nhsa.messenger import Sources
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
@@ -24,6 +26,7 @@ from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
 from integrations.kit.transport import Transport
+from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
@@ -162,6 +165,11 @@ def open_partners(
         logins=logins,
         real_name=real_name,
     )
+
+
+def open_courier(reach: Reach) -> AbstractAsyncContextManager[Courier]:
+    """What carries events to hospitals."""
+    return courier.open_courier(reach)
 
 
 def _nonce() -> str:

@@ -7,6 +7,7 @@ table and writes ``bench.json``. Thresholds are not enforced: this is the baseli
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ import msgspec
 from loadtests import code_rows, limits, meter, people, replay, rows, sender, statements
 from loadtests.inside_counts import Needs
 from loadtests.reader_rows import reader_rows
+from loadtests.reconcile import FULL_LINES, LINES, reconcile_row
 from loadtests.rows import SECOND, Row
 from loadtests.settlements import run_locust
 from service.institution import actions as institution
@@ -290,6 +292,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         report = run(FULL if chosen.full else Size(), Path(folder))
     report.rows += reader_rows(full=chosen.full)
+    report.rows.append(asyncio.run(reconcile_row(os.environ, FULL_LINES if chosen.full else LINES)))
     print(table(report))
     chosen.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     print(f"\nwritten to {chosen.output}")

@@ -177,6 +177,20 @@ def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def notice(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Events out to hospitals; has verbs of its own."""
+    from service.notice_cli import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
+def reconcile(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A day's statements against our books."""
+    from service.reconcile_cli import run as run_verb
+
+    return run_verb(arguments, settings)
+
+
 def _parser() -> argparse.ArgumentParser:
     from service.code_cli import add_code_verbs
     from service.keys_cli import add_verbs
@@ -208,7 +222,15 @@ def _parser() -> argparse.ArgumentParser:
     held = add("certificates", certificates, "certificates of hospitals' applications")
     words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
     held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
+    told = add("notice", notice, "events out to hospitals")
+    words = "show or replay; each has its own --help"
+    told.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
+    compare = add("reconcile", reconcile, "a day's statements against our books")
+    compare.add_argument("--day", required=True, metavar="YYYY-MM-DD", help="a day in China")
+    words = "repeatable; default: every account that collects"
+    compare.add_argument("--account", action="append", metavar="PROVIDER:NAME", help=words)
+    compare.add_argument("--json", action="store_true", help="for programs; amounts in fen")
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")

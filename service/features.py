@@ -28,6 +28,9 @@ from service.kernel.outbox import Event
 from service.kernel.rekeying import KeyedRows
 from service.keys.reminder import remind
 from service.ledger import store_rekeying as ledger_rekeying
+from service.notice import jobs as notice_jobs
+from service.notice import routes as notice_routes
+from service.notice import store_rekeying as notice_rekeying
 from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
 from service.payment import routes as payment_routes
@@ -66,6 +69,7 @@ KEYED_ROWS: Sequence[KeyedRows] = (
     *payment_rekeying.KEYED_ROWS,
     *receipt_rekeying.KEYED_ROWS,
     *settlement_rekeying.KEYED_ROWS,
+    *notice_rekeying.KEYED_ROWS,
 )
 """Every table that holds something under a key of the ring, with how its rows are re-keyed."""
 
@@ -83,12 +87,27 @@ def routers() -> Sequence[Router]:
         healthcode_phone_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
+        notice_routes.router,
     ]
 
 
 def handlers() -> dict[str, Handler]:
     """Topic to handler, over all features."""
-    return {**settlement_jobs.HANDLERS, **receipt_jobs.HANDLERS}
+    gathered: dict[str, list[Handler]] = {}
+    for feature in (settlement_jobs.HANDLERS, receipt_jobs.HANDLERS, notice_jobs.HANDLERS):
+        for topic, handler in feature.items():
+            gathered.setdefault(topic, []).append(handler)
+    return {topic: _all_of(found) for topic, found in gathered.items()}
+
+
+def _all_of(found: Sequence[Handler]) -> Handler:
+    """One after another; after a fault all come again, which changes nothing for the first ones."""
+
+    async def handle(ctx: Context, event: Event) -> None:
+        for handler in found:
+            await handler(ctx, event)
+
+    return handle
 
 
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
@@ -99,5 +118,6 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
         *payment_jobs.sources(ctx),
         *receipt_jobs.sources(ctx),
         *settlement_jobs.sources(ctx),
+        *notice_jobs.sources(ctx),
         rekeying_jobs.source(ctx, KEYED_ROWS),
     ]

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from crypto.keyring import LISTED_KINDS, SIGNING_KINDS, KeyKind
+from integrations.ports.events_out import Network, read_networks
 
 T = TypeVar("T")
 PREFIX = "YIMATONG_"
 SIGNER_KINDS = frozenset({*LISTED_KINDS, KeyKind.CERTIFICATE_AUTHORITY})
 """What others believe without asking us. A log-in or an answer can wait for no signer."""
+LOOPBACK = "127.0.0.0/8,::1/128"
 SOCKET_PATH_MAX = 107
 """What the system takes as the path of a socket."""
 
@@ -66,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     poll_every: timedelta
     lease: timedelta
     retry_after: timedelta
+    notice_networks: tuple[Network, ...]
+    """Where events to hospitals may go beside the public internet."""
     code_life_s: int
     certificate_roots: Path | None
     """A folder with outside authorities' roots and revocation lists; None: only our own counts."""
@@ -222,6 +226,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         poll_every=read("POLL_EVERY_S", _seconds(1, 3600), timedelta(seconds=30)),
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
+        notice_networks=read(
+            "NOTICE_NETWORKS",
+            read_networks,
+            read_networks(LOOPBACK) if mode is Mode.SANDBOX else (),
+        ),
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
         certificate_roots=read("CERTIFICATE_ROOTS", _folder, None),
         certificate_life=read("CERTIFICATE_LIFE_DAYS", _days(1, 1096), timedelta(days=365)),

@@ -13,6 +13,7 @@ from crypto.selftest import SelfTestReport, run_self_test
 from crypto.signer import name_of, public_key_of
 from crypto.sm2_backend import install_backend, select_backend
 from integrations import registry
+from integrations.ports.events_out import Reach
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
 from service.kernel.database import open_pool
@@ -107,6 +108,11 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
+def reach_of(settings: Settings) -> Reach:
+    """Where events to hospitals may go: the sandbox's twins answer on this machine without TLS."""
+    return Reach(networks=settings.notice_networks, plain_http=settings.mode is Mode.SANDBOX)
+
+
 def _cashier_url(settings: Settings, provider: str) -> str | None:
     """A payment twin's page for payers, in the sandbox."""
     return f"{settings.twin_url}/{provider}/sandbox/cashier" if settings.twin_url else None
@@ -149,7 +155,10 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         )
         pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
         try:
-            async with _signer(settings) as signer:
+            async with (
+                _signer(settings) as signer,
+                registry.open_courier(reach_of(settings)) as courier,
+            ):
                 ctx = make_context(
                     pool=pool,
                     clock=clock,
@@ -158,6 +167,7 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
                     policy=policy_of(settings),
                     signer=signer,
                     outside_roots=OutsideRoots(settings.certificate_roots),
+                    courier=courier,
                 )
                 async with following(ctx):
                     yield ctx

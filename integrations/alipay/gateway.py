@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from integrations.alipay import mapping, notices, wire
+from integrations.alipay.bill_lines import AlipayStatement
 from integrations.alipay.lines import Heard, Speaker, open_line
 from integrations.alipay.mapping import Said
 from integrations.alipay.settings import AlipaySettings, load_keys
@@ -224,6 +225,10 @@ class AlipayGateway:
         if answer.status != 200 or not answer.body:
             return mapping.STATUS_UNLISTED
         return Accepted(answer.body)
+
+    def read_bill(self, content: bytes, day: date) -> AlipayStatement:
+        """Open a bill of this merchant."""
+        return AlipayStatement(content, day, seller_id=self._settings.seller_id)
 
     def _is_safe(self, url: str) -> bool:
         """Over TLS, or from the host we are set up for."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from integrations.insurance_nhsa import mapping, reading, wire, wire_settlement
+from integrations.insurance_nhsa import mapping, reading, wire, wire_clearing, wire_settlement
 from integrations.insurance_nhsa.credential import (
     BUSINESS_TYPES,
     TEXT_MAX,
@@ -26,6 +26,7 @@ from integrations.kit import transport
 from integrations.ports.insurance import (
     CallId,
     ChargeLine,
+    ClearingTotals,
     CredentialScan,
     DecodedCredential,
     Insured,
@@ -35,6 +36,7 @@ from integrations.ports.insurance import (
     SettleRequest,
     Split,
     SplitRequest,
+    TotalsVerdict,
     Visit,
 )
 from integrations.ports.outcomes import Accepted, Outcome, Rejected, Unknown
@@ -220,6 +222,27 @@ class NhsaGateway:
             heard,
             wire_settlement.FindSettlementOutput,
             lambda output: reading.live_settlement(output, visit_ref),
+        )
+
+    async def compare_totals(self, totals: ClearingTotals, call: CallId) -> Outcome[TotalsVerdict]:
+        """3201. Result codes differ between regions: only listed ones mean agreement."""
+        node = mapping.totals_input(totals, self._settings)
+        heard = await self._messenger.ask(
+            self._numbers.compare_totals, node, call, region=totals.region
+        )
+        return _judge(heard, wire_clearing.StatementOutput, self._verdict)
+
+    def _verdict(self, found: wire_clearing.StatementOutput) -> Accepted[TotalsVerdict] | Unknown:
+        told = found.stmtinfo
+        if not isinstance(told, wire_clearing.StatementInfo) or not text_of(told.stmt_rslt):
+            return Unknown("answer-invalid")
+        code = text_of(told.stmt_rslt)
+        return Accepted(
+            TotalsVerdict(
+                agrees=code in self._settings.balanced_codes,
+                code=code,
+                text=text_of(told.stmt_rslt_dscr)[:200],
+            )
         )
 
     async def _reference_of_visit(

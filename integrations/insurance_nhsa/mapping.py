@@ -1,11 +1,12 @@
 """Our words to the partner's nodes (dossier 1.5, 1.7). Pure; requests only."""
 
-from integrations.insurance_nhsa import wire, wire_settlement
+from integrations.insurance_nhsa import wire, wire_clearing, wire_settlement
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.kit.clocktext import spaced_text
 from integrations.ports.insurance import (
     CallId,
     ChargeLine,
+    ClearingTotals,
     Insured,
     PersonQuery,
     SettleRequest,
@@ -219,5 +220,22 @@ def undo_input(insured: Insured, of_call: CallId, infno: str) -> wire_settlement
     return wire_settlement.UndoInput(
         data=wire_settlement.UndoData(
             psn_no=insured.person_no, omsgid=of_call.message_no, oinfno=infno
+        )
+    )
+
+
+def totals_input(totals: ClearingTotals, settings: NhsaSettings) -> wire_clearing.StatementInput:
+    """3201: signed yuan texts; days as the partner writes them."""
+    return wire_clearing.StatementInput(
+        data=wire_clearing.StatementData(
+            insutype=totals.insurance_type,
+            clr_type=totals.clearing_type or settings.clearing_type,
+            setl_optins=totals.region or settings.area,
+            stmt_begndate=totals.first_day.isoformat(),
+            stmt_enddate=totals.last_day.isoformat(),
+            medfee_sumamt=yuan_text(totals.total_fen),
+            fund_pay_sumamt=yuan_text(totals.fund_fen),
+            acct_pay=yuan_text(totals.account_fen),
+            fixmedins_setl_cnt=str(totals.count),
         )
     )

@@ -19,6 +19,7 @@ class Transactions(msgspec.Struct, frozen=True, kw_only=True):
     undo: str = "2601"
     find_visit: str = "5201"
     find_settlement: str = "5203"
+    compare_totals: str = "3201"
 
 
 class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,5 +55,7 @@ class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``hosp_appr_flag`` of charge lines: 1 leaves the catalogue's own rule in force."""
     clearing_type: str = "11"
     """``clr_type`` that statements of the outpatient chain ask for; regions differ."""
+    balanced_codes: frozenset[str] = frozenset({"0", "000000"})
+    """``stmt_rslt`` values of 3201 that mean agreement; not confirmed, every other is none."""
     lookup: str = "by-visit"
     """``by-visit``: 5203 takes ``mdtrt_id`` alone. ``by-reference``: 5201 names ``setl_id``."""

@@ -167,6 +167,32 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     clearing_region: str
 
 
+class ClearingTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What our books hold of some days for one kind of insurance; reversals are negative.
+
+    A settlement and its reversal each fall on their own day and count one each. An empty
+    ``clearing_type`` or ``region`` means the line's own.
+    """
+
+    insurance_type: str
+    clearing_type: str
+    region: str
+    first_day: date
+    last_day: date
+    count: int
+    total_fen: int
+    fund_fen: int
+    account_fen: int
+
+
+class TotalsVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the bureau holds the same, with its own code and words."""
+
+    agrees: bool
+    code: str
+    text: str
+
+
 class InsuranceGateway(Protocol):
     """One institution's line to its insurance bureau (outpatient chain)."""
 
@@ -232,3 +258,6 @@ class InsuranceGateway(Protocol):
         self, insured: Insured, visit_ref: str, call: CallId
     ) -> Outcome[Settled | None]:
         """The live settlement of a visit, or None. Reads only."""
+
+    async def compare_totals(self, totals: ClearingTotals, call: CallId) -> Outcome[TotalsVerdict]:
+        """Set a period's totals against the bureau's. Reads only."""

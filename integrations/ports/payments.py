@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from integrations.ports.outcomes import Outcome
+from integrations.ports.statements import StatementSource
 
 
 class PaymentStatus(StrEnum):
@@ -132,8 +133,8 @@ class NoticeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
 
 
-class PaymentGateway(Protocol):
-    """One merchant account at one provider."""
+class PaymentGateway(StatementSource, Protocol):
+    """One merchant account at one provider, its statements with it."""
 
     code: str
 

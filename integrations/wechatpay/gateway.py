@@ -27,6 +27,7 @@ from integrations.ports.payments import (
     RefundStatus,
 )
 from integrations.wechatpay import mapping, notices, signing, statements, wire
+from integrations.wechatpay.bill_lines import WechatStatement
 from integrations.wechatpay.codepay import CodePay, CodePayV2
 from integrations.wechatpay.line import WechatPayLine, is_absent, read, refusal, refused_here
 from integrations.wechatpay.mixed import WechatPayMixed
@@ -241,6 +242,11 @@ class WechatPayGateway:
         """A Beijing day's trades (3.3), from 10 o'clock of the next day: the GZIP file."""
         query = f"?bill_date={day.isoformat()}&bill_type=ALL&tar_type=GZIP"
         return await self._fetch("/v3/bill/tradebill" + query + self._party.sub_query(first=False))
+
+    def read_bill(self, content: bytes, day: date) -> WechatStatement:
+        """Open a trade bill of this merchant."""
+        mchid, sub = self._settings.signing_mchid, self._party.sub_mchid
+        return WechatStatement(content, day, mchid=mchid, sub_mchid=sub)
 
     async def fetch_fund_flow(self, day: date) -> Outcome[bytes]:
         """A Beijing day's movements of the basic account (3.3): the GZIP file."""

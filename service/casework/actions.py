@@ -1,7 +1,7 @@
 """Open and close work items."""
 
 from service.casework import store
-from service.casework.model import NewItem, WorkItem
+from service.casework.model import ItemsOf, NewItem, WorkItem
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.logs import get_logger
@@ -26,3 +26,8 @@ async def close_item(ctx: Context, record_id: int, item_id: int, closing: str) -
     """Close an item with the word of what was done."""
     async with connection(ctx.pool) as conn:
         return await store.close_item(conn, record_id, item_id, ctx.clock.now(), closing)
+
+
+async def close_items_of(conn: Connection, ctx: Context, of: ItemsOf, closing: str) -> int:
+    """Close what is open about a subject, inside the caller's transaction; gives how many."""
+    return await store.close_of(conn, of, ctx.clock.now(), closing)

@@ -28,3 +28,12 @@ class WorkItem(NewItem, frozen=True, kw_only=True):
     opened_at: datetime
     closed_at: datetime | None
     closing: str | None
+
+
+class ItemsOf(msgspec.Struct, frozen=True, kw_only=True):
+    """The items of one subject; those of ``but_reason`` are left alone."""
+
+    record_id: int
+    kind: str
+    subject_id: int
+    but_reason: str = ""

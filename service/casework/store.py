@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from service.casework.model import NewItem, WorkItem
+from service.casework.model import ItemsOf, NewItem, WorkItem
 from service.kernel.database import Connection, execute, insert_new, list_rows
 
 INSERT_ITEM = """
@@ -24,6 +24,11 @@ CLOSE_ITEM = """
 update work_item
 set closed_at = $3, closing = $4
 where record_id = $1 and item_id = $2 and closed_at is null
+"""
+CLOSE_OF = """
+update work_item
+set closed_at = $5, closing = $6
+where record_id = $1 and kind = $2 and subject_id = $3 and reason <> $4 and closed_at is null
 """
 
 
@@ -53,3 +58,9 @@ async def close_item(
 ) -> bool:
     """False when it is closed already."""
     return await execute(conn, CLOSE_ITEM, record_id, item_id, now, closing) == 1
+
+
+async def close_of(conn: Connection, of: ItemsOf, now: datetime, closing: str) -> int:
+    """How many were open."""
+    key = (of.record_id, of.kind, of.subject_id, of.but_reason)
+    return await execute(conn, CLOSE_OF, *key, now, closing)

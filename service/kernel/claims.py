@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from service.kernel.clock import Clock
 from service.kernel.database import UNAVAILABLE
@@ -31,6 +31,7 @@ class ClaimSource(Generic[K]):
 
     ``list_due(now, limit)`` reads candidates; ``claim(key, now, until)`` gives whether this holder
     won the row; ``work(key)`` does it and records the outcome, releasing the lease by the way.
+    ``in_batches`` False: a slow unit does not hold up those that become due meanwhile.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ClaimSource(Generic[K]):
         work: Callable[[K], Awaitable[None]],
         concurrency: int = 8,
         lease: timedelta = timedelta(seconds=30),
+        in_batches: bool = True,
     ) -> None:
         self.name = name
         self.lease = lease
@@ -49,6 +51,7 @@ class ClaimSource(Generic[K]):
         self.claim = claim
         self.work = work
         self.concurrency = concurrency
+        self.in_batches = in_batches
 
 
 async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> int:
@@ -59,30 +62,38 @@ async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> in
 
     async def one(key: K) -> bool:
         async with slots:
-            now = clock.now()
-            if not await source.claim(key, now, now + source.lease):
-                metrics.claims.labels(source.name, "lost").inc()
-                return False
-            try:
-                async with asyncio.timeout(source.lease.total_seconds() * 0.8):
-                    await source.work(key)
-            except UNAVAILABLE as fault:
-                metrics.claims.labels(source.name, "unavailable").inc()
-                _log.warning("claim.postponed", loop=source.name, fault=fault)
-            except Exception as fault:  # noqa: BLE001 - one bad row must not stop the loop
-                metrics.claims.labels(source.name, "failed").inc()
-                _log.error("claim.failed", loop=source.name, fault=fault)
-            else:
-                metrics.claims.labels(source.name, "done").inc()
-            return True
+            return await _run_unit(source, clock, metrics, key)
 
     return sum(await asyncio.gather(*(one(key) for key in candidates)))
+
+
+async def _run_unit(source: ClaimSource[K], clock: Clock, metrics: Metrics, key: K) -> bool:
+    """Claim and work one unit; False when another holder was faster."""
+    now = clock.now()
+    if not await source.claim(key, now, now + source.lease):
+        metrics.claims.labels(source.name, "lost").inc()
+        return False
+    try:
+        async with asyncio.timeout(source.lease.total_seconds() * 0.8):
+            await source.work(key)
+    except UNAVAILABLE as fault:
+        metrics.claims.labels(source.name, "unavailable").inc()
+        _log.warning("claim.postponed", loop=source.name, fault=fault)
+    except Exception as fault:  # noqa: BLE001 - one bad row must not stop the loop
+        metrics.claims.labels(source.name, "failed").inc()
+        _log.error("claim.failed", loop=source.name, fault=fault)
+    else:
+        metrics.claims.labels(source.name, "done").inc()
+    return True
 
 
 async def run_loop(
     source: ClaimSource[K], clock: Clock, metrics: Metrics, stop: asyncio.Event
 ) -> None:
     """Work until ``stop`` is set; backs off while nothing is due or the database is away."""
+    if not source.in_batches:
+        await _run_apart(source, clock, metrics, stop)
+        return
     pause_s = PAUSE_S_MIN
     while not stop.is_set():
         try:
@@ -101,3 +112,41 @@ async def run_loop(
                 await stop.wait()
         except TimeoutError:
             pause_s = min(PAUSE_S_MAX, pause_s * 1.5)
+
+
+async def _run_apart(
+    source: ClaimSource[K], clock: Clock, metrics: Metrics, stop: asyncio.Event
+) -> None:
+    """Take up due units as slots become free; what is under way at the end is finished."""
+    stopping = asyncio.ensure_future(stop.wait())
+    under_way: set[asyncio.Future[bool]] = set()
+    try:
+        while not stop.is_set():
+            pause_s = PAUSE_S_MAX
+            try:
+                if free := source.concurrency - len(under_way):
+                    due = await source.list_due(clock.now(), free)
+                    under_way |= {
+                        asyncio.ensure_future(_run_unit(source, clock, metrics, key)) for key in due
+                    }
+                    pause_s = PAUSE_S_MIN if due else PAUSE_S_MAX
+            except Exception as fault:  # noqa: BLE001 - the loop outlives a bad question
+                _log.warning("loop.failed", loop=source.name, fault=fault)
+            waited: list[asyncio.Future[Any]] = [stopping, *under_way]
+            await asyncio.wait(waited, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            done = {unit for unit in under_way if unit.done()}
+            under_way -= done
+            _report(source, done)
+        if under_way:
+            _report(source, (await asyncio.wait(under_way))[0])
+    finally:
+        stopping.cancel()
+        for unit in under_way:
+            unit.cancel()
+
+
+def _report(source: ClaimSource[K], done: set[asyncio.Future[bool]]) -> None:
+    """A fault in claiming: the unit is due as before."""
+    for unit in done:
+        if (fault := unit.exception()) is not None:
+            _log.warning("claim.postponed", loop=source.name, fault=fault)

@@ -9,6 +9,7 @@ from crypto import publicid
 from crypto.errors import BadEncoding
 from crypto.keyring import KeyRing
 from crypto.signer import DividedSigner, RingSigner, SM2Signer
+from integrations.ports.events_out import Courier, NoCourier
 from integrations.ports.partners import Partners
 from service.kernel.clock import Clock
 from service.kernel.ids import IdSource, RandomIds
@@ -94,6 +95,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     partners: Partners
     policy: Policy
     outside_roots: OutsideRoots
+    courier: Courier
+    """Carries events to hospitals."""
 
 
 def make_context(
@@ -105,6 +108,7 @@ def make_context(
     policy: Policy,
     signer: SM2Signer | None = None,
     outside_roots: OutsideRoots | None = None,
+    courier: Courier | None = None,
 ) -> Context:
     """Bundle the outside world; tests pass their own clock, ring and partners.
 
@@ -125,4 +129,5 @@ def make_context(
         partners=partners,
         policy=policy,
         outside_roots=outside_roots or OutsideRoots(),
+        courier=courier or NoCourier(),
     )

@@ -97,6 +97,7 @@ def hospital_settings(settings: Settings) -> HospitalSettings:
             platform_keys=demo.platform_keys,
         ),
         left_alone=frozenset({demo.kiosk.terminal_id, demo.desk.terminal_id}),
+        events_url=f"{settings.twin_url}/hospital/events" if settings.twin_url else None,
     )
 
 

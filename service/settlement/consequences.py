@@ -53,7 +53,13 @@ async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: 
             record_id=row.record_id,
             topic=topic,
             subject_id=row.settlement_id,
-            body=event_body(ctx, row, progress),
+            body={
+                **event_body(ctx, row, progress),
+                "version": row.version,
+                "sequence": await store.count_entered(conn, row, list(TOPICS)),
+                "bill_no": progress.bill_no,
+                "occurred_at": row.updated_at.isoformat(),
+            },
         )
     if row.state in _AUDITED:
         await note(conn, ctx, row, f"settlement.{row.state.value.lower().replace('_', '-')}")
@@ -62,7 +68,7 @@ async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: 
 def event_body(
     ctx: Context, row: Settlement, progress: Progress
 ) -> dict[str, str | int | bool | None]:
-    """Body of the ``settlement.*`` topics: the receipt's facts, no personal data."""
+    """The receipt's facts in the body of the ``settlement.*`` topics, no personal data."""
     split = progress.settled.split if progress.settled is not None else None
     body: dict[str, str | int | bool | None] = msgspec.to_builtins(
         PostedFacts(

@@ -1,5 +1,6 @@
 """SQL of settlements. The lease columns are no part of the row's meaning nor of its MAC."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
@@ -63,6 +64,10 @@ where record_id = $1 and settlement_id = $2 and lease_token = $3
 INSERT_EVENT = """
 insert into settlement_event (record_id, settlement_id, version, event, state, at)
 values ($1, $2, $3, $4, $5, $6)
+"""
+COUNT_ENTERED = """
+select count(*) from settlement_event
+where record_id = $1 and settlement_id = $2 and version <= $3 and state = any($4::text[])
 """
 INSERT_CALL = """
 insert into insurance_call (record_id, call_id, settlement_id, kind, message_no, called_at)
@@ -233,6 +238,14 @@ async def insert_event(conn: Connection, row: Settlement, event: str) -> None:
         row.state.value,
         row.updated_at,
     )
+
+
+async def count_entered(conn: Connection, row: Settlement, states: Sequence[str]) -> int:
+    """How often the settlement entered one of the states, up to its present version."""
+    count: int = await conn.fetchval(
+        COUNT_ENTERED, row.record_id, row.settlement_id, row.version, [str(one) for one in states]
+    )
+    return count
 
 
 async def insert_call(conn: Connection, call: InsuranceCall) -> bool:

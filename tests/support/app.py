@@ -7,6 +7,7 @@ import httpx
 
 from crypto.keyring import KeyRing
 from crypto.signer import SM2Signer
+from integrations.ports.events_out import Courier
 from integrations.ports.partners import Partners, PartnerUnknown
 from service.kernel.clock import Clock
 from service.kernel.context import Context, Policy, make_context
@@ -43,6 +44,7 @@ async def a_context(
     policy: Policy | None = None,
     ring: KeyRing | LiveRing | None = None,
     signer: SM2Signer | None = None,
+    courier: Courier | None = None,
 ) -> AsyncIterator[Context]:
     """A context with a fake clock, a fresh ring and whatever the test brings."""
     clock = clock or FakeClock()
@@ -55,6 +57,7 @@ async def a_context(
             partners=partners or NoPartners(),  # type: ignore[arg-type]
             policy=policy or Policy(),
             signer=signer,
+            courier=courier,
         )
     finally:
         await pool.close()

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from integrations.ports.events_out import Courier
 from integrations.ports.partners import PartnerUnknown
 from service import worker
 from service.app import create_app
@@ -244,7 +245,11 @@ class Street:
 
 @asynccontextmanager
 async def a_street(
-    dsn: str, *, moved: MovedAmounts = MovedAmounts.ADJUST, till: Till | None = None
+    dsn: str,
+    *,
+    moved: MovedAmounts = MovedAmounts.ADJUST,
+    till: Till | None = None,
+    courier: Courier | None = None,
 ) -> AsyncIterator[Street]:
     """A street over a migrated database of its own; WeChat's till unless another is given."""
     bureau = insurance_rig.Rig(institution=HOSPITAL, at=NOON)
@@ -259,6 +264,7 @@ async def a_street(
             policy=msgspec.structs.replace(
                 POLICY, notice_url_base="https://yimatong.test", cashier_url=CASHIER
             ),
+            courier=courier,
         ) as ctx,
         a_client(create_app(ctx, CIPHER, PAGES)) as client,
         bureau.client,

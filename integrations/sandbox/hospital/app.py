@@ -9,14 +9,18 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
-from litestar import Litestar, get, post
+from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
 
+from integrations.sandbox.hospital.events import Arrived, EventDesk, EventFault, EventForged
 from integrations.sandbox.hospital.signing import HospitalKeys, Signer
 from integrations.sandbox.hospital.visits import a_bill
 
 BILL_PREFIX = "HT"
 LOOP_S = 0.5
+TOO_LATE_S = 6.0
+"""Longer than the platform waits for the answer to an event."""
 KEYS_EVERY = timedelta(seconds=30)
 """A real hospital asks once a day: the platform's next key is told two weeks ahead."""
 
@@ -28,6 +32,8 @@ class HospitalSettings(msgspec.Struct, frozen=True, kw_only=True):
     keys: HospitalKeys
     left_alone: frozenset[str] = frozenset()
     """Terminals at which somebody else plays the hospital (the demo, load tests)."""
+    events_url: str | None = None
+    """Where this twin takes events; None: it asks for none."""
 
 
 class AnswerForged(Exception):
@@ -59,6 +65,8 @@ class Hospital:
         self.billed: dict[str, str] = {}
         self.posted: dict[str, str] = {}
         self.faults: list[str] = []
+        self.events = EventDesk(self._signer, clock)
+        self._events_url = settings.events_url
 
     async def call(self, method: str, target: str, body: Any = None, *, key: str = "") -> Any:
         """A signed call; the answer's signature is checked. Raises ``httpx.HTTPError``."""
@@ -86,6 +94,16 @@ class Hospital:
             self._signer.believe(keys)
             self._keep_keys(keys)
             self._keys = keys
+
+    async def ask_for_events(self) -> None:
+        """Tell the platform once where events are taken. A refusal is noted, not repeated."""
+        if self._events_url is None:
+            return
+        try:
+            await self.call("PUT", "/v1/institution/notice-endpoint", {"url": self._events_url})
+        except httpx.HTTPStatusError as refused:
+            self.faults = [*self.faults[-19:], f"events refused: {refused.response.status_code}"]
+        self._events_url = None
 
     async def charge_new_patients(self) -> None:
         """Push a bill for each new scan, one open bill a patient; a scan is told more than once."""
@@ -127,6 +145,7 @@ class Hospital:
         while True:
             try:
                 await self.learn_platform_keys()
+                await self.ask_for_events()
                 await self.charge_new_patients()
                 if self.posting:
                     await self.post_settled()
@@ -149,11 +168,56 @@ def book(state: State) -> dict[str, Any]:
 
 
 @post("/sandbox/posting/{on:str}", status_code=200, sync_to_thread=False)
-def switch_posting(state: State, on: str) -> dict[str, bool]:
+def switch_posting(state: State, on: FromPath[str]) -> dict[str, bool]:
     """Stop or go on acknowledging settlements: ``/sandbox/posting/off`` or ``…/on``."""
     hospital: Hospital = state["hospital"]
     hospital.posting = on == "on"
     return {"posting": hospital.posting}
+
+
+@post("/events", status_code=200)
+async def take_event(request: Request[Any, Any, Any], state: State) -> Response[None]:
+    """The door for events: 200 when taken, 401 when forged."""
+    desk: EventDesk = state["hospital"].events
+    fault = desk.faults.pop(0) if desk.faults else None
+    if fault is EventFault.REFUSE:
+        return Response(None, status_code=500)
+    query = request.scope.get("query_string", b"")
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    arrived = Arrived(
+        host=request.headers.get("host", ""),
+        target=(path.split(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1"),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=await request.body(),
+    )
+    try:
+        if fault is not EventFault.SLOW:
+            desk.take(arrived)
+    except (EventForged, msgspec.DecodeError, KeyError) as forged:
+        desk.refused = [*desk.refused[-19:], str(forged)]
+        return Response(None, status_code=401)
+    if fault is not None:
+        await asyncio.sleep(TOO_LATE_S)
+    return Response(None, status_code=200)
+
+
+@get("/sandbox/events", sync_to_thread=False)
+def event_book(state: State) -> dict[str, Any]:
+    """The events that were taken, in their order, and what was refused."""
+    desk: EventDesk = state["hospital"].events
+    return {
+        "taken": list(desk.taken.values()),
+        "repeats": desk.repeats,
+        "refused": desk.refused,
+    }
+
+
+@post("/sandbox/events/faults", status_code=200, sync_to_thread=False)
+def plan_event_faults(state: State, data: JSONBody[list[EventFault]]) -> dict[str, int]:
+    """What is done to the next events, one fault each."""
+    desk: EventDesk = state["hospital"].events
+    desk.faults.extend(data[:100])
+    return {"planned": len(desk.faults)}
 
 
 def create_hospital_twin(
@@ -179,7 +243,7 @@ def create_hospital_twin(
                 await working
 
     return Litestar(
-        route_handlers=[book, switch_posting],
+        route_handlers=[book, switch_posting, take_event, event_book, plan_event_faults],
         state=State({"hospital": hospital}, deep_copy=False),
         lifespan=[lifespan],
         openapi_config=None,

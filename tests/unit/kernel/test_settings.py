@@ -44,3 +44,15 @@ def test_production_with_a_server_and_https_is_accepted() -> None:
     )
     assert settings.twin_url is None
     assert settings.public_url == "https://code.example.cn"
+
+
+def test_events_go_inside_only_where_a_network_is_named() -> None:
+    assert [str(one) for one in read_settings({}).notice_networks] == ["127.0.0.0/8", "::1/128"]
+    production = {
+        "YIMATONG_MODE": "production",
+        "YIMATONG_DATABASE_URL": "postgresql://db/yimatong",
+        "YIMATONG_PUBLIC_URL": "https://code.example.cn/",
+    }
+    assert read_settings(production).notice_networks == ()
+    with pytest.raises(SettingsFault, match="NOTICE_NETWORKS"):
+        read_settings({"YIMATONG_NOTICE_NETWORKS": "10.20.0.1/16"})

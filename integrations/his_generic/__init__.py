@@ -1,0 +1,1 @@
+"""Hospitals' own systems, as far as we call them: events are posted to the address they named."""

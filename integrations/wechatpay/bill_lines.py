@@ -1,0 +1,242 @@
+"""WeChat's trade bill (payments.md 3.3) as typed lines, read piece by piece and tied to its totals.
+
+Columns go by their header names, for old merchants lack some. Owns no transport and no keys.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from integrations.kit.clocktext import BEIJING
+from integrations.ports.money import MoneyError, parse_yuan_text
+from integrations.ports.statements import (
+    LineKind,
+    LineState,
+    StatementLine,
+    StatementTotals,
+    StatementUnusable,
+    check_number,
+)
+
+PLAIN_BYTES_MAX = 2 * 1024 * 1024 * 1024
+LINE_MAX = 8192
+REMEMBERED = 4096
+"""Texts whose reading is kept: a million lines hold few different ones at a time."""
+ORDER_COLUMNS = ("订单金额", "应结订单金额", "总金额")
+RETURN_COLUMNS = ("申请退款金额", "退款金额")
+SUMMED = {
+    "订单总金额": "订单金额",
+    "应结订单总金额": "应结订单金额",
+    "总交易额": "总金额",
+    "申请退款总金额": "申请退款金额",
+    "退款总金额": "退款金额",
+    "总退款金额": "退款金额",
+}
+"""Each total with the column it adds up."""
+REFUND_STATES = {
+    "SUCCESS": LineState.DONE,
+    "PROCESSING": LineState.ACCEPTED,
+    "CHANGE": LineState.FAILED,
+    "FAIL": LineState.FAILED,
+}
+
+
+class WechatStatement:
+    """One day's bill of one merchant."""
+
+    def __init__(
+        self, content: bytes, day: date, *, mchid: str, sub_mchid: str | None = None
+    ) -> None:
+        self.totals = StatementTotals()
+        self._content = content
+        self._day = day
+        self._mchid = mchid
+        self._sub_mchid = sub_mchid
+
+    def lines(self) -> Iterator[StatementLine]:
+        """Each row in the file's order. Raises ``StatementUnusable``."""
+        plain = _Bounded(gzip.GzipFile(fileobj=io.BytesIO(self._content)))
+        try:
+            with io.TextIOWrapper(io.BufferedReader(plain), "utf-8-sig", newline="\n") as text:
+                yield from self._read(text)
+        except UnicodeDecodeError:
+            raise StatementUnusable("charset") from None
+        except EOFError:
+            raise StatementUnusable("truncated") from None
+        except (OSError, zlib.error):
+            raise StatementUnusable("damaged") from None
+
+    def _read(self, text: io.TextIOWrapper) -> Iterator[StatementLine]:
+        header = _next(text)
+        if not header or header.startswith("`"):
+            raise StatementUnusable("no-header")
+        columns = _Columns(_names(header), self._mchid, self._sub_mchid)
+        line = _next(text)
+        while line.startswith("`"):
+            found = columns.line(line, self._day)
+            self.totals.count(found)
+            yield found
+            line = _next(text)
+        if not line:
+            raise StatementUnusable("no-footer")
+        self._tie(columns, _names(line), _next(text))
+        if any(rest.strip() for rest in iter(lambda: _next(text), "")):
+            raise StatementUnusable("after-footer")
+
+    def _tie(self, columns: "_Columns", names: list[str], line: str) -> None:
+        """The summary's count and sums must be those of the rows; one sum at least is there."""
+        if not line.startswith("`"):
+            raise StatementUnusable("no-footer")
+        cells = line[1:].split(",`")
+        if len(cells) != len(names):
+            raise StatementUnusable("no-footer")
+        summary = dict(zip(names, cells, strict=True))
+        if summary.get("总交易单数") != str(columns.rows):
+            raise StatementUnusable("totals-differ")
+        summed = [(t, c) for t, c in SUMMED.items() if t in summary and c in columns.sums]
+        if not summed:
+            raise StatementUnusable("no-footer")
+        for total, column in summed:
+            if _fen(summary[total]) != columns.sums[column]:
+                raise StatementUnusable("totals-differ")
+        self.totals.tied = True
+
+
+class _Columns:
+    """Where each column stands, found once from the header; and the sums that are told."""
+
+    def __init__(self, names: list[str], mchid: str, sub_mchid: str | None) -> None:
+        self.rows = 0
+        self._names = names
+        self._count = len(names)
+        self._at = self._place("交易时间")
+        self._mchid_at, self._mchid = self._place("商户号"), mchid
+        self._sub_at = self._place("特约商户号", "子商户号")
+        self._sub_mchid = sub_mchid
+        self._ref, self._trade_no = self._place("微信订单号"), self._place("商户订单号")
+        self._state = self._place("交易状态")
+        self._currency = self._place("货币种类")
+        self._refund_ref, self._refund_no = self._place("微信退款单号"), self._place("商户退款单号")
+        self._refund_state = self._place("退款状态")
+        self._ordered, self._returned = self._place(*ORDER_COLUMNS), self._place(*RETURN_COLUMNS)
+        self._summed = [(n, names.index(n)) for n in dict.fromkeys(SUMMED.values()) if n in names]
+        self.sums = {name: 0 for name, _ in self._summed}
+
+    def _place(self, *choices: str) -> int:
+        for name in choices:
+            if name in self._names:
+                return self._names.index(name)
+        raise StatementUnusable("column-missing")
+
+    def line(self, text: str, day: date) -> StatementLine:
+        """One row. Raises ``StatementUnusable``."""
+        cells = text[1:].split(",`")
+        if len(cells) != self._count:
+            raise StatementUnusable("row-broken")
+        if cells[self._mchid_at] != self._mchid:
+            raise StatementUnusable("other-merchant")
+        if self._sub_mchid is not None and cells[self._sub_at] != self._sub_mchid:
+            raise StatementUnusable("other-merchant")
+        if cells[self._currency] not in {"CNY", ""}:
+            raise StatementUnusable("other-currency")
+        at = _time(cells[self._at], day)
+        self.rows += 1
+        for name, place in self._summed:
+            self.sums[name] += _fen(cells[place])
+        return self._typed(cells, at)
+
+    def _typed(self, cells: list[str], at: datetime) -> StatementLine:
+        trade_no, state = check_number(cells[self._trade_no]), cells[self._state]
+        ordered, returned = _fen(cells[self._ordered]), _fen(cells[self._returned])
+        if state == "SUCCESS" or (state == "REVOKED" and not returned):
+            return StatementLine(
+                LineKind.TRADE,
+                trade_no,
+                trade_no,
+                check_number(cells[self._ref]),
+                ordered,
+                LineState.DONE if state == "SUCCESS" else LineState.REVOKED,
+                at,
+            )
+        if state in {"REFUND", "REVOKED"}:
+            given = cells[self._refund_no]
+            revoked = state == "REVOKED"
+            told = LineState.REVOKED if revoked else REFUND_STATES.get(cells[self._refund_state])
+            if told is None:
+                raise StatementUnusable("state-unlisted")
+            return StatementLine(
+                LineKind.REFUND,
+                # A reversal may have no number of ours: its trade names it.
+                check_number(given if given not in {"", "0"} else trade_no),
+                trade_no,
+                check_number(cells[self._refund_ref]),
+                returned,
+                told,
+                at,
+            )
+        raise StatementUnusable("state-unlisted")
+
+
+class _Bounded(io.RawIOBase):
+    """The plain bytes of a packed file, up to a bound."""
+
+    def __init__(self, packed: gzip.GzipFile) -> None:
+        super().__init__()
+        self._packed = packed
+        self._left = PLAIN_BYTES_MAX
+
+    def readable(self) -> bool:
+        """As the standard library asks."""
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        """The next piece."""
+        piece = self._packed.read(len(buffer))
+        self._left -= len(piece)
+        if self._left < 0:
+            raise StatementUnusable("too-large")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _next(text: io.TextIOWrapper) -> str:
+    line = text.readline(LINE_MAX + 1)
+    if len(line) > LINE_MAX:
+        raise StatementUnusable("line-too-long")
+    return line.rstrip("\r\n") if line.strip() else line.strip("\r\n ")
+
+
+def _names(line: str) -> list[str]:
+    names = line.split(",")
+    if line.startswith("`") or len(set(names)) != len(names):
+        raise StatementUnusable("no-header")
+    return names
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _fen(text: str) -> int:
+    """Most cells of a row are nought, or an amount of the same row again."""
+    try:
+        amount = parse_yuan_text(text)
+    except MoneyError:
+        raise StatementUnusable("amount-unreadable") from None
+    if amount < 0:
+        raise StatementUnusable("amount-negative")
+    return amount
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _time(text: str, day: date) -> datetime:
+    """Beijing time on the statement's day, as UTC."""
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise StatementUnusable("time-unreadable") from None
+    if len(text) != 19 or local.tzinfo is not None:
+        raise StatementUnusable("time-unreadable")
+    if local.date() != day:
+        raise StatementUnusable("other-day")
+    return local.replace(tzinfo=BEIJING).astimezone(UTC)

@@ -1,0 +1,174 @@
+"""Write events down, say where they go, list and replay them."""
+
+from datetime import datetime
+
+import msgspec
+
+from integrations.ports.events_out import UrlRefused
+from service.institution import actions as institution
+from service.kernel import outbox
+from service.kernel.context import Context
+from service.kernel.database import Connection, connection, transaction
+from service.kernel.logs import get_logger
+from service.kernel.principals import Application
+from service.kernel.problems import NotFound
+from service.notice import store
+from service.notice.model import Endpoint, EndpointHealth, EventRow, ToldFacts
+from service.notice.problems import NoticeEndpointRefused
+from service.notice.schemas import EventType, SettlementEvent
+from service.notice.states import EventState
+
+LIST_MAX = 200
+_ENDPOINT = "notice_endpoint"
+_EVENT = "institution_event"
+
+_log = get_logger("notice")
+
+
+async def write_down(ctx: Context, told: outbox.Event) -> None:
+    """The institution's event of what a settlement told; again changes nothing."""
+    facts = msgspec.convert(told.body, ToldFacts)
+    hospital = await institution.get_institution(ctx, facts.institution_id)
+    key = (facts.institution_id, told.subject_id, facts.version)
+    async with connection(ctx.pool) as conn:
+        if await store.has_version(conn, *key):
+            return
+    async with transaction(ctx.pool) as conn:
+        event_no = await store.take_number(conn, facts.institution_id)
+        has_endpoint = await store.find_endpoint(conn, facts.institution_id) is not None
+        row = _row(ctx, told, facts, hospital.code, event_no)
+        state = EventState.DUE if has_endpoint else EventState.KEPT
+        await store.insert_event(conn, msgspec.structs.replace(row, state=state))
+
+
+def _row(
+    ctx: Context, told: outbox.Event, facts: ToldFacts, institution_code: str, event_no: int
+) -> EventRow:
+    event_id = ctx.ids.new()
+    body = SettlementEvent(
+        event_id=ctx.public_ids.text(facts.institution_id, event_id),
+        type=EventType(told.topic),
+        sequence=facts.sequence,
+        occurred_at=facts.occurred_at,
+        institution_code=institution_code,
+        settlement_id=ctx.public_ids.text(told.record_id, told.subject_id),
+        bill_no=facts.bill_no,
+        total_fen=facts.total_fen,
+        fund_fen=facts.fund_fen,
+        account_fen=facts.account_fen,
+        cash_fen=facts.cash_fen,
+        hospital_fen=facts.hospital_fen,
+    )
+    row = EventRow(
+        institution_id=facts.institution_id,
+        event_id=event_id,
+        event_no=event_no,
+        record_id=told.record_id,
+        settlement_id=told.subject_id,
+        version=facts.version,
+        sequence=facts.sequence,
+        topic=told.topic,
+        body=msgspec.json.encode(body),
+        occurred_at=facts.occurred_at,
+        created_at=ctx.clock.now(),
+        row_mac=b"",
+        state=EventState.DUE,
+        tries=0,
+    )
+    return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(_EVENT, row.mac_parts()))
+
+
+async def set_endpoint(ctx: Context, application: Application, url: str) -> Endpoint:
+    """From now on events go to ``url``. Raises ``NoticeEndpointRefused``."""
+    try:
+        await ctx.courier.check(url)
+    except UrlRefused as refused:
+        raise NoticeEndpointRefused(reason=refused.why) from None
+    row = Endpoint(
+        institution_id=application.institution_id,
+        url=url,
+        application_id=application.application_id,
+        set_at=ctx.clock.now(),
+        row_mac=b"",
+    )
+    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(_ENDPOINT, row.mac_parts()))
+    async with transaction(ctx.pool) as conn:
+        await store.put_endpoint(conn, row)
+    _log.info("notice.endpoint_set", institution_id=row.institution_id)
+    return row
+
+
+async def get_endpoint(ctx: Context, institution_id: int) -> tuple[Endpoint, EndpointHealth]:
+    """Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        row = await read_endpoint(conn, ctx, institution_id)
+        health = await store.find_health(conn, institution_id)
+    if row is None or health is None:
+        raise NotFound
+    return row, health
+
+
+async def read_endpoint(conn: Connection, ctx: Context, institution_id: int) -> Endpoint | None:
+    """The endpoint, proved. Raises ``RowTampered``."""
+    row = await store.find_endpoint(conn, institution_id)
+    if row is not None:
+        ctx.sealer.check_mac(_ENDPOINT, row.mac_parts(), row.row_mac)
+    return row
+
+
+async def delete_endpoint(ctx: Context, institution_id: int) -> None:
+    """Send nothing any more; what was not taken can be pulled. Raises ``NotFound``."""
+    async with transaction(ctx.pool) as conn:
+        if not await store.delete_endpoint(conn, institution_id):
+            raise NotFound
+    _log.info("notice.endpoint_deleted", institution_id=institution_id)
+
+
+async def list_events(
+    ctx: Context, institution_id: int, after: str | None, limit: int
+) -> list[SettlementEvent]:
+    """Events behind ``after``, in the order in which they were written.
+
+    Raises ``NotFound`` when ``after`` is no event of the institution, ``RowTampered``.
+    """
+    async with connection(ctx.pool) as conn:
+        event_no = (await _find(conn, ctx, institution_id, after)).event_no if after else 0
+        rows = await store.list_after(conn, institution_id, event_no, min(limit, LIST_MAX))
+    return [msgspec.json.decode(check(ctx, row).body, type=SettlementEvent) for row in rows]
+
+
+async def _find(conn: Connection, ctx: Context, institution_id: int, text: str) -> EventRow:
+    owner, event_id = ctx.public_ids.parse(text)
+    row = await store.find_event(conn, owner, event_id) if owner == institution_id else None
+    if row is None:
+        raise NotFound("the institution has no such event")
+    return row
+
+
+def check(ctx: Context, row: EventRow) -> EventRow:
+    """The row, proved to be what this program wrote. Raises ``RowTampered``."""
+    ctx.sealer.check_mac(_EVENT, row.mac_parts(), row.row_mac)
+    return row
+
+
+async def replay(
+    ctx: Context, institution_id: int, *, event: str | None, since: datetime | None
+) -> int:
+    """Make events due again, under their own ids; gives how many.
+
+    The one ``event``, or all ``since``. Raises ``NotFound`` without an endpoint or such an event.
+    """
+    now = ctx.clock.now()
+    async with transaction(ctx.pool) as conn:
+        if await read_endpoint(conn, ctx, institution_id) is None:
+            raise NotFound("the institution has no notice endpoint")
+        if event is not None:
+            row = await _find(conn, ctx, institution_id, event)
+            count = await store.replay_one(conn, institution_id, row.event_id, now)
+        elif since is not None:
+            count = await store.replay_since(conn, institution_id, since, now)
+        else:
+            raise ValueError("an event, or since when")
+        await store.end_pause(conn, institution_id, now)
+    _log.info("notice.replayed", institution_id=institution_id, count=count)
+    return count

@@ -1,0 +1,75 @@
+"""Endpoints and events. Amounts are integer fen; nothing here is personal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from crypto.canonical import Value
+from service.notice.states import EventState
+
+_MOVING = frozenset({"row_mac", "state", "tries"})
+
+
+class ToldFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What this feature reads from the body of the ``settlement.*`` topics."""
+
+    institution_id: int
+    version: int
+    sequence: int
+    """The number of this event among those of its settlement, from 1, without gaps."""
+    bill_no: str
+    occurred_at: datetime
+    total_fen: int
+    fund_fen: int
+    account_fen: int
+    cash_fen: int
+    hospital_fen: int
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a hospital wants its events."""
+
+    institution_id: int
+    url: str
+    application_id: int
+    """The application that named the address."""
+    set_at: datetime
+    row_mac: bytes
+
+    def mac_parts(self) -> Sequence[Value]:
+        """Every column that the row's MAC covers: how well sending goes is not among them."""
+        return [getattr(self, name) for name in self.__struct_fields__ if name != "row_mac"]
+
+
+class EndpointHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How sending to an endpoint goes."""
+
+    failures: int
+    """Unanswered in a row."""
+    paused_until: datetime | None
+    due: int
+    stuck: int
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as stored. ``body`` is what is sent, byte for byte, every time."""
+
+    institution_id: int
+    event_id: int
+    event_no: int
+    record_id: int
+    settlement_id: int
+    version: int
+    sequence: int
+    topic: str
+    body: bytes
+    occurred_at: datetime
+    created_at: datetime
+    row_mac: bytes
+    state: EventState
+    tries: int
+
+    def mac_parts(self) -> Sequence[Value]:
+        """Every column that is written once."""
+        return [getattr(self, name) for name in self.__struct_fields__ if name not in _MOVING]

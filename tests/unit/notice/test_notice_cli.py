@@ -1,0 +1,23 @@
+"""``yimatong notice``: the operator sees and replays; what he mistypes is told, not done."""
+
+import pytest
+
+from service.notice_cli import _parser
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["replay", "--institution", "H1"],
+        ["replay", "--institution", "H1", "--event", "B0", "--since", "2026-03-02T08:00:00+08:00"],
+        ["replay", "--institution", "H1", "--since", "2026-03-02T08:00:00"],
+        ["replay", "--institution", "H1", "--since", "yesterday"],
+        ["replay", "--event", "B0"],
+        ["show"],
+    ],
+)
+def test_half_a_command_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _parser().parse_args(argv)
+    assert ended.value.code == 2
+    assert "usage: yimatong notice" in capsys.readouterr().err
