@@ -121,20 +121,6 @@ async def authenticate(ctx: Context, token: str) -> Resident:
     )
 
 
-async def log_out(ctx: Context, resident: Resident) -> None:
-    """End the session: its token proves nothing any more. A repeat changes nothing."""
-    async with connection(ctx.pool) as conn:
-        await store.end_session(conn, resident.account_id, resident.session_id, ctx.clock.now())
-
-
-async def log_out_elsewhere(ctx: Context, resident: Resident) -> None:
-    """End every other session of the account; this one goes on. A repeat changes nothing."""
-    async with connection(ctx.pool) as conn:
-        await store.end_other_sessions(
-            conn, resident.account_id, resident.session_id, ctx.clock.now()
-        )
-
-
 async def block(ctx: Context, account_id: int) -> None:
     """No login and no token of the account counts any more. Raises ``StateConflict``."""
     async with transaction(ctx.pool) as conn:

@@ -6,7 +6,7 @@ from litestar import Router, delete, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
 
-from service.account import actions
+from service.account import actions, sessions
 from service.account.schemas import LoginAnswer, LoginRequest
 from service.kernel.context import Context
 from service.kernel.principals import Resident
@@ -30,7 +30,7 @@ async def login(
 @delete("/v1/me/session", status_code=204, tags=["resident"])
 async def log_out(resident: NamedDependency[Resident], ctx: NamedDependency[Context]) -> None:
     """End this session; its token is refused from now on."""
-    await actions.log_out(ctx, resident)
+    await sessions.log_out(ctx, resident)
 
 
 router = Router(path="/", route_handlers=[login, log_out])

@@ -66,6 +66,11 @@ update account_session
 set ended_at = $3
 where account_id = $1 and session_id = $2 and ended_at is null
 """
+FIND_OPEN_SESSION = """
+select true
+from account_session
+where account_id = $1 and session_id = $2 and ended_at is null and expires_at > $3
+"""
 END_OTHER_SESSIONS = """
 update account_session
 set ended_at = $3
@@ -204,9 +209,16 @@ async def end_session(conn: Connection, account_id: int, session_id: str, now: d
 
 async def end_other_sessions(
     conn: Connection, account_id: int, session_id: str, now: datetime
-) -> None:
-    """All open ones of the account but this."""
-    await execute(conn, END_OTHER_SESSIONS, account_id, session_id, now)
+) -> int:
+    """All open ones of the account but this; gives how many."""
+    return await execute(conn, END_OTHER_SESSIONS, account_id, session_id, now)
+
+
+async def is_session_open(
+    conn: Connection, account_id: int, session_id: str, now: datetime
+) -> bool:
+    """Whether it has neither ended nor expired."""
+    return await conn.fetchval(FIND_OPEN_SESSION, account_id, session_id, now) is not None
 
 
 async def insert_account_record(conn: Connection, row: AccountRecord) -> bool:

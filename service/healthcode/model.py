@@ -60,7 +60,10 @@ class PhoneState(StrEnum):
     """Whether a phone's codes resolve and it may renew."""
 
     ACTIVE = "ACTIVE"
+    REPLACED = "REPLACED"
+    """Its place went to another phone while its credential was over."""
     REVOKED = "REVOKED"
+    """Stopped by a person or with everything of the record."""
 
 
 class IssuedState(StrEnum):
@@ -79,7 +82,10 @@ class RevokedScope(IntEnum):
 
 
 class PhoneRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``phone``; ``label`` is sealed, ``code_id`` that of its newest credential."""
+    """A row of ``phone``; ``label`` is sealed, ``code_id`` that of its newest credential.
+
+    ``session_id`` is the login that enrolled or renewed it last; None in rows of before.
+    """
 
     record_id: int
     phone_id: int
@@ -91,6 +97,7 @@ class PhoneRow(msgspec.Struct, frozen=True, kw_only=True):
     enrolled_at: datetime
     renewed_at: datetime
     expires_at: datetime
+    session_id: str | None
     row_mac: bytes
 
     def mac_parts(self) -> list[int | str | bytes | datetime | None]:
@@ -106,6 +113,7 @@ class PhoneRow(msgspec.Struct, frozen=True, kw_only=True):
             self.enrolled_at,
             self.renewed_at,
             self.expires_at,
+            *([self.session_id] if self.session_id is not None else []),
         ]
 
 

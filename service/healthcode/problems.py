@@ -295,12 +295,20 @@ class PhoneCredentialsUsedUp(Problem):
     retryable = True
 
 
+class PhoneReplaced(Problem):
+    """The phone's place went to another while its credential was over; it may enrol anew."""
+
+    code = "phone-replaced"
+    status = 410
+    title = "The phone's place went to another; enrol it as a new one"
+
+
 class PhoneRevoked(Problem):
-    """The phone was revoked: it may not renew, only be enrolled as a new one."""
+    """The phone was stopped by a person; its holder is asked before it is enrolled as a new one."""
 
     code = "phone-revoked"
     status = 410
-    title = "The phone was revoked; enrol it anew"
+    title = "The phone was stopped; ask its holder before enrolling it anew"
 
 
 class PrintedLimitReached(Problem):

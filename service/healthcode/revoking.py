@@ -36,18 +36,20 @@ async def revoke_phones(
     record_id: int,
     phones: Sequence[PhoneRow],
     *,
+    state: PhoneState = PhoneState.REVOKED,
     all_credentials: bool = False,
 ) -> int:
     """These phones, which the caller holds locked, and their unexpired credentials.
 
-    ``all_credentials``: the record's, whichever phone they were given to. Raises ``RowTampered``.
+    ``state`` is what becomes of the phones. ``all_credentials``: the record's, whichever phone they
+    were given to. Raises ``RowTampered``.
     """
     now = ctx.clock.now()
     for phone in phones:
         ctx.sealer.check_mac("phone", phone.mac_parts(), phone.row_mac)
     if phones:
         await store_phones.revoke_phones(
-            conn, record_id, [_revoked_phone(ctx, row) for row in phones]
+            conn, record_id, [_ended_phone(ctx, row, state) for row in phones]
         )
     ids = {phone.phone_id for phone in phones}
     held = [
@@ -99,8 +101,8 @@ def to_list(ctx: Context, row: HolderCredential | PrintedRow, scope: RevokedScop
     return msgspec.structs.replace(listed, row_mac=mac)
 
 
-def _revoked_phone(ctx: Context, row: PhoneRow) -> PhoneRow:
-    changed = msgspec.structs.replace(row, state=PhoneState.REVOKED)
+def _ended_phone(ctx: Context, row: PhoneRow, state: PhoneState) -> PhoneRow:
+    changed = msgspec.structs.replace(row, state=state)
     mac = ctx.sealer.row_mac("phone", changed.mac_parts())
     return msgspec.structs.replace(changed, row_mac=mac)
 

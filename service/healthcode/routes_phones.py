@@ -79,7 +79,7 @@ async def revoke_phone(
     phone_id: FromPath[str],
     ctx: NamedDependency[Context],
 ) -> None:
-    """No code of this phone counts from now on."""
+    """No code of this phone counts from now on; the login of a phone that did not ask ends."""
     await actions.revoke_phone(ctx, resident, phone_id)
 
 

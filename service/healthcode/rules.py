@@ -129,10 +129,12 @@ def free_slot(slots: Sequence[int], over: Sequence[int]) -> int:
 def slot_of_renewed(phone: PhoneRow | None, expiries: Sequence[datetime], now: datetime) -> int:
     """The place of a phone that may renew now; ``expiries`` of its unexpired credentials.
 
-    Raises ``NotFound``, ``PhoneRevoked``, ``PhoneCredentialsUsedUp``.
+    Raises ``NotFound``, ``PhoneReplaced``, ``PhoneRevoked``, ``PhoneCredentialsUsedUp``.
     """
     if phone is None:
         raise NotFound
+    if phone.state is PhoneState.REPLACED:
+        raise problems.PhoneReplaced
     if phone.state is PhoneState.REVOKED:
         raise problems.PhoneRevoked
     if len(expiries) >= CREDENTIALS_MAX:

@@ -23,7 +23,8 @@ GET_STANDING = """
 select
   card.record_id, card.card, card.epoch, card.state, card.created_at, card.row_mac,
   phone.record_id, phone.phone_id, phone.account_id, phone.slot, phone.label, phone.code_id,
-  phone.state, phone.enrolled_at, phone.renewed_at, phone.expires_at, phone.row_mac,
+  phone.state, phone.enrolled_at, phone.renewed_at, phone.expires_at, phone.session_id,
+  phone.row_mac,
   former.record_id, former.code_id, former.phone_id, former.code_class, former.state,
   former.issued_at, former.expires_at, former.credential, former.row_mac,
   array(
@@ -54,9 +55,9 @@ with held as (
 enrolled as (
   insert into phone (
     record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
-    expires_at, row_mac
+    expires_at, session_id, row_mac
   )
-  select record_id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+  select record_id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
   from held
   on conflict (record_id, slot) where state = 'ACTIVE' do nothing
   returning record_id
@@ -64,7 +65,7 @@ enrolled as (
 insert into holder_credential (
   record_id, code_id, phone_id, code_class, state, issued_at, expires_at, credential, row_mac
 )
-select record_id, $14, $15, $16, $17, $18, $19, $20, $21
+select record_id, $15, $16, $17, $18, $19, $20, $21, $22
 from enrolled
 """
 RENEW = """
@@ -75,7 +76,8 @@ with held as (
 ),
 renewed as (
   update phone
-  set label = $7, code_id = $8, renewed_at = $9, expires_at = $10, row_mac = $11
+  set label = $7, code_id = $8, renewed_at = $9, expires_at = $10, session_id = $11,
+    row_mac = $12
   from held
   where phone.record_id = $1 and phone.phone_id = $4 and phone.state = 'ACTIVE'
     and phone.code_id = $5
@@ -91,7 +93,7 @@ retired as (
 insert into holder_credential (
   record_id, code_id, phone_id, code_class, state, issued_at, expires_at, credential, row_mac
 )
-select record_id, $12, $13, $14, $15, $16, $17, $18, $19
+select record_id, $13, $14, $15, $16, $17, $18, $19, $20
 from renewed
 """
 INSERT_KEY = """
@@ -113,7 +115,7 @@ where record_id = $1 and code_id = $2
 LIST_PHONES = """
 select
   record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
-  expires_at, row_mac
+  expires_at, session_id, row_mac
 from phone
 where record_id = $1
 order by state = 'ACTIVE' desc, enrolled_at desc, phone_id
@@ -122,33 +124,41 @@ limit $2
 LOCK_PHONES = """
 select
   record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
-  expires_at, row_mac
+  expires_at, session_id, row_mac
 from phone
 where record_id = $1 and state = 'ACTIVE'
 order by phone_id
 for update
 """
+GET_PHONE = """
+select
+  record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
+  expires_at, session_id, row_mac
+from phone
+where record_id = $1 and phone_id = $2
+"""
 LOCK_PHONE = """
 select
   record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
-  expires_at, row_mac
+  expires_at, session_id, row_mac
 from phone
-where record_id = $1 and phone_id = $2
+where record_id = $1 and state <> 'REVOKED' and (phone_id = $2 or session_id = $3)
+order by phone_id
 for update
 """
 LOCK_SLOT = """
 select
   record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
-  expires_at, row_mac
+  expires_at, session_id, row_mac
 from phone
 where record_id = $1 and slot = $2 and state = 'ACTIVE' and expires_at <= $3
 for update
 """
 REVOKE_PHONES = """
 update phone
-set state = 'REVOKED', row_mac = listed.row_mac
-from unnest($2::bigint[], $3::bytea[]) as listed (phone_id, row_mac)
-where phone.record_id = $1 and phone.phone_id = listed.phone_id and phone.state = 'ACTIVE'
+set state = listed.state, row_mac = listed.row_mac
+from unnest($2::bigint[], $3::text[], $4::bytea[]) as listed (phone_id, state, row_mac)
+where phone.record_id = $1 and phone.phone_id = listed.phone_id and phone.state <> 'REVOKED'
 """
 LIST_UNEXPIRED = """
 select
@@ -232,7 +242,7 @@ async def find_standing(
     return Standing(
         card=made,
         phone=_cut(PhoneRow, cells[6:]),
-        former=_cut(HolderCredential, cells[17:]),
+        former=_cut(HolderCredential, cells[18:]),
         slots=row["slots"],
         over=row["over"],
         expiries=row["expiries"],
@@ -257,7 +267,8 @@ def renew_write(
     Nothing is written unless card and phone still are as they were read.
     """
     which = (card.record_id, card.card, card.epoch, phone.phone_id, *former)
-    cells = (phone.label, phone.code_id, phone.renewed_at, phone.expires_at, phone.row_mac)
+    written = (phone.label, phone.code_id, phone.renewed_at, phone.expires_at)
+    cells = (*written, phone.session_id, phone.row_mac)
     return Write(RENEW, (*which, *cells, *msgspec.structs.astuple(credential)[1:]))
 
 
@@ -288,9 +299,16 @@ async def lock_phones(conn: Connection, record_id: int) -> list[PhoneRow]:
     return await list_rows(conn, PhoneRow, LOCK_PHONES, record_id)
 
 
-async def lock_phone(conn: Connection, record_id: int, phone_id: int) -> PhoneRow | None:
-    """By id, held until the transaction ends."""
-    return await find_row(conn, PhoneRow, LOCK_PHONE, record_id, phone_id)
+async def find_phone(conn: Connection, record_id: int, phone_id: int) -> PhoneRow | None:
+    """By id."""
+    return await find_row(conn, PhoneRow, GET_PHONE, record_id, phone_id)
+
+
+async def lock_phone(
+    conn: Connection, record_id: int, phone_id: int, session_id: str | None
+) -> list[PhoneRow]:
+    """By id unless revoked, and others of this login; held until the transaction ends."""
+    return await list_rows(conn, PhoneRow, LOCK_PHONE, record_id, phone_id, session_id)
 
 
 async def lock_expired(
@@ -301,9 +319,9 @@ async def lock_expired(
 
 
 async def revoke_phones(conn: Connection, record_id: int, rows: Sequence[PhoneRow]) -> None:
-    """Write the state and MAC of revoked phones."""
+    """Write the state and MAC of phones that are revoked or replaced."""
     ids, macs = [row.phone_id for row in rows], [row.row_mac for row in rows]
-    await execute(conn, REVOKE_PHONES, record_id, ids, macs)
+    await execute(conn, REVOKE_PHONES, record_id, ids, [row.state for row in rows], macs)
 
 
 async def list_unexpired(conn: Connection, record_id: int, now: datetime) -> list[HolderCredential]:

@@ -44,7 +44,7 @@ where record_id = $1 and scan_id = $2 and row_mac = $3
 """
 PAGE_PHONES = """
 select record_id, phone_id, account_id, slot, label, code_id, state, enrolled_at, renewed_at,
-  expires_at, row_mac
+  expires_at, session_id, row_mac
 from phone
 where (record_id, phone_id) > ($1, $2)
 order by record_id, phone_id

@@ -1,5 +1,5 @@
--- Rows of codes that were not sealed against a change from outside, and scans read without a network
--- in the hospital's own list.
+-- Rows of codes that were not sealed against a change from outside, scans read without a network
+-- in the hospital's own list, and phones that tell by whom they ended.
 
 -- What was listed before is listed anew, from the credentials and printed codes that say so.
 delete from revoked_code
@@ -42,3 +42,11 @@ drop index institution_scan_time
 -- ;;
 create index institution_scan_known
   on institution_scan (institution_id, (coalesce(reported_at, scanned_at)), scan_id)
+-- ;;
+-- The login that enrolled or renewed a phone last: it ends when another phone stops this one.
+alter table phone add column session_id text
+-- ;;
+-- REPLACED: its place went to another phone while its credential was over. REVOKED: stopped.
+alter table phone drop constraint phone_state_check
+-- ;;
+alter table phone add constraint phone_state_check check (state in ('ACTIVE', 'REPLACED', 'REVOKED'))

@@ -311,3 +311,38 @@ def test_an_amount_beyond_what_a_number_holds_is_written_whole(page: Page) -> No
     body = "return given.map((fen) => m.yuan(BigInt(fen)))"
     amounts = ["0", "7", "9223372036854775807"]
     assert run(page, "amounts.js", body, amounts) == ["0.00", "0.07", "92,233,720,368,547,758.07"]
+
+
+def test_an_offer_made_while_the_till_begins_anew_is_of_the_key_that_follows(page: Page) -> None:
+    body = """
+    const offers = new m.Offers({ identity: { terminal_id: "T1" }, secret: null });
+    let key = null;
+    const till = {
+      keepFresh: async () => { key ??= given.shift() ?? null; },
+      // Taken back right after it was found usable.
+      get canOffer() { const had = key; if (had === "refused") key = null; return had !== null; },
+      offer: () => { if (key === null) throw new Error("no certificate"); return { text: key }; },
+    };
+    const holder = { billIdOf: (id) => id, offerSymbol: () => "" };
+    offers.opened = Promise.resolve({ holder, till });
+    return (await offers.make({ bill_id: "B1", total_fen: 1 }))?.text ?? null;"""
+    assert run(page, "kiosk/till.js", body, ["refused", "fresh"]) == "fresh"
+    assert run(page, "kiosk/till.js", body, ["refused"]) is None
+
+
+def test_of_two_offers_asked_for_at_once_one_counts_down(page: Page) -> None:
+    body = """
+    document.body.append(document.createElement("main"));
+    const made = [];
+    const make = () => new Promise((done) => made.push(done));
+    const screen = m.offerScreen({ offers: { make }, idle: { watch() {} }, setSide() {} },
+      { scan: {}, bill: { department: "x", total_fen: 1 }, again: null });
+    const both = [screen.renew(), screen.renew()];
+    made[1]({ text: "later", svg: "<svg xmlns='http://www.w3.org/2000/svg'/>", life_s: 1 });
+    made[0]({ text: "former", svg: "<svg xmlns='http://www.w3.org/2000/svg'/>", life_s: 1 });
+    await Promise.all(both);
+    const shown = screen.offer.text;
+    screen.leave();
+    await new Promise((done) => setTimeout(done, 1_500));
+    return [shown, made.length];"""
+    assert run(page, "kiosk/offering.js", body, None) == ["later", 2]

@@ -39,9 +39,21 @@ RECORD = """async () => {
   const got = base.transaction("phone").objectStore("phone").get("phone");
   const record = await new Promise((done) => { got.onsuccess = () => done(got.result ?? null); });
   base.close();
-  return record === null ? null : { lastRise: record.lastRise, phoneId: record.phoneId,
+  return record === null ? null : { lastRise: record.lastRise, phoneId: record.phoneId ?? null,
     clockOffset_s: record.clockOffset_s };
 }"""
+
+DUE = """async () => {
+  const asked = indexedDB.open("yimatong");
+  const base = await new Promise((done) => { asked.onsuccess = () => done(asked.result); });
+  const act = base.transaction("phone", "readwrite");
+  const place = act.objectStore("phone");
+  const got = place.get("phone");
+  got.onsuccess = () => place.put({ ...got.result, renewAfter_s: 1 }, "phone");
+  await new Promise((done) => { act.oncomplete = done; });
+  base.close();
+}"""
+"""Makes the phone's credential one to be renewed."""
 
 
 @pytest.fixture(scope="module")
@@ -188,16 +200,7 @@ def test_at_half_its_life_a_credential_is_renewed_with_one_request(
     former = reads(system, shown_text(page))
     phone_id = page.evaluate(RECORD)["phoneId"]
     desk_of(system).requests.clear()
-    page.evaluate("""async () => {
-      const asked = indexedDB.open("yimatong");
-      const base = await new Promise((done) => { asked.onsuccess = () => done(asked.result); });
-      const act = base.transaction("phone", "readwrite");
-      const place = act.objectStore("phone");
-      const got = place.get("phone");
-      got.onsuccess = () => place.put({ ...got.result, renewAfter_s: 1 }, "phone");
-      await new Promise((done) => { act.oncomplete = done; });
-      base.close();
-    }""")
+    page.evaluate(DUE)
     page.reload()
     expect(page.locator(".code-source")).to_have_text(OWN)
     page.wait_for_function("document.querySelector('.code-left').textContent.length > 2")

@@ -12,11 +12,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from crypto.healthcode.layout import Kind, Purpose, parse
 from crypto.healthcode.text import decode
 from tests.e2e.test_phone_offline import (
+    DUE,
     ONLINE,
     OWN,
     RECORD,
     desk_of,
     enrolled,
+    keep_picture,
     reads,
     shown_text,
     system,
@@ -285,3 +287,38 @@ def test_the_code_is_whole_and_large_enough_on_every_screen(
         if box["top"] + 8 < tabs["top"] < box["bottom"] - 8
     ]
     assert cut == [] or (width, height) != (390, 844)
+
+
+def test_a_phone_stopped_from_another_asks_the_person_before_it_makes_codes_again(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = enrolled(phone, system)
+    former = page.evaluate(RECORD)["phoneId"]
+    desk_of(system).phones[former]["state"] = "REVOKED"
+    page.evaluate(DUE)
+    for _ in range(2):
+        page.reload()
+        expect(page.get_by_role("alert")).to_contain_text("本机已停用")
+        expect(page.locator(".code-source")).to_have_text(ONLINE)
+    keep_picture(page, "stopped.png")
+    assert page.evaluate(RECORD)["phoneId"] is None
+    page.get_by_role("button", name="在本机重新出码").click()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert page.evaluate(RECORD)["phoneId"] not in (None, former)
+    reads(system, shown_text(page))
+
+
+def test_a_phone_that_stops_itself_does_not_come_back_by_itself(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = enrolled(phone, system)
+    known = set(desk_of(system).phones)
+    page.get_by_text("我的手机").click()
+    this = page.locator(".phone").filter(has_text="本机")
+    this.get_by_role("button", name="停用").click()
+    expect(page.get_by_role("alert")).to_contain_text("本机已停用")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("本机已停用")
+    expect(page.locator(".code-source")).to_have_text(ONLINE)
+    assert set(desk_of(system).phones) == known

@@ -255,18 +255,18 @@ async def test_a_phone_whose_credential_is_over_holds_no_place(rig: IdentityRig)
     await sixth.enrol()
     assert (await rig.scan(sixth.show())).status_code == 200
     # The place of the first was taken, the one whose code is longest over.
-    await enrol_refused(lost[0], "phone-revoked", 410)
+    await enrol_refused(lost[0], "phone-replaced", 410)
     listed = (await owner.ask("GET", "/v1/me/phones")).json()["phones"]
     assert [(one["phone_id"], one["state"]) for one in listed] == [
         (phone.phone_id, "ACTIVE") for phone in (sixth, *reversed(lost[1:]))
-    ] + [(lost[0].phone_id, "REVOKED")]
+    ] + [(lost[0].phone_id, "REPLACED")]
     # The others have theirs still: who comes back renews, whoever else expired.
     rig.clock.advance(timedelta(hours=1))
     await lost[1].enrol()
     assert lost[1].phone_id == listed[4]["phone_id"]
     anew = BoundPhone(owner, rig.clock)
     await anew.enrol()
-    await enrol_refused(lost[2], "phone-revoked", 410)
+    await enrol_refused(lost[2], "phone-replaced", 410)
 
 
 async def test_two_that_want_the_same_place_do_not_both_get_it(rig: IdentityRig) -> None:

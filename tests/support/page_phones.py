@@ -19,7 +19,7 @@ from crypto.healthcode.trust import TrustedKey, TrustList, Use, sign_trust_list
 from crypto.healthcode.trustfile import write_trust_file
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import sm3
-from service.healthcode.problems import PhoneLimitReached
+from service.healthcode.problems import PhoneLimitReached, PhoneRevoked
 from service.kernel.clock import Clock
 from service.kernel.problems import IdempotencyKeyMissing, MalformedRequest, NotFound
 from tests.support.page_world import Json, World, wire_time
@@ -129,8 +129,10 @@ class PhoneDesk:
             raise MalformedRequest
         phone_id = body.get("phone_id") or "H" + secrets.token_hex(8)
         known = self.phones.get(phone_id)
-        if known is not None and (known["subject"] != subject or known["state"] != "ACTIVE"):
+        if known is not None and known["subject"] != subject:
             raise NotFound
+        if known is not None and known["state"] != "ACTIVE":
+            raise PhoneRevoked
         if known is None and sum(one["state"] == "ACTIVE" for one in self.of(subject)) >= LIMIT:
             raise PhoneLimitReached
         now = self.clock.now()

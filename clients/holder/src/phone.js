@@ -12,8 +12,23 @@ import { readTrustFile } from "./trust.js";
 const CLOCK_SLACK_S = 5;
 const TRUST_EVERY_S = 86_400;
 
+/** The roots of a kept trust list; null where none were pinned yet. */
+const pinned = (held) => held?.roots.map((root) => fromHex(root, 33)) ?? null;
+
 /** What of a record is the platform's and not a person's; null where there is none. */
 const kept = (record) => (record?.trust ? { trust: record.trust } : null);
+
+/** A person stopped this phone from another one: it is enrolled anew only when asked to. */
+export class PhoneStopped extends Error {
+  constructor() {
+    super("a person stopped this phone");
+    this.name = "PhoneStopped";
+    this.code = "phone-revoked";
+  }
+}
+
+/** What stays of a stopped phone: whose it was, so that only that account is asked. */
+const stopped = (record) => ({ ...kept(record), account: record.account, isProved: true, isStopped: true });
 
 /** `call(method, path, body, key)` sends once and gives the JSON answer, or raises. A fault with
  *  `isFinal` says that the system refused for good: the same body will never be taken. */
@@ -47,39 +62,50 @@ export class Phone {
     return !this.canShow || this.server_s() >= this.record.renewAfter_s;
   }
 
-  /** Enrols or renews when it is time to, once at a time. Raises what `call` raised. */
-  keepFresh() {
+  /** Enrols or renews when it is time to, once at a time. Raises what `call` raised, and
+   *  PhoneStopped where a person stopped this phone, unless the one in front of it `asked`. */
+  keepFresh(asked = false) {
     if (!this.isDue) return Promise.resolve();
-    this.running ??= this.renew().finally(() => { this.running = null; });
+    this.running ??= this.renew(asked).finally(() => { this.running = null; });
     return this.running;
   }
 
-  async renew() {
+  async renew(asked = false) {
     await this.load();
-    const pending = await this.prepared();
+    const pending = await this.prepared(asked);
     const sent_ms = this.clock();
     let answer;
     try {
       answer = await this.call("POST", "/phones", pending.body, pending.idempotencyKey);
     } catch (fault) {
-      if (fault.isFinal) await this.giveUp(pending);
-      // Removed, or its place went to another while its codes were over: it asks for one anew.
-      if (fault.isFinal && fault.code === "phone-revoked" && pending.body.phone_id) return this.renew();
-      throw fault;
+      if (!fault.isFinal) throw fault;
+      const isRenewal = Boolean(pending.body.phone_id);
+      const isStopped = isRenewal && fault.code === "phone-revoked";
+      await this.giveUp(pending, isStopped);
+      // Its place went to another while its codes were over: it asks for one anew. The person who
+      // asked for codes here knows that this phone is stopped.
+      const isAnew = fault.code === "phone-replaced" || (isStopped && asked);
+      if (isRenewal && isAnew) return this.renew(asked);
+      throw isStopped ? new PhoneStopped() : fault;
     }
     return this.take(pending, answer, clockOffset_s(sent_ms, this.clock(), Date.parse(answer.server_time)));
   }
 
   /** What is to be sent, stored before it is: after a lost answer the very same is sent again. */
-  async prepared() {
+  async prepared(asked = false) {
     const { record } = this;
     const isUsable = (made) => made && Date.parse(made.expires_at) > this.server_s() * 1_000;
     const isProved = record?.isProved ?? false;
+    if (isProved && record.isStopped && !asked) throw new PhoneStopped();
     if (isProved && isUsable(record.pending)) return record.pending;
     const challenge = isProved && isUsable(record.next) ? record.next
       : await this.call("POST", "/phones/challenge", {});
     // A login of somebody else: nothing of the former person's may stay.
     const former = record?.account === challenge.account ? record : null;
+    if (former?.isStopped && !asked) {
+      await this.keep({ isProved: true });
+      throw new PhoneStopped();
+    }
     const made = enrolment(challenge, this.draw);
     const pending = {
       expires_at: challenge.expires_at,
@@ -95,7 +121,8 @@ export class Phone {
     };
     // The roots pinned once stay, whoever logs in: they are the platform's.
     await this.change((now) => ({
-      ...former, ...kept(now), account: challenge.account, isProved: true, next: null, pending,
+      ...former, ...kept(now), account: challenge.account, isProved: true, isStopped: false,
+      next: null, pending,
     }));
     return pending;
   }
@@ -121,11 +148,13 @@ export class Phone {
     });
   }
 
-  /** A renewal refused for good ends the phone it was for: revoked elsewhere, or not ours. */
-  async giveUp(pending) {
+  /** A renewal refused for good ends the phone it was for: revoked elsewhere, or not ours. That a
+   *  person stopped it is remembered, for the account that it was of. */
+  async giveUp(pending, isStopped = false) {
     await this.change((record) => {
       if (!record) return null;
-      return pending.body.phone_id ? kept(record) : { ...record, pending: null, next: null };
+      if (!pending.body.phone_id) return { ...record, pending: null, next: null };
+      return isStopped ? stopped(record) : kept(record);
     });
   }
 
@@ -150,19 +179,24 @@ export class Phone {
 
   /** The trust list: fetched, and kept for when there is no network. The roots of the first file are
    *  pinned for good, for nobody signs those that a file names; a list that the pinned ones do not
-   *  sign, or an older one, changes nothing. */
+   *  sign, or an older one, changes nothing. Judged by what is stored in the very step that stores:
+   *  another tab may have pinned roots, or heard of a newer list, since this one last looked. */
   async trust(fetchFile) {
-    const held = this.record?.trust ?? null;
-    const roots = held?.roots.map((root) => fromHex(root, 33)) ?? null;
     try {
       const content = await fetchFile();
-      const list = readTrustFile(content, roots, held?.sequence ?? 0);
       const heard_s = this.server_s();
-      await this.keep({ trust: { content, roots: held?.roots ?? content.roots, sequence: list.sequence, heard_s } });
+      let list = null;
+      await this.change((record) => {
+        const held = record?.trust ?? null;
+        list = readTrustFile(content, pinned(held), held?.sequence ?? 0);
+        const roots = held?.roots ?? content.roots;
+        return record && { ...record, trust: { content, roots, sequence: list.sequence, heard_s } };
+      });
       return list;
     } catch (fault) {
+      const held = (await this.store.read())?.trust ?? null;
       if (held === null) throw fault;
-      return readTrustFile(held.content, roots, held.sequence);
+      return readTrustFile(held.content, pinned(held), held.sequence);
     }
   }
 
@@ -198,6 +232,11 @@ export class Phone {
   /** Seconds until a code can be shown again after SEQ_SPENT or CLOCK_BEHIND. */
   stepLeft_s() {
     return STEP_S - (this.server_s() % STEP_S);
+  }
+
+  /** Its own holder stopped it: key and credential are gone, and it is enrolled anew when asked to. */
+  async stop() {
+    await this.change((record) => record && stopped(record));
   }
 
   /** Key and credential are gone from this device. */

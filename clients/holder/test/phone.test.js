@@ -147,14 +147,70 @@ test("an expired credential shows nothing, and one refused for good is gone", as
   assert.equal(store.record, null);
 });
 
+/** Renewals are refused for good with this code; new phones are enrolled. */
+function refuseRenewals(system, code) {
+  const real = system.enrol.bind(system);
+  system.enrol = (body) => {
+    if (body.phone_id) throw Object.assign(new Error(code), { isFinal: true, code });
+    return real(body);
+  };
+}
+
+test("a phone that a person stopped asks for nothing until somebody in front of it does", async () => {
+  const { system, store, phone } = rig();
+  await phone.keepFresh();
+  const former = phone.record.phoneId;
+  refuseRenewals(system, "phone-revoked");
+  system.now_s += LIFE_S / 2;
+  await assert.rejects(phone.keepFresh(), { code: "phone-revoked" });
+  assert.equal(phone.canShow, false);
+  assert.equal(store.record.key, undefined);
+  system.asked.length = 0;
+  const reopened = await new Phone({ store, call: system.call, clock: system.clock }).load();
+  await assert.rejects(reopened.keepFresh(), { code: "phone-revoked" });
+  assert.deepEqual(system.asked, []);
+  // A login of the same person at this phone does not ask for it either.
+  await reopened.meetLogin();
+  await assert.rejects(reopened.keepFresh(), { code: "phone-revoked" });
+  await assert.rejects(reopened.keepFresh(), { code: "phone-revoked" });
+  assert.deepEqual(system.asked, ["POST /phones/challenge"]);
+  await reopened.keepFresh(true);
+  assert.equal(reopened.canShow, true);
+  assert.notEqual(reopened.record.phoneId, former);
+  system.now_s += LIFE_S / 2;
+  refuseRenewals(system, "phone-replaced");
+  await reopened.keepFresh();
+  assert.equal(reopened.canShow, true);
+});
+
+test("a phone that its own holder stopped does not come back by itself either", async () => {
+  const { system, store, phone } = rig();
+  await phone.keepFresh();
+  await phone.stop();
+  assert.equal(store.record.key, undefined);
+  system.asked.length = 0;
+  await assert.rejects(phone.keepFresh(), { code: "phone-revoked" });
+  assert.deepEqual(system.asked, []);
+  await phone.keepFresh(true);
+  assert.equal(phone.canShow, true);
+});
+
+test("a phone that one person stopped is enrolled for another who logs in", async () => {
+  const { system, phone } = rig();
+  await phone.keepFresh();
+  refuseRenewals(system, "phone-revoked");
+  system.now_s += LIFE_S;
+  await assert.rejects(phone.keepFresh(), { code: "phone-revoked" });
+  await phone.meetLogin();
+  system.account = "bb".repeat(16);
+  await phone.keepFresh();
+  assert.equal(phone.canShow, true);
+});
+
 test("a phone whose place was taken meanwhile asks for one of its own at once", async () => {
   const { system, phone } = rig();
   await phone.keepFresh();
-  const real = system.enrol.bind(system);
-  system.enrol = (body) => {
-    if (body.phone_id) throw Object.assign(new Error("revoked"), { isFinal: true, code: "phone-revoked" });
-    return real(body);
-  };
+  refuseRenewals(system, "phone-replaced");
   const former = phone.record.phoneId;
   system.now_s += LIFE_S;
   await phone.keepFresh();

@@ -64,6 +64,31 @@ test("a root that was not pinned at first use is never learnt from a file", asyn
   assert.equal(await take(file(AFTER, 12, [AFTER])), 11);
 });
 
+test("of two tabs the second pins no roots of its own and takes no older list", async () => {
+  const store = new MemoryStore({});
+  const [stale, other] = [await new Phone({ store, call: null }).load(), await new Phone({ store, call: null }).load()];
+  await other.trust(async () => file(PRESENT, 10, [PRESENT, NEXT]));
+  for (const offered of [file(STRANGER, 11, [STRANGER]), file(PRESENT, 9, [PRESENT, STRANGER])]) {
+    stale.record = {};
+    assert.equal((await stale.trust(async () => offered)).sequence, 10);
+    assert.deepEqual(store.record.trust.roots, [PRESENT.hex, NEXT.hex]);
+    assert.equal(store.record.trust.sequence, 10);
+  }
+  assert.equal((await stale.trust(async () => file(NEXT, 11, [NEXT, AFTER]))).sequence, 11);
+  assert.deepEqual(store.record.trust.roots, [PRESENT.hex, NEXT.hex]);
+});
+
+test("of two answers under way at once the older one is not taken, whichever comes last", async () => {
+  const { phone, take } = await firstUse(file(PRESENT, 10, [PRESENT, NEXT]));
+  let arrive = null;
+  const late = new Promise((done) => { arrive = done; });
+  const slow = phone.trust(() => late);
+  assert.equal(await take(file(PRESENT, 12, [PRESENT, NEXT])), 12);
+  arrive(file(PRESENT, 11, [PRESENT, NEXT]));
+  assert.equal((await slow).sequence, 12);
+  assert.equal(phone.store.record.trust.sequence, 12);
+});
+
 test("the roots stay through a renewal that was refused and another person's login", async () => {
   const { phone } = await firstUse(file(PRESENT, 10, [PRESENT, NEXT]));
   await phone.giveUp({ body: { phone_id: "P1" } });

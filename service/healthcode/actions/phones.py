@@ -10,6 +10,7 @@ from crypto.healthcode.layout import SIZES, Kind, code_id, parse
 from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3
 from service.account import actions as account
+from service.account import sessions
 from service.healthcode import cards, enrolment, issuing, notes, revoking, rules, store_phones
 from service.healthcode.actions.holding import void_codes
 from service.healthcode.model import (
@@ -51,8 +52,9 @@ async def enrol(ctx: Context, resident: Resident, request: EnrolRequest) -> Enro
     The former credential of that phone is retired in the same transaction. The same request again,
     known by its proof, gives the same credential; no answer is kept for that. Raises the problems
     of ``enrolment.prove``, ``RegistrationNeeded``, ``NotFound`` (somebody else's phone),
-    ``PhoneRevoked``, ``PhoneLimitReached``, ``PhoneCredentialsUsedUp``, ``HolderKeySeen``,
-    ``CodeFrozen``, ``CodeNoSuchCard``, ``StateConflict``, ``SignerUnavailable``.
+    ``PhoneReplaced``, ``PhoneRevoked``, ``PhoneLimitReached``, ``PhoneCredentialsUsedUp``,
+    ``HolderKeySeen``, ``CodeFrozen``, ``CodeNoSuchCard``, ``StateConflict``,
+    ``SignerUnavailable``; ``NotAuthenticated`` where the login ended while it was served.
     """
     key = enrolment.prove(ctx, resident.account_id, request)
     record_id = account.own_record(resident)
@@ -95,19 +97,35 @@ async def list_phones(ctx: Context, resident: Resident) -> list[Phone]:
 
 
 async def revoke_phone(ctx: Context, resident: Resident, phone_public_id: str) -> None:
-    """No code of this phone counts from now on; a repeat changes nothing. Raises ``NotFound``."""
+    """No code of this phone counts from now on; a repeat changes nothing.
+
+    Another phone's login ends, with whatever else that login enrolled: it would enrol itself anew.
+    Raises ``NotFound``, ``StateConflict``.
+    """
     record_id, phone_id = ctx.public_ids.parse(phone_public_id)
     if record_id != account.own_record(resident):
         raise NotFound
+    async with connection(ctx.pool) as conn:
+        asked = await store_phones.find_phone(conn, record_id, phone_id)
+    if asked is None:
+        raise NotFound
+    if asked.state is PhoneState.REVOKED:
+        return
+    ctx.sealer.check_mac("phone", asked.mac_parts(), asked.row_mac)
+    login = None if asked.session_id == resident.session_id else asked.session_id
+    if login is not None:
+        await sessions.log_out_there(ctx, resident, login)
     async with transaction(ctx.pool) as conn:
-        row = await store_phones.lock_phone(conn, record_id, phone_id)
-        if row is None:
-            raise NotFound
-        if row.state is PhoneState.REVOKED:
-            return
-        revoked = await revoking.revoke_phones(conn, ctx, record_id, [row])
-        facts: notes.Facts = {"phone_id": phone_id, "revoked": revoked}
-        await notes.append_act(conn, ctx, resident, record_id, "phone.revoked", facts)
+        # The login has ended and is committed. Who enrols with it holds the card before reading
+        # that: either it is found here, or it finds the login ended.
+        await cards.lock(conn, ctx, record_id)
+        rows = await store_phones.lock_phone(conn, record_id, phone_id, login)
+        for row in rows:
+            if row.phone_id == phone_id and row.session_id != asked.session_id:
+                raise StateConflict
+            revoked = await revoking.revoke_phones(conn, ctx, record_id, [row])
+            facts: notes.Facts = {"phone_id": row.phone_id, "revoked": revoked}
+            await notes.append_act(conn, ctx, resident, record_id, "phone.revoked", facts)
 
 
 async def revoke_all(ctx: Context, resident: Resident) -> None:
@@ -115,7 +133,8 @@ async def revoke_all(ctx: Context, resident: Resident) -> None:
     but the one that asks: a lost phone that is logged in would be enrolled anew.
     """
     record_id = account.own_record(resident)
-    await account.log_out_elsewhere(ctx, resident)
+    # Committed before the epoch is raised: whoever reads the new epoch finds his login ended.
+    await sessions.log_out_elsewhere(ctx, resident)
     with suppress(NotFound):  # without a card, nothing was ever issued
         await void_codes(ctx, record_id, resident)
 
@@ -177,6 +196,7 @@ async def _enrol(
         enrolled_at=was.enrolled_at if was is not None else now,
         renewed_at=now,
         expires_at=credential.expires_at,
+        session_id=resident.session_id,
         row_mac=b"",
     )
     phone = msgspec.structs.replace(phone, row_mac=ctx.sealer.row_mac("phone", phone.mac_parts()))
@@ -219,6 +239,13 @@ async def _write(
         noted = await notes.prepare_act(conn, ctx, resident, phone.record_id, action, facts)
         if await execute_together(conn, write, noted) != 1:
             raise StateConflict
+        if standing.phone is None:
+            # The login may have ended since it was proved. Its end is committed before a phone is
+            # stopped or the epoch raised, and both need the card, which is held here until the
+            # commit: either this finds the login ended, or they find this phone and revoke it.
+            # So a read of the account's own shard is enough, one of a new phone only: a renewal
+            # needs its own row ACTIVE, which whoever stops it writes.
+            await sessions.check_open(conn, ctx, resident)
 
 
 async def _clear_slot(
@@ -234,7 +261,9 @@ async def _clear_slot(
     former = await store_phones.lock_expired(conn, phone.record_id, phone.slot, phone.renewed_at)
     if former is None:
         raise StateConflict
-    revoked = await revoking.revoke_phones(conn, ctx, phone.record_id, [former])
+    revoked = await revoking.revoke_phones(
+        conn, ctx, phone.record_id, [former], state=PhoneState.REPLACED
+    )
     facts: notes.Facts = {"phone_id": former.phone_id, "revoked": revoked}
     await notes.append_act(conn, ctx, resident, phone.record_id, "phone.replaced", facts)
 

@@ -5,6 +5,7 @@ import msgspec
 from crypto.healthcode.issue import PrintedRequest, prepare_printed
 from crypto.healthcode.layout import Kind
 from service.account import actions as account
+from service.account import sessions
 from service.healthcode import cards, issuing, notes, revoking, rules, store_printed
 from service.healthcode.model import CodeCard, IssuedPrinted, IssuedState, PrintedRow
 from service.healthcode.problems import PrintedLimitReached
@@ -21,7 +22,7 @@ async def issue_printed(ctx: Context, resident: Resident, life_days: int) -> Iss
     """A code to print; its text is told now and kept nowhere. ``life_days`` is 1 to 1,827.
 
     Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``, ``PrintedLimitReached``,
-    ``StateConflict``, ``SignerUnavailable``.
+    ``StateConflict``, ``SignerUnavailable``; ``NotAuthenticated`` where the login ended meanwhile.
     """
     record_id = account.own_record(resident)
     async with connection(ctx.pool) as conn:
@@ -33,6 +34,9 @@ async def issue_printed(ctx: Context, resident: Resident, life_days: int) -> Iss
         # Held, so that codes are counted exactly and no epoch is raised in between.
         if (await cards.lock(conn, ctx, record_id)) != card:
             raise StateConflict
+        # Who stops everything ends the logins, commits, and then needs the card that is held here:
+        # either this read of the account's own shard finds the login ended, or the code is found.
+        await sessions.check_open(conn, ctx, resident)
         out = await store_printed.lock_printed(conn, record_id, ctx.clock.now())
         if len(out) >= rules.PRINTED_MAX:
             raise PrintedLimitReached

@@ -14,6 +14,9 @@ from service.person import actions as person
 async def issue_once(ctx: Context, resident: Resident, purpose: ScanPurpose) -> IssuedOnce:
     """A one-time code for the resident's own record; nothing of it is stored.
 
+    The login is not proved again once the card is read, as for what is kept: a request under way
+    when everything was stopped gives one code more at most, over within ``code_life_s``.
+
     Raises ``RegistrationNeeded``, ``CodeFrozen``, ``CodeNoSuchCard``, ``SignerUnavailable``.
     """
     record_id = account.own_record(resident)

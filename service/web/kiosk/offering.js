@@ -20,6 +20,7 @@ class Offering {
     this.station = "check";
     this.gone = false;
     this.busy = false;
+    this.turn = 0;
     this.offer = null;
     this.countdown = null;
     this.element = h("section.pay.offering", { "aria-labelledby": "title" });
@@ -52,12 +53,15 @@ class Offering {
     this.kiosk.setSide(this.again ? t("offer.others") : "", this.again);
   }
 
-  /** A new offer in place of the one before, which counts no longer. */
+  /** A new offer in place of the one before, which counts no longer. Of several asked for at once
+   *  the last is shown. */
   async renew() {
     this.countdown?.stop();
+    this.turn += 1;
+    const mine = this.turn;
     const renewed = this.offer !== null;
     const offer = await this.kiosk.offers.make(this.bill);
-    if (this.gone) return;
+    if (this.gone || mine !== this.turn) return;
     this.offer = offer;
     if (offer === null) {
       this.showNone();

@@ -5,6 +5,7 @@ import { serverNow } from "../exchange.js";
 
 const STORE = "yimatong.till";
 const LIFE_S = 180;
+const TRIES = 2;
 
 /** A till for this terminal, or null where there is none to be had. Never raises. */
 async function openTill(terminal) {
@@ -21,6 +22,12 @@ async function openTill(terminal) {
   } catch {
     return null;
   }
+}
+
+function offerOf({ holder, till }, bill) {
+  const asked = { purpose: "pay", billId: holder.billIdOf(bill.bill_id), amount_fen: bill.total_fen };
+  const { text } = till.offer(asked, LIFE_S);
+  return { text, svg: holder.offerSymbol(`${location.origin}/#/offer/`, text), life_s: LIFE_S };
 }
 
 /** The offers of one activated terminal. */
@@ -42,11 +49,13 @@ export class Offers {
 
   /** A new offer to pay a bill `{text, svg, life_s}`; null where none can be made. */
   async make(bill) {
-    if (!await this.ready()) return null;
-    const { holder, till } = await this.opened;
-    const asked = { purpose: "pay", billId: holder.billIdOf(bill.bill_id), amount_fen: bill.total_fen };
-    const { text } = till.offer(asked, LIFE_S);
-    return { text, svg: holder.offerSymbol(`${location.origin}/#/offer/`, text), life_s: LIFE_S };
+    const opened = await this.opened;
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      if (!await this.ready()) return null;
+      // Begun anew while this waited: once more, with the key that follows.
+      if (opened.till.canOffer) return offerOf(opened, bill);
+    }
+    return null;
   }
 
   /** The system no longer takes this kiosk's key: the next offer is made with another. */

@@ -6,7 +6,7 @@ import { faultNotice } from "../faults.js";
 import { Fault } from "../exchange.js";
 import { hearClock, readTrust, within } from "./phone.js";
 import { phonesView } from "./phones.js";
-import { CodeShow } from "./showing.js";
+import { CodeShow, STOPPED } from "./showing.js";
 
 const PURPOSES = ["identify", "register", "pay"];
 const STORE = "yimatong.purpose";
@@ -61,13 +61,14 @@ async function logOut(app) {
 }
 
 /** Why this phone makes no codes of its own, and what to do; null where trying again says it all. */
-function troubleView(fault, { openPhones, again }) {
+function troubleView(fault, { openPhones, again, anew }) {
   const isSaid = fault instanceof Fault && fault.kind === "problem" && fault.status !== 401;
   if (!isSaid || (fault.retryable && fault.code !== "phone-credentials-used-up")) return null;
   const isFull = fault.code === "phone-limit-reached";
   const notice = faultNotice(has(`fault.${fault.code}`) ? fault : new Fault("problem", { code: "no-own-codes" }));
-  notice.append(isFull ? button("button.button.is-quiet", t("phones.open"), openPhones)
-    : button("button.button.is-quiet", t("again"), again));
+  const [word, act] = isFull ? ["phones.open", openPhones]
+    : fault.code === STOPPED ? ["phones.anew", anew] : ["again", again];
+  notice.append(button("button.button.is-quiet", t(word), act));
   return notice;
 }
 
@@ -87,7 +88,9 @@ export function codeScreen(app) {
   app.freed = () => freshen(true);
   shown.onTrouble = (fault) => {
     const view = fault === null ? null
-      : troubleView(fault, { openPhones: () => { phones.open = true; }, again: () => freshen(true) });
+      : troubleView(fault, {
+        openPhones: () => { phones.open = true; }, again: () => freshen(true), anew: () => freshen(true, true),
+      });
     trouble.replaceChildren(...(view === null ? [] : [view]));
   };
   const sayLoginEnded = () => {
@@ -112,9 +115,13 @@ export function codeScreen(app) {
     }
     return undefined;
   };
-  const freshen = async (now = false) => {
+  const freshen = async (now = false, asked = false) => {
     const couldShow = shown.isOwn;
-    if (!await shown.keepFresh(now)) return;
+    if (!await shown.keepFresh(now, asked)) {
+      // Stopped or refused meanwhile: what is on the screen counts no longer.
+      if (couldShow) await shown.renew();
+      return;
+    }
     await app.phone.keep({ me: session.me });
     if (!couldShow) await shown.renew();
     // For an offer in a place without a network. Where there is no list, offers say so.

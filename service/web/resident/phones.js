@@ -41,9 +41,10 @@ export function phonesView(app) {
       return;
     }
     if (isThis) {
-      await app.phone.forget();
+      await app.phone.stop();
       app.stopped?.();
-    } else await app.freed?.();
+    }
+    await app.freed?.();
     await draw();
   };
   const stopAll = async () => {

@@ -9,6 +9,8 @@ import { Fault } from "../exchange.js";
 
 const EARLY_S = 5;
 const ENROL_EVERY_MS = 600_000;
+/** A person stopped this phone. */
+export const STOPPED = "phone-revoked";
 const CLOCK_REASONS = new Set(["CLOCK_BEHIND", "NOT_YET_VALID"]);
 
 /** Without a network and without a valid credential only paper helps. */
@@ -68,18 +70,19 @@ export class CodeShow {
   }
 
   /** Enrols or renews this phone when due, at most once in a while unless `now`; true if it can
-   *  show codes. What fails leaves the former credential, or the system's one-time codes. */
-  async keepFresh(now = false) {
+   *  show codes. What fails leaves the former credential, or the system's one-time codes. A phone
+   *  that somebody stopped is enrolled anew only where the person `asked` for it. */
+  async keepFresh(now = false, asked = false) {
     const { phone, session } = this.app;
     if (!phone) return false;
     const isTime = now || performance.now() - this.tried_ms > ENROL_EVERY_MS;
     if (phone.isDue && session.token && navigator.onLine && isTime) {
       this.tried_ms = performance.now();
       try {
-        await phone.keepFresh();
+        await phone.keepFresh(asked);
         this.onTrouble(null);
       } catch (fault) {
-        this.onTrouble(fault);
+        this.onTrouble(fault.code === STOPPED ? new Fault("problem", { code: STOPPED }) : fault);
       }
     }
     return phone.canShow;

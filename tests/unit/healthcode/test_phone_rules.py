@@ -32,6 +32,7 @@ def phone(state: PhoneState = PhoneState.ACTIVE) -> PhoneRow:
         enrolled_at=NOON,
         renewed_at=NOON,
         expires_at=NOON,
+        session_id=None,
         row_mac=b"",
     )
 
@@ -100,6 +101,7 @@ def test_a_renewed_phone_keeps_its_place() -> None:
     [
         (None, 0, NotFound),
         (phone(PhoneState.REVOKED), 0, problems.PhoneRevoked),
+        (phone(PhoneState.REPLACED), 0, problems.PhoneReplaced),
         (phone(), 4, problems.PhoneCredentialsUsedUp),
     ],
 )
