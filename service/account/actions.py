@@ -28,6 +28,7 @@ from service.account.problems import (
     LoginCodeInvalid,
     LoginPlatformUnavailable,
     LoginProviderUnknown,
+    LoginStopped,
     NameAndNumberDoNotMatch,
     RealNameAttemptsUsedUp,
     RealNameSourceUnavailable,
@@ -74,6 +75,7 @@ async def login(ctx: Context, provider: str, code: str) -> LoggedIn:
         created_at=now,
         expires_at=now + life,
         ended_at=None,
+        stopped=False,
     )
     async with connection(ctx.pool) as conn:
         await store.insert_session(conn, session)
@@ -95,7 +97,10 @@ async def login(ctx: Context, provider: str, code: str) -> LoggedIn:
 
 
 async def authenticate(ctx: Context, token: str) -> Resident:
-    """The resident behind a token whose session is open. Raises ``NotAuthenticated``."""
+    """The resident behind a token whose session is open.
+
+    Raises ``NotAuthenticated``, ``LoginStopped``.
+    """
     now = ctx.clock.now()
     claims = tokens.read(ctx.ring, token, now)
     try:
@@ -108,6 +113,8 @@ async def authenticate(ctx: Context, token: str) -> Resident:
         raise NotAuthenticated
     session, account, own = found
     ctx.sealer.check_mac("account", account.mac_parts(), account.row_mac)
+    if session.stopped:
+        raise LoginStopped
     if session.ended_at is not None or session.expires_at <= now:
         raise NotAuthenticated
     if account.state is not AccountState.ACTIVE:

@@ -65,6 +65,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+    stopped: bool
+    """By another device of the person's."""
 
 
 class LoggedIn(msgspec.Struct, frozen=True, kw_only=True):

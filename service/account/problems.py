@@ -28,6 +28,14 @@ class LoginPlatformUnavailable(Problem):
     retryable = True
 
 
+class LoginStopped(Problem):
+    """Another device of the person's ended this login, and voided the codes of this one."""
+
+    code = "login-stopped"
+    status = 401
+    title = "This login, and the codes of its phone, were stopped from another device"
+
+
 class AccountBlocked(Problem):
     """The account was blocked by the operator."""
 

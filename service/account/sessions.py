@@ -34,7 +34,8 @@ async def log_out_there(ctx: Context, resident: Resident, session_id: str) -> No
     changes nothing. Raises ``RegistrationNeeded``.
     """
     async with transaction(ctx.pool) as conn:
-        if await store.end_session(conn, resident.account_id, session_id, ctx.clock.now()):
+        now = ctx.clock.now()
+        if await store.end_session(conn, resident.account_id, session_id, now, stopped=True):
             await _note_ended(conn, ctx, resident, 1)
 
 

@@ -52,7 +52,7 @@ insert into account_session (account_id, session_id, created_at, expires_at)
 values ($1, $2, $3, $4)
 """
 GET_STANDING = """
-select s.created_at as began_at, s.expires_at, s.ended_at,
+select s.created_at as began_at, s.expires_at, s.ended_at, s.stopped,
   a.account_id, a.level, a.state, a.created_at, a.row_mac,
   r.record_id, r.relation, r.from_at, r.to_at, r.row_mac as record_mac
 from account_session s
@@ -63,7 +63,7 @@ where s.account_id = $1 and s.session_id = $2
 """
 END_SESSION = """
 update account_session
-set ended_at = $3
+set ended_at = $3, stopped = $4
 where account_id = $1 and session_id = $2 and ended_at is null
 """
 FIND_OPEN_SESSION = """
@@ -73,7 +73,7 @@ where account_id = $1 and session_id = $2 and ended_at is null and expires_at > 
 """
 END_OTHER_SESSIONS = """
 update account_session
-set ended_at = $3
+set ended_at = $3, stopped = true
 where account_id = $1 and session_id <> $2 and ended_at is null
 """
 INSERT_ACCOUNT_RECORD = """
@@ -181,6 +181,7 @@ async def find_session(
         created_at=row["began_at"],
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
+        stopped=row["stopped"],
     )
     account = Account(
         account_id=account_id,
@@ -202,15 +203,17 @@ async def find_session(
     return session, account, own
 
 
-async def end_session(conn: Connection, account_id: int, session_id: str, now: datetime) -> bool:
-    """False when it has ended before."""
-    return await execute(conn, END_SESSION, account_id, session_id, now) == 1
+async def end_session(
+    conn: Connection, account_id: int, session_id: str, now: datetime, *, stopped: bool = False
+) -> bool:
+    """False when it has ended before; ``stopped`` by another device of the person's."""
+    return await execute(conn, END_SESSION, account_id, session_id, now, stopped) == 1
 
 
 async def end_other_sessions(
     conn: Connection, account_id: int, session_id: str, now: datetime
 ) -> int:
-    """All open ones of the account but this; gives how many."""
+    """Stop all open ones of the account but this; gives how many."""
     return await execute(conn, END_OTHER_SESSIONS, account_id, session_id, now)
 
 

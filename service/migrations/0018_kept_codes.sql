@@ -50,3 +50,6 @@ alter table phone add column session_id text
 alter table phone drop constraint phone_state_check
 -- ;;
 alter table phone add constraint phone_state_check check (state in ('ACTIVE', 'REPLACED', 'REVOKED'))
+-- ;;
+-- Ended by another device of the person's, with the codes of this one: it is told so.
+alter table account_session add column stopped boolean not null default false

@@ -207,7 +207,7 @@ def test_cancelled_at_the_kiosk_then_paid_by_phone(
     kiosk.get_by_role("button", name="取消").click()
     expect(kiosk.get_by_role("heading", name="请扫码")).to_be_visible()
 
-    expect(phone.locator(".badge").first).to_contain_text("到院首次扫码后关联医保")
+    expect(phone.locator(".badge").first).to_contain_text("扫码后关联医保")
     phone.get_by_role("link", name="账单").last.click()
     open_bill = phone.locator(".bill", has_text="待缴")
     for _ in range(20):

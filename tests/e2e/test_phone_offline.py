@@ -25,6 +25,7 @@ from tests.support.page_steps import (
     contrasts,
     enter,
     invented_number,
+    log_out,
     shifts,
     sideways,
     sizes_of,
@@ -255,7 +256,7 @@ def test_an_offer_that_nobody_vouches_for_is_not_shown(
 
 def test_logging_out_leaves_no_key_behind(phone: BrowserContext, system: StandIn) -> None:
     page = enrolled(phone, system)
-    page.get_by_role("button", name="退出登录").click()
+    log_out(page)
     expect(page.get_by_role("button", name="微信登录")).to_be_visible()
     assert page.evaluate(RECORD) is None
     phone.set_offline(True)
@@ -265,21 +266,43 @@ def test_logging_out_leaves_no_key_behind(phone: BrowserContext, system: StandIn
     assert page.locator(".code-picture").count() == 0
 
 
-def test_a_lost_phone_stops_all_and_this_one_falls_back(
+def test_a_lost_phone_stops_all_and_this_one_is_enrolled_anew(
     phone: BrowserContext, system: StandIn
 ) -> None:
     page = enrolled(phone, system)
     phone_id = page.evaluate(RECORD)["phoneId"]
+    former = reads(system, shown_text(page))
     page.get_by_text("我的手机").click()
     expect(page.locator(".phone")).to_contain_text("本机")
     keep_picture(page, "phones.png")
     page.get_by_role("button", name="手机丢了，全部停用").click()
+    # It says whose codes these are, and what to do about another login with the same number.
+    expect(page.locator(".notice")).to_contain_text("停用这个微信登记的")
+    expect(page.locator(".notice")).to_contain_text("服务台冻结")
     keep_picture(page, "lost.png")
     page.get_by_role("button", name="确认全部停用").click()
-    expect(page.get_by_role("status").filter(has_text="已全部停用")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="本机已换新码")).to_be_visible()
     assert desk_of(system).phones[phone_id]["state"] == "REVOKED"
-    assert page.evaluate(RECORD) is None
+    assert page.evaluate(RECORD)["phoneId"] != phone_id
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    assert reads(system, shown_text(page)).holder_key != former.holder_key
+
+
+def test_where_it_cannot_be_enrolled_anew_a_stopped_phone_shows_one_time_codes(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = enrolled(phone, system)
+    page.get_by_text("我的手机").click()
+    page.get_by_role("button", name="手机丢了，全部停用").click()
+    desk_of(system).refuses = True
+    try:
+        page.get_by_role("button", name="确认全部停用").click()
+        stopped = page.get_by_role("status").filter(has_text="再次打开本页时")
+        expect(stopped).to_be_visible()
+    finally:
+        desk_of(system).refuses = False
     expect(page.locator(".code-source")).to_have_text(ONLINE)
+    assert page.evaluate(RECORD)["phoneId"] is None
 
 
 def test_where_enrolling_is_refused_the_page_shows_one_time_codes(

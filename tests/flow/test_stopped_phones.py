@@ -132,6 +132,27 @@ async def test_stopping_another_phone_ends_its_login_and_no_other(rig: IdentityR
     assert (answer.status_code, answer.json()["code"]) == (410, "phone-revoked")
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["one phone", "all"])
+async def test_a_stopped_phone_is_told_so_and_one_that_logged_out_is_not(
+    rig: IdentityRig, alone: bool
+) -> None:
+    owner = await rig.resident(19)
+    lost = BoundPhone(await another_login(rig, owner), rig.clock)
+    await lost.enrol()
+    left = await another_login(rig, owner)
+    assert (await left.ask("DELETE", "/v1/me/session")).status_code == 204
+    path = f"/v1/me/phones/{lost.phone_id}" if alone else "/v1/me/phones"
+    assert (await owner.ask("DELETE", path)).status_code == 204
+    told = []
+    for phone in (lost.owner, left):
+        answer = await phone.ask("GET", "/v1/me")
+        told.append((answer.status_code, answer.json()["code"]))
+    assert told == [(401, "login-stopped"), (401, "not-authenticated")]
+    # The next login of that phone is told nothing of the former one.
+    await lost.owner.log_in()
+    assert (await lost.owner.ask("GET", "/v1/me")).status_code == 200
+
+
 async def test_the_login_that_ends_is_the_one_that_renewed_last(rig: IdentityRig) -> None:
     owner = await rig.resident(9)
     lost = BoundPhone(await another_login(rig, owner), rig.clock)

@@ -208,6 +208,7 @@ def phone_handlers(world: World, desk: PhoneDesk) -> list[Any]:
     @delete("/v1/me/phones", status_code=204, sync_to_thread=False)
     def revoke_all(request: Request[Any, Any, Any]) -> None:
         desk.revoke(whose(request))
+        world.stop_others(request.headers.get("authorization", ""))
 
     @get("/v1/lists/trust", sync_to_thread=False)
     def trust() -> Response[bytes]:

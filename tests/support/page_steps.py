@@ -65,6 +65,12 @@ def enter(page: Page, backend: Addressed, name: str = "林秋实", number: str =
     expect(page.locator(".code-picture img")).to_be_visible()
 
 
+def log_out(page: Page) -> None:
+    """Log out: asked, and confirmed."""
+    page.get_by_role("button", name="退出登录").click()
+    page.get_by_role("button", name="确认退出").click()
+
+
 def choose_payment(page: Page) -> None:
     """Show a code that may pay."""
     shown = page.locator("#code-text").text_content()

@@ -16,6 +16,7 @@ import qrcode
 from qrcode.image.svg import SvgPathImage
 
 from crypto.sm3 import sm3
+from service.account.problems import LoginStopped
 from service.institution.problems import ActivationRefused
 from service.kernel.clock import Clock
 from service.kernel.masked import mask_name
@@ -109,6 +110,8 @@ class World:
         self.terminals: dict[str, bytes] = {}
         self.login_codes: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
+        self.stopped: set[str] = set()
+        """Tokens that another device ended."""
         self.people: dict[str, Json] = {}
         self.codes: dict[str, Json] = {}
         self.scans: dict[str, Json] = {}
@@ -155,8 +158,16 @@ class World:
         """Whose token it is."""
         subject = self.tokens.get(authorization.removeprefix("Bearer "))
         if subject is None:
-            raise NotAuthenticated
+            stopped = authorization.removeprefix("Bearer ") in self.stopped
+            raise LoginStopped if stopped else NotAuthenticated
         return subject
+
+    def stop_others(self, authorization: str) -> None:
+        """Every other login of the same person ends."""
+        subject, own = self.subject(authorization), authorization.removeprefix("Bearer ")
+        others = {token for token, whose in self.tokens.items() if whose == subject} - {own}
+        self.stopped |= others
+        self.tokens = {token: who for token, who in self.tokens.items() if token not in others}
 
     def me(self, subject: str) -> Json:
         """What a resident sees of themself."""

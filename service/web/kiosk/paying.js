@@ -4,7 +4,7 @@ import { h, button, pictureOf, setDisabled } from "../element.js";
 import { t } from "../language.js";
 import { minutesText, yuan } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
-import { faultNotice } from "../faults.js";
+import { payingNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
 import { receiptView } from "../receipt.js";
 import {
@@ -60,7 +60,7 @@ class Paying {
       read: () => this.visit.calls.read(),
       seen: (settlement) => this.seen(settlement),
       failed: (fault) => {
-        if (!this.gone && this.phase !== "done") this.notices.replaceChildren(faultNotice(fault));
+        if (!this.gone && this.phase !== "done") this.notices.replaceChildren(payingNotice(fault));
       },
     });
   }
@@ -252,7 +252,7 @@ class Paying {
       this.watch();
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
-      this.notices.replaceChildren(faultNotice(fault));
+      this.notices.replaceChildren(payingNotice(fault));
     }
   }
 
@@ -265,7 +265,7 @@ class Paying {
       this.seen(await this.visit.calls.abandon());
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
-      if (!this.gone) this.notices.replaceChildren(faultNotice(fault));
+      if (!this.gone) this.notices.replaceChildren(payingNotice(fault));
     }
     if (!this.gone && !isFinal(this.visit.settlement)) this.watch();
   }

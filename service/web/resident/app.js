@@ -8,6 +8,7 @@ import { faultNotice } from "../faults.js";
 import { Session } from "./session.js";
 import { loginScreen, registrationScreen } from "./entering.js";
 import { codeScreen } from "./code.js";
+import { loggedOutNotice } from "./logout.js";
 import { noCode } from "./showing.js";
 import { billScreen, billsScreen } from "./bills.js";
 import { offerScreen } from "./offer.js";
@@ -37,6 +38,7 @@ const app = {
   phone: null,
   owed: 0,
   wantsLogin: false,
+  isLoggedOut: false,
   go(place, replace = false) {
     if (location.hash === `#/${place}`) return show();
     if (replace) {
@@ -86,6 +88,14 @@ async function loginFromAddress() {
   await app.session.login(code);
 }
 
+/** Where a screen cannot be had: what is known, and trying again, by itself once the system is found. */
+function failedScreen(fault) {
+  const isPaying = ["settlement", "receipt"].includes(placeNow().name);
+  const element = h("div.stack", {},
+    loggedOutNotice(app), faultNotice(noCode(fault, app), show, isPaying));
+  return { element, found: fault.kind === "offline" ? show : null };
+}
+
 async function show() {
   turn += 1;
   const mine = turn;
@@ -100,7 +110,7 @@ async function show() {
     else {
       // With a code of its own the way to it stays open, whatever else cannot be reached.
       if (app.phone?.canShow) app.session.me ??= app.phone.record.me ?? null;
-      next = { element: faultNotice(noCode(fault, app.phone), show) };
+      next = failedScreen(fault);
     }
   }
   if (mine !== turn) {
@@ -164,8 +174,17 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 document.getElementById("language").addEventListener("click", () => setLanguage(otherLanguage()));
 onLanguage(show);
-app.session.onEnd = (fault) => { app.ended = fault; };
-app.session.onLogin = () => app.phone?.meetLogin();
+app.session.onEnd = async (fault) => {
+  app.ended = fault;
+  if (fault.code !== "login-stopped") return;
+  // This phone's codes are void wherever they are checked: none may be shown as if it were good.
+  await app.phone?.stop();
+  if (screen !== null) show();
+};
+app.session.onLogin = () => {
+  app.isLoggedOut = false;
+  return app.phone?.meetLogin();
+};
 addEventListener("hashchange", show);
 drawFrame();
 show();

@@ -3,7 +3,7 @@
 import { h, button } from "../element.js";
 import { t } from "../language.js";
 import { timeText, yuan } from "../amounts.js";
-import { faultNotice } from "../faults.js";
+import { payingNotice } from "../faults.js";
 import { linesView } from "../receipt.js";
 
 const payable = (bill) => ["OPEN", "LOCKED"].includes(bill.state);
@@ -59,7 +59,7 @@ function startView(app, bill) {
       const settlement = await app.session.startSettlement(bill, choice);
       app.go(`settlement/${settlement.settlement_id}`, true);
     } catch (fault) {
-      notices.replaceChildren(faultNotice(fault));
+      notices.replaceChildren(payingNotice(fault));
     }
   };
   return [

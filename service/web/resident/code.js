@@ -4,6 +4,7 @@ import { h, button } from "../element.js";
 import { t, has } from "../language.js";
 import { faultNotice } from "../faults.js";
 import { Fault } from "../exchange.js";
+import { logOutView } from "./logout.js";
 import { hearClock, readTrust, within } from "./phone.js";
 import { phonesView } from "./phones.js";
 import { CodeShow, STOPPED } from "./showing.js";
@@ -11,7 +12,6 @@ import { CodeShow, STOPPED } from "./showing.js";
 const PURPOSES = ["identify", "register", "pay"];
 const STORE = "yimatong.purpose";
 const ENROL_WAIT_MS = 4_000;
-const LOG_OUT_WAIT_MS = 4_000;
 
 function personView(me) {
   const status = me.insurance?.status ?? "UNKNOWN";
@@ -41,23 +41,6 @@ async function countOwed(app) {
   if (bills === null) return;
   app.owed = bills.filter((bill) => ["OPEN", "LOCKED"].includes(bill.state)).length;
   app.drawFrame();
-}
-
-/** Ends it here and at the system: this phone's codes, its place among the person's phones, the
- *  login. With no network the key goes alone; the place is free again when the credential ends. */
-async function logOut(app) {
-  const { session, phone } = app;
-  const phoneId = phone?.record?.phoneId;
-  if (session.token && navigator.onLine) {
-    const told = (async () => {
-      if (phoneId) await session.stopPhone(phoneId).catch(() => {});
-      await session.tellEnd().catch(() => {});
-    })();
-    await within(LOG_OUT_WAIT_MS, told);
-  }
-  session.end();
-  await phone?.forget();
-  await app.show();
 }
 
 /** Why this phone makes no codes of its own, and what to do; null where trying again says it all. */
@@ -116,10 +99,11 @@ export function codeScreen(app) {
     return undefined;
   };
   const freshen = async (now = false, asked = false) => {
-    const couldShow = shown.isOwn;
+    const wasOwn = shown.isOwn;
+    const couldShow = wasOwn && app.phone?.canShow === true;
     if (!await shown.keepFresh(now, asked)) {
       // Stopped or refused meanwhile: what is on the screen counts no longer.
-      if (couldShow) await shown.renew();
+      if (wasOwn) await shown.renew();
       return;
     }
     await app.phone.keep({ me: session.me });
@@ -140,15 +124,15 @@ export function codeScreen(app) {
         localStorage.setItem(STORE, purpose);
         shown.choose(purpose);
       }),
-      shown.parts()),
+      shown.parts(),
+      waysView()),
     h("div.home-more", {},
       shown.notices,
       trouble,
       ended,
-      waysView(),
       shown.text.element,
       phones,
-      h("p.row.is-end", {}, button("button.button.is-plain", t("logout"), () => logOut(app)))));
+      logOutView(app)));
   return {
     element,
     entered: enter,

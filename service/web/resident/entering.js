@@ -3,6 +3,7 @@
 import { h, button } from "../element.js";
 import { t } from "../language.js";
 import { faultNotice } from "../faults.js";
+import { loggedOutNotice } from "./logout.js";
 import { judgeNumber, tidyNumber } from "./id_number.js";
 
 const inWeChat = () => /MicroMessenger/i.test(navigator.userAgent);
@@ -10,6 +11,7 @@ const inWeChat = () => /MicroMessenger/i.test(navigator.userAgent);
 export function loginScreen(app) {
   const { config } = app.session;
   const notices = h("div", { "aria-live": "assertive" });
+  const loggedOut = loggedOutNotice(app);
   if (app.ended) notices.append(faultNotice(app.ended));
   app.ended = null;
   const twin = config?.sandbox && config.login_twin_url;
@@ -25,6 +27,7 @@ export function loginScreen(app) {
   const element = h("section.screen.login", { "aria-labelledby": "title" },
     h("div.hero", { "aria-hidden": "true" }, h("span.hero-frame", {}, h("span.hero-stroke"))),
     h("h1", { id: "title" }, t("login.title")),
+    loggedOut,
     h("p.lead", {}, t("login.lead")),
     notices,
     twin ? button("button.button.is-main", t("login.wechat"), enter)

@@ -9,13 +9,17 @@ import { readTrust } from "./phone.js";
 import { CodeShow } from "./showing.js";
 
 const TIME_REASONS = ["OFFER_EXPIRED", "OFFER_NOT_YET_VALID"];
+// Nobody is named in these: cut short, mistyped, or newer than this page.
+const UNREADABLE = ["OFFER_MALFORMED", "OFFER_UNSUPPORTED", "TILL_MALFORMED", "TILL_KEY"];
+const FINAL = ["offer-expired", "offer-unreadable"];
 
 /** What went wrong, as a fault that has words. */
 function faultOf(fault) {
   if (fault instanceof Fault) {
     return fault.kind === "offline" ? new Fault("problem", { code: "offer-no-list" }) : fault;
   }
-  return new Fault("problem", { code: TIME_REASONS.includes(fault.reason) ? "offer-expired" : "offer-not-proved" });
+  if (TIME_REASONS.includes(fault.reason)) return new Fault("problem", { code: "offer-expired" });
+  return new Fault("problem", { code: UNREADABLE.includes(fault.reason) ? "offer-unreadable" : "offer-not-proved" });
 }
 
 function factsView({ name, offer }) {
@@ -49,15 +53,18 @@ export async function offerScreen(app, text) {
   const element = h("section.screen", { "aria-labelledby": "title" },
     h("h1", { id: "title" }, t("offer.title")), body);
   let leave = () => {};
-  const fail = (fault) => {
+  const fail = (raised) => {
     leave();
-    body.replaceChildren(faultNotice(faultOf(fault)),
-      button("button.button.is-quiet", t("again"), () => app.show()), scanAgain(app), home(app));
+    const fault = faultOf(raised);
+    const again = FINAL.includes(fault.code) ? [] : [button("button.button.is-quiet", t("again"), () => app.show())];
+    body.replaceChildren(faultNotice(fault), ...again, scanAgain(app), home(app));
   };
   const agree = async (opened) => {
     const bound = boundView(app, opened, () => fail(new Fault("problem", { code: "offer-expired" })));
     leave = bound.leave;
-    body.replaceChildren(factsView(opened), bound.element, home(app));
+    body.replaceChildren(factsView(opened), bound.element);
+    // The whole card where it fits; the code where it does not.
+    bound.element.scrollIntoView({ block: "nearest" });
     bound.element.querySelector(".code-frame").scrollIntoView({ block: "nearest" });
     await bound.shown.renew();
   };

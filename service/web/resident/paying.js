@@ -4,7 +4,7 @@ import { h, button, setDisabled } from "../element.js";
 import { t } from "../language.js";
 import { minutesText, yuan } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
-import { faultNotice } from "../faults.js";
+import { payingNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
 import { receiptView } from "../receipt.js";
 import {
@@ -67,7 +67,7 @@ class Paying {
       },
       failed: (fault) => {
         this.lost = true;
-        this.notices.replaceChildren(faultNotice(fault, () => this.watch()));
+        this.notices.replaceChildren(payingNotice(fault, () => this.watch()));
       },
     });
   }
@@ -149,7 +149,7 @@ class Paying {
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
       this.watch();
-      this.notices.replaceChildren(faultNotice(fault));
+      this.notices.replaceChildren(payingNotice(fault));
     }
   }
 

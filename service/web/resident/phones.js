@@ -51,8 +51,11 @@ export function phonesView(app) {
     try {
       await app.session.stopAllPhones();
       await app.phone?.forget();
-      body.replaceChildren(h("p.notice", { role: "status" }, t("phones.stopped")));
-      app.stopped?.();
+      // This login goes on: its phone is enrolled anew, as at the next opening.
+      await app.freed?.();
+      const isAnew = app.phone?.canShow === true;
+      if (!isAnew) app.stopped?.();
+      body.replaceChildren(h("p.notice", { role: "status" }, t(isAnew ? "phones.stopped.anew" : "phones.stopped")));
     } catch (fault) {
       body.replaceChildren(faultNotice(fault, stopAll));
     }

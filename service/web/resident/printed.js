@@ -3,7 +3,7 @@
 import { h, button, pictureOf } from "../element.js";
 import { t } from "../language.js";
 import { dayText } from "../amounts.js";
-import { serverNow } from "../exchange.js";
+import { Fault, serverNow } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 
 /** What stands on the paper and in the list, so that a sheet is told from the others. */
@@ -24,15 +24,18 @@ function paperView(app, printed) {
 /** `size` is `sheet` or `card`. */
 function printAs(paper, size) {
   paper.classList.toggle("is-card", size === "card");
-  document.body.classList.add("has-paper");
   window.print();
 }
+
+/** The list, and the sheets that can be made, are the system's. */
+const listFault = (fault) =>
+  (fault.kind === "offline" ? Object.assign(new Fault("offline"), { code: "offline-printed" }) : fault);
 
 export function printedScreen(app) {
   const made = h("div.stack.printing", { "aria-live": "polite" });
   const list = h("div.stack", { "aria-live": "polite" }, h("p.note", {}, t("pay.wait")));
+  // A sheet on the screen is what is printed, whoever starts the printing.
   const unprint = () => document.body.classList.remove("has-paper");
-  addEventListener("afterprint", unprint);
 
   const draw = async () => {
     try {
@@ -40,17 +43,22 @@ export function printedScreen(app) {
         .filter((one) => one.state === "LIVE" && Date.parse(one.expires_at) > serverNow());
       list.replaceChildren(printed.length === 0 ? h("p.note", {}, t("printed.none"))
         : h("ul.phones", {}, printed.map(rowOf)));
+      start.hidden = false;
     } catch (fault) {
-      list.replaceChildren(faultNotice(fault, draw));
+      start.hidden = true;
+      list.replaceChildren(faultNotice(listFault(fault), draw));
     }
   };
   const withdraw = async (printed) => {
     try {
       await app.session.withdrawPrinted(printed.printed_code_id);
-      if (made.dataset.printed === printed.printed_code_id) made.replaceChildren();
+      if (made.dataset.printed === printed.printed_code_id) {
+        made.replaceChildren();
+        unprint();
+      }
       await draw();
     } catch (fault) {
-      list.replaceChildren(faultNotice(fault, draw));
+      list.replaceChildren(faultNotice(listFault(fault), draw));
     }
   };
   const rowOf = (printed) => {
@@ -74,23 +82,22 @@ export function printedScreen(app) {
         h("div.ways", {},
           button("button.button.is-main", t("printed.print.sheet"), () => printAs(paper, "sheet")),
           button("button.button.is-quiet", t("printed.print.card"), () => printAs(paper, "card"))));
+      document.body.classList.add("has-paper");
       await draw();
       paper.scrollIntoView({ block: "start" });
     } catch (fault) {
-      made.replaceChildren(faultNotice(fault, make));
+      made.replaceChildren(faultNotice(listFault(fault), make));
     }
   };
+  const start = button("button.button.is-main", t("printed.make"), make);
+  start.hidden = true;
   const element = h("section.screen", { "aria-labelledby": "title" },
     h("h1", { id: "title" }, t("printed.title")),
     h("p.lead", {}, t("printed.lead")),
     made,
-    button("button.button.is-main", t("printed.make"), make),
+    start,
     h("h2", {}, t("printed.list")),
     list,
     h("a.button.is-plain", { href: "#/code" }, t("pay.home")));
-  const leave = () => {
-    unprint();
-    removeEventListener("afterprint", unprint);
-  };
-  return { element, entered: draw, leave };
+  return { element, entered: draw, leave: unprint, found: draw };
 }

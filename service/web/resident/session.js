@@ -12,7 +12,7 @@ export class Session {
     this.me = null;
     this.config = null;
     this.acts = new Acts();
-    this.onEnd = () => {};
+    this.onEnd = async () => {};
     this.onLogin = async () => {};
   }
 
@@ -52,15 +52,17 @@ export class Session {
   }
 
   async call(method, path, { body, key, once } = {}) {
-    const headers = { Authorization: `Bearer ${this.token}` };
+    const { token } = this;
+    const headers = { Authorization: `Bearer ${token}` };
     try {
       // A phone that knows it has no network gains nothing by waiting for one.
       const isOnce = once === true || !navigator.onLine;
       return await exchange({ method, path: `/v1/me${path}`, body, key, once: isOnce, headers });
     } catch (fault) {
-      if (fault instanceof Fault && fault.status === 401) {
+      // Of several calls with one token the first to be refused ends the login.
+      if (fault instanceof Fault && fault.status === 401 && this.token === token) {
         this.end();
-        this.onEnd(fault);
+        await this.onEnd(fault);
       }
       throw fault;
     }

@@ -14,9 +14,10 @@ export const STOPPED = "phone-revoked";
 const CLOCK_REASONS = new Set(["CLOCK_BEHIND", "NOT_YET_VALID"]);
 
 /** Without a network and without a valid credential only paper helps. */
-export function noCode(fault, phone) {
-  if (!phone || phone.canShow || !(fault instanceof Fault) || fault.kind !== "offline") return fault;
-  return Object.assign(new Fault("offline"), { code: "offline-no-code" });
+export function noCode(fault, { phone, session }) {
+  if (phone?.canShow || !(fault instanceof Fault) || fault.kind !== "offline") return fault;
+  if (!session.token) return Object.assign(new Fault("offline"), { code: "offline-logged-out" });
+  return phone ? Object.assign(new Fault("offline"), { code: "offline-no-code" }) : fault;
 }
 
 /** The life left as an outline around the code that shortens. */
@@ -118,7 +119,7 @@ export class CodeShow {
       if (mine === this.turn && code !== null) this.show(code);
     } catch (fault) {
       if (mine !== this.turn) return;
-      this.notices.replaceChildren(faultNotice(noCode(fault, this.app.phone), () => this.renew()));
+      this.notices.replaceChildren(faultNotice(noCode(fault, this.app), () => this.renew()));
       if (this.countdown === null) this.expire();
     }
   }
@@ -130,7 +131,7 @@ export class CodeShow {
     this.picture.removeAttribute("aria-busy");
     this.picture.classList.remove("is-stale");
     this.picture.replaceChildren(picture);
-    this.source.textContent = this.sourceWords();
+    this.source.replaceChildren(...this.sourceWords());
     this.text.show(code.text);
     this.countdown?.stop();
     let asked = false;
@@ -155,9 +156,10 @@ export class CodeShow {
   }
 
   sourceWords() {
-    if (!this.isOwn) return t("code.online");
+    if (!this.isOwn) return [t("code.online")];
     const { expires_s, clockOffset_s } = this.app.phone.record;
-    return t("code.own", { time: shortTimeText((expires_s - clockOffset_s) * 1_000) });
+    const time = shortTimeText((expires_s - clockOffset_s) * 1_000);
+    return [h("span.source-more", {}, t("code.own.more")), t("code.own", { time })];
   }
 
   /** The code with what stands below it, for a card. */

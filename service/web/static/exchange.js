@@ -37,6 +37,9 @@ export function onReach(listener) {
 addEventListener("offline", () => noteReach(false));
 addEventListener("online", () => noteReach(true));
 
+/** Whether the system could be reached when last seen. */
+export const isReached = () => reached && navigator.onLine;
+
 let heard = null;
 
 /** The server's time in milliseconds, as near as its answers tell. */

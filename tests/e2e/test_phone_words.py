@@ -1,0 +1,248 @@
+"""What the resident's page says and offers when something is over, wrong or out of reach."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.e2e.test_phone_offline import (
+    ONLINE,
+    OWN,
+    RECORD,
+    desk_of,
+    enrolled,
+    keep_picture,
+    reads,
+    shown_text,
+    system,
+)
+from tests.e2e.test_phone_ways import TRUST_KEPT
+from tests.support.page_backend import StandIn
+from tests.support.page_steps import LINES, enter, log_out, sideways, sizes_of
+
+__all__ = ["system"]
+
+SCREENS = pytest.mark.parametrize(("width", "height"), [(390, 844), (320, 568), (844, 390)])
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, locale="zh-CN", reduced_motion="reduce"
+    )
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+def opened_offline(phone: BrowserContext, system: StandIn) -> Page:
+    """A phone that was online once, opened again with no network."""
+    page = enrolled(phone, system)
+    page.wait_for_function(TRUST_KEPT)
+    page.close()
+    phone.set_offline(True)
+    page = phone.new_page()
+    page.goto(system.base_url + "/")
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    return page
+
+
+@SCREENS
+def test_one_tap_never_logs_out(
+    phone: BrowserContext, system: StandIn, width: int, height: int
+) -> None:
+    page = enrolled(phone, system)
+    page.set_viewport_size({"width": width, "height": height})
+    page.get_by_role("button", name="退出登录").click()
+    expect(page.get_by_role("alert")).to_contain_text("退出登录，并删除本机的健康码？")
+    [tabs] = sizes_of(page, ".tabs")
+    answers = sizes_of(page, ".question .button")
+    assert [one["text"] for one in answers] == ["返回", "确认退出"]
+    assert [one for one in answers if one["bottom"] > tabs["top"]] == []
+    page.get_by_role("button", name="返回").click()
+    expect(page.get_by_role("button", name="退出登录")).to_be_visible()
+    assert page.evaluate(RECORD) is not None
+    page.reload()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    reads(system, shown_text(page))
+
+
+def test_logging_out_without_a_network_is_warned_of_and_then_said(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = opened_offline(phone, system)
+    page.get_by_role("button", name="退出登录").click()
+    expect(page.get_by_role("alert")).to_contain_text("现在没有网络")
+    assert page.evaluate(RECORD) is not None
+    page.get_by_role("button", name="确认退出").click()
+    expect(page.get_by_role("status").filter(has_text="已退出登录")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("连上网才能登录")
+    expect(page.get_by_role("alert")).to_contain_text("打印的健康码")
+    assert page.evaluate(RECORD) is None
+    # Once the network is back the way in opens by itself.
+    phone.set_offline(False)
+    expect(page.get_by_role("button", name="微信登录")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="已退出登录")).to_be_visible()
+    page.get_by_role("button", name="微信登录").click()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    log_out(page)
+    expect(page.get_by_role("status").filter(has_text="已退出登录")).to_be_visible()
+
+
+def test_where_no_money_moves_nothing_is_said_of_charges(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = opened_offline(phone, system)
+    page.get_by_role("link", name="账单").click()
+    expect(page.get_by_role("alert")).to_contain_text("请检查网络后重试")
+    assert "扣费" not in (page.get_by_role("alert").text_content() or "")
+
+
+def test_where_money_moves_a_lost_network_charges_nothing_twice(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = phone.new_page()
+    enter(page, system)
+    system.bill_the_newest_person(LINES)
+    page.get_by_role("link", name="账单").click()
+    page.locator(".bill").click()
+    expect(page.get_by_role("button", name="去结算")).to_be_visible()
+    phone.set_offline(True)
+    page.get_by_role("button", name="去结算").click()
+    expect(page.get_by_role("alert")).to_contain_text("不会重复扣费")
+
+
+def test_paper_is_not_offered_where_none_can_be_made(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = opened_offline(phone, system)
+    page.get_by_role("link", name="打印健康码").click()
+    expect(page.get_by_role("alert")).to_contain_text("已经打印的照常可用")
+    assert "扣费" not in (page.get_by_role("alert").text_content() or "")
+    make = page.get_by_role("button", name="做一张新的")
+    expect(make).to_have_count(0)
+    phone.set_offline(False)
+    expect(make).to_be_visible()
+
+
+def test_an_offer_that_is_over_is_not_tried_again(phone: BrowserContext, system: StandIn) -> None:
+    page = phone.new_page()
+    page.clock.install()
+    enter(page, system)
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    _, text = desk_of(system).offer(100)
+    page.goto(f"{system.base_url}/#/offer/{text}")
+    page.get_by_role("button", name="同意并出码").click()
+    expect(page.locator(".code-picture img")).to_be_visible()
+    page.clock.run_for(320_000)
+    expect(page.get_by_role("alert")).to_contain_text("这次请求已过期")
+    expect(page.get_by_role("button", name="重试")).to_have_count(0)
+    expect(page.get_by_role("button", name="重新扫码")).to_be_visible()
+
+
+@pytest.mark.parametrize("typed", ["YMO1:000", "YMO1:" + "0" * 372, "cut"])
+def test_a_mistyped_offer_is_no_fraud(phone: BrowserContext, system: StandIn, typed: str) -> None:
+    page = opened_offline(phone, system)
+    _, text = desk_of(system).offer(100)
+    page.get_by_role("link", name="扫收费处的码").click()
+    field = page.get_by_label("收费处的文字码或网址")
+    field.fill(text[:-9] if typed == "cut" else typed)
+    page.get_by_role("button", name="下一步").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("不完整，或者填错了")
+    assert "工作人员" not in (alert.text_content() or "")
+    expect(page.get_by_role("button", name="重试")).to_have_count(0)
+    expect(page.get_by_role("button", name="同意并出码")).to_have_count(0)
+
+
+@SCREENS
+def test_after_consent_nothing_is_covered_by_the_bar(
+    phone: BrowserContext, system: StandIn, width: int, height: int
+) -> None:
+    page = opened_offline(phone, system)
+    page.set_viewport_size({"width": width, "height": height})
+    _, text = desk_of(system).offer(26_634)
+    page.goto(f"{system.base_url}/#/offer/{text}")
+    page.get_by_role("button", name="同意并出码").click()
+    expect(page.locator(".code-picture img")).to_be_visible()
+    [tabs] = sizes_of(page, ".tabs")
+    parts = sizes_of(page, ".code-frame, .code-foot, .code-source, main .button")
+    assert len(parts) == 4
+    assert [part for part in parts if part["bottom"] > tabs["top"]] == []
+
+
+@pytest.mark.parametrize("insured", [True, False])
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (360, 640), (390, 844), (844, 390)])
+def test_the_card_is_whole_above_the_bar(
+    phone: BrowserContext, system: StandIn, width: int, height: int, insured: bool
+) -> None:
+    system.world.insured = insured
+    try:
+        page = enrolled(phone, system)
+        page.set_viewport_size({"width": width, "height": height})
+        page.reload()
+        expect(page.locator(".code-source")).to_have_text(OWN)
+        expect(page.locator(".badge").first).to_contain_text("已关联" if insured else "扫码后关联")
+    finally:
+        system.world.insured = True
+    [tabs], [source] = sizes_of(page, ".tabs"), sizes_of(page, ".code-source")
+    assert source["bottom"] <= tabs["top"]
+    assert sideways(page) == 0
+    lines = page.evaluate(
+        """() => [".code-source", ".person-badge > span:last-child"].map((selector) => {
+          const range = document.createRange();
+          range.selectNodeContents(document.querySelector(selector));
+          return new Set([...range.getClientRects()].map((box) => Math.round(box.top / 8))).size;
+        })"""
+    )
+    assert lines == [1, 1]
+    ways = sizes_of(page, ".ways .button")
+    if width > height:
+        assert [way for way in ways if way["bottom"] > tabs["top"]] == []
+    assert {round(way["height"]) for way in ways} == {58}
+
+
+@SCREENS
+def test_a_phone_stopped_from_another_one_says_so_and_shows_no_code(
+    phone: BrowserContext, system: StandIn, width: int, height: int
+) -> None:
+    page = enrolled(phone, system)
+    page.set_viewport_size({"width": width, "height": height})
+    subject = desk_of(system).phones[page.evaluate(RECORD)["phoneId"]]["subject"]
+    system.world.tokens["another phone"] = subject
+    stopped = page.request.delete(
+        f"{system.base_url}/v1/me/phones", headers={"authorization": "Bearer another phone"}
+    )
+    assert stopped.status == 204
+    page.reload()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("本机已在另一部手机上停用")
+    expect(alert).to_contain_text("已作废并删除")
+    expect(page.locator(".code-picture")).to_have_count(0)
+    assert "这张码仍可出示" not in (page.locator("body").text_content() or "")
+    assert page.evaluate(RECORD).get("phoneId") is None
+    assert sideways(page) == 0
+    keep_picture(page, f"stopped-{width}.png")
+    # Neither does it show one after a reload with no network, nor by itself after a login.
+    phone.set_offline(True)
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("没有登录，也没有网络")
+    expect(page.locator(".code-picture")).to_have_count(0)
+    phone.set_offline(False)
+    page.get_by_role("button", name="微信登录").click()
+    expect(page.locator(".code-source")).to_have_text(ONLINE)
+    expect(page.get_by_role("alert")).to_contain_text("本机已停用")
+    page.get_by_role("button", name="在本机重新出码").click()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    reads(system, shown_text(page))
+
+
+def test_a_login_that_only_ended_goes_on_showing_its_code(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = enrolled(phone, system)
+    system.world.tokens.clear()
+    page.reload()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    expect(page.locator(".notice")).to_contain_text("这张码仍可出示")
+    assert page.evaluate(RECORD)["phoneId"] is not None
