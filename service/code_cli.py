@@ -61,11 +61,13 @@ def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
 
     texts = [arguments.text]
     if arguments.text == "-":
-        given = sys.stdin.buffer.read(STDIN_MAX).decode("utf-8", "replace")
-        texts = [line for line in given.splitlines() if line.strip()]
+        given = sys.stdin.buffer.read(STDIN_MAX + 1)
+        texts = [line for line in given.decode("utf-8", "replace").splitlines() if line.strip()]
+        if not texts or len(given) > STDIN_MAX:
+            what = "more than 1 MiB" if texts else "nothing"
+            complain(f"yimatong code inspect: {what} on standard input")
+            return 2
     try:
-        if not texts:
-            raise ValueError("nothing on standard input")
         for text in texts:
             say(codes.inspect(text, settings, arguments.trust))
     except codes.FAULTS as fault:
