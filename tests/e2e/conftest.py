@@ -9,7 +9,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.page_backend import PageBackend, StandIn
 
@@ -36,6 +36,9 @@ new PerformanceObserver((list) => {
 """
 
 NewPage = Callable[..., Page]
+
+# A page that a busy machine draws late is not a wrong page; what is there at once costs nothing.
+expect.set_options(timeout=20_000)
 
 
 def chromium_path() -> str | None:
