@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -52,7 +53,7 @@ def problem_of(fault: Exception) -> Problem:
         return MalformedRequest(_misread(fault))
     if isinstance(fault, HTTPException):
         return _BY_STATUS.get(fault.status_code, InternalError)()
-    if isinstance(fault, msgspec.ValidationError):
+    if isinstance(fault, (msgspec.ValidationError, asyncpg.CharacterNotInRepertoireError)):
         return MalformedRequest()
     if isinstance(fault, UNAVAILABLE):
         return DatabaseUnavailable(retry_after_s=1)

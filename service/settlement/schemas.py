@@ -14,6 +14,7 @@ from service.settlement.model import Settlement, SettlementView
 from service.settlement.states import PAYABLE
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Word = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z_]{1,64}$(?!\n)")]
 
 
 class StartRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -34,8 +35,8 @@ class TerminalStartRequest(StartRequest, forbid_unknown_fields=True, kw_only=Tru
 class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """By which provider and way: ``jsapi`` inside the mini-program, ``native`` by a shown QR."""
 
-    provider: Text
-    way: Text
+    provider: Word
+    way: Word
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):

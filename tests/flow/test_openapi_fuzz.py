@@ -128,8 +128,9 @@ async def test_no_input_breaks_a_route(
 ) -> None:
     loop = asyncio.get_running_loop()
     statuses: Counter[int] = Counter()
-    # Callers' buckets fill with time, and the only clock is ours.
+    # Callers' buckets fill with time, and the only clock is ours. Some routes end a login.
     street.advance(timedelta(seconds=5))
+    await street.phone.log_in()
 
     async def send_all(case: Case) -> None:
         for send in senders(street, operation.path).values():
@@ -174,6 +175,7 @@ async def test_a_required_key_is_missed(
 ) -> None:
     loop = asyncio.get_running_loop()
     street.advance(timedelta(seconds=5))
+    await street.phone.log_in()
     codes: set[str] = set()
 
     async def send(case: Case) -> None:

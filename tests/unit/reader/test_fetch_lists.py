@@ -60,7 +60,8 @@ def serve(server: ListServer, revoked: RevocationList, sequence: int = 1) -> Non
     """An honest platform with one list of each scope."""
     server.serve(TRUST, trust_file(WORLD, sequence), f'"{sequence}"')
     server.serve(BOUND, WORLD.signed(revoked), f'"b{revoked.sequence}"')
-    server.serve(PRINTED, WORLD.signed(WORLD.revoked(1, [], scope=ListScope.PRINTED)))
+    printed = WORLD.revoked(1, [], revoked.made_at, scope=ListScope.PRINTED)
+    server.serve(PRINTED, WORLD.signed(printed))
 
 
 def run(
@@ -358,7 +359,8 @@ def test_the_command_ends_with_what_became_of_it(server: ListServer, tmp_path: P
     nothing = command(server, tmp_path)
     assert (nothing.returncode, "--root" in nothing.stderr) == (2, True)
     (tmp_path / "trust.json").write_bytes(trust_file(WORLD))
-    serve(server, WORLD.revoked(5, []))
+    # The command looks at the machine's clock, and a list is old after ten minutes.
+    serve(server, WORLD.revoked(5, [], SystemClock().now().replace(microsecond=0)))
     fresh = command(server, tmp_path)
     assert (fresh.returncode, fresh.stderr) == (0, "")
     assert "revoked bound 0: new, sequence 5\n" in fresh.stdout

@@ -19,6 +19,12 @@ WORLD = ReaderWorld(SystemClock().now())
 CODE = WORLD.printed()
 
 
+@pytest.fixture(autouse=True)
+def _at_this_moment() -> None:
+    """Offers last minutes, and the command looks at the machine's clock."""
+    WORLD.now = SystemClock().now()
+
+
 @pytest.fixture
 def trust(tmp_path: Path) -> str:
     path = tmp_path / "trust.json"
