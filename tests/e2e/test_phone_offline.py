@@ -22,6 +22,7 @@ from tests.support.cut_off import run_cut_off
 from tests.support.page_backend import StandIn
 from tests.support.page_phones import PhoneDesk
 from tests.support.page_steps import (
+    await_true,
     contrasts,
     enter,
     invented_number,
@@ -390,8 +391,8 @@ def test_the_cache_holds_this_releases_files_and_no_answer_of_the_system(
     }""")
     page.reload()
     page.evaluate("navigator.serviceWorker.ready.then(() => {})")
-    page.wait_for_function(
-        "caches.keys().then((names) => !names.includes('yimatong.page.000000000000'))"
+    await_true(
+        page, "caches.keys().then((names) => !names.includes('yimatong.page.000000000000'))"
     )
 
 

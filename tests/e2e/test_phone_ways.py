@@ -24,7 +24,7 @@ from tests.e2e.test_phone_offline import (
     system,
 )
 from tests.support.page_backend import StandIn
-from tests.support.page_steps import enter, log_out, sideways, sizes_of
+from tests.support.page_steps import await_true, enter, log_out, sideways, sizes_of
 
 __all__ = ["system"]
 
@@ -35,6 +35,11 @@ TRUST_KEPT = """() => new Promise((done) => {
     got.onsuccess = () => { asked.result.close(); done(Boolean(got.result?.trust)); };
   };
 })"""
+
+
+def await_trust(page: Page) -> None:
+    """Until the phone keeps a trust list."""
+    await_true(page, TRUST_KEPT)
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def phone(browser: Browser) -> Iterator[BrowserContext]:
 def ready_for_offers(phone: BrowserContext, system: StandIn) -> Page:
     """A person's phone that was online once, and is cut off before it saw any offer."""
     page = enrolled(phone, system)
-    page.wait_for_function(TRUST_KEPT)
+    await_trust(page)
     phone.set_offline(True)
     return page
 

@@ -16,7 +16,7 @@ from tests.e2e.test_phone_offline import (
     shown_text,
     system,
 )
-from tests.e2e.test_phone_ways import TRUST_KEPT
+from tests.e2e.test_phone_ways import await_trust
 from tests.support.page_backend import StandIn
 from tests.support.page_steps import LINES, enter, log_out, sideways, sizes_of
 
@@ -38,7 +38,7 @@ def phone(browser: Browser) -> Iterator[BrowserContext]:
 def opened_offline(phone: BrowserContext, system: StandIn) -> Page:
     """A phone that was online once, opened again with no network."""
     page = enrolled(phone, system)
-    page.wait_for_function(TRUST_KEPT)
+    await_trust(page)
     page.close()
     phone.set_offline(True)
     page = phone.new_page()

@@ -96,9 +96,9 @@ async def test_a_silent_hospital_delays_no_other(fresh_database: str) -> None:
     ):
         silent, awake = await rig.hospital(dead), await rig.hospital(living)
         dead.otherwise = "hang"
-        loop = asyncio.create_task(run_loop(rig.source, rig.clock, rig.ctx.metrics, stop))
         for settlement in range(1, 21):
             await rig.tell(silent, settlement)
+        loop = asyncio.create_task(run_loop(rig.source, rig.clock, rig.ctx.metrics, stop))
         await until(lambda: len(dead.came) == 4)
         for settlement in range(1, 21):
             await rig.tell(awake, settlement)
@@ -112,7 +112,7 @@ async def test_a_silent_hospital_delays_no_other(fresh_database: str) -> None:
 
 
 async def until(is_so: object) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not is_so():  # type: ignore[operator]  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

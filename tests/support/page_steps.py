@@ -1,6 +1,7 @@
 """Steps that several page tests take: enter, show a code, read it off the screen, scan, pay."""
 
 import io
+import time
 from typing import Any, Protocol
 
 import pytest
@@ -44,6 +45,14 @@ def world_of(backend: PageBackend) -> World:
 def fen_of(text: str | None) -> int:
     """`−¥77.48` as 7748: the size of an amount shown."""
     return int("".join(char for char in text or "" if char.isdigit()))
+
+
+def await_true(page: Page, expression: str) -> None:
+    """Until the expression's promise gives true; ``wait_for_function`` takes any promise for true."""
+    until_s = time.monotonic() + 20
+    while not page.evaluate(expression):
+        assert time.monotonic() < until_s, expression
+        page.wait_for_timeout(50)
 
 
 def invented_number(serial: int) -> str:
