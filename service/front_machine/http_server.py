@@ -130,8 +130,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
-        self._buffer = bytearray(READ_MAX)
-        self._view = memoryview(self._buffer)
+        # A view, not the bytearray: asyncio's TLS fills it by slices, which must not be copies.
+        self._buffer = memoryview(bytearray(READ_MAX))
         self._parser = httptools.HttpRequestParser(self)
         self._fed = 0
         self._is_busy = False
@@ -157,7 +157,7 @@ class _Connection(asyncio.BufferedProtocol):
     def connection_lost(self, _fault: Exception | None) -> None:
         self._server.connections.discard(self)
 
-    def get_buffer(self, _size_hint: int) -> bytearray:
+    def get_buffer(self, _size_hint: int) -> memoryview:
         return self._buffer
 
     def buffer_updated(self, count: int) -> None:
@@ -167,7 +167,7 @@ class _Connection(asyncio.BufferedProtocol):
         if not self._is_busy:
             self._begin_wait()
         try:
-            self._parser.feed_data(self._view[:count])
+            self._parser.feed_data(self._buffer[:count])
         except httptools.HttpParserCallbackError as raised:
             cause = raised.__context__
             self._give_up(cause.status if isinstance(cause, _Unreadable) else 400)
