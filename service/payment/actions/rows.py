@@ -144,10 +144,11 @@ def count_outcome(ctx: Context, partner: str, operation: str, outcome: Outcome[A
             word = "rejected"
         case NotSent():
             word = "not-sent"
-        case Unknown(why=why):
+        case _:
             word = "unknown"
-            _log.warning("answer.unclear", partner=partner, operation=operation, why=why)
     ctx.metrics.outcomes.labels(partner, operation, word).inc()
+    if isinstance(outcome, Unknown):
+        _log.warning("answer.unclear", partner=partner, operation=operation, why=outcome.why)
 
 
 async def tell_payment(conn: Connection, ctx: Context, row: PaymentAttempt, topic: str) -> None:
