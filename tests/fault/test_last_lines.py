@@ -14,7 +14,8 @@ import httpx
 import msgspec
 import pytest
 
-from integrations.ports.payments import Payment, RefundStatus
+from integrations.ports.outcomes import Outcome
+from integrations.ports.payments import Payment, Refund, RefundOrder, RefundStatus
 from service import worker
 from service.bill import actions as bill
 from service.bill import store as bill_store
@@ -29,16 +30,15 @@ from service.ledger import store as ledger_store
 from service.payment import actions as payment
 from service.payment import rules as payment_rules
 from service.payment import store as payment_store
-from service.payment.actions import tries
+from service.payment.actions import refunds, tries
 from service.payment.model import PaymentAttempt
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
 from service.receipt import store as receipt_store
-from service.receipt.model import PostedFacts
 from service.settlement import rules as settlement_rules
 from service.settlement import store as settlement_store
 from service.settlement import tender
-from service.settlement.model import CallKind, Channel, Settlement
+from service.settlement.model import CallKind, Channel
 from service.settlement.states import SettlementState
 from service.settlement.steps import settling
 from tests.support.database import DatabaseServer
@@ -49,11 +49,12 @@ from tests.support.last_lines import (
     Kept,
     at_once,
     drop_unique_keys,
+    posted,
     without,
     without_conflict,
 )
 from tests.support.money import ACCOUNT, PROVIDER, House, a_content, a_house, a_line, a_push
-from tests.support.settlement_rig import Rig, a_rig
+from tests.support.settlement_rig import a_rig
 from tests.support.settlement_street import a_street
 
 Scenario = Callable[[str], Awaitable[None]]
@@ -140,7 +141,7 @@ async def one_settlement_a_bill(patch: pytest.MonkeyPatch, dsn: str) -> None:
 async def two_relays_tell_of_one_posting(dsn: str) -> None:
     """The first relay was taken for dead; both find no receipt and issue one."""
     async with a_rig(dsn) as rig:
-        row, facts = await _posted(rig)
+        row, facts = await posted(rig)
         issue = [receipt.issue(rig.ctx, row.record_id, row.settlement_id, facts) for _ in "12"]
         got = await at_once(dsn, "receipt", *issue)
         if len({one.receipt_no for one in got}) != 1:
@@ -242,6 +243,35 @@ async def look_before_settling_again(patch: pytest.MonkeyPatch, dsn: str) -> Non
     patch.setattr(settlement_rules, "next_settle_call", lambda _progress: CallKind.SETTLE)
 
 
+async def the_answer_to_a_refund_is_lost(dsn: str) -> None:
+    """The provider gave the money back and could not say so; it pays as often as it is told to."""
+    async with a_house(dsn) as house:
+        attempt = await house.paid()
+        honest, given = house.provider.refund, []
+
+        async def pay_out(order: RefundOrder) -> Outcome[Refund]:
+            house.provider.refunds.pop(order.refund_no, None)
+            given.append(order.amount_fen)
+            return await honest(order)
+
+        house.provider.refund = pay_out  # type: ignore[method-assign]
+        house.provider.refund_status = RefundStatus.REFUNDED
+        house.provider.faults.append("drop")
+        await house.refund(attempt, attempt.amount_fen)
+        await house.work(rounds=3)
+        if sum(given) != attempt.amount_fen:
+            raise Harm("the payer got his money back twice")
+
+
+async def ask_before_refunding_again(patch: pytest.MonkeyPatch, dsn: str) -> None:
+    attempt_once = refunds._try
+
+    async def as_if_unsent(ctx: Any, gateway: Any, attempt: Any, row: Any) -> bool:
+        return await attempt_once(ctx, gateway, attempt, msgspec.structs.replace(row, tries=0))
+
+    patch.setattr(refunds, "_try", as_if_unsent)
+
+
 async def a_fen_is_paid_for_a_bill(dsn: str) -> None:
     """The provider says PAID, of another amount than was ordered."""
     async with a_house(dsn) as house:
@@ -265,7 +295,7 @@ async def the_amount_of_a_payment(patch: pytest.MonkeyPatch, dsn: str) -> None:
 async def the_process_dies_after_posting(dsn: str) -> None:
     """The hospital acknowledged; whoever heard it is gone before telling anybody."""
     async with a_rig(dsn) as rig:
-        row, _ = await _posted(rig)
+        row, _ = await posted(rig)
         await run_once(worker.outbox_source(rig.ctx), rig.clock, rig.ctx.metrics)
         if await receipt.find(rig.ctx, row.record_id, row.settlement_id) is None:
             raise Harm("paid and posted, and nobody has a receipt")
@@ -353,26 +383,6 @@ async def _lock(house: House, charged: Bill) -> Bill:
         return await bill.lock(conn, house.ctx, *key, 7, charged.version)
 
 
-async def _posted(rig: Rig) -> tuple[Settlement, PostedFacts]:
-    """A posted settlement of own money, and what its event says."""
-    row = await rig.settled(await rig.to_paid(100_00, insured=False), 40)
-    row = await rig.post(row)
-    assert row.cash_fen is not None
-    facts = PostedFacts(
-        bill_id=rig.ctx.public_ids.text(row.record_id, row.bill_id),
-        institution_id=row.institution_id,
-        total_fen=row.total_fen,
-        fund_fen=0,
-        account_fen=0,
-        cash_fen=row.cash_fen,
-        hospital_fen=0,
-        paid_by=row.paid_by,
-        provider_ref=row.provider_ref,
-        insurance_ref=None,
-    )
-    return row, facts
-
-
 GUARDS = [
     Guard(
         name="unique key: a cause posts once",
@@ -421,10 +431,16 @@ GUARDS = [
         take_out=row_of_a_bill,
     ),
     Guard(
-        name="query before retry",
+        name="query before retry: settlement",
         harm="the insurance paid twice",
         scenario=the_answer_to_2207_is_lost,
         take_out=look_before_settling_again,
+    ),
+    Guard(
+        name="query before retry: refund",
+        harm="the payer got his money back twice",
+        scenario=the_answer_to_a_refund_is_lost,
+        take_out=ask_before_refunding_again,
     ),
     Guard(
         name="amount check",

@@ -17,7 +17,6 @@ import msgspec
 import pytest
 import structlog
 
-from integrations.kit.transport import Answer
 from integrations.sandbox.fiscal.seal import sealed_answer
 from service.kernel.database import connection
 from service.ledger import actions as ledger
@@ -28,7 +27,7 @@ from service.receipt import invoices
 from service.receipt.states import InvoiceState
 from tests.contract import fiscal_rig
 from tests.support.database import DatabaseServer
-from tests.support.forgers import AlipayForger, Forger, MadeUp, WechatForger
+from tests.support.forgers import AlipayForger, Changed, Forger, MadeUp, WechatForger
 from tests.support.invoice_desk import a_desk
 from tests.support.settlement_street import Street, a_street
 from tests.support.statement_rig import Counter, a_counter
@@ -228,19 +227,24 @@ def test_each_cell_is_a_case_a_test_or_a_reason(kind: str) -> None:
 # --- payment providers -----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=FORGERS, ids=str)
-async def counter(
-    request: pytest.FixtureRequest, postgres: DatabaseServer, migrated: str
-) -> AsyncIterator[Counter]:
+@pytest.fixture(scope="module")
+async def counters(postgres: DatabaseServer, migrated: str) -> AsyncIterator[dict[str, Counter]]:
     async with (
-        postgres.database(migrated) as dsn,
-        a_counter(dsn, alipay=request.param == "alipay") as made,
+        postgres.database(migrated) as one,
+        postgres.database(migrated) as other,
+        a_counter(one) as wechatpay,
+        a_counter(other, alipay=True) as alipay,
     ):
-        yield made
+        yield {"wechatpay": wechatpay, "alipay": alipay}
+
+
+@pytest.fixture
+def counter(counters: dict[str, Counter], provider: str) -> Counter:
+    return counters[provider]
 
 
 def cases(table: dict[str, Bad]) -> list[tuple[str, str]]:
-    """(partner, kind), a partner's together: each keeps one rig."""
+    """(partner, kind) of all that the partners' wires have."""
     return [(name, kind) for name in FORGERS for kind in table if name in table[kind].reasons]
 
 
@@ -295,7 +299,7 @@ async def tell(counter: Counter, told: tuple[dict[str, str], bytes]) -> bool:
     return answer == counter.till.gateway.notice_answer(accepted=True)
 
 
-@pytest.mark.parametrize(("counter", "kind"), cases(NOTICES), indirect=["counter"])
+@pytest.mark.parametrize(("provider", "kind"), cases(NOTICES))
 async def test_a_bad_notice_moves_nothing(counter: Counter, kind: str) -> None:
     bad = NOTICES[kind]
     cause = bad.reasons[counter.provider]
@@ -311,12 +315,14 @@ async def test_a_bad_notice_moves_nothing(counter: Counter, kind: str) -> None:
     await nothing_is_lost(counter, attempt, cause)
 
 
+@pytest.mark.parametrize("provider", FORGERS)
 async def test_the_right_notice_is_taken(counter: Counter) -> None:
     attempt = await counter.paid(12_345, known=False)
     assert await tell(counter, message(counter, attempt, Bad(reasons={}), "notice"))
     assert (await counter.house.read(attempt)).state is AttemptState.PAID
 
 
+@pytest.mark.parametrize("provider", FORGERS)
 async def test_a_replayed_notice_moves_nothing(counter: Counter) -> None:
     attempt = await counter.paid(12_345, known=False)
     good = Bad(reasons={})
@@ -347,7 +353,7 @@ def answering(client: httpx.AsyncClient, change: Callable[[httpx.Response], http
         client._transport = inner
 
 
-@pytest.mark.parametrize(("counter", "kind"), cases(ANSWERS), indirect=["counter"])
+@pytest.mark.parametrize(("provider", "kind"), cases(ANSWERS))
 async def test_a_bad_answer_moves_nothing(counter: Counter, kind: str) -> None:
     bad = ANSWERS[kind]
     cause = bad.reasons[counter.provider]
@@ -367,6 +373,7 @@ async def test_a_bad_answer_moves_nothing(counter: Counter, kind: str) -> None:
     await nothing_is_lost(counter, attempt, cause)
 
 
+@pytest.mark.parametrize("provider", FORGERS)
 async def test_the_right_answer_is_taken(counter: Counter) -> None:
     attempt = await counter.paid(12_345, known=False)
 
@@ -387,36 +394,6 @@ async def street(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Stree
         yield made
 
 
-class Changed:
-    """The bureau's line; the next answer to 2207 arrives changed. The bureau did its work."""
-
-    def __init__(self, street: Street, how: Any) -> None:
-        self.inner = street.bureau.line.inner
-        self.how = how
-        self.met = 0
-
-    async def send(self, *, method: str, url: str, headers: Any, content: bytes) -> Answer:
-        answer = await self.inner.send(method=method, url=url, headers=headers, content=content)
-        if not url.endswith("2207") or self.met:
-            return answer
-        self.met += 1
-        return msgspec.structs.replace(answer, body=self.changed(answer.body))
-
-    def changed(self, body: bytes) -> bytes:
-        if isinstance(self.how, bytes):
-            return self.how
-        told = json.loads(body)
-        match self.how:
-            case str(charset):
-                told["err_msg"] = "成功"
-                return json.dumps(told, ensure_ascii=False).encode(charset)
-            case int(code):
-                told["infcode"] = code
-            case {**node}:
-                told["output"]["setlinfo"] |= node["setlinfo"]
-        return json.dumps(told).encode()
-
-
 @pytest.mark.parametrize("kind", INSURANCE)
 async def test_a_bad_answer_of_the_bureau_moves_nothing(street: Street, kind: str) -> None:
     why, how = INSURANCE[kind]
@@ -430,7 +407,7 @@ async def test_a_bad_answer_of_the_bureau_moves_nothing(street: Street, kind: st
     package = ordered["payment"]["client_parameters"]["package"]
     await street.till.control("pay", prepay_id=package.removeprefix("prepay_id="))
     line = street.bureau.line.inner
-    changed = Changed(street, how)
+    changed = Changed(line, how)
     street.bureau.line.inner = changed  # type: ignore[assignment]
     try:
         await street.run_for(timedelta(seconds=40), timedelta(seconds=20))

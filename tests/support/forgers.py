@@ -11,10 +11,12 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import httpx
+import msgspec
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from integrations.kit.transport import Answer
 from service.payment.model import PaymentAttempt
 from tests.contract import alipay_rig, wechat_rig
 
@@ -169,3 +171,36 @@ class MadeUp(httpx.AsyncBaseTransport):
         answer = await self._inner.handle_async_request(request)
         await answer.aread()
         return self._change(answer)
+
+
+class Changed:
+    """The bureau's line; the next answer to 2207 arrives changed. The bureau did its work.
+
+    ``how``: other bytes, another charset, another result code, or other members of ``setlinfo``.
+    """
+
+    def __init__(self, inner: Any, how: Any) -> None:
+        self.inner = inner
+        self.how = how
+        self.met = 0
+
+    async def send(self, *, method: str, url: str, headers: Any, content: bytes) -> Answer:
+        answer = await self.inner.send(method=method, url=url, headers=headers, content=content)
+        if not url.endswith("2207") or self.met:
+            return answer
+        self.met += 1
+        return msgspec.structs.replace(answer, body=self.changed(answer.body))
+
+    def changed(self, body: bytes) -> bytes:
+        if isinstance(self.how, bytes):
+            return self.how
+        told = json.loads(body)
+        match self.how:
+            case str(charset):
+                told["err_msg"] = "成功"
+                return json.dumps(told, ensure_ascii=False).encode(charset)
+            case int(code):
+                told["infcode"] = code
+            case {**node}:
+                told["output"]["setlinfo"] |= node["setlinfo"]
+        return json.dumps(told).encode()

@@ -11,7 +11,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from service.receipt.model import PostedFacts
+from service.settlement.model import Settlement
 from tests.support.fakes_settlement import FakeBureau
+from tests.support.settlement_rig import Rig
 
 KEEP = {
     "bill": "create table kept_bill as table bill",
@@ -124,3 +127,23 @@ def without(patch: pytest.MonkeyPatch, module: Any, name: str, condition: str) -
     before = getattr(module, name)
     assert condition in before, f"{name} has no such condition"
     patch.setattr(module, name, before.replace(condition, ""))
+
+
+async def posted(rig: Rig) -> tuple[Settlement, PostedFacts]:
+    """A posted settlement of own money, and what its event says."""
+    row = await rig.settled(await rig.to_paid(100_00, insured=False), 40)
+    row = await rig.post(row)
+    assert row.cash_fen is not None
+    facts = PostedFacts(
+        bill_id=rig.ctx.public_ids.text(row.record_id, row.bill_id),
+        institution_id=row.institution_id,
+        total_fen=row.total_fen,
+        fund_fen=0,
+        account_fen=0,
+        cash_fen=row.cash_fen,
+        hospital_fen=0,
+        paid_by=row.paid_by,
+        provider_ref=row.provider_ref,
+        insurance_ref=None,
+    )
+    return row, facts
