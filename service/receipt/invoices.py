@@ -5,6 +5,7 @@ is asked what became of the first. Nothing here holds a settlement or a receipt 
 """
 
 from datetime import datetime, timedelta
+
 import msgspec
 
 from integrations.ports.invoices import (
