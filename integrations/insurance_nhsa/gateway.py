@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from integrations.insurance_nhsa import mapping, reading, wire, wire_clearing, wire_settlement
+from integrations.insurance_nhsa import (
+    clearing,
+    mapping,
+    reading,
+    wire,
+    wire_clearing,
+    wire_settlement,
+)
 from integrations.insurance_nhsa.credential import (
     BUSINESS_TYPES,
     TEXT_MAX,
@@ -26,11 +33,14 @@ from integrations.kit import transport
 from integrations.ports.insurance import (
     CallId,
     ChargeLine,
+    ClearingCalls,
+    ClearingLines,
     ClearingTotals,
     CredentialScan,
     DecodedCredential,
     Insured,
     InsuredPerson,
+    LineDifference,
     PersonQuery,
     Settled,
     SettleRequest,
@@ -231,6 +241,14 @@ class NhsaGateway:
             self._numbers.compare_totals, node, call, region=totals.region
         )
         return _judge(heard, wire_clearing.StatementOutput, self._verdict)
+
+    async def compare_lines(self, lines: ClearingLines, calls: ClearingCalls) -> Outcome[bytes]:
+        """9101, 3202, 9102."""
+        return await clearing.compare_lines(self._messenger, self._settings, lines, calls)
+
+    def read_differences(self, content: bytes) -> list[LineDifference]:
+        """The file that 9102 gave. Raises ``StatementUnusable``."""
+        return clearing.read_differences(content, self._settings)
 
     def _verdict(self, found: wire_clearing.StatementOutput) -> Accepted[TotalsVerdict] | Unknown:
         told = found.stmtinfo

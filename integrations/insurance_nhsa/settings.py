@@ -2,6 +2,8 @@
 
 import msgspec
 
+from integrations.ports.insurance import Finding
+
 
 class Transactions(msgspec.Struct, frozen=True, kw_only=True):
     """Transaction numbers; some regions speak the A versions."""
@@ -20,6 +22,17 @@ class Transactions(msgspec.Struct, frozen=True, kw_only=True):
     find_visit: str = "5201"
     find_settlement: str = "5203"
     compare_totals: str = "3201"
+    compare_lines: str = "3202"
+    upload_file: str = "9101"
+    download_file: str = "9102"
+
+
+def _line_findings() -> dict[str, Finding]:
+    return {
+        "101": Finding.ONLY_THERE,
+        "102": Finding.ONLY_HERE,
+        "103": Finding.AMOUNTS_DIFFER,
+    }
 
 
 class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,5 +70,9 @@ class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``clr_type`` that statements of the outpatient chain ask for; regions differ."""
     balanced_codes: frozenset[str] = frozenset({"0", "000000"})
     """``stmt_rslt`` values of 3201 that mean agreement; not confirmed, every other is none."""
+    line_findings: dict[str, Finding] = msgspec.field(default_factory=_line_findings)
+    """``stmt_rslt`` of a line of 3202; not confirmed. ``balanced_codes`` agree here too."""
+    upload_as_numbers: bool = True
+    """9101 carries the file as a list of bytes; False: as Base64. Not confirmed."""
     lookup: str = "by-visit"
     """``by-visit``: 5203 takes ``mdtrt_id`` alone. ``by-reference``: 5201 names ``setl_id``."""

@@ -31,7 +31,6 @@ NOT_CALLED_YET = {
     "integrations.insurance_nhsa.mixed_order",
     "integrations.insurance_nhsa.mobile",
     "integrations.insurance_nhsa.orders",
-    "integrations.insurance_nhsa.statement",
     "integrations.insurance_nhsa.transactions",
     "service.audit.actions",
     "service.casework.actions",

@@ -43,6 +43,9 @@ create table if not exists settlement (
   cash_fen integer not null, hospital_fen integer not null, setlinfo text not null,
   setldetail text not null, moves text not null, reversal_id text, reversal_msgid text,
   reversal_day text);
+create table if not exists file (
+  number text primary key, institution text not null, name text not null,
+  content blob not null, until_s integer not null);
 create index if not exists settlement_visit on settlement (mdtrt_id);
 create index if not exists settlement_person on settlement (psn_no);
 create index if not exists settlement_reversal on settlement (reversal_msgid);

@@ -30,6 +30,8 @@ class Fault(StrEnum):
     """Refused because the operator's sign-in of today has been dropped."""
     BREAK_IDENTITY = "break_identity"
     """Done, and the answer's cash is one fen more than it adds up to."""
+    SPOIL_FILE = "spoil_file"
+    """Done, and the file that is answered is damaged as ``text`` says (``clearing.spoilt``)."""
     MOVE_COUNTERS = "move_counters"
     """``moves`` happen first, as if another institution had settled in between."""
 

@@ -11,7 +11,7 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from integrations.sandbox.insurance import desk, queries, settling, visits
+from integrations.sandbox.insurance import clearing, desk, queries, settling, visits
 from integrations.sandbox.insurance.book import Book
 from integrations.sandbox.insurance.exact import fen, yuan
 from integrations.sandbox.insurance.faults import Fault, FaultPlan, ScriptedFault
@@ -25,7 +25,8 @@ from integrations.sandbox.insurance.gate import (
 from integrations.sandbox.insurance.model import Message, Refused, clock_text, local
 from integrations.sandbox.insurance.policy import Policy
 
-Work = Callable[[Book, Message], dict[str, Any] | None]
+Output = dict[str, Any] | bytes | None
+Work = Callable[[Book, Message], Output]
 NOT_SIGNED_IN = "操作员未签到或签到已失效"
 
 
@@ -81,6 +82,9 @@ class Twin:
             "2208": settling.reverse,
             "2601": settling.undo,
             "3201": queries.statement,
+            "3202": clearing.compare,
+            "9101": clearing.upload,
+            "9102": clearing.download,
             "5201": queries.find_visits,
             "5203": queries.find_settlements,
         }
@@ -134,7 +138,7 @@ class Twin:
                 self.book.move(psn_no, planned.insutype, year, planned.moves)
         return None
 
-    def _do(self, message: Message) -> tuple[dict[str, Any] | None, str]:
+    def _do(self, message: Message) -> tuple[Output, str]:
         """Number the message, then do its work or nothing. Gives output and refusal text."""
         try:
             work = self._work_for(message)
@@ -167,7 +171,7 @@ class Twin:
         self,
         planned: ScriptedFault | None,
         message: Message,
-        output: dict[str, Any] | None,
+        output: Output,
         refusal: str,
     ) -> Reply:
         kind = None if planned is None else planned.fault
@@ -179,6 +183,10 @@ class Twin:
             return said({"message": "internal error"}, 500)
         if kind is Fault.GARBLE:
             return Response(b"\xff<html>", status_code=200, media_type="application/json")
+        if isinstance(output, bytes):
+            if planned is not None and kind is Fault.SPOIL_FILE:
+                output = clearing.spoilt(output, planned.text)
+            return Response(output, status_code=200, media_type="application/zip")
         if kind is Fault.BREAK_IDENTITY and output is not None and "setlinfo" in output:
             info = output["setlinfo"]
             info["psn_cash_pay"] = yuan(fen(info["psn_cash_pay"]) + 1)
