@@ -20,7 +20,8 @@ from integrations.fiscal_invoice.gateway import FiscalInvoiceGateway
 from integrations.fiscal_invoice.settings import FiscalInvoiceSettings
 from integrations.his_generic import courier
 from integrations.insurance_nhsa.gateway import NhsaGateway
-from integrations.insurance_nhsa.messenger import Sources
+from integrations.insurance_nhsa.inpatient import NhsaInpatient
+from integrations.insurance_nhsa.messenger import Messenger, Sources
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
@@ -28,6 +29,7 @@ from integrations.insurance_nhsa.signing import TifSigner
 from integrations.kit.transport import Transport
 from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.insurance_inpatient import InpatientGateway
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.partners import PartnerUnknown
@@ -91,7 +93,7 @@ class OpenPartners:
     def __init__(
         self,
         *,
-        insurance: dict[str, InsuranceGateway],
+        insurance: dict[str, tuple[InsuranceGateway, InpatientGateway]],
         invoices: dict[str, InvoiceGateway],
         payments: dict[tuple[str, str], PaymentGateway],
         logins: dict[str, LoginGateway],
@@ -105,7 +107,11 @@ class OpenPartners:
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
-        return _found(self._insurance, institution_code)
+        return _found(self._insurance, institution_code)[0]
+
+    def inpatient(self, institution_code: str) -> InpatientGateway:
+        """The same line, for stays."""
+        return _found(self._insurance, institution_code)[1]
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""
@@ -176,7 +182,10 @@ def _nonce() -> str:
     return secrets.token_hex(16)
 
 
-def _insurance(line: InsuranceLine, transport: Transport, clock: Clock) -> InsuranceGateway:
+def _insurance(
+    line: InsuranceLine, transport: Transport, clock: Clock
+) -> tuple[InsuranceGateway, InpatientGateway]:
+    """Both chains of one line: they share its sign-in."""
     code = line.line.institution_code
 
     def message_no() -> str:
@@ -184,10 +193,8 @@ def _insurance(line: InsuranceLine, transport: Transport, clock: Clock) -> Insur
         sequence = SEQUENCE_MAX - secrets.randbelow(OWN_SEQUENCES)
         return format_message_no(code, clock(), sequence)
 
-    return NhsaGateway(
-        line.line,
-        transport,
-        TifSigner(party=line.party, secret=line.secret, service=line.service),
-        Sources(clock=clock, nonce=_nonce, message_no=message_no),
-        SignDesk(),
-    )
+    signer = TifSigner(party=line.party, secret=line.secret, service=line.service)
+    sources = Sources(clock=clock, nonce=_nonce, message_no=message_no)
+    desk = SignDesk()
+    stays = NhsaInpatient(line.line, Messenger(line.line, transport, signer, sources, desk))
+    return NhsaGateway(line.line, transport, signer, sources, desk), stays

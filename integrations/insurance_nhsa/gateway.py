@@ -4,9 +4,6 @@ Owns which transaction a question becomes and which of our words its answer is. 
 and the sign-in are the messenger's, the fields ``mapping``'s and ``reading``'s.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import msgspec
 
 from integrations.insurance_nhsa import (
@@ -17,6 +14,7 @@ from integrations.insurance_nhsa import (
     wire_clearing,
     wire_settlement,
 )
+from integrations.insurance_nhsa.answers import done, judged, read, reversal_of
 from integrations.insurance_nhsa.credential import (
     BUSINESS_TYPES,
     TEXT_MAX,
@@ -24,8 +22,8 @@ from integrations.insurance_nhsa.credential import (
     decoded,
     read_credential_answer,
 )
-from integrations.insurance_nhsa.envelope import Answer, AnswerUnreadable, read_output, text_of
-from integrations.insurance_nhsa.messenger import Heard, Line, Messenger, Sources, unusual
+from integrations.insurance_nhsa.envelope import Answer, AnswerUnreadable, text_of
+from integrations.insurance_nhsa.messenger import Line, Messenger, Sources, unusual
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
@@ -50,8 +48,6 @@ from integrations.ports.insurance import (
     Visit,
 )
 from integrations.ports.outcomes import Accepted, Outcome, Rejected, Unknown
-
-T = TypeVar("T")
 
 
 class NhsaGateway:
@@ -101,23 +97,21 @@ class NhsaGateway:
         heard = await self._messenger.ask(
             self._numbers.read_person, mapping.person_input(query, call), call, region=""
         )
-        return _read(heard, wire.PersonOutput, reading.insured_person)
+        return read(heard, wire.PersonOutput, reading.insured_person)
 
     async def register_visit(self, insured: Insured, visit: Visit, call: CallId) -> Outcome[str]:
         """2201."""
         heard = await self._messenger.tell(
             self._numbers.register_visit, mapping.visit_input(insured, visit), call, insured
         )
-        return _read(heard, wire.VisitOutput, reading.visit_ref_of)
+        return read(heard, wire.VisitOutput, reading.visit_ref_of)
 
     async def upload_diagnoses(
         self, insured: Insured, visit_ref: str, visit: Visit, call: CallId
     ) -> Outcome[None]:
         """2203 or 2203A."""
         node = mapping.diagnoses_input(insured, visit_ref, visit)
-        return _done(
-            await self._messenger.tell(self._numbers.upload_diagnoses, node, call, insured)
-        )
+        return done(await self._messenger.tell(self._numbers.upload_diagnoses, node, call, insured))
 
     async def upload_charges(
         self,
@@ -138,30 +132,28 @@ class NhsaGateway:
                 for line in lines
             ]
         )
-        return _done(await self._messenger.tell(self._numbers.upload_charges, node, call, insured))
+        return done(await self._messenger.tell(self._numbers.upload_charges, node, call, insured))
 
     async def withdraw_charges(
         self, insured: Insured, visit_ref: str, batch_no: str, call: CallId
     ) -> Outcome[None]:
         """2205. Batch ``0000`` withdraws everything unsettled of the visit."""
         node = mapping.withdraw_input(insured, visit_ref, batch_no)
-        return _done(
-            await self._messenger.tell(self._numbers.withdraw_charges, node, call, insured)
-        )
+        return done(await self._messenger.tell(self._numbers.withdraw_charges, node, call, insured))
 
     async def cancel_visit(
         self, insured: Insured, visit_ref: str, visit_no: str, call: CallId
     ) -> Outcome[None]:
         """2202."""
         node = mapping.cancel_visit_input(insured, visit_ref, visit_no)
-        return _done(await self._messenger.tell(self._numbers.cancel_visit, node, call, insured))
+        return done(await self._messenger.tell(self._numbers.cancel_visit, node, call, insured))
 
     async def presettle(self, request: SplitRequest, call: CallId) -> Outcome[Split]:
         """2206 or 2206A. Amounts that contradict are Unknown ``answer-contradicts``."""
         node = mapping.presettle_input(request, self._settings)
         region = request.insured.region
         heard = await self._messenger.ask(self._numbers.presettle, node, call, region=region)
-        return _judge(
+        return judged(
             heard,
             wire_settlement.SettleOutput,
             lambda found: reading.split_of(*reading.setlinfo_in(found), request.total_fen),
@@ -171,7 +163,7 @@ class NhsaGateway:
         """2207 or 2207A. ``answer-contradicts`` means: done there, and not to be believed."""
         node = mapping.settle_input(request, self._settings)
         heard = await self._messenger.tell(self._numbers.settle, node, call, request.split.insured)
-        return _judge(
+        return judged(
             heard,
             wire_settlement.SettleOutput,
             lambda found: reading.settled_of(
@@ -187,13 +179,7 @@ class NhsaGateway:
         """2208. Gives the reference of the reversal, or the old one where none is told."""
         node = mapping.reverse_input(insured, visit_ref, settlement_ref)
         heard = await self._messenger.tell(self._numbers.reverse, node, call, insured)
-        if not isinstance(heard, Answer):
-            return heard
-        try:
-            info, _ = reading.setlinfo_in(read_output(heard, wire_settlement.SettleOutput))
-        except AnswerUnreadable:
-            return Accepted(settlement_ref)
-        return Accepted(text_of(info.setl_id) or settlement_ref)
+        return reversal_of(heard, settlement_ref)
 
     async def undo_uncertain(
         self, insured: Insured, of_call: CallId, of_kind: str, call: CallId
@@ -203,7 +189,7 @@ class NhsaGateway:
         if of_kind not in kinds:
             return Rejected(reason="not-undoable", provider_code="", provider_text="")
         node = mapping.undo_input(insured, of_call, kinds[of_kind])
-        return _done(await self._messenger.tell(self._numbers.undo, node, call, insured))
+        return done(await self._messenger.tell(self._numbers.undo, node, call, insured))
 
     async def find_settlement(
         self, insured: Insured, visit_ref: str, call: CallId
@@ -228,7 +214,7 @@ class NhsaGateway:
         )
         if isinstance(heard, Answer) and not heard.output:
             return Accepted(None)
-        return _judge(
+        return judged(
             heard,
             wire_settlement.FindSettlementOutput,
             lambda output: reading.live_settlement(output, visit_ref),
@@ -240,7 +226,7 @@ class NhsaGateway:
         heard = await self._messenger.ask(
             self._numbers.compare_totals, node, call, region=totals.region
         )
-        return _judge(heard, wire_clearing.StatementOutput, self._verdict)
+        return judged(heard, wire_clearing.StatementOutput, self._verdict)
 
     async def compare_lines(self, lines: ClearingLines, calls: ClearingCalls) -> Outcome[bytes]:
         """9101, 3202, 9102."""
@@ -278,7 +264,7 @@ class NhsaGateway:
         heard = await self._messenger.ask(
             self._numbers.find_visit, node, call, region=insured.region
         )
-        return _read(
+        return read(
             heard,
             wire_settlement.FindVisitOutput,
             lambda output: next(
@@ -290,29 +276,3 @@ class NhsaGateway:
                 None,
             ),
         )
-
-
-def _done(heard: Heard) -> Outcome[None]:
-    return Accepted(None) if isinstance(heard, Answer) else heard
-
-
-def _read(
-    heard: Heard,
-    shape: type[Any],
-    reader: Callable[[Any], T],
-) -> Outcome[T]:
-    return _judge(heard, shape, lambda found: Accepted(reader(found)))
-
-
-def _judge(
-    heard: Heard,
-    shape: type[Any],
-    judge: Callable[[Any], Accepted[T] | Unknown],
-) -> Outcome[T]:
-    """Success with an unreadable output is Unknown, never a guess."""
-    if not isinstance(heard, Answer):
-        return heard
-    try:
-        return judge(read_output(heard, shape))
-    except AnswerUnreadable:
-        return Unknown("answer-invalid")

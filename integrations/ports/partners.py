@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.insurance_inpatient import InpatientGateway
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.payments import PaymentGateway
@@ -17,6 +18,9 @@ class Partners(Protocol):
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
+
+    def inpatient(self, institution_code: str) -> InpatientGateway:
+        """The bureau's line of one institution, for stays."""
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""

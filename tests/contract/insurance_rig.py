@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx
 
 from integrations.insurance_nhsa.gateway import NhsaGateway
+from integrations.insurance_nhsa.inpatient import NhsaInpatient
 from integrations.insurance_nhsa.messenger import Sources
 from integrations.insurance_nhsa.numbers import format_message_no
 from integrations.insurance_nhsa.settings import NhsaSettings
@@ -87,6 +88,7 @@ class Rig:
         self._sequence = 0
         self._nonce = 0
         self.gateway = self.new_gateway(lookup=lookup)
+        self.stays = NhsaInpatient(self.gateway._settings, self.gateway._messenger)
 
     def new_gateway(self, secret: str = SECRET, lookup: str = "by-visit") -> NhsaGateway:
         settings = NhsaSettings(

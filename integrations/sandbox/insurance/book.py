@@ -35,6 +35,11 @@ create table if not exists visit (
 create table if not exists line (
   mdtrt_id text, feedetl_sn text, chrg_bchno text not null, doc text not null, setl_id text,
   primary key (mdtrt_id, feedetl_sn));
+create table if not exists stay (mdtrt_id text primary key, msgid text not null unique);
+create table if not exists stay_line (
+  mdtrt_id text, feedetl_sn text, init_sn text not null, doc text not null,
+  code text not null, price_e6 integer not null, setl_id text, last_setl text,
+  primary key (mdtrt_id, feedetl_sn));
 create table if not exists settlement (
   serial integer primary key, setl_id text not null unique, msgid text not null unique,
   mdtrt_id text not null, psn_no text not null, institution text not null,

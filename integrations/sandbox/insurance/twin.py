@@ -11,7 +11,7 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from integrations.sandbox.insurance import clearing, desk, queries, settling, visits
+from integrations.sandbox.insurance import clearing, desk, queries, settling, stays, undoing, visits
 from integrations.sandbox.insurance.book import Book
 from integrations.sandbox.insurance.exact import fen, yuan
 from integrations.sandbox.insurance.faults import Fault, FaultPlan, ScriptedFault
@@ -79,8 +79,18 @@ class Twin:
             "2206A": lambda book, message: settling.presettle(book, message, policy),
             "2207": lambda book, message: settling.settle(book, message, policy),
             "2207A": lambda book, message: settling.settle(book, message, policy),
-            "2208": settling.reverse,
-            "2601": settling.undo,
+            "2208": undoing.reverse,
+            "2301": stays.upload,
+            "2302": stays.withdraw,
+            "2303": lambda book, message: stays.presettle(book, message, policy),
+            "2304": lambda book, message: stays.settle(book, message, policy),
+            "2305": undoing.reverse_stay,
+            "2401": stays.admit,
+            "2402": stays.discharge,
+            "2403": stays.change,
+            "2404": stays.cancel,
+            "2405": stays.cancel_discharge,
+            "2601": undoing.undo,
             "3201": queries.statement,
             "3202": clearing.compare,
             "9101": clearing.upload,
