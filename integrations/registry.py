@@ -22,14 +22,16 @@ from integrations.his_generic import courier
 from integrations.insurance_nhsa.gateway import NhsaGateway
 from integrations.insurance_nhsa.inpatient import NhsaInpatient
 from integrations.insurance_nhsa.messenger import Messenger, Sources
+from integrations.insurance_nhsa.mobile_gateway import NhsaMobile
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
-from integrations.insurance_nhsa.settings import NhsaSettings
+from integrations.insurance_nhsa.settings import MobileSettings, NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
 from integrations.kit.transport import Transport
 from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
 from integrations.ports.insurance_inpatient import InpatientGateway
+from integrations.ports.insurance_mobile import MobileInsurance
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.partners import PartnerUnknown
@@ -68,6 +70,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Every partner of an installation. The file holds secrets: keep it for its owner alone."""
 
     insurance: list[InsuranceLine] = []
+    mobile_insurance: list[MobileSettings] = []
     wechatpay: list[WechatPaySettings] = []
     fiscal_invoice: list[FiscalInvoiceSettings] = []
     alipay: list[AlipaySettings] = []
@@ -94,12 +97,14 @@ class OpenPartners:
         self,
         *,
         insurance: dict[str, tuple[InsuranceGateway, InpatientGateway]],
+        mobile_insurance: dict[str, MobileInsurance],
         invoices: dict[str, InvoiceGateway],
         payments: dict[tuple[str, str], PaymentGateway],
         logins: dict[str, LoginGateway],
         real_name: RealNameGateway | None,
     ) -> None:
         self._insurance = insurance
+        self._mobile_insurance = mobile_insurance
         self._invoices = invoices
         self._payments = payments
         self._logins = logins
@@ -112,6 +117,10 @@ class OpenPartners:
     def inpatient(self, institution_code: str) -> InpatientGateway:
         """The same line, for stays."""
         return _found(self._insurance, institution_code)[1]
+
+    def mobile_insurance(self, institution_code: str) -> MobileInsurance:
+        """The mobile payment centre's line of one institution."""
+        return _found(self._mobile_insurance, institution_code)
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""
@@ -162,6 +171,9 @@ def open_partners(
         insurance={
             line.line.institution_code: _insurance(line, transport, clock)
             for line in settings.insurance
+        },
+        mobile_insurance={
+            one.institution_code: NhsaMobile(one, transport) for one in settings.mobile_insurance
         },
         invoices={
             one.institution_code: FiscalInvoiceGateway(one, transport, _nonce)

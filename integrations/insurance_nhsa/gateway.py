@@ -4,6 +4,9 @@ Owns which transaction a question becomes and which of our words its answer is. 
 and the sign-in are the messenger's, the fields ``mapping``'s and ``reading``'s.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from integrations.insurance_nhsa import (
@@ -18,8 +21,10 @@ from integrations.insurance_nhsa.answers import done, judged, read, reversal_of
 from integrations.insurance_nhsa.credential import (
     BUSINESS_TYPES,
     TEXT_MAX,
+    authorisation_in,
     credential_request,
     decoded,
+    face_request,
     read_credential_answer,
 )
 from integrations.insurance_nhsa.envelope import Answer, AnswerUnreadable, text_of
@@ -27,6 +32,7 @@ from integrations.insurance_nhsa.messenger import Line, Messenger, Sources, unus
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
+from integrations.insurance_nhsa.wire_credential import CredentialAnswer, CredentialRequest
 from integrations.kit import transport
 from integrations.ports.insurance import (
     CallId,
@@ -48,6 +54,8 @@ from integrations.ports.insurance import (
     Visit,
 )
 from integrations.ports.outcomes import Accepted, Outcome, Rejected, Unknown
+
+T = TypeVar("T")
 
 
 class NhsaGateway:
@@ -74,7 +82,29 @@ class NhsaGateway:
         """ec.query. A read; a code other than 0 is Rejected as ``credential-refused``."""
         if scan.purpose not in BUSINESS_TYPES or not 0 < len(scan.text) <= TEXT_MAX:
             return Rejected(reason="credential-malformed", provider_code="", provider_text="")
-        request = credential_request(scan, self._settings)
+        return await self._decode(credential_request(scan, self._settings), decoded)
+
+    async def start_face(self, purpose: str, call: CallId) -> Outcome[str]:
+        """cn.nhsa.ec.auth. Changes nothing; may be repeated under a new number."""
+        if purpose not in BUSINESS_TYPES:
+            return Rejected(reason="credential-malformed", provider_code="", provider_text="")
+        request = face_request(purpose, None, self._settings, call)
+        return await self._decode(request, authorisation_in)
+
+    async def take_face(
+        self, authorisation: str, purpose: str, call: CallId
+    ) -> Outcome[DecodedCredential]:
+        """cn.nhsa.auth.check. An authorisation serves once; after a lost answer start anew."""
+        if purpose not in BUSINESS_TYPES or not 0 < len(authorisation) <= TEXT_MAX:
+            return Rejected(reason="credential-malformed", provider_code="", provider_text="")
+        request = face_request(purpose, authorisation, self._settings, call)
+        return await self._decode(request, decoded)
+
+    async def _decode(
+        self,
+        request: CredentialRequest,
+        judge: Callable[[CredentialAnswer], Accepted[T] | Rejected | Unknown],
+    ) -> Outcome[T]:
         try:
             answer = await self._messenger.line.send(
                 method="POST",
@@ -84,7 +114,7 @@ class NhsaGateway:
             )
             if answer.status != 200:
                 return unusual(answer.status)
-            return decoded(read_credential_answer(answer.body))
+            return judge(read_credential_answer(answer.body))
         except transport.ProviderFault as fault:
             return transport.outcome_of(fault)
         except AnswerUnreadable:

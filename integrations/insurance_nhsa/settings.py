@@ -86,3 +86,29 @@ class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """9101 carries the file as a list of bytes; False: as Base64. Not confirmed."""
     lookup: str = "by-visit"
     """``by-visit``: 5203 takes ``mdtrt_id`` alone. ``by-reference``: 5201 names ``setl_id``."""
+
+
+class MobileSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One institution's line to the mobile payment centre. Holds secrets: they show in no repr."""
+
+    code: str
+    """Our name of this line."""
+    institution_code: str
+    """``orgCodg``."""
+    address: str
+    """Up to and with ``/org/local/api/hos``, without a slash at the end."""
+    app_id: str
+    app_secret: str
+    private_key_hex: str
+    """Our SM2 key: 32 bytes in hex."""
+    centre_public_key: str
+    """As the centre hands it out: hex or Base64."""
+    version: str = "2.0.1"
+    settlement_way: str = "01"
+    approval_flag: str = "1"
+    success_codes: frozenset[str] = frozenset({"0"})
+    refusal_codes: frozenset[str] = frozenset({"-1"})
+    """``code`` values that are explicit refusals; not confirmed. All others are Unknown."""
+
+    def __repr__(self) -> str:
+        return f"MobileSettings({self.institution_code!r})"

@@ -265,6 +265,14 @@ class InsuranceGateway(Protocol):
     ) -> Outcome[DecodedCredential]:
         """Decode an e-credential text. Reads only; may be repeated."""
 
+    async def start_face(self, purpose: str, call: CallId) -> Outcome[str]:
+        """Have the terminal look at a face; gives the number of the authorisation."""
+
+    async def take_face(
+        self, authorisation: str, purpose: str, call: CallId
+    ) -> Outcome[DecodedCredential]:
+        """Exchange an authorisation for the person and a token, as from an e-credential."""
+
     async def read_person(self, query: PersonQuery, call: CallId) -> Outcome[InsuredPerson]:
         """Who is it and what is he insured by. Reads only."""
 

@@ -28,6 +28,7 @@ from integrations.ports.insurance import (
 )
 from integrations.ports.outcomes import Accepted, Outcome
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX, create_insurance_twin
+from integrations.sandbox.insurance.mobile_seal import MobileKeys
 
 T = TypeVar("T")
 EMPLOYEE = "990000000000000000001001"
@@ -76,9 +77,10 @@ class Rig:
         institution: str = COMMUNITY,
         lookup: str = "by-visit",
         at: datetime = START,
+        mobile: MobileKeys | None = None,
     ) -> None:
         self.at = at
-        self.app = create_insurance_twin(book, lambda: self.at)
+        self.app = create_insurance_twin(book, lambda: self.at, mobile=mobile)
         self.twin = self.app.state.twin
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app), base_url="http://twin"

@@ -63,6 +63,7 @@ class Twin:
         self.book = book
         self.clock = clock
         self.faults = faults
+        self.policy = policy
         self._parties = parties
         self._answers = 0
         self._work: dict[str, Work] = {
@@ -200,7 +201,10 @@ class Twin:
         if kind is Fault.BREAK_IDENTITY and output is not None and "setlinfo" in output:
             info = output["setlinfo"]
             info["psn_cash_pay"] = yuan(fen(info["psn_cash_pay"]) + 1)
-        return self._answer(message, message.at, refusal, output)
+        answer = self._answer(message, message.at, refusal, output)
+        if kind is Fault.OTHER_CHARSET:
+            answer.content = answer.content.decode().encode("gb18030")
+        return answer
 
     def _answer(
         self,
