@@ -92,7 +92,8 @@ def create_insurance_twin(
     centre = MobileCentre(
         book=twin.book,
         policy=twin.policy,
-        clock=clock,
+        clock=twin.clock,
+        wall=twin.wall,
         faults=twin.faults,
         keys=unused if mobile is None else mobile,
     )

@@ -41,6 +41,12 @@ class Face(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     psn_no: str
 
 
+class Forward(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """By how much business time moves on."""
+
+    forward_s: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
+
+
 def twin_of(request: AnyRequest) -> Twin:
     """The twin behind this application."""
     found: Twin = request.app.state.twin
@@ -210,6 +216,14 @@ async def show_face(request: AnyRequest) -> Response[Any]:
     return said({"ok": True})
 
 
+@post("/sandbox/clock", status_code=200)
+async def move_clock(request: AnyRequest) -> Response[Any]:
+    """Let the bureau's business time pass."""
+    asked, twin = await _read(request, Forward), twin_of(request)
+    twin.move_forward(asked.forward_s)
+    return said({"now": twin.clock().isoformat()})
+
+
 @post("/sandbox/style", status_code=200)
 async def set_style(request: AnyRequest) -> Response[Any]:
     """Choose among regional manners."""
@@ -233,4 +247,5 @@ CONTROL_ROUTES: list[HTTPRouteHandler] = [
     add_items,
     set_style,
     show_face,
+    move_clock,
 ]

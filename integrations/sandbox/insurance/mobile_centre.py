@@ -48,12 +48,14 @@ class MobileCentre:
         book: Book,
         policy: Policy,
         clock: Callable[[], datetime],
+        wall: Callable[[], datetime],
         faults: FaultPlan,
         keys: MobileKeys,
     ) -> None:
         self._book = book
         self._policy = policy
         self._clock = clock
+        self._wall = wall
         self._faults = faults
         self._apps = {app.app_id: app for app in keys.apps}
         self._key = PrivateKey.from_bytes(bytes.fromhex(keys.private_key_hex))
@@ -62,7 +64,7 @@ class MobileCentre:
         """One request to ``MOBILE_PREFIX/path``."""
         at, number = self._clock(), NUMBERS.get(path)
         try:
-            app, asked = self._open(body, at)
+            app, asked = self._open(body, self._wall())
         except (NotOpened, Refused) as fault:
             return said({"code": 401, "success": False, "message": str(fault)}, 401)
         planned = self._faults.take(number or "", "", str(asked.get("psnNo", "")))

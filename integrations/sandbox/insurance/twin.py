@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -61,7 +61,7 @@ class Twin:
         parties: Mapping[str, str],
     ) -> None:
         self.book = book
-        self.clock = clock
+        self.wall = clock
         self.faults = faults
         self.policy = policy
         self._parties = parties
@@ -100,11 +100,21 @@ class Twin:
             "5203": queries.find_settlements,
         }
 
+    def clock(self) -> datetime:
+        """The bureau's business time, which a control route can move forward."""
+        return self.wall() + timedelta(seconds=int(self.book.meta("forward_s") or "0"))
+
+    def move_forward(self, seconds: int) -> None:
+        """Let business time pass: days, tokens, orders and files grow old; signatures do not."""
+        with self.book.transaction():
+            passed = int(self.book.meta("forward_s") or "0") + seconds
+            self.book.set_meta("forward_s", str(passed))
+
     async def transact(self, infno: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One transaction of the institution interface."""
         at = self.clock()
         try:
-            admit(self.book, headers, self._parties, at)
+            admit(self.book, headers, self._parties, self.wall())
         except NotAdmitted as fault:
             return said({"code": 401, "message": str(fault)}, 401)
         try:
