@@ -143,6 +143,25 @@ async def test_the_single_settlement_that_differs_is_named(strict_street: Street
     assert (lines[f"{first}-"]["here_fen"], lines[second]["there_fen"]) == (-SINGLE_FEN, None)
 
 
+async def test_a_reversal_at_midnight_is_explained_on_the_bureaus_day(
+    strict_street: Street,
+) -> None:
+    street, book = strict_street, strict_street.bureau.twin.book
+    await street.plan("move_counters", "2207", moves={"op.dedc": 50_000})
+    await settled(street, ends="REVERSED")
+    day = business_day(street.ctx.clock.now())
+    # We asked at half past eleven at night, and the bureau booked it as the next day's.
+    async with connection(street.ctx.pool) as conn:
+        await conn.execute("update insurance_call set called_at = called_at + interval '11.5 h'")
+    book.run("update settlement set reversal_day = ?", (day + timedelta(days=1)).isoformat())
+    street.advance(timedelta(hours=47))
+    _, bureau = await actions.reconcile_day(street.ctx, day + timedelta(days=1))
+    assert (bureau.classes, bureau.open) == ({"CROSSES_MIDNIGHT": 1}, 1)
+    assert await of_lines(street) == {}
+    _, before = await actions.reconcile_day(street.ctx, day)
+    assert before.classes == {"ONLY_HERE": 1}
+
+
 async def test_a_settlement_that_only_the_bureau_holds_is_named_by_our_call(
     street: Street,
 ) -> None:

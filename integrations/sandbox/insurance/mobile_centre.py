@@ -67,7 +67,11 @@ class MobileCentre:
             app, asked = self._open(body, self._wall())
         except (NotOpened, Refused) as fault:
             return said({"code": 401, "success": False, "message": str(fault)}, 401)
-        planned = self._faults.take(number or "", "", str(asked.get("psnNo", "")))
+        drawn = "|".join(
+            str(asked.get(name, "")) for name in ("medOrgOrd", "payOrdId", "appRefdSn")
+        )
+        named = f"{number}|{drawn}|{local(at):%H%M%S}"
+        planned = self._faults.take(number or "", named, str(asked.get("psnNo", "")))
         kind = None if planned is None else planned.fault
         if kind is Fault.DROP_BEFORE:
             return BrokenAnswer()
