@@ -1,7 +1,9 @@
 """The statement by lines (9101, 3202, 9102) through the gateway, against the bureau's twin."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -190,6 +192,20 @@ def test_nothing_of_a_wrong_file_is_used(lines: list[str], why: str) -> None:
     with pytest.raises(StatementUnusable) as caught:
         read_differences(pack(lines, "x.txt"), SETTINGS)
     assert caught.value.reason == why
+
+
+def test_the_published_result_file_reads_as_only_there() -> None:
+    vectors = Path(__file__).parents[1] / "vectors" / "medical-insurance.json"
+    cases = json.loads(vectors.read_text(encoding="utf-8"))["reconciliation_files"]
+    lines = next(case["lines"] for case in cases if case["id"] == "RECON-3202-RESULT")
+    settings = msgspec.structs.replace(SETTINGS, institution_code="H99000100001")
+    (found,) = read_differences(pack(lines, "x.txt"), settings)
+    assert (found.finding, found.total_fen, found.fund_fen, found.account_fen) == (
+        Finding.ONLY_THERE,
+        30_800,
+        19_840,
+        3_000,
+    )
 
 
 def test_a_code_outside_the_table_is_a_difference() -> None:
