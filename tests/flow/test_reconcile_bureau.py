@@ -162,7 +162,7 @@ async def test_a_reversal_at_midnight_is_explained_on_the_bureaus_day(
     assert before.classes == {"ONLY_HERE": 1}
 
 
-async def test_a_settlement_that_only_the_bureau_holds_is_named_by_our_call(
+async def test_what_only_the_bureau_holds_is_named_and_no_broken_file_used(
     street: Street,
 ) -> None:
     await street.plan("break_identity", "2207")
