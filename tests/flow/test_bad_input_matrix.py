@@ -132,7 +132,7 @@ INSURANCE = {
     "wrong charset": ("answer-invalid", "gbk"),
     "no message": ("answer-invalid", b"<html>busy</html>"),
 }
-"""The answer to 2207, which carries no signature (a private line): what becomes of the call, and how
+"""The answer to 2207, unsigned (a private line): what becomes of the call, and what is changed."""
 the true answer is changed."""
 FISCAL = {
     "forged": "answer-invalid",
