@@ -133,7 +133,6 @@ INSURANCE = {
     "no message": ("answer-invalid", b"<html>busy</html>"),
 }
 """The answer to 2207, unsigned (a private line): what becomes of the call, and what is changed."""
-the true answer is changed."""
 FISCAL = {
     "forged": "answer-invalid",
     "unsigned": "answer-invalid",
