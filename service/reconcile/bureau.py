@@ -117,12 +117,17 @@ async def _add(ctx: Context, held: defaultdict[str, Held], called: Called, day: 
     if progress.insured is None:
         return
     kind = held[progress.insured.insurance_type]
+    for past in progress.revoked:
+        was = past.settled.split
+        for sign, at in ((1, past.settled.settled_at), (-1, past.at)):
+            if _is_on(at, day):
+                _count(kind, sign, (was.total_fen, was.fund_fen, was.account_fen))
     if progress.settled is not None:
         split = progress.settled.split
         if business_day(progress.settled.settled_at) == day:
             _count(kind, 1, (split.total_fen, split.fund_fen, split.account_fen))
         return
-    if progress.reversed_ref is None:
+    if progress.reversed_ref is None or progress.revoked:
         return
     amounts = (row.total_fen, row.fund_fen or 0, row.account_fen or 0)
     if _is_on(called.settle_at, day):

@@ -63,14 +63,30 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     settled_at: datetime | None
     version: int
     row_mac: bytes
+    round_no: int = 0
+    """0 at first; one more each time what remains after a correction is divided anew."""
 
     def mac_parts(self) -> Sequence[Value]:
-        """Every column that the row's MAC covers: all but the lease and the MAC."""
+        """Every column that the row's MAC covers: all but the lease and the MAC. First rounds are
+        as they always were."""
         return [
             value.value if isinstance(value, StrEnum) else value
             for name, value in msgspec.structs.asdict(self).items()
-            if name != "row_mac"
+            if name != "row_mac" and (name, value) != ("round_no", 0)
         ]
+
+    @property
+    def correcting(self) -> bool:
+        """Whether a correction runs: the bill was posted before, and what remains is not yet."""
+        over = (SettlementState.POSTED, SettlementState.REVERSING, SettlementState.REVERSED)
+        return self.state is SettlementState.RECALLING or (
+            self.round_no > 0 and self.state not in over
+        )
+
+    @property
+    def cause_suffix(self) -> str:
+        """What the causes of this round's postings and refunds end in: nothing at first."""
+        return f":correction:{self.round_no}" if self.round_no else ""
 
 
 class DoubtPhase(StrEnum):
@@ -93,6 +109,13 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     phase: DoubtPhase
 
 
+class Revoked(msgspec.Struct, frozen=True, kw_only=True):
+    """A settlement that stood at the bureau, and when it was asked to revoke it."""
+
+    settled: Settled
+    at: datetime
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bureau was told and answered. Personal: stored sealed."""
 
@@ -112,6 +135,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     promised: Split | None = None
     settled: Settled | None = None
     reversed_ref: str | None = None
+    revoked: list[Revoked] = []
+    """Oldest first: the bureau's day counts each settlement and each revocation."""
     doubt: Doubt | None = None
     refusal_text: str | None = None
     """The bureau's own words for a refusal, for the payer."""

@@ -22,7 +22,7 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
     """
     key = (command.record_id, command.settlement_id)
     row = await tender.sync_now(ctx, key)
-    _check_payable(ctx, row)
+    await door.through(ctx, key, _owing(ctx))
     standing = await _live(ctx, key)
     if standing is not None and _same_way(ctx, standing, command):
         return row
@@ -38,11 +38,22 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
     return await tender.sync_now(ctx, key)
 
 
-def _check_payable(ctx: Context, row: Settlement) -> None:
+async def _check_payable(conn: Connection, ctx: Context, row: Settlement) -> int:
+    """What is owed. Raises ``SettlementNotPayable``."""
     if row.state not in PAYABLE or rules.is_past(row.deadline_at, ctx.clock.now()):
         raise SettlementNotPayable
-    if rules.owed_fen(row.cash_fen, row.paid_fen) == 0:
+    kept_fen = (await tender.tender_of(conn, ctx, row)).kept_fen
+    owed_fen = rules.owed_fen(row.cash_fen, kept_fen)
+    if owed_fen == 0:
         raise SettlementNotPayable
+    return owed_fen
+
+
+def _owing(ctx: Context) -> door.Decide[int]:
+    async def decide(conn: Connection, row: Settlement) -> int:
+        return await _check_payable(conn, ctx, row)
+
+    return decide
 
 
 async def _live(ctx: Context, key: door.Key) -> PaymentAttempt | None:
@@ -67,7 +78,7 @@ def _creating(ctx: Context, command: StartPayment) -> door.Decide[PaymentAttempt
     """Create the attempt and move the settlement in one transaction."""
 
     async def decide(conn: Connection, row: Settlement) -> PaymentAttempt:
-        _check_payable(ctx, row)
+        owed_fen = await _check_payable(conn, ctx, row)
         if row.state is _S.AWAITING_PAYER:
             raise PaymentStillOpen
         if row.deadline_at is None:
@@ -87,8 +98,8 @@ def _creating(ctx: Context, command: StartPayment) -> door.Decide[PaymentAttempt
                     institution_id=row.institution_id,
                     provider=command.provider,
                     way=command.way,
-                    purpose=tender.purpose_in(row.state),
-                    amount_fen=rules.owed_fen(row.cash_fen, row.paid_fen),
+                    purpose=tender.purpose_in(row),
+                    amount_fen=owed_fen,
                     payer=command.payer,
                     expires_at=row.deadline_at,
                 ),

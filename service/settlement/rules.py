@@ -27,6 +27,8 @@ class Leg(StrEnum):
 COMPENSATION: tuple[Leg, ...] = (Leg.MONEY, Leg.SETTLEMENT, Leg.CHARGES, Leg.VISIT)
 """The order of undoing (payments dossier 9.8): the payer's money first, then the insurance, so that
 nobody is left without both. Each leg is definite before the next begins."""
+RECALL: tuple[Leg, ...] = (Leg.SETTLEMENT, Leg.CHARGES)
+"""What a correction revokes before what remains is divided anew."""
 
 
 def back_off(tries: int, first: timedelta) -> timedelta:

@@ -14,10 +14,16 @@
         │   ^──── refused, or amounts moved and the institution undoes ─ SETTLING  POSTING
         v                                                                          │ hospital posted
     REVERSED                                                                       v
-                                                                                 POSTED
-    any working state ──contradicted──> NEEDS_REVIEW ──a person decides──> SETTLING or REVERSING
+    POSTED ──all of it is given back──> REVERSING                                POSTED
+       └──lines are given back──> RECALLING ──recalled──> PRESETTLING ──split──> PRESETTLED
+                                                  enough is paid already: PAID <─────┘
+    any working state ──contradicted──> NEEDS_REVIEW ──a person decides──> SETTLING or REVERSING,
+                                                                 in a correction RECALLING again
 
-REVERSED and POSTED are final. NEEDS_REVIEW always stands beside an open work item.
+REVERSED and POSTED are final, but for what a hospital gives back of a posted settlement: a
+correction goes through the same states with what remains of the bill. In it nothing is abandoned
+by a deadline or a refusal: it goes before a person. NEEDS_REVIEW always stands beside an open work
+item.
 """
 
 from enum import StrEnum
@@ -46,6 +52,8 @@ class SettlementState(StrEnum):
     """The hospital's own system has not acknowledged yet."""
     POSTED = "POSTED"
     """The hospital's own system has it in its books."""
+    RECALLING = "RECALLING"
+    """Lines were given back: what the bureau settled is being revoked, to settle what remains."""
     REVERSING = "REVERSING"
     """Every leg is being undone, money first."""
     REVERSED = "REVERSED"
@@ -77,9 +85,19 @@ class SettlementEvent(StrEnum):
     """The hospital can see it and must post it."""
     HOSPITAL_POSTED = "hospital-posted"
     UNDONE = "undone"
+    RETURN_ASKED = "return-asked"
+    """All of it is given back."""
+    CORRECTED = "corrected"
+    """Lines of it are given back."""
+    RECALLED = "recalled"
+    """Nothing of the former settlement stands at the bureau any more."""
+    ENOUGH_PAID = "enough-paid"
+    """The payer paid as much as what remains leaves to him, or more."""
     CONTRADICTED = "contradicted"
     REVIEWED_SETTLE = "reviewed-settle"
     REVIEWED_REVERSE = "reviewed-reverse"
+    REVIEWED_GO_ON = "reviewed-go-on"
+    """The correction is taken up again from its beginning."""
 
 
 _S = SettlementState
@@ -97,6 +115,9 @@ MACHINE = Machine[SettlementState, SettlementEvent](
         (_S.PRESETTLED, _E.CONFIRMED): _S.PAID,
         (_S.PRESETTLED, _E.ABANDONED): _S.REVERSING,
         (_S.PRESETTLED, _E.DEADLINE_PASSED): _S.REVERSING,
+        (_S.PRESETTLED, _E.ENOUGH_PAID): _S.PAID,
+        (_S.PRESETTLED, _E.AMOUNTS_REFUSED): _S.REVERSING,
+        (_S.PRESETTLED, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.AWAITING_PAYER, _E.PAID): _S.PAID,
         (_S.AWAITING_PAYER, _E.PAYMENT_ENDED): _S.PRESETTLED,
         (_S.AWAITING_PAYER, _E.CONTRADICTED): _S.NEEDS_REVIEW,
@@ -112,10 +133,15 @@ MACHINE = Machine[SettlementState, SettlementEvent](
         (_S.COLLECTING, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.SETTLED, _E.RECORDED): _S.POSTING,
         (_S.POSTING, _E.HOSPITAL_POSTED): _S.POSTED,
+        (_S.POSTED, _E.RETURN_ASKED): _S.REVERSING,
+        (_S.POSTED, _E.CORRECTED): _S.RECALLING,
+        (_S.RECALLING, _E.RECALLED): _S.PRESETTLING,
+        (_S.RECALLING, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.REVERSING, _E.UNDONE): _S.REVERSED,
         (_S.REVERSING, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.NEEDS_REVIEW, _E.REVIEWED_SETTLE): _S.SETTLING,
         (_S.NEEDS_REVIEW, _E.REVIEWED_REVERSE): _S.REVERSING,
+        (_S.NEEDS_REVIEW, _E.REVIEWED_GO_ON): _S.RECALLING,
     },
     final=frozenset({_S.POSTED, _S.REVERSED}),
     states=SettlementState,

@@ -52,6 +52,11 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
         return sum(one.refunded_fen for one in self.paid)
 
     @property
+    def kept_fen(self) -> int:
+        """What is left of it: neither given back nor promised back."""
+        return sum(one.refundable_fen for one in self.paid)
+
+    @property
     def in_review(self) -> bool:
         """Whether an attempt waits for a person."""
         return any(one.state is AttemptState.NEEDS_REVIEW for one in self.attempts)
@@ -68,9 +73,9 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(live or wanted), None)
 
 
-def purpose_in(state: SettlementState) -> str:
-    """What a payment in this state is for."""
-    return DIFFERENCE if state is _S.COLLECTING else MAIN
+def purpose_in(row: Settlement) -> str:
+    """What a payment is for, as the settlement stands."""
+    return DIFFERENCE if row.state is _S.COLLECTING or row.correcting else MAIN
 
 
 async def tender_of(conn: Connection, ctx: Context, row: Settlement) -> Tender:
@@ -81,12 +86,12 @@ async def tender_of(conn: Connection, ctx: Context, row: Settlement) -> Tender:
 
 def event_of(row: Settlement, tender: Tender) -> SettlementEvent | None:
     """What the attempts mean for the state; None while nothing is decided."""
-    current = tender.current(purpose_in(row.state))
+    current = tender.current(purpose_in(row))
     if current is None or row.state not in (_S.AWAITING_PAYER, _S.COLLECTING):
         return None
     if current.state is AttemptState.NEEDS_REVIEW:
         return _E.CONTRADICTED
-    if rules.owed_fen(row.cash_fen, tender.paid_fen) == 0:
+    if rules.owed_fen(row.cash_fen, tender.kept_fen) == 0:
         return _E.PAID
     if row.state is _S.AWAITING_PAYER and tender.live is None:
         return _E.PAYMENT_ENDED

@@ -196,7 +196,9 @@ class Rig:
     async def post(self, row: Settlement, hospital_ref: str = "HIS-1") -> Settlement:
         """The hospital acknowledges."""
         text = self.ctx.public_ids.text(row.record_id, row.settlement_id)
-        return await actions.acknowledge_posting(self.ctx, self.application, text, hospital_ref)
+        return await actions.acknowledge_posting(
+            self.ctx, self.application, text, hospital_ref, row.bill_version
+        )
 
     async def work(self) -> int:
         """Work off everything that is due now; gives how many units that were."""

@@ -34,7 +34,7 @@ async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
     kind = rules.undo_call(leg, progress)
     if kind is None or progress.insured is None:
         return True
-    await calls.call(ctx, fresh, kind, _sender(kind, progress, progress.insured))
+    await calls.call(ctx, fresh, kind, sender(kind, progress, progress.insured))
     return False
 
 
@@ -74,7 +74,8 @@ async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: 
     return False
 
 
-def _sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
+def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
+    """How one thing is undone at the bureau."""
     visit_ref = progress.visit_ref or ""
 
     async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
