@@ -41,6 +41,7 @@ from service.receipt import store_rekeying as receipt_rekeying
 from service.rekeying import jobs as rekeying_jobs
 from service.settlement import jobs as settlement_jobs
 from service.settlement import routes as settlement_routes
+from service.settlement import routes_corrections as correction_routes
 from service.settlement import routes_terminal as settlement_terminal_routes
 from service.settlement import store_rekeying as settlement_rekeying
 
@@ -87,6 +88,7 @@ def routers() -> Sequence[Router]:
         healthcode_phone_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
+        correction_routes.router,
         notice_routes.router,
     ]
 

@@ -338,7 +338,7 @@ async def _may_settle(conn: Connection, ctx: Context, row: Settlement) -> bool:
     paid = await tender.tender_of(conn, ctx, row)
     return (
         row.cash_fen is not None
-        and not row.round_no
+        and await correction_rows.find_running(conn, ctx, row) is None
         and progress.settled is None
         and paid.live is None
         and not paid.in_review

@@ -253,7 +253,9 @@ async def acknowledge(
     _check_scope(application)
 
     async def run() -> PostableAnswer:
-        await actions.acknowledge_posting(ctx, application, settlement_id, data.hospital_ref)
+        await actions.acknowledge_posting(
+            ctx, application, settlement_id, data.hospital_ref, data.bill_version
+        )
         found = await actions.get_of_institution(ctx, application, settlement_id)
         return PostableAnswer.of(ctx, *found)
 

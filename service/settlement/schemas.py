@@ -47,6 +47,8 @@ class PostingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The hospital's own number of the entry."""
 
     hospital_ref: Text
+    bill_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Which version of the bill was posted; needed after a correction."""
 
 
 class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -143,6 +145,7 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     account_fen: FenField
     cash_fen: FenField
     hospital_fen: FenField
+    bill_version: int
     settled_at: datetime
     insurance_ref: str | None = None
     provider_ref: str | None = None
@@ -160,6 +163,7 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             account_fen=row.account_fen or 0,
             cash_fen=row.cash_fen or 0,
             hospital_fen=row.hospital_fen or 0,
+            bill_version=row.bill_version,
             settled_at=row.settled_at or row.updated_at,
             insurance_ref=row.settlement_ref,
             provider_ref=row.provider_ref,
