@@ -54,6 +54,7 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
     if standing.institution_id != command.person.institution_id:
         raise NotFound
     charged = await bill.read(ctx, standing.record_id, standing.bill_id)
+    _check_correctable(standing, charged, command.bill_version)
     place = await institution.get_institution(ctx, standing.institution_id)
     left_fen = total_of(remaining_lines(charged.lines, command.lines))
     amount_fen = charged.total_fen - left_fen
@@ -189,6 +190,8 @@ def _is_for(row: Correction, settlement: Settlement, refund: Refund) -> bool:
 
 
 def _check_correctable(row: Settlement, charged: Bill, bill_version: int) -> None:
+    if row.correcting:
+        raise CorrectionUnderWay
     if row.state is not SettlementState.POSTED:
         raise SettlementNotCorrectable
     if not row.bill_version == charged.version == bill_version:

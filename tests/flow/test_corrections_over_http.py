@@ -1,0 +1,153 @@
+"""Corrections through HTTP, worker, real adapters and the partners' twins."""
+
+import secrets
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.institution import actions as institution
+from tests.support.database import DatabaseServer
+from tests.support.settlement_street import SINGLE_FEN, Street, a_street
+
+LIVE, REVERSED = "LIVE", "REVERSED"
+
+
+@pytest.fixture
+async def street(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Street]:
+    async with postgres.database(migrated) as dsn, a_street(dsn) as made:
+        yield made
+
+
+async def at_counter(street: Street) -> str:
+    """The person comes to a counter and is scanned there: the path of his settlements."""
+    street.advance(timedelta(minutes=1))
+    code = await street.phone.code("identify")
+    scanned = await street.callers.scan(code, terminal=street.desk)
+    assert scanned.status_code == 200, scanned.text
+    return f"/v1/terminal/scans/{scanned.json()['scan_id']}/settlements"
+
+
+async def posted(street: Street) -> dict[str, Any]:
+    """A settlement that the hospital has in its books."""
+    base = f"/v1/terminal/scans/{street.scan['scan_id']}/settlements"
+    body = {"bill_id": await street.push_bill(), "use_account": False, "insured": True}
+    started = await street.ask(street.kiosk, "POST", base, body)
+    await street.work()
+    path = f"{base}/{started['settlement_id']}"
+    shown = await street.ask(
+        street.kiosk, "POST", f"{path}/payment", {"provider": "wechatpay", "way": "native"}
+    )
+    await street.till.control("pay", code_url=shown["payment"]["qr_text"])
+    await street.work()
+    return await acknowledge(street, started["settlement_id"], "HIS-1", 1)
+
+
+async def acknowledge(
+    street: Street, settlement_id: str, hospital_ref: str, bill_version: int
+) -> dict[str, Any]:
+    """The hospital has it in its books."""
+    path = f"/v1/institution/settlements/{settlement_id}/posting"
+    body = {"hospital_ref": hospital_ref, "bill_version": bill_version}
+    done = await street.ask(street.his, "POST", path, body)
+    assert done["state"] == "POSTED"
+    await street.work()
+    return done
+
+
+async def refused(caller: Any, path: str, body: dict[str, Any]) -> str:
+    """The code of the problem that a call is answered with."""
+    answer = await caller.send("POST", path, body, key=secrets.token_hex(8))
+    return str(answer.json()["code"])
+
+
+async def test_a_hospital_gives_a_part_back_and_posts_what_remains(street: Street) -> None:
+    before = await posted(street)
+    path = f"/v1/institution/settlements/{before['settlement_id']}"
+    ask = {
+        "bill_version": 1,
+        "lines": [{"line_no": "1", "quantity_e4": 4_000}],
+        "reason": "少取药",
+        "asked_by": "A017",
+    }
+    key = secrets.token_hex(8)
+    first = await street.his.send("POST", f"{path}/corrections", ask, key=key)
+    again = await street.his.send("POST", f"{path}/corrections", ask, key=key)
+    assert (first.status_code, first.content) == (202, again.content)
+    assert await refused(street.his, f"{path}/corrections", ask) == "correction-under-way"
+    await street.run_for(timedelta(minutes=2))
+    [listed] = (await street.ask(street.his, "GET", "/v1/institution/settlements?to_post=true"))[
+        "settlements"
+    ]
+    assert (listed["total_fen"], listed["bill_version"]) == (SINGLE_FEN * 6 // 10, 2)
+    assert listed["insurance_ref"] != before["insurance_ref"]
+    body = {"hospital_ref": "HIS-1"}
+    assert await refused(street.his, f"{path}/posting", body) == "posting-version-differs"
+    after = await acknowledge(street, before["settlement_id"], "HIS-2", 2)
+    await street.run_for(timedelta(minutes=5))
+    correction = await street.ask(
+        street.his, "GET", f"/v1/institution/corrections/{first.json()['correction_id']}"
+    )
+    back_fen = before["cash_fen"] - after["cash_fen"]
+    assert back_fen > 0
+    assert correction["state"] == "DONE"
+    assert correction["refunds"] == [
+        {"provider": "wechatpay", "amount_fen": back_fen, "state": "REFUNDED"}
+    ]
+    assert await street.insurance_book() == [
+        (REVERSED, before["cash_fen"]),
+        (LIVE, after["cash_fen"]),
+    ]
+    insurer_fen = after["fund_fen"] + after["account_fen"]
+    assert await street.balances(before["settlement_id"]) == {
+        name: fen
+        for name, fen in {
+            "provider:wechatpay": after["cash_fen"],
+            "insurer": insurer_fen,
+            "hospital": -after["total_fen"],
+        }.items()
+        if fen
+    }
+    events = await street.ask(street.his, "GET", "/v1/institution/events")
+    assert [(one["type"], one["bill_version"], one["sequence"]) for one in events["events"]] == [
+        ("settlement.settled", 1, 1),
+        ("settlement.posted", 1, 2),
+        ("settlement.corrected", 2, 3),
+        ("settlement.posted", 2, 4),
+    ]
+    receipt = await street.mine("GET", f"/v1/me/settlements/{before['settlement_id']}/receipt")
+    assert (receipt["total_fen"], receipt["invoice"]["state"]) == (after["total_fen"], "ISSUED")
+    assert [line["quantity_e4"] for line in receipt["lines"]] == [6_000]
+    in_book = await street.invoices.bills()
+    assert sorted(one["total_fen"] for one in in_book) == [after["total_fen"], SINGLE_FEN]
+
+
+async def test_a_counter_asks_and_another_person_agrees(street: Street) -> None:
+    place = street.callers.hospital
+    await institution.set_approval_limit(street.ctx, place.institution_id, 50_00)
+    before = await posted(street)
+    one = before["settlement_id"]
+    ask = {"bill_version": 1, "bill_after": "WITHDRAWN", "reason": "退号", "asked_by": "C1"}
+    kiosk = f"/v1/terminal/scans/{street.scan['scan_id']}/settlements/{one}"
+    assert await refused(street.kiosk, f"{kiosk}/return", ask) == "not-allowed"
+    desk = f"{await at_counter(street)}/{one}"
+    waiting = await street.ask(street.desk, "POST", f"{desk}/return", ask)
+    assert waiting["state"] == "AWAITING_APPROVAL"
+    path = f"/corrections/{waiting['correction_id']}"
+    own = {"decided_by": "C1"}
+    told = await refused(street.desk, f"/v1/terminal{path}/approval", own)
+    assert told == "asker-may-not-approve"
+    chief = {"decided_by": "Z9"}
+    begun = await street.ask(street.his, "POST", f"/v1/institution{path}/approval", chief)
+    assert (begun["state"], begun["settlement_state"]) == ("RUNNING", "REVERSING")
+    await street.run_for(timedelta(minutes=3))
+    done = await street.ask(street.desk, "GET", f"/v1/terminal{path}")
+    assert (done["state"], done["settlement_state"]) == ("DONE", "REVERSED")
+    assert [one["amount_fen"] for one in done["refunds"]] == [before["cash_fen"]]
+    listed = await street.ask(street.desk, "GET", f"{desk}/corrections")
+    assert [one["decided_by"] for one in listed["corrections"]] == ["Z9"]
+    assert await street.balances(one) == {}
+    assert await street.insurance_book() == [(REVERSED, before["cash_fen"])]
+    invoice = (await street.mine("GET", f"/v1/me/settlements/{one}/receipt"))["invoice"]
+    assert invoice["state"] == "WRITTEN_OFF"
