@@ -8,18 +8,17 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from service.healthcode.symbols import SymbolDrawer
 from service.kernel.context import Context
 from service.kernel.idempotency import checked_key
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Terminal
 from service.settlement import counter, scans
 from service.settlement.model import TakePayment
-from service.settlement.routes_terminal import answer_of
 from service.settlement.schemas import (
     CounterPaymentRequest,
     GivenAnswer,
     GivingRequest,
+    SettlementAnswer,
     TakenAnswer,
     WaitingRefund,
     WaitingRefunds,
@@ -52,7 +51,6 @@ async def take(
     data: JSONBody[CounterPaymentRequest],
     request: AnyRequest,
     ctx: NamedDependency[Context],
-    symbol_drawer: NamedDependency[SymbolDrawer],
     staff_token: StaffToken = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
@@ -78,12 +76,13 @@ async def take(
                 request_key=checked_key(idempotency_key),
             ),
         )
+        after = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
         return TakenAnswer(
             entry_id=ctx.public_ids.text(taken.entry.institution_id, taken.entry.entry_id),
             tender=taken.entry.tender.value,
             amount_fen=taken.entry.amount_fen,
             change_fen=taken.change_fen,
-            settlement=await answer_of(ctx, terminal, scan_id, settlement_id, symbol_drawer),
+            settlement=SettlementAnswer.of(ctx, after, is_own=False),
         )
 
     return await respond_once(

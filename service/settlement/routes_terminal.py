@@ -25,10 +25,9 @@ _SCAN = "/v1/terminal/scans/{scan_id:str}/settlements"
 _ONE = _SCAN + "/{settlement_id:str}"
 
 
-async def answer_of(
+async def _answer(
     ctx: Context, terminal: Terminal, scan_id: str, settlement_id: str, drawer: SymbolDrawer
 ) -> SettlementAnswer:
-    """A settlement of the scanned person, for this terminal; an order to scan with its symbol."""
     view = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
     answer = SettlementAnswer.of(ctx, view, is_own=False)
     if answer.payment is not None and answer.payment.qr_text is not None:
@@ -66,7 +65,7 @@ async def start(
         )
         row = await actions.start(ctx, command)
         text = ctx.public_ids.text(row.record_id, row.settlement_id)
-        return await answer_of(ctx, terminal, scan_id, text, symbol_drawer)
+        return await _answer(ctx, terminal, scan_id, text, symbol_drawer)
 
     return await respond_once(
         ctx,
@@ -88,7 +87,7 @@ async def read(
     symbol_drawer: NamedDependency[SymbolDrawer],
 ) -> SettlementAnswer:
     """Where the settlement stands; an order to be paid by phone comes with its QR as SVG."""
-    return await answer_of(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+    return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
 
 @post(_ONE + "/payment", status_code=200, tags=["terminal"], responses=SHOWN)
@@ -117,7 +116,7 @@ async def pay(
                 amount_fen=data.amount_fen,
             ),
         )
-        return await answer_of(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+        return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
     return await respond_once(
         ctx,
@@ -146,7 +145,7 @@ async def confirm(
     async def run() -> SettlementAnswer:
         row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
         await actions.confirm(ctx, row.record_id, row.settlement_id)
-        return await answer_of(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+        return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
     return await respond_once(
         ctx,
@@ -171,7 +170,7 @@ async def abandon(
     """The payer gives up."""
     row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
     await actions.abandon(ctx, row.record_id, row.settlement_id)
-    return await answer_of(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+    return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
 
 @get(_ONE + "/receipt", tags=["terminal"])

@@ -1,5 +1,6 @@
 """Shifts: opened with a float, closed over a count, handed to the next cashier in one step."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -21,6 +22,8 @@ from service.shift.problems import (
 from service.shift.states import SHIFT, EntryState, ShiftEvent, ShiftState
 
 LIST_MAX = 200
+CLOSINGS_MAX = 3
+"""Again, when a payment began between clearing up and closing."""
 
 
 async def open_shift(ctx: Context, terminal: Terminal, token: str | None, float_fen: int) -> Shift:
@@ -74,10 +77,13 @@ async def close(ctx: Context, terminal: Terminal, token: str | None, counted: Co
     Raises ``StaffNotSignedIn``, ``NoOpenShift``, ``ShiftDifferenceUnexplained``, ``ShiftInDoubt``.
     """
     work = await signing.working(ctx, terminal, token)
-    await entries.clear_up_shift(ctx, work.shift)
-    async with rows.noting(ctx) as conn:
-        closed = await _close(conn, ctx, work, counted, None)
-    return await _report(ctx, closed, work.staff)
+    for _ in range(CLOSINGS_MAX):
+        await entries.clear_up_shift(ctx, work.shift)
+        with suppress(ShiftInDoubt):
+            async with rows.noting(ctx) as conn:
+                closed = await _close(conn, ctx, work, counted, None)
+            return await _report(ctx, closed, work.staff)
+    raise ShiftInDoubt(retry_after_s=1)
 
 
 async def hand_over(
