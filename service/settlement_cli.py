@@ -1,4 +1,4 @@
-"""``yimatong settlement``: a person's decisions on settlements, and who must agree to giving back."""
+"""``yimatong settlement``: decisions on settlements in review, and from when two people must agree."""
 
 import argparse
 import asyncio

@@ -150,12 +150,14 @@ async def get(ctx: Context, record_id: int, settlement_id: int) -> SettlementVie
     """The settlement with what its payer needs. Raises ``NotFound``, ``RowTampered``."""
     async with connection(ctx.pool) as conn:
         row = await door.read(conn, ctx, (record_id, settlement_id))
-        attempt = (await tender.tender_of(conn, ctx, row)).current(None)
+        payments = await tender.tender_of(conn, ctx, row)
+        attempt = payments.current(None)
         refusal = (await door.progress_of(conn, ctx, row)).refusal_text if row.reason else None
     posted = row.state is _S.POSTED
     return SettlementView(
         settlement=row,
         attempt=attempt,
+        tenders=list(reversed(payments.paid)),
         presentation=await _present(ctx, attempt),
         refusal_text=refusal,
         receipt=await receipt.find(ctx, record_id, settlement_id, row.round_no) if posted else None,

@@ -11,6 +11,7 @@ from integrations.ports.insurance import CallId, Insured, Settled, Split
 from service.payment.model import PaymentAttempt, Presentation
 from service.receipt.model import Receipt
 from service.settlement.states import SettlementState
+from service.shift.model import Slip, Tender
 
 
 class Channel(StrEnum):
@@ -209,6 +210,22 @@ class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     way: str
     payer: str | None
     """The provider's id of the payer where the way needs one."""
+    amount_fen: int | None = None
+    """A part of what is owed; None for all of it."""
+
+
+class TakePayment(msgspec.Struct, frozen=True, kw_only=True):
+    """Money in a cashier's hand for a settlement, or a card terminal's slip for it."""
+
+    record_id: int
+    settlement_id: int
+    tender: Tender
+    amount_fen: int | None
+    """A part of what is owed; None for all of it, or for all the cash handed over."""
+    tendered_fen: int | None
+    """The cash handed over."""
+    slip: Slip | None
+    request_key: str
 
 
 class ToPost(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +244,8 @@ class SettlementView(msgspec.Struct, frozen=True, kw_only=True):
 
     settlement: Settlement
     attempt: PaymentAttempt | None
+    tenders: Sequence[PaymentAttempt]
+    """Every payment that took money, in the order of paying."""
     presentation: Presentation | None
     refusal_text: str | None
     receipt: Receipt | None

@@ -11,6 +11,14 @@ class SettlementNotPayable(Problem):
     title = "This settlement takes no payment now"
 
 
+class MoreThanOwed(Problem):
+    """A payment may be for a part of what is owed, never for more."""
+
+    code = "more-than-owed"
+    status = 409
+    title = "The amount is more than what is still owed"
+
+
 class PaymentStillOpen(Problem):
     """An earlier order is not surely closed yet; a second one could take the money twice."""
 

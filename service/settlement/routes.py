@@ -130,6 +130,7 @@ async def pay(
                 provider=data.provider,
                 way=data.way,
                 payer=payer.reveal() if payer is not None else None,
+                amount_fen=data.amount_fen,
             ),
         )
         return await _answer(ctx, *key)

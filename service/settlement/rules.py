@@ -136,6 +136,11 @@ def owed_fen(cash_fen: int | None, paid_fen: int) -> int:
     return max(0, (cash_fen or 0) - paid_fen)
 
 
+def cash_part_fen(owed_fen: int, tendered_fen: int, wanted_fen: int | None) -> int:
+    """What of the cash handed over is kept: the amount that was wanted, else as much as is owed."""
+    return wanted_fen if wanted_fen is not None else min(owed_fen, tendered_fen)
+
+
 def is_past(deadline: datetime | None, now: datetime) -> bool:
     """Whether there is a deadline and it has come."""
     return deadline is not None and now >= deadline

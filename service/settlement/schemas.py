@@ -7,14 +7,18 @@ from urllib.parse import quote
 import msgspec
 
 from integrations.ports.invoices import Invoice
-from integrations.ports.money import FenField
+from integrations.ports.money import FEN_MAX, FenField
 from service.kernel.context import Context
+from service.payment.model import PaymentAttempt
 from service.receipt.model import FiscalInvoice, Receipt
 from service.settlement.model import Settlement, SettlementView
 from service.settlement.states import PAYABLE
+from service.shift.model import Tender
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z_]{1,64}$(?!\n)")]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
+SlipText = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{1,40}$(?!\n)")]
 
 
 class StartRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -37,6 +41,26 @@ class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     provider: Word
     way: Word
+    amount_fen: Positive | None = None
+    """A part of what is owed; left out, all of it."""
+
+
+class CounterPaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Money that a cashier has: cash with what was handed over, or a card terminal's slip."""
+
+    tender: Tender
+    amount_fen: Positive | None = None
+    """A part of what is owed; left out, all of it or all the cash handed over."""
+    tendered_fen: Positive | None = None
+    slip_no: SlipText | None = None
+    slip_ref: SlipText | None = None
+
+
+class GivingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Give a waiting refund back; money paid by card goes back by card, with a slip of its own."""
+
+    slip_no: SlipText | None = None
+    slip_ref: SlipText | None = None
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,6 +112,29 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
         )
 
 
+class TenderAnswer(msgspec.Struct, kw_only=True):
+    """One payment that took money: of a provider, ``cash`` or ``pos``."""
+
+    provider: str
+    way: str
+    amount_fen: FenField
+    refunded_fen: FenField
+    """Given back for certain."""
+    returning_fen: FenField
+    """Promised back: on its way, or waiting at the counter."""
+
+    @classmethod
+    def of(cls, paid: PaymentAttempt) -> "TenderAnswer":
+        """From the payment as it stands."""
+        return cls(
+            provider=paid.provider,
+            way=paid.way,
+            amount_fen=paid.amount_fen,
+            refunded_fen=paid.refunded_fen,
+            returning_fen=paid.refunding_fen,
+        )
+
+
 class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where a settlement stands. Amounts are integer fen; the parts add up to the total."""
 
@@ -108,7 +155,11 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     cash_fen: FenField | None = None
     hospital_fen: FenField | None = None
     deadline_at: datetime | None = None
+    owed_fen: FenField | None = None
+    """What the payer still owes, once the division is known."""
     payment: PaymentAnswer | None = None
+    tenders: list[TenderAnswer] = []
+    """What was paid, in the order of paying."""
 
     @classmethod
     def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "SettlementAnswer":
@@ -130,8 +181,53 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             cash_fen=row.cash_fen,
             hospital_fen=row.hospital_fen,
             deadline_at=row.deadline_at if row.state in PAYABLE else None,
+            owed_fen=_owed_fen(view),
             payment=PaymentAnswer.of(ctx, view, is_own=is_own),
+            tenders=[TenderAnswer.of(one) for one in view.tenders],
         )
+
+
+def _owed_fen(view: SettlementView) -> int | None:
+    row = view.settlement
+    if row.cash_fen is None or row.state not in PAYABLE:
+        return None
+    kept_fen = sum(one.refundable_fen for one in view.tenders)
+    return max(0, row.cash_fen - kept_fen)
+
+
+class TakenAnswer(msgspec.Struct, kw_only=True):
+    """What the cashier keeps, what change he gives, and where the settlement stands then."""
+
+    entry_id: str
+    tender: str
+    amount_fen: FenField
+    change_fen: FenField
+    settlement: SettlementAnswer
+
+
+class WaitingRefund(msgspec.Struct, kw_only=True):
+    """Money that waits at the counter for its payer."""
+
+    refund_id: str
+    settlement_id: str
+    bill_no: str
+    tender: str
+    amount_fen: FenField
+    asked_at: datetime
+
+
+class WaitingRefunds(msgspec.Struct, kw_only=True):
+    """Oldest first."""
+
+    refunds: list[WaitingRefund]
+
+
+class GivenAnswer(msgspec.Struct, kw_only=True):
+    """The cashier may hand the money out: it is recorded."""
+
+    entry_id: str
+    tender: str
+    amount_fen: FenField
 
 
 class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
