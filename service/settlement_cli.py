@@ -1,4 +1,4 @@
-"""``yimatong settlement``: decisions on settlements in review, and from when two people must agree."""
+"""``yimatong settlement``: how reviews end, and from which amount two people must agree."""
 
 import argparse
 import asyncio

@@ -117,7 +117,7 @@ async def approve(ctx: Context, person: Person, record_id: int, correction_id: i
         before = correction_rows.check(ctx, found)
         if before.state is not _S.REFUSED and before.decided_by == person.staff_no:
             return before
-        if before.asked_by == person.staff_no:
+        if before.asked_by.casefold() == person.staff_no.casefold():
             raise AskerMayNotApprove
         after = await _decided(conn, ctx, before, person, CorrectionEvent.APPROVE)
         _check_correctable(row, charged, after.bill_version)

@@ -1,7 +1,8 @@
 """HTTP of corrections, for hospitals' applications and for the terminals at their counters.
 
-Both say who of the institution asks or agrees. A terminal asks for a person that it scanned; what
-waits for a second person may be decided at any counter of the institution.
+A hospital's system says who of its people asks or agrees; at a counter it is whoever is signed in.
+A counter gives back to a person that it scanned; what waits for a second person may be decided at
+any counter of the institution.
 """
 
 from litestar import Response, Router, get, post
@@ -21,13 +22,18 @@ from service.settlement.model_corrections import (
     Person,
 )
 from service.settlement.routes import OPERATION, SCOPE
+from service.settlement.schemas import Nothing
 from service.settlement.schemas_corrections import (
     CorrectionAnswer,
     CorrectionList,
     CorrectionRequest,
+    CounterCorrectionRequest,
+    CounterReturnRequest,
     DecisionRequest,
     ReturnRequest,
 )
+from service.shift import actions as shift
+from service.shift.routes import StaffToken
 
 Caller = Application | Terminal
 
@@ -47,20 +53,37 @@ DECIDED = {
 }
 
 
-def _check(caller: Caller) -> None:
-    """A kiosk gives nothing back, and an application needs its scope. Raises ``NotAllowed``."""
-    barred = caller.public_place if isinstance(caller, Terminal) else SCOPE not in caller.scopes
-    if barred:
+def _check_scope(application: Application) -> None:
+    if SCOPE not in application.scopes:
         raise NotAllowed
 
 
-def _person(caller: Caller, staff_no: str) -> Person:
-    is_terminal = isinstance(caller, Terminal)
+def _check_counter(terminal: Terminal) -> None:
+    """A kiosk gives nothing back. Raises ``NotAllowed``."""
+    if terminal.public_place:
+        raise NotAllowed
+
+
+def _named(application: Application, staff_no: str) -> Person:
+    """Whom the hospital's system speaks for: it proves its people itself."""
+    _check_scope(application)
     return Person(
-        institution_id=caller.institution_id,
+        institution_id=application.institution_id,
         staff_no=staff_no,
-        caller_kind="terminal" if is_terminal else "application",
-        caller_id=caller.terminal_id if isinstance(caller, Terminal) else caller.application_id,
+        caller_kind="application",
+        caller_id=application.application_id,
+    )
+
+
+async def _signed_in(ctx: Context, terminal: Terminal, staff_token: str | None) -> Person:
+    """Who is signed in at the counter. Raises ``NotAllowed``, ``StaffNotSignedIn``."""
+    _check_counter(terminal)
+    staff = await shift.signed_in(ctx, terminal, staff_token)
+    return Person(
+        institution_id=terminal.institution_id,
+        staff_no=staff.staff_no,
+        caller_kind="terminal",
+        caller_id=terminal.terminal_id,
     )
 
 
@@ -70,7 +93,7 @@ async def _answer(ctx: Context, row: Correction) -> CorrectionAnswer:
 
 
 def _lines(
-    ctx: Context, caller: Caller, settlement_id: str, data: CorrectionRequest
+    ctx: Context, person: Person, settlement_id: str, data: CounterCorrectionRequest
 ) -> AskCorrection:
     record_id, local_id = ctx.public_ids.parse(settlement_id)
     return AskCorrection(
@@ -80,11 +103,13 @@ def _lines(
         lines=data.given(),
         bill_after=BillAfter.WITHDRAWN,
         reason=data.reason,
-        person=_person(caller, data.asked_by),
+        person=person,
     )
 
 
-def _all(ctx: Context, caller: Caller, settlement_id: str, data: ReturnRequest) -> AskCorrection:
+def _all(
+    ctx: Context, person: Person, settlement_id: str, data: CounterReturnRequest
+) -> AskCorrection:
     record_id, local_id = ctx.public_ids.parse(settlement_id)
     return AskCorrection(
         record_id=record_id,
@@ -93,7 +118,7 @@ def _all(ctx: Context, caller: Caller, settlement_id: str, data: ReturnRequest) 
         lines=[],
         bill_after=data.bill_after,
         reason=data.reason,
-        person=_person(caller, data.asked_by),
+        person=person,
     )
 
 
@@ -117,15 +142,15 @@ async def _decide(
     request: AnyRequest,
     caller: Caller,
     key: str | None,
-    decision: tuple[str, str, bool],
+    decision: tuple[str, Person, bool],
 ) -> Response[bytes]:
     """``decision``: which correction, by whom, and whether he agrees."""
-    correction_id, staff_no, agrees = decision
+    correction_id, person, agrees = decision
 
     async def run() -> CorrectionAnswer:
         where = ctx.public_ids.parse(correction_id)
         act = correcting.approve if agrees else correcting.refuse
-        return await _answer(ctx, await act(ctx, _person(caller, staff_no), *where))
+        return await _answer(ctx, await act(ctx, person, *where))
 
     return await respond_once(
         ctx, request, caller=caller.caller, operation=OPERATION, key=key, run=run, status=200
@@ -148,8 +173,7 @@ async def correct(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give lines of a posted settlement back; what remains is settled and has to be posted anew."""
-    _check(application)
-    command = _lines(ctx, application, settlement_id, data)
+    command = _lines(ctx, _named(application, data.asked_by), settlement_id, data)
     return await _ask(ctx, request, application, idempotency_key, command)
 
 
@@ -163,8 +187,7 @@ async def give_all_back(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give all of a posted settlement back: the payer's money first, then the insurance."""
-    _check(application)
-    command = _all(ctx, application, settlement_id, data)
+    command = _all(ctx, _named(application, data.asked_by), settlement_id, data)
     return await _ask(ctx, request, application, idempotency_key, command)
 
 
@@ -175,7 +198,7 @@ async def list_corrections(
     ctx: NamedDependency[Context],
 ) -> CorrectionList:
     """What was given back of a settlement of this hospital, and what waits."""
-    _check(application)
+    _check_scope(application)
     return await _list(ctx, application, settlement_id)
 
 
@@ -186,7 +209,7 @@ async def read_correction(
     ctx: NamedDependency[Context],
 ) -> CorrectionAnswer:
     """How far a correction is, and the money that goes back for it."""
-    _check(application)
+    _check_scope(application)
     where = ctx.public_ids.parse(correction_id)
     return CorrectionAnswer.of(ctx, await correcting.get(ctx, application.institution_id, *where))
 
@@ -201,8 +224,7 @@ async def approve(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Another person than the asker agrees: the correction begins."""
-    _check(application)
-    decision = (correction_id, data.decided_by, True)
+    decision = (correction_id, _named(application, data.decided_by), True)
     return await _decide(ctx, request, application, idempotency_key, decision)
 
 
@@ -216,46 +238,47 @@ async def refuse(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Somebody says no: the settlement stays as it is."""
-    _check(application)
-    decision = (correction_id, data.decided_by, False)
+    decision = (correction_id, _named(application, data.decided_by), False)
     return await _decide(ctx, request, application, idempotency_key, decision)
 
 
-@post(_SCANNED + "/corrections", status_code=202, tags=["terminal"], responses=ASKED)
+@post(_SCANNED + "/corrections", status_code=202, tags=["counter"], responses=ASKED)
 async def correct_at_counter(
     scan_id: FromPath[str],
     settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
-    data: JSONBody[CorrectionRequest],
+    data: JSONBody[CounterCorrectionRequest],
     request: AnyRequest,
     ctx: NamedDependency[Context],
+    staff_token: StaffToken = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give lines back to the person that this counter scanned."""
-    _check(terminal)
+    person = await _signed_in(ctx, terminal, staff_token)
     await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
-    command = _lines(ctx, terminal, settlement_id, data)
+    command = _lines(ctx, person, settlement_id, data)
     return await _ask(ctx, request, terminal, idempotency_key, command)
 
 
-@post(_SCANNED + "/return", status_code=202, tags=["terminal"], responses=ASKED)
+@post(_SCANNED + "/return", status_code=202, tags=["counter"], responses=ASKED)
 async def give_all_back_at_counter(
     scan_id: FromPath[str],
     settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
-    data: JSONBody[ReturnRequest],
+    data: JSONBody[CounterReturnRequest],
     request: AnyRequest,
     ctx: NamedDependency[Context],
+    staff_token: StaffToken = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give all of it back to the person that this counter scanned."""
-    _check(terminal)
+    person = await _signed_in(ctx, terminal, staff_token)
     await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
-    command = _all(ctx, terminal, settlement_id, data)
+    command = _all(ctx, person, settlement_id, data)
     return await _ask(ctx, request, terminal, idempotency_key, command)
 
 
-@get(_SCANNED + "/corrections", tags=["terminal"])
+@get(_SCANNED + "/corrections", tags=["counter"])
 async def list_at_counter(
     scan_id: FromPath[str],
     settlement_id: FromPath[str],
@@ -263,50 +286,52 @@ async def list_at_counter(
     ctx: NamedDependency[Context],
 ) -> CorrectionList:
     """What was given back of a settlement of the scanned person, and what waits."""
-    _check(terminal)
+    _check_counter(terminal)
     await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
     return await _list(ctx, terminal, settlement_id)
 
 
-@get(_AT_COUNTER, tags=["terminal"])
+@get(_AT_COUNTER, tags=["counter"])
 async def read_at_counter(
     correction_id: FromPath[str],
     terminal: NamedDependency[Terminal],
     ctx: NamedDependency[Context],
 ) -> CorrectionAnswer:
     """How far a correction of this institution is."""
-    _check(terminal)
+    _check_counter(terminal)
     where = ctx.public_ids.parse(correction_id)
     return CorrectionAnswer.of(ctx, await correcting.get(ctx, terminal.institution_id, *where))
 
 
-@post(_AT_COUNTER + "/approval", status_code=200, tags=["terminal"], responses=DECIDED)
+@post(_AT_COUNTER + "/approval", status_code=200, tags=["counter"], responses=DECIDED)
 async def approve_at_counter(
     correction_id: FromPath[str],
     terminal: NamedDependency[Terminal],
-    data: JSONBody[DecisionRequest],
+    data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     request: AnyRequest,
     ctx: NamedDependency[Context],
+    staff_token: StaffToken = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Another person than the asker agrees: the correction begins."""
-    _check(terminal)
-    decision = (correction_id, data.decided_by, True)
+    person = await _signed_in(ctx, terminal, staff_token)
+    decision = (correction_id, person, True)
     return await _decide(ctx, request, terminal, idempotency_key, decision)
 
 
-@post(_AT_COUNTER + "/refusal", status_code=200, tags=["terminal"], responses=DECIDED)
+@post(_AT_COUNTER + "/refusal", status_code=200, tags=["counter"], responses=DECIDED)
 async def refuse_at_counter(
     correction_id: FromPath[str],
     terminal: NamedDependency[Terminal],
-    data: JSONBody[DecisionRequest],
+    data: JSONBody[Nothing],  # noqa: ARG001 - decoded strictly before the handler
     request: AnyRequest,
     ctx: NamedDependency[Context],
+    staff_token: StaffToken = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Somebody says no: the settlement stays as it is."""
-    _check(terminal)
-    decision = (correction_id, data.decided_by, False)
+    person = await _signed_in(ctx, terminal, staff_token)
+    decision = (correction_id, person, False)
     return await _decide(ctx, request, terminal, idempotency_key, decision)
 
 

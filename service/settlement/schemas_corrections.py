@@ -25,25 +25,35 @@ class LineRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     quantity_e4: Annotated[int, Meta(ge=1, le=10**12)]
 
 
-class CorrectionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Give lines back of the version that was posted."""
+class CounterCorrectionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Give lines back of the version that was posted. Whoever is signed in asks."""
 
     bill_version: Version
     lines: Annotated[list[LineRequest], Meta(min_length=1, max_length=LINES_MAX)]
     reason: Reason
-    asked_by: StaffNo
 
     def given(self) -> list[GivenLine]:
         """In our own words."""
         return [GivenLine(line_no=one.line_no, quantity_e4=one.quantity_e4) for one in self.lines]
 
 
-class ReturnRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Give all of it back. The bill then is open again, or withdrawn."""
+class CorrectionRequest(CounterCorrectionRequest, forbid_unknown_fields=True, kw_only=True):
+    """The same by a hospital's system, which says for whom."""
+
+    asked_by: StaffNo
+
+
+class CounterReturnRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Give all of it back. The bill then is open again, or withdrawn. Whoever is signed in asks."""
 
     bill_version: Version
     bill_after: BillAfter
     reason: Reason
+
+
+class ReturnRequest(CounterReturnRequest, forbid_unknown_fields=True, kw_only=True):
+    """The same by a hospital's system, which says for whom."""
+
     asked_by: StaffNo
 
 

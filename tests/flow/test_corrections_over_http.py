@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.institution import actions as institution
+from service.shift import actions as shift
 from tests.support.database import DatabaseServer
 from tests.support.settlement_street import SINGLE_FEN, Street, a_street
 
@@ -123,31 +124,59 @@ async def test_a_hospital_gives_a_part_back_and_posts_what_remains(street: Stree
     assert sorted(one["total_fen"] for one in in_book) == [after["total_fen"], SINGLE_FEN]
 
 
-async def test_a_counter_asks_and_another_person_agrees(street: Street) -> None:
+async def sign_in(street: Street, staff_no: str) -> dict[str, str]:
+    """Somebody of the hospital at the counter: what his calls carry."""
+    place = street.callers.hospital.institution_id
+    pin = await shift.add_staff(street.ctx, place, staff_no)
+    body = {"staff_no": staff_no, "pin": pin}
+    signed = await street.ask(street.desk, "POST", "/v1/terminal/staff/sign-in", body)
+    return {"yimatong-staff": signed["session"]}
+
+
+async def test_a_cashier_asks_and_another_person_agrees(street: Street) -> None:
     place = street.callers.hospital
     await institution.set_approval_limit(street.ctx, place.institution_id, 50_00)
     before = await posted(street)
     one = before["settlement_id"]
-    ask = {"bill_version": 1, "bill_after": "WITHDRAWN", "reason": "退号", "asked_by": "C1"}
+    ask = {"bill_version": 1, "bill_after": "WITHDRAWN", "reason": "退号"}
     kiosk = f"/v1/terminal/scans/{street.scan['scan_id']}/settlements/{one}"
     assert await refused(street.kiosk, f"{kiosk}/return", ask) == "not-allowed"
     desk = f"{await at_counter(street)}/{one}"
-    waiting = await street.ask(street.desk, "POST", f"{desk}/return", ask)
-    assert waiting["state"] == "AWAITING_APPROVAL"
-    path = f"/corrections/{waiting['correction_id']}"
-    own = {"decided_by": "C1"}
-    told = await refused(street.desk, f"/v1/terminal{path}/approval", own)
-    assert told == "asker-may-not-approve"
-    chief = {"decided_by": "Z9"}
-    begun = await street.ask(street.his, "POST", f"/v1/institution{path}/approval", chief)
+    assert await refused(street.desk, f"{desk}/return", ask) == "staff-not-signed-in"
+    cashier, chief = await sign_in(street, "1001"), await sign_in(street, "2002")
+
+    async def send(path: str, body: dict[str, Any], who: dict[str, str]) -> dict[str, Any]:
+        key = secrets.token_hex(8)
+        answer = await street.desk.send("POST", path, body, key=key, more=who)
+        return dict(answer.json())
+
+    waiting = await send(f"{desk}/return", ask, cashier)
+    assert (waiting["state"], waiting["asked_by"]) == ("AWAITING_APPROVAL", "1001")
+    path = f"/v1/terminal/corrections/{waiting['correction_id']}"
+    assert (await send(f"{path}/approval", {}, cashier))["code"] == "asker-may-not-approve"
+    begun = await send(f"{path}/approval", {}, chief)
     assert (begun["state"], begun["settlement_state"]) == ("RUNNING", "REVERSING")
     await street.run_for(timedelta(minutes=3))
-    done = await street.ask(street.desk, "GET", f"/v1/terminal{path}")
+    done = await street.ask(street.desk, "GET", path)
     assert (done["state"], done["settlement_state"]) == ("DONE", "REVERSED")
     assert [one["amount_fen"] for one in done["refunds"]] == [before["cash_fen"]]
     listed = await street.ask(street.desk, "GET", f"{desk}/corrections")
-    assert [one["decided_by"] for one in listed["corrections"]] == ["Z9"]
+    assert [one["decided_by"] for one in listed["corrections"]] == ["2002"]
     assert await street.balances(one) == {}
     assert await street.insurance_book() == [(REVERSED, before["cash_fen"])]
     invoice = (await street.mine("GET", f"/v1/me/settlements/{one}/receipt"))["invoice"]
     assert invoice["state"] == "WRITTEN_OFF"
+
+
+async def test_a_hospital_says_who_of_its_people_agrees(street: Street) -> None:
+    await institution.set_approval_limit(street.ctx, street.callers.hospital.institution_id, 0)
+    one = (await posted(street))["settlement_id"]
+    path = f"/v1/institution/settlements/{one}/return"
+    ask = {"bill_version": 1, "bill_after": "OPEN", "reason": "退号", "asked_by": "a17"}
+    waiting = await street.ask(street.his, "POST", path, ask)
+    path = f"/v1/institution/corrections/{waiting['correction_id']}"
+    own = {"decided_by": "A17"}
+    assert await refused(street.his, f"{path}/approval", own) == "asker-may-not-approve"
+    no = await street.ask(street.his, "POST", f"{path}/refusal", own)
+    assert (no["state"], no["settlement_state"]) == ("REFUSED", "POSTED")
+    assert await refused(street.his, f"{path}/approval", {"decided_by": "B1"}) == "state-conflict"
