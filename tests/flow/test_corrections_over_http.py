@@ -9,6 +9,7 @@ import pytest
 
 from service.institution import actions as institution
 from service.shift import actions as shift
+from service.shift.model import Tender
 from tests.support.database import DatabaseServer
 from tests.support.settlement_street import SINGLE_FEN, Street, a_street
 
@@ -21,11 +22,11 @@ async def street(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Stree
         yield made
 
 
-async def at_counter(street: Street) -> str:
+async def at_counter(street: Street, purpose: str = "identify") -> str:
     """The person comes to a counter and is scanned there: the path of his settlements."""
     street.advance(timedelta(minutes=1))
-    code = await street.phone.code("identify")
-    scanned = await street.callers.scan(code, terminal=street.desk)
+    code = await street.phone.code(purpose)
+    scanned = await street.callers.scan(code, purpose=purpose, terminal=street.desk)
     assert scanned.status_code == 200, scanned.text
     return f"/v1/terminal/scans/{scanned.json()['scan_id']}/settlements"
 
@@ -180,3 +181,62 @@ async def test_a_hospital_says_who_of_its_people_agrees(street: Street) -> None:
     no = await street.ask(street.his, "POST", f"{path}/refusal", own)
     assert (no["state"], no["settlement_state"]) == ("REFUSED", "POSTED")
     assert await refused(street.his, f"{path}/approval", {"decided_by": "B1"}) == "state-conflict"
+
+
+async def test_the_tender_used_last_goes_back_first_and_cash_waits_for_a_cashier(
+    street: Street,
+) -> None:
+    place = street.callers.hospital.institution_id
+    await shift.set_tenders(street.ctx, place, frozenset({Tender.CASH}))
+    cashier = await sign_in(street, "1001")
+    base = await at_counter(street, "pay")
+    body = {"bill_id": await street.push_bill(), "use_account": False, "insured": True}
+    path = f"{base}/{(await street.ask(street.desk, 'POST', base, body))['settlement_id']}"
+    await street.work()
+
+    async def send(where: str, what: dict[str, Any]) -> dict[str, Any]:
+        key = secrets.token_hex(8)
+        answer = await street.desk.send("POST", where, what, key=key, more=cashier)
+        assert answer.status_code < 300, answer.text
+        return dict(answer.json())
+
+    await send("/v1/terminal/shift", {"float_fen": 0})
+    cash = {"tender": "cash", "amount_fen": 10_00, "tendered_fen": 10_00}
+    await send(f"{path}/counter-payment", cash)
+    shown = await send(f"{path}/payment", {"provider": "wechatpay", "way": "native"})
+    await street.till.control("pay", code_url=shown["payment"]["qr_text"])
+    await street.work()
+    seen = await street.ask(street.desk, "GET", path)
+    by_phone = seen["cash_fen"] - 10_00
+    await acknowledge(street, seen["settlement_id"], "HIS-1", 1)
+    ask = {
+        "bill_version": 1,
+        "lines": [{"line_no": "1", "quantity_e4": 9_900}],
+        "reason": "少取药",
+    }
+    asked = await send(f"{path}/corrections", ask)
+    await street.run_for(timedelta(minutes=2))
+    after = await acknowledge(street, seen["settlement_id"], "HIS-2", 2)
+    in_cash = 10_00 - after["cash_fen"]
+    assert in_cash > 0
+    where = f"/v1/terminal/corrections/{asked['correction_id']}"
+    refunds = (await street.ask(street.desk, "GET", where))["refunds"]
+    assert {one["provider"]: (one["amount_fen"], one["state"]) for one in refunds} == {
+        "wechatpay": (by_phone, "REFUNDED"),
+        "cash": (in_cash, "CREATED"),
+    }
+    scan = path.partition("/settlements")[0]
+    answer = await street.desk.send("GET", f"{scan}/refunds", None, more=cashier)
+    (waits,) = answer.json()["refunds"]
+    await send(f"{scan}/refunds/{waits['refund_id']}/giving", {})
+    await street.run_for(timedelta(minutes=1))
+    sums = await street.balances(seen["settlement_id"])
+    assert {name: fen for name, fen in sums.items() if name != "insurer"} == {
+        cash_account(sums): after["cash_fen"],
+        "hospital": -after["total_fen"],
+    }
+
+
+def cash_account(sums: dict[str, int]) -> str:
+    """The account of the hospital's drawers."""
+    return next(name for name in sums if "cash" in name)

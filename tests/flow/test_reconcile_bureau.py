@@ -86,3 +86,25 @@ async def test_a_bureau_that_does_not_answer_is_not_agreement(street: Street) ->
     _, bureau = await next_morning(street)
     assert (bureau.outcome, bureau.reason) == (Outcome.MISSING, "answer-lost")
     assert await items(street) == []
+
+
+async def test_a_correction_counts_on_the_days_of_its_settlements(street: Street) -> None:
+    await settled(street)
+    first = business_day(street.ctx.clock.now())
+    (one,) = (await street.ask(street.his, "GET", "/v1/institution/settlements"))["settlements"]
+    path = f"/v1/institution/settlements/{one['settlement_id']}"
+    await street.ask(street.his, "POST", f"{path}/posting", {"hospital_ref": "HIS-1"})
+    street.advance(timedelta(hours=23))
+    body = {
+        "bill_version": 1,
+        "lines": [{"line_no": "1", "quantity_e4": 4_000}],
+        "reason": "少取药",
+        "asked_by": "A1",
+    }
+    await street.ask(street.his, "POST", f"{path}/corrections", body)
+    await street.run_for(timedelta(minutes=2))
+    _, second = await next_morning(street)
+    assert (second.outcome, second.here.trade_count) == (Outcome.EXPLAINED, 2)
+    assert second.here.trade_fen == SINGLE_FEN * 6 // 10 - SINGLE_FEN
+    _, again = await actions.reconcile_day(street.ctx, first)
+    assert (again.outcome, again.here.trade_fen) == (Outcome.EXPLAINED, SINGLE_FEN)
