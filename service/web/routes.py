@@ -1,4 +1,4 @@
-"""Serves the resident page, the kiosk page, their files and what they must know of this system.
+"""Serves the resident's, the kiosk's and the counter's page, their files and what they must know of this system.
 
 Pages load nothing from elsewhere and run no inline script or style: the policy below says so to
 the browser, and Trusted Types forbid turning text into markup.
@@ -62,7 +62,7 @@ def content_policy(settings: PageSettings, *, worker: bool = False) -> str:
 
 
 def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
-    """Routes ``/``, ``/kiosk``, ``/worker.js``, ``/static/{version}/…``, ``/v1/page-config``."""
+    """Routes ``/``, ``/kiosk``, ``/counter``, ``/worker.js``, ``/static/{version}/…``, ``/v1/page-config``."""
     known = load_assets() if assets is None else assets
     safe, policy = _safe_headers(), "Content-Security-Policy"
     # The resident's page alone may look through a camera: for a till's symbol, when asked to.
@@ -87,6 +87,11 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
         """The kiosk's page."""
         return _answer(request, known.page("kiosk"), ASK_AGAIN, kiosk_headers)
 
+    @get("/counter", include_in_schema=False)
+    async def counter_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The cashier's page."""
+        return _answer(request, known.page("counter"), ASK_AGAIN, kiosk_headers)
+
     @get("/static/{version:str}/{name:path}", include_in_schema=False)
     async def static_file(
         request: Request[Any, Any, Any],
@@ -108,7 +113,14 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[resident_page, kiosk_page, service_worker, static_file, page_config],
+        route_handlers=[
+            resident_page,
+            kiosk_page,
+            counter_page,
+            service_worker,
+            static_file,
+            page_config,
+        ],
         tags=["pages"],
     )
 
