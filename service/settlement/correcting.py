@@ -4,6 +4,8 @@ No saga of its own: a correction only begins what the settlement's machine then 
 above the institution's limit it waits for another person than the asker.
 """
 
+from datetime import timedelta
+
 from msgspec.structs import replace
 
 from service.audit import actions as audit
@@ -19,6 +21,7 @@ from service.kernel.database import Connection, connection
 from service.kernel.problems import NotFound
 from service.payment import actions as payment
 from service.payment.model import Refund
+from service.person import actions as persons
 from service.settlement import correction_rows, door, giving_back, store_corrections, tender
 from service.settlement.model import Settlement
 from service.settlement.model_corrections import (
@@ -27,6 +30,7 @@ from service.settlement.model_corrections import (
     CorrectionContent,
     CorrectionView,
     Person,
+    PostedView,
 )
 from service.settlement.problems import (
     AskerMayNotApprove,
@@ -38,6 +42,8 @@ from service.settlement.rules_corrections import needs_approval, remaining_lines
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.states_corrections import CORRECTION, CorrectionEvent, CorrectionState
 
+POSTED_SHOWN = timedelta(days=90)
+POSTED_MAX = 20
 _AWAITS = "correction-awaits-approval"
 _S = CorrectionState
 
@@ -162,6 +168,25 @@ async def list_of(
     rows = [correction_rows.check(ctx, one) for one in found]
     own = [one for one in rows if one.institution_id == institution_id]
     return await _views(ctx, (record_id, settlement_id), own)
+
+
+async def list_posted(ctx: Context, record_id: int, institution_id: int) -> list[PostedView]:
+    """What an institution may give back to the record's person, newest first.
+
+    Raises ``RowTampered``.
+    """
+    since = ctx.clock.now() - POSTED_SHOWN
+    found: list[Settlement] = []
+    for one in await persons.list_records(ctx, record_id):
+        async with connection(ctx.pool) as conn:
+            rows = await store_corrections.list_posted(conn, one, institution_id, since)
+        found += [door.check(ctx, row) for row in rows]
+    views = []
+    for row in found[:POSTED_MAX]:
+        charged = await bill.read(ctx, row.record_id, row.bill_id)
+        settled = await bill.read_version(ctx, row.record_id, row.bill_id, row.bill_version)
+        views.append(PostedView(settlement=row, bill_no=charged.bill_no, lines=settled.lines))
+    return views
 
 
 async def _views(ctx: Context, key: door.Key, rows: list[Correction]) -> list[CorrectionView]:

@@ -21,8 +21,8 @@ async def give_back(conn: Connection, ctx: Context, row: Settlement, amount_fen:
     Raises ``InvariantBroken`` where not so much is left.
     """
     left = amount_fen
-    paid = (await tender.tender_of(conn, ctx, row)).paid
-    for attempt in sorted(paid, key=lambda one: one.paid_at or one.created_at, reverse=True):
+    # Newest first by our own time: a provider's time of payment may be cut to the second.
+    for attempt in (await tender.tender_of(conn, ctx, row)).paid:
         part = min(left, attempt.refundable_fen)
         if part > 0:
             await payment.refund(conn, ctx, row.record_id, attempt.attempt_id, part, cause_of(row))

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from crypto.canonical import Value
+from integrations.ports.insurance import ChargeLine
 from service.payment.model import Refund
 from service.settlement.model import Settlement
 from service.settlement.states_corrections import CorrectionState
@@ -115,3 +116,11 @@ class CorrectionView(msgspec.Struct, frozen=True, kw_only=True):
     content: CorrectionContent
     settlement: Settlement
     refunds: list[Refund]
+
+
+class PostedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A posted settlement with the lines that it is of."""
+
+    settlement: Settlement
+    bill_no: str
+    lines: list[ChargeLine]

@@ -30,6 +30,8 @@ from service.settlement.schemas_corrections import (
     CounterCorrectionRequest,
     CounterReturnRequest,
     DecisionRequest,
+    PostedAnswer,
+    PostedList,
     ReturnRequest,
 )
 from service.shift import actions as shift
@@ -278,6 +280,19 @@ async def give_all_back_at_counter(
     return await _ask(ctx, request, terminal, idempotency_key, command)
 
 
+@get("/v1/terminal/scans/{scan_id:str}/posted", tags=["counter"])
+async def list_posted(
+    scan_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    ctx: NamedDependency[Context],
+) -> PostedList:
+    """What this institution may give back to the person that this counter scanned."""
+    _check_counter(terminal)
+    scan = await scans.paying_scan(ctx, terminal, scan_id)
+    found = await correcting.list_posted(ctx, scan.record_id, terminal.institution_id)
+    return PostedList(settlements=[PostedAnswer.of(ctx, one) for one in found])
+
+
 @get(_SCANNED + "/corrections", tags=["counter"])
 async def list_at_counter(
     scan_id: FromPath[str],
@@ -346,6 +361,7 @@ router = Router(
         refuse,
         correct_at_counter,
         give_all_back_at_counter,
+        list_posted,
         list_at_counter,
         read_at_counter,
         approve_at_counter,

@@ -9,8 +9,8 @@ from msgspec import Meta
 from integrations.ports.money import FenField
 from service.bill.rules import LINES_MAX
 from service.kernel.context import Context
-from service.settlement.model_corrections import BillAfter, CorrectionView, GivenLine
-from service.settlement.schemas import Text
+from service.settlement.model_corrections import BillAfter, CorrectionView, GivenLine, PostedView
+from service.settlement.schemas import ReceiptLine, Text
 
 StaffNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,32}$(?!\n)")]
 """The institution's own number of one of its people: who asks, and who agrees."""
@@ -133,3 +133,44 @@ class CorrectionList(msgspec.Struct, kw_only=True):
     """Corrections of one settlement, oldest first."""
 
     corrections: list[CorrectionAnswer]
+
+
+class PostedAnswer(msgspec.Struct, kw_only=True):
+    """A settlement of which lines, or all, may be given back."""
+
+    settlement_id: str
+    bill_no: str
+    bill_version: int
+    settled_at: datetime
+    total_fen: FenField
+    cash_fen: FenField
+    lines: list[ReceiptLine]
+
+    @classmethod
+    def of(cls, ctx: Context, view: PostedView) -> "PostedAnswer":
+        """As it was posted."""
+        row = view.settlement
+        return cls(
+            settlement_id=ctx.public_ids.text(row.record_id, row.settlement_id),
+            bill_no=view.bill_no,
+            bill_version=row.bill_version,
+            settled_at=row.settled_at or row.updated_at,
+            total_fen=row.total_fen,
+            cash_fen=row.cash_fen or 0,
+            lines=[
+                ReceiptLine(
+                    line_no=line.line_no,
+                    name=line.name,
+                    quantity_e4=line.quantity_e4,
+                    unit_price_e6=line.unit_price_e6,
+                    amount_fen=line.amount_fen,
+                )
+                for line in view.lines
+            ],
+        )
+
+
+class PostedList(msgspec.Struct, kw_only=True):
+    """Of the last 90 days, at most 20, newest first."""
+
+    settlements: list[PostedAnswer]

@@ -1,6 +1,9 @@
 """SQL of corrections."""
 
+from datetime import datetime
+
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.settlement.model import Settlement
 from service.settlement.model_corrections import Correction
 
 LIST_MAX = 100
@@ -36,6 +39,17 @@ from correction
 where record_id = $1 and settlement_id = $2
 order by asked_at, correction_id
 limit $3
+"""
+LIST_POSTED = """
+select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
+  account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
+  hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
+  round_no
+from settlement
+where record_id = $1 and institution_id = $2 and state = 'POSTED' and settled_at > $3
+order by settled_at desc, settlement_id
+limit $4
 """
 SAVE_CORRECTION = """
 update correction
@@ -89,6 +103,15 @@ async def list_corrections(
 ) -> list[Correction]:
     """Oldest first."""
     return await list_rows(conn, Correction, LIST_CORRECTIONS, record_id, settlement_id, LIST_MAX)
+
+
+async def list_posted(
+    conn: Connection, record_id: int, institution_id: int, since: datetime
+) -> list[Settlement]:
+    """What the institution settled with the record since and has in its books, newest first."""
+    return await list_rows(
+        conn, Settlement, LIST_POSTED, record_id, institution_id, since, LIST_MAX
+    )
 
 
 async def save_correction(conn: Connection, row: Correction, *, version: int) -> bool:

@@ -142,7 +142,12 @@ async def test_a_cashier_asks_and_another_person_agrees(street: Street) -> None:
     ask = {"bill_version": 1, "bill_after": "WITHDRAWN", "reason": "退号"}
     kiosk = f"/v1/terminal/scans/{street.scan['scan_id']}/settlements/{one}"
     assert await refused(street.kiosk, f"{kiosk}/return", ask) == "not-allowed"
-    desk = f"{await at_counter(street)}/{one}"
+    base = await at_counter(street)
+    books = f"{base.removesuffix('/settlements')}/posted"
+    (shown,) = (await street.ask(street.desk, "GET", books))["settlements"]
+    assert (shown["settlement_id"], shown["bill_version"]) == (one, 1)
+    assert [line["amount_fen"] for line in shown["lines"]] == [SINGLE_FEN]
+    desk = f"{base}/{one}"
     assert await refused(street.desk, f"{desk}/return", ask) == "staff-not-signed-in"
     cashier, chief = await sign_in(street, "1001"), await sign_in(street, "2002")
 
@@ -163,6 +168,7 @@ async def test_a_cashier_asks_and_another_person_agrees(street: Street) -> None:
     assert [one["amount_fen"] for one in done["refunds"]] == [before["cash_fen"]]
     listed = await street.ask(street.desk, "GET", f"{desk}/corrections")
     assert [one["decided_by"] for one in listed["corrections"]] == ["2002"]
+    assert (await street.ask(street.desk, "GET", books))["settlements"] == []
     assert await street.balances(one) == {}
     assert await street.insurance_book() == [(REVERSED, before["cash_fen"])]
     invoice = (await street.mine("GET", f"/v1/me/settlements/{one}/receipt"))["invoice"]
@@ -203,6 +209,7 @@ async def test_the_tender_used_last_goes_back_first_and_cash_waits_for_a_cashier
     await send("/v1/terminal/shift", {"float_fen": 0})
     cash = {"tender": "cash", "amount_fen": 10_00, "tendered_fen": 10_00}
     await send(f"{path}/counter-payment", cash)
+    street.advance(timedelta(seconds=1))
     shown = await send(f"{path}/payment", {"provider": "wechatpay", "way": "native"})
     await street.till.control("pay", code_url=shown["payment"]["qr_text"])
     await street.work()

@@ -36,9 +36,9 @@ export const isAwaiting = (settlement) =>
   ["CREATED", "AWAITING_PAYER"].includes(settlement.payment?.state);
 /** What is to be paid now: a later difference, or the person's own part. */
 export const dueFen = (settlement) =>
-  settlement.state !== "COLLECTING" ? settlement.cash_fen
-    : isAwaiting(settlement) ? settlement.payment.amount_fen
-      : Math.max(0, settlement.cash_fen - settlement.paid_fen);
+  isAwaiting(settlement) ? settlement.payment.amount_fen
+    : settlement.owed_fen ?? (settlement.state !== "COLLECTING" ? settlement.cash_fen
+      : Math.max(0, settlement.cash_fen - settlement.paid_fen));
 
 /** One sentence on where it stands. */
 export function stateWords(settlement) {
