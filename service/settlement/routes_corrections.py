@@ -5,6 +5,8 @@ A counter gives back to a person that it scanned; what waits for a second person
 any counter of the institution.
 """
 
+from collections.abc import Awaitable, Callable
+
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -129,10 +131,10 @@ async def _ask(
     request: AnyRequest,
     caller: Caller,
     key: str | None,
-    command: AskCorrection,
+    wanted: Callable[[], Awaitable[AskCorrection]],
 ) -> Response[bytes]:
     async def run() -> CorrectionAnswer:
-        return await _answer(ctx, await correcting.ask(ctx, command))
+        return await _answer(ctx, await correcting.ask(ctx, await wanted()))
 
     return await respond_once(
         ctx, request, caller=caller.caller, operation=OPERATION, key=key, run=run, status=202
@@ -144,15 +146,15 @@ async def _decide(
     request: AnyRequest,
     caller: Caller,
     key: str | None,
-    decision: tuple[str, Person, bool],
+    decision: tuple[str, Callable[[], Awaitable[Person]], bool],
 ) -> Response[bytes]:
     """``decision``: which correction, by whom, and whether he agrees."""
-    correction_id, person, agrees = decision
+    correction_id, decider, agrees = decision
 
     async def run() -> CorrectionAnswer:
         where = ctx.public_ids.parse(correction_id)
         act = correcting.approve if agrees else correcting.refuse
-        return await _answer(ctx, await act(ctx, person, *where))
+        return await _answer(ctx, await act(ctx, await decider(), *where))
 
     return await respond_once(
         ctx, request, caller=caller.caller, operation=OPERATION, key=key, run=run, status=200
@@ -175,8 +177,11 @@ async def correct(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give lines of a posted settlement back; what remains is settled and has to be posted anew."""
-    command = _lines(ctx, _named(application, data.asked_by), settlement_id, data)
-    return await _ask(ctx, request, application, idempotency_key, command)
+
+    async def wanted() -> AskCorrection:
+        return _lines(ctx, _named(application, data.asked_by), settlement_id, data)
+
+    return await _ask(ctx, request, application, idempotency_key, wanted)
 
 
 @post(_SETTLEMENT + "/return", status_code=202, tags=["institution"], responses=ASKED)
@@ -189,8 +194,11 @@ async def give_all_back(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give all of a posted settlement back: the payer's money first, then the insurance."""
-    command = _all(ctx, _named(application, data.asked_by), settlement_id, data)
-    return await _ask(ctx, request, application, idempotency_key, command)
+
+    async def wanted() -> AskCorrection:
+        return _all(ctx, _named(application, data.asked_by), settlement_id, data)
+
+    return await _ask(ctx, request, application, idempotency_key, wanted)
 
 
 @get(_SETTLEMENT + "/corrections", tags=["institution"])
@@ -226,7 +234,11 @@ async def approve(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Another person than the asker agrees: the correction begins."""
-    decision = (correction_id, _named(application, data.decided_by), True)
+
+    async def decider() -> Person:
+        return _named(application, data.decided_by)
+
+    decision = (correction_id, decider, True)
     return await _decide(ctx, request, application, idempotency_key, decision)
 
 
@@ -240,7 +252,11 @@ async def refuse(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Somebody says no: the settlement stays as it is."""
-    decision = (correction_id, _named(application, data.decided_by), False)
+
+    async def decider() -> Person:
+        return _named(application, data.decided_by)
+
+    decision = (correction_id, decider, False)
     return await _decide(ctx, request, application, idempotency_key, decision)
 
 
@@ -256,10 +272,13 @@ async def correct_at_counter(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give lines back to the person that this counter scanned."""
-    person = await _signed_in(ctx, terminal, staff_token)
-    await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
-    command = _lines(ctx, person, settlement_id, data)
-    return await _ask(ctx, request, terminal, idempotency_key, command)
+
+    async def wanted() -> AskCorrection:
+        person = await _signed_in(ctx, terminal, staff_token)
+        await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
+        return _lines(ctx, person, settlement_id, data)
+
+    return await _ask(ctx, request, terminal, idempotency_key, wanted)
 
 
 @post(_SCANNED + "/return", status_code=202, tags=["counter"], responses=ASKED)
@@ -274,10 +293,13 @@ async def give_all_back_at_counter(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Give all of it back to the person that this counter scanned."""
-    person = await _signed_in(ctx, terminal, staff_token)
-    await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
-    command = _all(ctx, person, settlement_id, data)
-    return await _ask(ctx, request, terminal, idempotency_key, command)
+
+    async def wanted() -> AskCorrection:
+        person = await _signed_in(ctx, terminal, staff_token)
+        await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
+        return _all(ctx, person, settlement_id, data)
+
+    return await _ask(ctx, request, terminal, idempotency_key, wanted)
 
 
 @get("/v1/terminal/scans/{scan_id:str}/posted", tags=["counter"])
@@ -329,8 +351,11 @@ async def approve_at_counter(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Another person than the asker agrees: the correction begins."""
-    person = await _signed_in(ctx, terminal, staff_token)
-    decision = (correction_id, person, True)
+
+    async def decider() -> Person:
+        return await _signed_in(ctx, terminal, staff_token)
+
+    decision = (correction_id, decider, True)
     return await _decide(ctx, request, terminal, idempotency_key, decision)
 
 
@@ -345,8 +370,11 @@ async def refuse_at_counter(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Somebody says no: the settlement stays as it is."""
-    person = await _signed_in(ctx, terminal, staff_token)
-    decision = (correction_id, person, False)
+
+    async def decider() -> Person:
+        return await _signed_in(ctx, terminal, staff_token)
+
+    decision = (correction_id, decider, False)
     return await _decide(ctx, request, terminal, idempotency_key, decision)
 
 
