@@ -151,7 +151,7 @@ async def get(ctx: Context, record_id: int, settlement_id: int) -> SettlementVie
     async with connection(ctx.pool) as conn:
         row = await door.read(conn, ctx, (record_id, settlement_id))
         payments = await tender.tender_of(conn, ctx, row)
-        attempt = payments.current(None)
+        attempt = payments.order
         refusal = (await door.progress_of(conn, ctx, row)).refusal_text if row.reason else None
     posted = row.state is _S.POSTED
     return SettlementView(

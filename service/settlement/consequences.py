@@ -17,8 +17,7 @@ from service.receipt.model import PostedFacts
 from service.settlement import correction_rows, store
 from service.settlement.model import Progress, Settlement
 from service.settlement.model_corrections import BillAfter
-from service.settlement.states import SettlementEvent, SettlementState
-from service.settlement.states_corrections import CorrectionEvent
+from service.settlement.states import CorrectionEvent, SettlementEvent, SettlementState
 
 _S = SettlementState
 _E = SettlementEvent

@@ -39,8 +39,13 @@ from service.settlement.problems import (
     SettlementNotCorrectable,
 )
 from service.settlement.rules_corrections import needs_approval, remaining_lines, total_of
-from service.settlement.states import SettlementEvent, SettlementState
-from service.settlement.states_corrections import CORRECTION, CorrectionEvent, CorrectionState
+from service.settlement.states import (
+    CORRECTION,
+    CorrectionEvent,
+    CorrectionState,
+    SettlementEvent,
+    SettlementState,
+)
 
 POSTED_SHOWN = timedelta(days=90)
 POSTED_MAX = 20

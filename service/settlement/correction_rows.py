@@ -11,7 +11,7 @@ from service.kernel.problems import NotFound, StateConflict
 from service.settlement import store_corrections as store
 from service.settlement.model import Settlement
 from service.settlement.model_corrections import Correction, CorrectionContent
-from service.settlement.states_corrections import CORRECTION, CorrectionEvent
+from service.settlement.states import CORRECTION, CorrectionEvent
 
 TABLE = "correction"
 

@@ -10,7 +10,7 @@ from crypto.canonical import Value
 from integrations.ports.insurance import ChargeLine
 from service.payment.model import Refund
 from service.settlement.model import Settlement
-from service.settlement.states_corrections import CorrectionState
+from service.settlement.states import CorrectionState
 
 
 class BillAfter(StrEnum):

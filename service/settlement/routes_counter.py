@@ -14,11 +14,11 @@ from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_o
 from service.kernel.principals import Terminal
 from service.settlement import counter, scans
 from service.settlement.model import TakePayment
-from service.settlement.schemas import (
+from service.settlement.schemas import SettlementAnswer
+from service.settlement.schemas_counter import (
     CounterPaymentRequest,
     GivenAnswer,
     GivingRequest,
-    SettlementAnswer,
     TakenAnswer,
     WaitingRefund,
     WaitingRefunds,

@@ -13,12 +13,10 @@ from service.payment.model import PaymentAttempt
 from service.receipt.model import FiscalInvoice, Receipt
 from service.settlement.model import Settlement, SettlementView
 from service.settlement.states import PAYABLE
-from service.shift.model import Tender
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z_]{1,64}$(?!\n)")]
-Positive = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
-SlipText = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{1,40}$(?!\n)")]
+PaidFenField = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
 
 
 class StartRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -41,26 +39,8 @@ class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     provider: Word
     way: Word
-    amount_fen: Positive | None = None
+    amount_fen: PaidFenField | None = None
     """A part of what is owed; left out, all of it."""
-
-
-class CounterPaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Money that a cashier has: cash with what was handed over, or a card terminal's slip."""
-
-    tender: Tender
-    amount_fen: Positive | None = None
-    """A part of what is owed; left out, all of it or all the cash handed over."""
-    tendered_fen: Positive | None = None
-    slip_no: SlipText | None = None
-    slip_ref: SlipText | None = None
-
-
-class GivingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Give a waiting refund back; money paid by card goes back by card, with a slip of its own."""
-
-    slip_no: SlipText | None = None
-    slip_ref: SlipText | None = None
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -193,41 +173,6 @@ def _owed_fen(view: SettlementView) -> int | None:
         return None
     kept_fen = sum(one.refundable_fen for one in view.tenders)
     return max(0, row.cash_fen - kept_fen)
-
-
-class TakenAnswer(msgspec.Struct, kw_only=True):
-    """What the cashier keeps, what change he gives, and where the settlement stands then."""
-
-    entry_id: str
-    tender: str
-    amount_fen: FenField
-    change_fen: FenField
-    settlement: SettlementAnswer
-
-
-class WaitingRefund(msgspec.Struct, kw_only=True):
-    """Money that waits at the counter for its payer."""
-
-    refund_id: str
-    settlement_id: str
-    bill_no: str
-    tender: str
-    amount_fen: FenField
-    asked_at: datetime
-
-
-class WaitingRefunds(msgspec.Struct, kw_only=True):
-    """Oldest first."""
-
-    refunds: list[WaitingRefund]
-
-
-class GivenAnswer(msgspec.Struct, kw_only=True):
-    """The cashier may hand the money out: it is recorded."""
-
-    entry_id: str
-    tender: str
-    amount_fen: FenField
 
 
 class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):

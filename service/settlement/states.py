@@ -1,4 +1,4 @@
-"""The states of a settlement and the one table of what may follow.
+"""The states of a settlement, and of a correction of one, and what may follow.
 
 ::
 
@@ -24,6 +24,12 @@ REVERSED and POSTED are final, but for what a hospital gives back of a posted se
 correction goes through the same states with what remains of the bill. In it nothing is abandoned
 by a deadline or a refusal: it goes before a person. NEEDS_REVIEW always stands beside an open work
 item.
+
+correction   AWAITING_APPROVAL --APPROVE--> RUNNING --FINISH--> DONE
+             AWAITING_APPROVAL --REFUSE--> REFUSED
+             RUNNING --UNDO--> UNDONE      lines were to go back, and in the end all of it did
+
+Up to the institution's limit nobody is waited for.
 """
 
 from enum import StrEnum
@@ -149,3 +155,40 @@ MACHINE = Machine[SettlementState, SettlementEvent](
 
 PAYABLE = frozenset({_S.PRESETTLED, _S.AWAITING_PAYER, _S.COLLECTING})
 """States in which the payer may start a payment."""
+
+
+class CorrectionState(StrEnum):
+    """Where a correction stands."""
+
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    """Another person than the asker must agree."""
+    RUNNING = "RUNNING"
+    REFUSED = "REFUSED"
+    DONE = "DONE"
+    """Given back; what remains, if anything, is posted."""
+    UNDONE = "UNDONE"
+    """It could not be done, and the whole settlement was undone instead."""
+
+
+class CorrectionEvent(StrEnum):
+    """What can happen to a correction."""
+
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    FINISH = "finish"
+    UNDO = "undo"
+
+
+_C, _D = CorrectionState, CorrectionEvent
+
+CORRECTION: Machine[CorrectionState, CorrectionEvent] = Machine(
+    start=_C.AWAITING_APPROVAL,
+    table={
+        (_C.AWAITING_APPROVAL, _D.APPROVE): _C.RUNNING,
+        (_C.AWAITING_APPROVAL, _D.REFUSE): _C.REFUSED,
+        (_C.RUNNING, _D.FINISH): _C.DONE,
+        (_C.RUNNING, _D.UNDO): _C.UNDONE,
+    },
+    final=frozenset({_C.REFUSED, _C.DONE, _C.UNDONE}),
+    states=CorrectionState,
+)

@@ -79,6 +79,12 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
         """What the payer still owes, by the payments' own rows."""
         return rules.owed_fen(row.cash_fen, self.kept_fen)
 
+    @property
+    def order(self) -> PaymentAttempt | None:
+        """The order at a provider that counts now: a live one, else the newest."""
+        orders = [one for one in self.attempts if not is_at_counter(one)]
+        return self.live or next(iter(orders), None)
+
     def current(self, purpose: str | None) -> PaymentAttempt | None:
         """The attempt that counts now, of one purpose or of any: a live one, else the newest."""
         wanted = [one for one in self.attempts if purpose in (None, one.purpose)]

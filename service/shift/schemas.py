@@ -13,7 +13,7 @@ from service.shift.model import Counted, Entry, Report, Shift, SignedIn, Sums, T
 StaffNumber = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{1,20}$(?!\n)")]
 Pin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6,12}$(?!\n)")]
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-SignedFen = Annotated[int, msgspec.Meta(ge=-FEN_MAX, le=FEN_MAX)]
+SignedFenField = Annotated[int, msgspec.Meta(ge=-FEN_MAX, le=FEN_MAX)]
 
 
 class SignInRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -33,7 +33,7 @@ class ClosingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What the cashier counted. ``explanation`` is needed where that differs from the books."""
 
     counted_cash_fen: FenField
-    counted_pos_fen: SignedFen
+    counted_pos_fen: SignedFenField
     """The card slips: taken less given back."""
     explanation: Words | None = None
 
@@ -151,12 +151,12 @@ class ReportAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     shift: ShiftAnswer
     cash: TenderSums
     pos: TenderSums
-    expected_cash_fen: SignedFen
+    expected_cash_fen: SignedFenField
     """In the drawer: the float, what was taken, less what was given."""
-    expected_pos_fen: SignedFen
+    expected_pos_fen: SignedFenField
     entries: list[EntryAnswer]
     counted_cash_fen: FenField | None = None
-    counted_pos_fen: SignedFen | None = None
+    counted_pos_fen: SignedFenField | None = None
 
     @classmethod
     def of(cls, ctx: Context, report: Report, terminal_id: int) -> "ReportAnswer":

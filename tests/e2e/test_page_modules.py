@@ -133,7 +133,7 @@ def test_money_is_written_without_arithmetic_on_fractions(page: Page) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["resident/words.js", "kiosk/words.js"])
+@pytest.mark.parametrize("name", ["resident/words.js", "kiosk/words.js", "counter/words.js"])
 def test_both_languages_have_every_text(page: Page, name: str) -> None:
     body = "return (await import('/static/x/language.js')).unmatchedWords()"
     assert run(page, name, body, None) == []

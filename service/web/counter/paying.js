@@ -1,7 +1,7 @@
 // One bill at the counter: the division, then cash, card slips and phone payments until nothing
 // is owed; the receipt at the end. Several payments may add up.
 
-import { button, h, pictureOf } from "../element.js";
+import { button, h, pictureOf, setDisabled } from "../element.js";
 import { has, t } from "../language.js";
 import { minutesText, yuan } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
@@ -22,6 +22,9 @@ class Paying {
     this.settlement = null;
     this.shown = "";
     this.receipt = null;
+    this.paper = null;
+    this.print = null;
+    this.elsewise = false;
     this.gone = false;
     this.split = splitView();
     this.steps = stepsView();
@@ -92,7 +95,8 @@ class Paying {
     if (isInReview(settlement)) return "review";
     if (!isPayable(settlement)) return "working";
     if (isFree(settlement)) return "free";
-    return isAwaiting(settlement) && settlement.payment.qr_svg ? "phone" : "choose";
+    const stands = isAwaiting(settlement) && settlement.payment.qr_svg;
+    return stands && !this.elsewise ? "phone" : "choose";
   }
 
   drawTenders() {
@@ -134,7 +138,7 @@ class Paying {
     this.part = () => (amount.value === "" ? null : fenOf(amount.value));
     const bad = () => amount.value !== "" && this.part() === null;
     const phones = PHONES.map((provider) => button("button.button", t(`pay.${provider}`),
-      () => (bad() ? this.say(t("amount.bad")) : this.act(() => this.calls.order(provider, this.part())))));
+      () => (bad() ? this.say(t("amount.bad")) : this.order(provider))));
     return [
       h("p.owed", {}, h("span", {}, t("pay.owed")), h("strong.amount", {}, `¥${yuan(owed)}`)),
       amount.element,
@@ -143,6 +147,12 @@ class Paying {
       h("div.phones", {}, phones),
       button("button.button.is-plain", t("pay.abandon"), () => this.act(() => this.calls.abandon())),
     ].filter(Boolean);
+  }
+
+  order(provider) {
+    this.elsewise = false;
+    this.shown = "";
+    return this.act(() => this.calls.order(provider, this.part()));
   }
 
   say(words) {
@@ -199,14 +209,20 @@ class Paying {
       h("p.owed", {}, h("span", {}, t("phone.scan")), h("strong.amount", {}, `¥${yuan(payment.amount_fen)}`)),
       h("div.symbol", {}, cashier ? h("a", { href: cashier, target: "_blank", rel: "noopener" }, picture) : picture),
       h("p.note", {}, t("phone.until", { left: minutesText(left_s) })),
+      button("button.button", t("phone.other"), async () => {
+        this.elsewise = true;
+        this.seen(this.settlement);
+      }),
       button("button.button.is-plain", t("pay.abandon"), () => this.act(() => this.calls.abandon())),
     ];
   }
 
   doneView() {
+    this.print = button("button.button", t("done.print"), async () => window.print());
+    setDisabled(this.print, this.paper === null);
     return [
       h("p.sign", { "aria-hidden": "true" }, "✓"),
-      this.print = button("button.button", t("done.print"), async () => window.print()),
+      this.print,
       button("button.button.is-main", t("done.next"), async () => this.next()),
     ];
   }
@@ -228,8 +244,11 @@ class Paying {
     try {
       this.receipt = await this.calls.readReceipt();
       if (this.gone) return;
-      this.element.append(h("div.prints", {}, receiptView(this.receipt)));
+      // Paper takes what stands directly in the screen.
+      this.paper = h("div.prints", {}, receiptView(this.receipt));
+      this.element.closest(".serve")?.append(this.paper);
       document.body.classList.add("has-receipt");
+      if (this.print) setDisabled(this.print, false);
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
       this.receipt = null;
@@ -240,6 +259,7 @@ class Paying {
   leave() {
     this.gone = true;
     this.following?.stop();
+    this.paper?.remove();
     document.body.classList.remove("has-receipt");
   }
 }

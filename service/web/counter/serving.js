@@ -3,11 +3,14 @@
 import { button, h } from "../element.js";
 import { has, t } from "../language.js";
 import { timeText, yuan } from "../amounts.js";
-import { Fault } from "../exchange.js";
+import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { repaired } from "../kiosk/scanner.js";
 import { field, form } from "./parts.js";
 import { payView } from "./paying.js";
+
+const ASKS = 7;
+const ASK_EVERY_MS = 2_000;
 
 function personView(scan) {
   const linked = scan.insurance?.status === "LINKED";
@@ -31,6 +34,8 @@ class Serving {
     this.desk = desk;
     this.scan = null;
     this.paying = null;
+    this.found = 0;
+    this.gone = false;
     this.text = field(t("find.text"), { maxlength: 512, type: "search", placeholder: t("find.hint") });
     const find = form("find", { act: () => this.find(), submit: t("find.submit"), left: (fault) => this.left(fault) },
       this.text.element);
@@ -57,14 +62,16 @@ class Serving {
   }
 
   leave() {
+    this.gone = true;
     this.paying?.leave();
   }
 
   async find() {
     const text = repaired(this.text.value);
     if (text.length < 4) return t("find.short");
-    this.leave();
+    this.paying?.leave();
     this.paying = null;
+    this.found = 0;
     this.text.input.value = "";
     this.who.replaceChildren();
     this.bills.replaceChildren();
@@ -74,7 +81,17 @@ class Serving {
     this.who.replaceChildren(personView(this.scan));
     this.desktop.replaceChildren(h("p.empty", {}, t("serve.choose")));
     await this.refresh();
+    this.lookAgain(this.scan);
     return null;
+  }
+
+  // A hospital pushes the bill when it hears of the scan, so the first answers may be empty.
+  async lookAgain(scan) {
+    for (let asked = 1; asked < ASKS; asked += 1) {
+      await pause(ASK_EVERY_MS);
+      if (scan !== this.scan || this.gone || this.found > 0) return;
+      await this.refresh();
+    }
   }
 
   /** Bills and what waits, as they stand. */
@@ -86,6 +103,7 @@ class Serving {
         this.desk.terminal.listBills(scan), this.desk.terminal.listWaiting(scan),
       ]);
       if (scan !== this.scan) return;
+      this.found = bills.length;
       this.drawBills(bills);
       this.drawWaiting(waiting.refunds);
     } catch (fault) {
@@ -135,7 +153,7 @@ class Serving {
   }
 
   choose(bill) {
-    this.leave();
+    this.paying?.leave();
     this.paying = payView(this.desk, this.scan, bill, {
       changed: () => this.refresh(),
       next: () => this.desk.home(),

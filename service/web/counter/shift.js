@@ -47,9 +47,9 @@ export function shiftScreen(desk) {
     desk.drawFrame();
   };
 
-  const countForm = (report) => {
+  const countForm = () => {
     const cash = moneyField(t("close.cash"));
-    const pos = moneyField(t("close.pos"), { value: yuan(report.expected_pos_fen).replaceAll(",", "") });
+    const pos = moneyField(t("close.pos"));
     const words = field(t("close.words"), { maxlength: 200 });
     const count = () => {
       const [cash_fen, pos_fen] = [fenOf(cash.value), signed(pos.value)];
@@ -91,7 +91,7 @@ export function shiftScreen(desk) {
     try {
       const report = await desk.terminal.readShift();
       const here = report.shift.here
-        ? countForm(report)
+        ? countForm()
         : [h("p.notice", {}, t("shift.elsewhere"))];
       books.replaceChildren(h("h1", {}, t("shift.title", { staff: report.staff_no })),
         h("p.note", {}, t("shift.since", { at: timeText(report.shift.opened_at) })), sums(report), entries(report));

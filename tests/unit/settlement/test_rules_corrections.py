@@ -11,7 +11,7 @@ from service.bill.rules import line_amount_fen
 from service.settlement.model_corrections import GivenLine
 from service.settlement.problems import CorrectionRefused
 from service.settlement.rules_corrections import needs_approval, remaining_lines, total_of
-from service.settlement.states_corrections import CORRECTION, CorrectionEvent, CorrectionState
+from service.settlement.states import CORRECTION, CorrectionEvent, CorrectionState
 
 
 def a_line(line_no: str, quantity_e4: int, unit_price_e6: int) -> ChargeLine:
