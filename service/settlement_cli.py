@@ -49,11 +49,12 @@ def _refused(reason: str) -> int:
 async def _in_context(arguments: argparse.Namespace, settings: Settings) -> str:
     async with open_without_partners(settings, "settlement") as ctx:
         if arguments.verb == "review":
-            return await _review(ctx, arguments.settlement, arguments.decision)
+            return await review(ctx, arguments.settlement, arguments.decision)
         return await _limit(ctx, arguments.institution, arguments.above_fen)
 
 
-async def _review(ctx: Context, settlement: str, decision: str) -> str:
+async def review(ctx: Context, settlement: str, decision: str) -> str:
+    """End the review of a settlement. Raises ``NotFound``, ``StateConflict``."""
     row = await actions.review(ctx, *ctx.public_ids.parse(settlement), DECISIONS[decision])
     return f"{settlement} is {row.state.value}; the worker goes on"
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from service import settlement_cli
 from service.institution import actions as institution
-from service.kernel.problems import NotFound, Problem, StateConflict
+from service.kernel.problems import NotFound, Problem, RowTampered, StateConflict
 from service.settlement import actions, correcting
 from service.settlement.model_corrections import BillAfter
 from service.settlement.problems import (
@@ -65,7 +66,6 @@ async def test_every_other_question_survives_its_lost_answer(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("kind", "reason", "decision"),
     [
-        ("reverse", "reversal-refused", E.REVIEWED_GO_ON),
         ("reverse", "reversal-refused", E.REVIEWED_REVERSE),
         ("withdraw", "insurance-refused", E.REVIEWED_GO_ON),
         ("charges", "insurance-refused", E.REVIEWED_GO_ON),
@@ -211,3 +211,27 @@ async def test_what_is_refused_leaves_the_settlement_as_it_is(rig: Rig) -> None:
         assert (row.state, row.refunded_fen) == (S.REVERSED, 40_00)
         with pytest.raises(SettlementNotCorrectable):
             await ask(rig, row, "1")
+
+
+async def test_a_correction_changed_by_sql_is_not_carried_out(rig: Rig) -> None:
+    await institution.set_approval_limit(rig.ctx, rig.place.institution_id, 0)
+    row = await posted(rig, 30_00, 70_00)
+    waiting = await ask(rig, row, "1")
+    async with rig.ctx.pool.acquire() as conn:
+        await conn.execute(
+            "update correction set asked_by = 'B2' where correction_id = $1", waiting.correction_id
+        )
+    with pytest.raises(RowTampered):
+        await correcting.approve(rig.ctx, a_person(rig), waiting.record_id, waiting.correction_id)
+    assert (await rig.read(row)).state is S.POSTED
+
+
+async def test_an_operator_takes_a_correction_up_again(rig: Rig) -> None:
+    row = await posted(rig, 30_00, 70_00)
+    rig.bureau.faults.script("reverse", "refuse")
+    await ask(rig, row, "2")
+    row = await rig.settled(row)
+    text = rig.ctx.public_ids.text(row.record_id, row.settlement_id)
+    said = await settlement_cli.review(rig.ctx, text, "go-on")
+    assert said == f"{text} is RECALLING; the worker goes on"
+    await assert_posted(rig, await rig.settled(row))
