@@ -19,7 +19,7 @@ from tests.support.settlement_checks import assert_posted
 from tests.support.settlement_rig import Rig, a_rig
 
 S = SettlementState
-EVERY = 15
+EVERY = 30
 """Crash at each of so many points; the offset turns with the story, so all kinds are met."""
 TURNS_MAX = 200
 
