@@ -151,7 +151,7 @@ def test_what_the_readme_names_stands_on_the_pages() -> None:
     assert {name for name in named if not any(text.startswith(name) for text in shown)} == set()
 
 
-@pytest.mark.parametrize("name", ["resident/words.js", "kiosk/words.js"])
+@pytest.mark.parametrize("name", ["resident/words.js", "kiosk/words.js", "counter/words.js"])
 def test_both_languages_have_every_text(page: Page, name: str) -> None:
     body = "return (await import('/static/x/language.js')).unmatchedWords()"
     assert run(page, name, body, None) == []
