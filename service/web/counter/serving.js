@@ -35,6 +35,7 @@ class Serving {
     this.scan = null;
     this.paying = null;
     this.found = 0;
+    this.waits = "";
     this.gone = false;
     this.text = field(t("find.text"), { maxlength: 512, type: "search", placeholder: t("find.hint") });
     const find = form("find", { act: () => this.find(), submit: t("find.submit"), left: (fault) => this.left(fault) },
@@ -127,7 +128,11 @@ class Serving {
       list.length === 0 ? h("p.note", {}, t("bills.none")) : h("ul.stack", {}, list));
   }
 
+  /** Only anew when it changed: a cashier may be typing a slip. */
   drawWaiting(refunds) {
+    const now = JSON.stringify([this.scan.scan_id, refunds]);
+    if (now === this.waits) return;
+    this.waits = now;
     this.waiting.replaceChildren(...(refunds.length === 0 ? [] : [
       h("h2", {}, t("waiting.title")),
       h("ul.stack", {}, refunds.map((one) => h("li", {}, this.refundView(one)))),
@@ -143,6 +148,7 @@ class Serving {
       await this.desk.terminal.give(this.scan, refund, isCard ? { slip_no: no.value, slip_ref: ref.value } : {});
       this.waiting.replaceChildren(h("p.notice", { role: "status" },
         t(`given.${refund.tender}`, { amount: yuan(refund.amount_fen) })));
+      this.waits = "";
       setTimeout(() => this.refresh(), 4_000);
       return null;
     };
