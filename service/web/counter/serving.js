@@ -11,6 +11,7 @@ import { payView } from "./paying.js";
 
 const ASKS = 7;
 const ASK_EVERY_MS = 2_000;
+const SAY_MS = 8_000;
 
 function personView(scan) {
   const linked = scan.insurance?.status === "LINKED";
@@ -36,6 +37,7 @@ class Serving {
     this.paying = null;
     this.found = 0;
     this.waits = "";
+    this.holds = false;
     this.gone = false;
     this.text = field(t("find.text"), { maxlength: 512, type: "search", placeholder: t("find.hint") });
     const find = form("find", { act: () => this.find(), submit: t("find.submit"), left: (fault) => this.left(fault) },
@@ -73,6 +75,8 @@ class Serving {
     this.paying?.leave();
     this.paying = null;
     this.found = 0;
+    this.waits = "";
+    this.holds = false;
     this.text.input.value = "";
     this.who.replaceChildren();
     this.bills.replaceChildren();
@@ -131,7 +135,7 @@ class Serving {
   /** Only anew when it changed: a cashier may be typing a slip. */
   drawWaiting(refunds) {
     const now = JSON.stringify([this.scan.scan_id, refunds]);
-    if (now === this.waits) return;
+    if (now === this.waits || this.holds) return;
     this.waits = now;
     this.waiting.replaceChildren(...(refunds.length === 0 ? [] : [
       h("h2", {}, t("waiting.title")),
@@ -149,7 +153,11 @@ class Serving {
       this.waiting.replaceChildren(h("p.notice", { role: "status" },
         t(`given.${refund.tender}`, { amount: yuan(refund.amount_fen) })));
       this.waits = "";
-      setTimeout(() => this.refresh(), 4_000);
+      this.holds = true;
+      setTimeout(() => {
+        this.holds = false;
+        this.refresh();
+      }, SAY_MS);
       return null;
     };
     const submit = t(`give.${refund.tender}`, { amount: yuan(refund.amount_fen) });
