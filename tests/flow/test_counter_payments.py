@@ -78,6 +78,7 @@ async def test_three_tenders_pay_one_settlement(desk: Desk) -> None:
     assert taken.change_fen == 5_00
     taken = await drawer.take(row, POS, amount_fen=10_00)
     assert (taken.settlement.state, taken.settlement.paid_fen) == (S.PRESETTLED, 25_00)
+    rig.clock.advance(timedelta(seconds=1))
     row = await rig.pay(taken.settlement)
     assert [one.amount_fen for one in await rig.attempts(row) if one.way == "native"] == [15_00]
     rig.till.pay(rig.till.unpaid()[0])

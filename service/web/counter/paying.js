@@ -8,7 +8,7 @@ import { Fault, serverNow } from "../exchange.js";
 import { faultNotice, payingNotice } from "../faults.js";
 import { linesView, receiptView } from "../receipt.js";
 import {
-  follow, isAwaiting, isDone, isFree, isInReview, isPayable, isUndone, splitView, stateWords, stepsView,
+  follow, isAwaiting, isDone, isFree, isInReview, isPayable, isUndoing, isUndone, splitView, stateWords, stepsView,
 } from "../settlement.js";
 import { fenOf, field, form, moneyField } from "./parts.js";
 
@@ -85,6 +85,7 @@ class Paying {
       this.turn.replaceChildren(...this.turnView());
       if (isDone(settlement) || isUndone(settlement)) this.changed();
     }
+    if (isUndoing(settlement)) this.changed();
     if (settlement.receipt === true && this.receipt === null) this.findReceipt();
   }
 

@@ -11,6 +11,7 @@ import { payView } from "./paying.js";
 
 const ASKS = 7;
 const ASK_EVERY_MS = 2_000;
+const SAY_MS = 8_000;
 
 function personView(scan) {
   const linked = scan.insurance?.status === "LINKED";
@@ -35,6 +36,8 @@ class Serving {
     this.scan = null;
     this.paying = null;
     this.found = 0;
+    this.waits = "";
+    this.holds = false;
     this.gone = false;
     this.text = field(t("find.text"), { maxlength: 512, type: "search", placeholder: t("find.hint") });
     const find = form("find", { act: () => this.find(), submit: t("find.submit"), left: (fault) => this.left(fault) },
@@ -72,6 +75,8 @@ class Serving {
     this.paying?.leave();
     this.paying = null;
     this.found = 0;
+    this.waits = "";
+    this.holds = false;
     this.text.input.value = "";
     this.who.replaceChildren();
     this.bills.replaceChildren();
@@ -127,7 +132,11 @@ class Serving {
       list.length === 0 ? h("p.note", {}, t("bills.none")) : h("ul.stack", {}, list));
   }
 
+  /** Only anew when it changed: a cashier may be typing a slip. */
   drawWaiting(refunds) {
+    const now = JSON.stringify([this.scan.scan_id, refunds]);
+    if (now === this.waits || this.holds) return;
+    this.waits = now;
     this.waiting.replaceChildren(...(refunds.length === 0 ? [] : [
       h("h2", {}, t("waiting.title")),
       h("ul.stack", {}, refunds.map((one) => h("li", {}, this.refundView(one)))),
@@ -143,7 +152,12 @@ class Serving {
       await this.desk.terminal.give(this.scan, refund, isCard ? { slip_no: no.value, slip_ref: ref.value } : {});
       this.waiting.replaceChildren(h("p.notice", { role: "status" },
         t(`given.${refund.tender}`, { amount: yuan(refund.amount_fen) })));
-      setTimeout(() => this.refresh(), 4_000);
+      this.waits = "";
+      this.holds = true;
+      setTimeout(() => {
+        this.holds = false;
+        this.refresh();
+      }, SAY_MS);
       return null;
     };
     const submit = t(`give.${refund.tender}`, { amount: yuan(refund.amount_fen) });
