@@ -24,6 +24,8 @@ KEEP_NOTICES = timedelta(days=7)
 """Providers give up sending a notice again after about a day (payments dossier 3.2, 9)."""
 CODE, H5, JSAPI, NATIVE = "code", "h5", "jsapi", "native"
 WAYS = frozenset({CODE, H5, JSAPI, NATIVE})
+PAGE_LIVES = timedelta(minutes=5)
+"""Of WeChat's page for browsers (payments dossier 2.1); Alipay's is given the same."""
 NEEDS_PAYER = frozenset({H5, JSAPI})
 
 _ENDED = frozenset({AttemptState.CLOSED, AttemptState.FAILED})
@@ -62,8 +64,9 @@ def ask_again_at(row: PaymentAttempt, policy: Policy, now: datetime) -> datetime
 
 
 def ends_at(way: str, wanted: datetime, policy: Policy, now: datetime) -> datetime:
-    """When an attempt that begins now is over."""
-    return min(wanted, now + policy.code_within) if way == CODE else wanted
+    """When an attempt that begins now is over: what the payer was given lives no longer."""
+    lives = {CODE: policy.code_within, H5: PAGE_LIVES}.get(way)
+    return wanted if lives is None else min(wanted, now + lives)
 
 
 def may_ask(row: PaymentAttempt, now: datetime) -> bool:

@@ -26,8 +26,6 @@ const fact = (key, value) =>
 const part = (key, fen, name = "div.split-row") =>
   h(name, {}, h("dt", {}, t(`split.${key}`)), h("dd.amount", {}, `¥${yuan(fen)}`));
 
-const ways = { wechatpay: "way.wechatpay", none: "way.none" };
-
 /** The fiscal e-invoice in one line: what names it, or how far it is. */
 function invoiceText(invoice) {
   if (!invoice || !has(`invoice.${invoice.state}`)) return null;
@@ -39,7 +37,8 @@ function invoiceText(invoice) {
 
 /** The whole receipt. */
 export function receiptView(receipt) {
-  const way = ways[receipt.paid_by] ? t(ways[receipt.paid_by]) : receipt.paid_by;
+  const known = `way.${receipt.paid_by ?? "none"}`;
+  const way = has(known) ? t(known) : receipt.paid_by;
   return h("article.receipt", { "aria-label": t("receipt.title") },
     h("header.receipt-head", {},
       h("p.receipt-place", {}, receipt.institution_name),
