@@ -123,8 +123,8 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             case PayPage(link) if is_own:
                 answer.link = link
                 # Nobody's browser finds WeChat's page from the sandbox; Alipay's twin has its own.
-                is_real = attempt.provider != "wechatpay"
-                answer.cashier_url = link if page and is_real else _cashier(page, code_url=link)
+                if attempt.provider == "wechatpay":
+                    answer.cashier_url = _cashier(page, code_url=link)
             case ClientCall(parameters) if is_own:
                 answer.client_parameters = parameters
                 package = parameters.get("package")
