@@ -5,7 +5,7 @@ and, when the time is over, the reversal end the attempt (payments dossier 2.5, 
 reversal is definite the attempt is CLOSING, which keeps every other attempt of the purpose out.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integrations.ports import payments as port
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected
@@ -16,6 +16,7 @@ from service.payment.actions import outcomes, rows, tries
 from service.payment.model import PaymentAttempt, RowKey
 from service.payment.states import ATTEMPT, AttemptEvent, AttemptState
 
+END_SLACK = timedelta(minutes=1)
 NOT_REACHED = "not-reached"
 _STATUS = port.PaymentStatus
 
@@ -43,7 +44,8 @@ async def try_pay(ctx: Context, row: PaymentAttempt, code: Masked) -> PaymentAtt
         amount_fen=row.amount_fen,
         description=tries.DESCRIPTIONS[row.purpose],
         code=code.reveal(),
-        expires_at=row.expires_at,
+        # Later than our reversal: some providers count an order's end in minutes.
+        expires_at=row.expires_at + END_SLACK,
         notice_url=rows.notice_url(ctx, begun),
     )
     taken = await gateway.pay_by_code(order)
