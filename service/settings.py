@@ -206,6 +206,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     port = read("PORT", _whole(1, 65535), 8080)
     sandbox_port = read("SANDBOX_PORT", _whole(1, 65535), 8090)
     mode = read("MODE", _mode, Mode.SANDBOX)
+    twin_url = f"http://127.0.0.1:{sandbox_port}" if mode is Mode.SANDBOX else None
     settings = Settings(
         mode=mode,
         state_dir=state_dir,
@@ -218,11 +219,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=read("HOST", str, "127.0.0.1"),
         port=port,
         public_url=read("PUBLIC_URL", _url("http", "https"), f"http://127.0.0.1:{port}"),
-        twin_url=read(
-            "TWIN_URL",
-            _url("http"),
-            f"http://127.0.0.1:{sandbox_port}" if mode is Mode.SANDBOX else None,
-        ),
+        twin_url=read("TWIN_URL", _url("http"), twin_url),
         sandbox_port=sandbox_port,
         workers=read("WORKERS", _whole(1, 64), 1),
         pool_size=read("POOL_SIZE", _whole(2, 200), 20),
