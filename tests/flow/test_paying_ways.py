@@ -216,7 +216,7 @@ async def nobody_can_make_us_ask(street: Street, way: str) -> None:
     counted = Counted(street)
     mine = f"/v1/me/settlements/{path.rpartition('/')[2]}"
     provider = street.till.provider
-    for _ in range(12):
+    for _ in range(6):
         if way == "h5":
             await street.mine("POST", f"{mine}/payment", {"provider": provider, "way": way})
         elif way == "code":
@@ -227,11 +227,11 @@ async def nobody_can_make_us_ask(street: Street, way: str) -> None:
         await street.ask(street.kiosk, "GET", path)
         await street.mine("GET", mine)
         await street.mine("GET", f"{mine}/ways")
-        street.advance(2 * SECONDS)
+        street.advance(4 * SECONDS)
     assert counted.questions == [], "all of that was answered from our own rows"
     placed, _ = await since.change()
     assert placed == (0 if (provider, way) == ("alipay", "h5") else 1)
-    for _ in range(12):
+    for _ in range(6):
         await street.client.post(
             f"{mine}/abandonment",
             json={},
@@ -329,6 +329,8 @@ async def test_a_code_that_is_heard(street: Street) -> None:
     await a_good_code_pays_the_bill_at_once(street)
     await a_bad_code_says_so_and_the_next_one_pays(street)
     await what_is_no_way_here_is_refused(street)
+    await a_payer_who_confirms_in_time_has_paid(street)
+    await a_payer_who_never_confirms_can_pay_another_way(street)
 
 
 async def test_a_code_that_is_not_heard(street: Street) -> None:
@@ -336,11 +338,6 @@ async def test_a_code_that_is_not_heard(street: Street) -> None:
     await a_lost_answer_is_asked_for_and_never_paid_again(street, "error-after")
     await whatever_is_unheard_to_the_end_is_reversed(street)
     await walking_away_from_a_shown_code_leaves_nothing_unclear(street)
-
-
-async def test_a_code_whose_payer_must_confirm(street: Street) -> None:
-    await a_payer_who_confirms_in_time_has_paid(street)
-    await a_payer_who_never_confirms_can_pay_another_way(street)
 
 
 async def test_no_client_can_make_us_ask_a_provider(street: Street) -> None:
