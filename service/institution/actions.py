@@ -227,6 +227,15 @@ async def merchant_account(ctx: Context, institution_id: int, provider: str) -> 
     return row.account_name
 
 
+async def list_merchant_accounts(ctx: Context, institution_id: int) -> list[tuple[str, str]]:
+    """(provider, account name) of all who collect for the institution. Raises ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        found = await store.list_merchants(conn, institution_id)
+    for row in found:
+        ctx.sealer.check_mac("merchant_account", row.mac_parts(), row.row_mac)
+    return [(row.provider, row.account_name) for row in found]
+
+
 def patient_write(ctx: Context, institution_id: int, record_id: int) -> Write:
     """Lets the institution's pseudonym of the record be looked up (``find_patient``)."""
     name = ctx.sealer.pseudonym(institution_id, record_id)

@@ -98,6 +98,14 @@ select institution_id, provider, account_name, created_at, row_mac
 from merchant_account
 where institution_id = $1 and provider = $2
 """
+MERCHANTS_MAX = 20
+LIST_MERCHANTS = """
+select institution_id, provider, account_name, created_at, row_mac
+from merchant_account
+where institution_id = $1
+order by provider
+limit $2
+"""
 INSERT_PATIENT = """
 insert into institution_patient (institution_id, pseudonym, record_id, created_at)
 values ($1, $2, $3, $4)
@@ -266,6 +274,11 @@ async def find_merchant(
 ) -> MerchantAccount | None:
     """By institution and provider."""
     return await find_row(conn, MerchantAccount, GET_MERCHANT, institution_id, provider)
+
+
+async def list_merchants(conn: Connection, institution_id: int) -> list[MerchantAccount]:
+    """All of an institution, by provider."""
+    return await list_rows(conn, MerchantAccount, LIST_MERCHANTS, institution_id, MERCHANTS_MAX)
 
 
 def patient_write(institution_id: int, pseudonym: bytes, record_id: int, now: datetime) -> Write:

@@ -8,9 +8,10 @@ from service.payment.states import AttemptState, RefundState
 
 
 class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt to make. ``purpose``: ``MAIN``, ``DIFFERENCE``; ``way``: ``jsapi``, ``native``.
+    """An attempt to make. ``purpose``: ``MAIN``, ``DIFFERENCE``; ``way``: one of ``rules.WAYS``.
 
-    ``payer`` is the provider's id of the payer, needed for ``jsapi``.
+    ``payer`` is the provider's id of the payer for ``jsapi``, the address of the payer's browser
+    for ``h5``; the other ways need none.
     """
 
     record_id: int
@@ -151,11 +152,43 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-class Presentation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payer's device needs: a QR text, or the signed parameters of the pay call."""
+class ShownQr(msgspec.Struct, frozen=True):
+    """``native``: a text that the payer scans as a QR."""
 
-    qr_text: str | None
-    client_parameters: dict[str, str] | None
+    qr_text: str
+
+
+class ClientCall(msgspec.Struct, frozen=True):
+    """``jsapi``: the signed parameters of the mini-program's pay call."""
+
+    parameters: dict[str, str]
+
+
+class PayPage(msgspec.Struct, frozen=True):
+    """``h5``: the provider's page, which the payer's browser opens."""
+
+    link: str
+
+
+class PayerConfirms(msgspec.Struct, frozen=True):
+    """``code``: the provider asks the payer for his password on his own phone."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The provider refused; ``reason`` is the port's word."""
+
+    reason: str
+
+
+Presentation = ShownQr | ClientCall | PayPage | PayerConfirms | Refusal
+"""What the payer's device shows or needs now."""
+
+
+class Way(msgspec.Struct, frozen=True):
+    """A way to pay that an institution offers."""
+
+    provider: str
+    way: str
 
 
 class RowKey(msgspec.Struct, frozen=True):

@@ -165,7 +165,8 @@ async def get(ctx: Context, record_id: int, settlement_id: int) -> SettlementVie
 
 
 async def _present(ctx: Context, attempt: PaymentAttempt | None) -> Presentation | None:
-    if attempt is None or attempt.state is not AttemptState.AWAITING_PAYER:
+    shown = (AttemptState.AWAITING_PAYER, AttemptState.FAILED)
+    if attempt is None or attempt.state not in shown:
         return None
     try:
         return await payment.present(ctx, attempt.record_id, attempt.attempt_id)

@@ -8,6 +8,7 @@ import msgspec
 
 from crypto.canonical import Value
 from integrations.ports.insurance import CallId, Insured, Settled, Split
+from service.kernel.masked import Masked
 from service.payment.model import PaymentAttempt, Presentation
 from service.receipt.model import Receipt
 from service.settlement.states import SettlementState
@@ -209,7 +210,10 @@ class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     way: str
     payer: str | None
-    """The provider's id of the payer where the way needs one."""
+    """The provider's id of the payer where the way needs one; the address of his browser for
+    ``h5``."""
+    code: Masked | None = None
+    """What the payer's phone showed, for the way ``code``."""
     amount_fen: int | None = None
     """A part of what is owed; None for all of it."""
 

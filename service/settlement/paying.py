@@ -41,7 +41,7 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
             return row
     await payment.check_way(ctx, row.institution_id, command.provider, command.way)
     attempt = await door.through(ctx, key, _creating(ctx, command))
-    await payment.place(ctx, attempt.record_id, attempt.attempt_id)
+    await payment.place(ctx, attempt.record_id, attempt.attempt_id, command.code)
     return await tender.sync_now(ctx, key)
 
 

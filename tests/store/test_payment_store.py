@@ -12,7 +12,7 @@ from service.kernel.problems import InvariantBroken, NotFound, RowTampered, Stat
 from service.ledger import actions as ledger
 from service.payment import actions as payment
 from service.payment.actions import attempts
-from service.payment.model import RowKey
+from service.payment.model import ClientCall, RowKey, ShownQr
 from service.payment.problems import (
     PaymentInProgress,
     PaymentNotReady,
@@ -49,11 +49,11 @@ async def test_a_placed_order_is_shown_to_the_payer(house: House) -> None:
     native = await house.place(await house.create())
     assert native.state is AttemptState.AWAITING_PAYER
     shown = await payment.present(house.ctx, house.record_id, native.attempt_id)
-    assert (shown.qr_text, shown.client_parameters) == (f"pay://{native.trade_no}", None)
+    assert shown == ShownQr(f"pay://{native.trade_no}")
     inside = await house.place(await house.create(settlement_id=8, way="jsapi", payer="o-1"))
     shown = await payment.present(house.ctx, house.record_id, inside.attempt_id)
-    assert shown.client_parameters is not None
-    assert shown.client_parameters["package"] == f"prepay-{inside.trade_no}"
+    assert isinstance(shown, ClientCall)
+    assert shown.parameters["package"] == f"prepay-{inside.trade_no}"
     assert house.provider.trades[inside.trade_no].order.payer == "o-1"
 
 

@@ -34,6 +34,9 @@ export const isMoneyMoving = (settlement) =>
 /** An order is open that the payer can pay. */
 export const isAwaiting = (settlement) =>
   ["CREATED", "AWAITING_PAYER"].includes(settlement.payment?.state);
+/** The payer's own code was sent and its outcome is not known yet: no other payment may begin. */
+export const isTaking = (settlement) => settlement.payment?.way === "code" &&
+  ["CREATED", "AWAITING_PAYER", "CLOSING"].includes(settlement.payment.state);
 /** What is to be paid now: by the order that stands, else what is still owed. */
 export const dueFen = (settlement) =>
   isPayable(settlement) && isAwaiting(settlement) ? settlement.payment.amount_fen
