@@ -38,6 +38,7 @@ from integrations.wechatpay.gateway import WechatPayGateway
 from integrations.wechatpay.settings import WechatPaySettings
 
 Clock = Callable[[], datetime]
+Draw = Callable[[int], int]
 BILL_TIMEOUT_S = 120.0
 """A day's bill may be large; the link to it lives 30 seconds, its transfer longer."""
 OWN_SEQUENCES = 100
@@ -134,9 +135,13 @@ def _found(table: dict[K, V], key: K) -> V:
 
 
 def open_partners(
-    settings: PartnerSettings, client: httpx.AsyncClient, timeout_s: float, clock: Clock
+    settings: PartnerSettings,
+    client: httpx.AsyncClient,
+    timeout_s: float,
+    clock: Clock,
+    draw: Draw = secrets.randbelow,
 ) -> OpenPartners:
-    """Make all gateways over one HTTP client."""
+    """Make all gateways over one HTTP client. ``draw`` gives a number below the one it is given."""
     transport = Transport(client, timeout_s)
     logins: dict[str, LoginGateway] = {}
     if settings.wechat_login is not None:
@@ -154,7 +159,7 @@ def open_partners(
         payments["alipay", merchant.seller_id] = gateway
     return OpenPartners(
         insurance={
-            line.line.institution_code: _insurance(line, transport, clock)
+            line.line.institution_code: _insurance(line, transport, clock, draw)
             for line in settings.insurance
         },
         invoices={
@@ -176,12 +181,14 @@ def _nonce() -> str:
     return secrets.token_hex(16)
 
 
-def _insurance(line: InsuranceLine, transport: Transport, clock: Clock) -> InsuranceGateway:
+def _insurance(
+    line: InsuranceLine, transport: Transport, clock: Clock, draw: Draw
+) -> InsuranceGateway:
     code = line.line.institution_code
 
     def message_no() -> str:
         # The core numbers its own messages below this; sign-ins are few.
-        sequence = SEQUENCE_MAX - secrets.randbelow(OWN_SEQUENCES)
+        sequence = SEQUENCE_MAX - draw(OWN_SEQUENCES)
         return format_message_no(code, clock(), sequence)
 
     return NhsaGateway(

@@ -1,0 +1,277 @@
+"""The partners' twins in this program, behind the adapters that production opens.
+
+``TwinWire`` is the network: an HTTP transport that hands each request to a twin in one step, with
+a point before and after it, and spoils what the weather says.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+
+from integrations.sandbox.alipay.app import create_alipay_twin
+from integrations.sandbox.alipay.faults import FaultPlan as AlipayPlan
+from integrations.sandbox.alipay.faults import ScriptedFault as AlipayScripted
+from integrations.sandbox.alipay.twin import Twin as AlipayTwin
+from integrations.sandbox.insurance.app import create_insurance_twin, open_twin
+from integrations.sandbox.insurance.faults import ScriptedFault as BureauScripted
+from integrations.sandbox.insurance.twin import Twin as BureauTwin
+from integrations.sandbox.street import Street
+from integrations.sandbox.wechatpay.app import create_wechatpay_twin
+from integrations.sandbox.wechatpay.faults import FaultPlan as WechatPlan
+from integrations.sandbox.wechatpay.faults import ScriptedFault as WechatScripted
+from integrations.sandbox.wechatpay.model import TwinPace
+from integrations.sandbox.wechatpay.twin import Twin as WechatTwin
+from service.sandbox.keys import TwinSecrets
+from service.simulate.stage import TWINS, Stage
+from service.simulate.weather import Sky, WireFault
+
+TWINS_URL = "http://twins.test"
+MOVED_FEN = 150_00
+"""How far another institution's settlement moves a person's counters."""
+PATIENCE_S = 8
+"""Of a caller, in simulated time."""
+
+Post = Callable[[str, dict[str, str], bytes], Awaitable[bytes]]
+"""Takes a notice for the merchant and gives the answer's body; any exception: nobody answered."""
+
+
+class Twins:
+    """The three twins of one world. Their applications serve all worlds, one after another."""
+
+    def __init__(self, theirs: TwinSecrets) -> None:
+        self._theirs = theirs
+        self._clock: Callable[[], datetime] = _no_clock
+        now = self._now
+        self._apps = {
+            "insurance": create_insurance_twin(":memory:", now),
+            "wechatpay": create_wechatpay_twin(
+                ":memory:", now, theirs.wechatpay, _no_status, WechatPlan(), None
+            ),
+            "alipay": create_alipay_twin(":memory:", now, theirs.alipay, _no_body, AlipayPlan()),
+        }
+        self.street = Street(self._apps, title="simulated")
+        self.wechatpay: WechatTwin = self._apps["wechatpay"].state.twin
+        self.alipay: AlipayTwin = self._apps["alipay"].state.twin
+        self.insurance: BureauTwin = self._apps["insurance"].state.twin
+
+    def _now(self) -> datetime:
+        return self._clock()
+
+    def open(self, clock: Callable[[], datetime], post: Post) -> None:
+        """Empty books and no faults, on this clock; notices go to ``post``."""
+        self.close()
+        self._clock = clock
+
+        async def status_of(url: str, headers: dict[str, str], body: bytes) -> int:
+            return 200 if await post(url, headers, body) else 500
+
+        self.wechatpay = WechatTwin(
+            book=":memory:",
+            clock=self._now,
+            keys=self._theirs.wechatpay,
+            notice_sender=status_of,
+            faults=WechatPlan(),
+            pace=TwinPace(refund_takes_s=2),
+        )
+        pace = self.alipay.pace
+        self.alipay = AlipayTwin(
+            book=":memory:",
+            clock=self._now,
+            keys=self._theirs.alipay,
+            notice_sender=post,
+            faults=AlipayPlan(),
+            pace=pace,
+        )
+        self.insurance = open_twin(":memory:", self._now)
+        for name in ("wechatpay", "alipay", "insurance"):
+            self._apps[name].state.twin = getattr(self, name)
+
+    def close(self) -> None:
+        """Forget the books."""
+        for twin in (self.wechatpay, self.alipay, self.insurance):
+            twin.book.close()
+
+    def script(self, partner: str, fault: StrEnum, *, number: str | None = None) -> None:
+        """Have a twin commit a fault once, at its next occasion."""
+        delay_ms = 45_000
+        if partner == "insurance":
+            moves = {"op.dedc": -MOVED_FEN, "balance": -MOVED_FEN}
+            text = "模拟拒绝"
+            planned = BureauScripted(fault=fault.value, moves=moves, text=text)  # type: ignore[arg-type]
+            self.insurance.faults.scripted.append(planned)
+        elif partner == "wechatpay":
+            self.wechatpay.faults.add(
+                WechatScripted(fault=fault.value, number=number, delay_ms=delay_ms)  # type: ignore[arg-type]
+            )
+        else:
+            self.alipay.faults.add(
+                AlipayScripted(fault=fault.value, number=number, delay_ms=delay_ms)  # type: ignore[arg-type]
+            )
+
+    def forget_faults(self) -> None:
+        """Nothing more is scripted."""
+        for twin in (self.wechatpay, self.alipay, self.insurance):
+            twin.faults.clear()
+
+
+def _no_clock() -> datetime:
+    raise RuntimeError("no world is open")
+
+
+async def _no_status(_url: str, _headers: dict[str, str], _body: bytes) -> int:
+    raise RuntimeError("no world is open")
+
+
+async def _no_body(_url: str, _headers: dict[str, str], _body: bytes) -> bytes:
+    raise RuntimeError("no world is open")
+
+
+class TwinWire(httpx.AsyncBaseTransport):
+    """The network between adapters and twins."""
+
+    def __init__(self, street: Street, stage: Stage, sky: Sky, twins: Twins) -> None:
+        self._street = street
+        self._stage = stage
+        self._sky = sky
+        self._twins = twins
+        self.away: dict[str, datetime] = {}
+        """Until when a partner cannot be reached."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One exchange. Raises what httpx raises for a broken network."""
+        content = await request.aread()
+        partner, operation = _named(request, content)
+        if operation == "9001":
+            # One sign-in at a time holds a lock in the adapter: nobody may wait behind it.
+            async with self._stage.unbroken():
+                return await self._exchange(request, content)
+        call = f"{partner} {operation}"
+        await self._stage.pause(f"call {call}")
+        self._stage.hit(f"before call {call}")
+        fault = self._fault(partner, operation)
+        if fault is not None:
+            self._stage.note(f"fault {call}: {fault.value}")
+        if fault is WireFault.NOT_REACHED:
+            raise httpx.ConnectError("refused")
+        if fault is WireFault.LOST_REQUEST or fault is WireFault.LATE_REQUEST:
+            if fault is WireFault.LATE_REQUEST:
+                self._later(request, content, call)
+            await self._stage.rest(timedelta(seconds=PATIENCE_S), f"no answer of {call}")
+            raise httpx.ReadTimeout("no answer")
+        try:
+            answer = await self._exchange(request, content)
+        finally:
+            self._stage.changes[TWINS] += 1
+            self._stage.hit(f"after call {call}")
+        if fault is WireFault.DOUBLED_REQUEST:
+            self._later(request, content, call)
+        if fault is WireFault.SLOW:
+            await self._stage.rest(self._sky.seconds(1, PATIENCE_S - 1), f"slow answer of {call}")
+        if fault is WireFault.LOST_ANSWER:
+            await self._stage.rest(timedelta(seconds=PATIENCE_S), f"no answer of {call}")
+            raise httpx.ReadTimeout("no answer")
+        await self._stage.pause(f"answer of {call}")
+        return answer
+
+    def _fault(self, partner: str, operation: str) -> StrEnum | None:
+        now = self._stage.clock.now()
+        if self.away.get(partner, now) > now:
+            return WireFault.NOT_REACHED
+        if self._sky.happens(self._sky.weather.outage):
+            self.away[partner] = now + self._sky.seconds(30, 400)
+        if partner != "insurance" and operation in {"place", "refund"}:
+            self._spoil_notice(partner)
+        fault = self._sky.fault_of_call(partner, operation)
+        if fault is not None and not isinstance(fault, WireFault):
+            self._twins.script(partner, fault)
+        return fault
+
+    def _spoil_notice(self, provider: str) -> None:
+        fault = self._sky.fault_of_notice(provider)
+        if fault is not None:
+            self._stage.note(f"fault {provider} notice: {fault.value}")
+            self._twins.script(provider, fault)
+
+    def _later(self, request: httpx.Request, content: bytes, call: str) -> None:
+        span = self._sky.seconds(1, 90)
+
+        async def arrive() -> None:
+            await self._stage.rest(span, f"late {call}")
+            async with self._stage.unbroken():
+                try:
+                    await self._exchange(request, content)
+                except httpx.HTTPError:
+                    return
+                finally:
+                    self._stage.changes[TWINS] += 1
+
+        self._stage.play(f"late {call}", None, arrive)
+
+    async def _exchange(self, request: httpx.Request, content: bytes) -> httpx.Response:
+        status, headers, body = 0, [], b""
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        async def send(message: Any) -> None:
+            nonlocal status, headers, body
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], message["headers"]
+            elif message["type"] == "http.response.body":
+                body += message.get("body", b"")
+
+        raw_path, _, query = request.url.raw_path.partition(b"?")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": request.url.path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "client": ("127.0.0.1", 1),
+            "server": ("twins.test", 80),
+        }
+        try:
+            async with self._stage.unbroken():
+                await self._street(scope, receive, send)
+        except ConnectionError:
+            raise httpx.ReadError("broken off") from None
+        return httpx.Response(status, headers=headers, content=body, request=request)
+
+
+
+
+def _named(request: httpx.Request, content: bytes) -> tuple[str, str]:
+    """Partner and operation of a request, in the words of the payment port or the bureau's."""
+    partner, _, rest = request.url.path.lstrip("/").partition("/")
+    if partner == "insurance":
+        return partner, rest.rsplit("/", 1)[-1]
+    if partner == "alipay":
+        fields = parse_qs((content or request.url.query).decode("utf-8", "replace"))
+        named = parse_qs(request.url.query.decode()) | fields
+        return partner, _ALIPAY.get(named.get("method", [""])[0], rest)
+    if rest.startswith("v3/refund"):
+        return partner, "refund" if request.method == "POST" else "query-refund"
+    if request.method == "GET":
+        return partner, "query"
+    return partner, "close" if rest.endswith("/close") else "place"
+
+
+_ALIPAY = {
+    "alipay.trade.create": "place",
+    "alipay.trade.precreate": "place",
+    "alipay.trade.pay": "place",
+    "alipay.trade.query": "query",
+    "alipay.trade.close": "close",
+    "alipay.trade.cancel": "close",
+    "alipay.trade.refund": "refund",
+    "alipay.trade.fastpay.refund.query": "query-refund",
+}
