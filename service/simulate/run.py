@@ -118,8 +118,8 @@ async def come_to_rest(world: World) -> None:
         rows, until = stage.changes[ROWS], stage.clock.now() + QUIET
         while stage.clock.now() < until:
             await _step(stage)
-        soonest = await world.next_due()
-        if stage.changes[ROWS] == rows and (soonest is None or soonest > end):
+        due_at = await world.due_at()
+        if stage.changes[ROWS] == rows and all(at > end for at in due_at.values()):
             stage.clock.leap(end - stage.clock.now())
 
 

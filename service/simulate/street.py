@@ -13,14 +13,18 @@ from urllib.parse import parse_qs
 import httpx
 
 from integrations.sandbox.alipay.app import create_alipay_twin
+from integrations.registry import OpenPartners
+from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.alipay.faults import FaultPlan as AlipayPlan
 from integrations.sandbox.alipay.faults import ScriptedFault as AlipayScripted
 from integrations.sandbox.alipay.twin import Twin as AlipayTwin
 from integrations.sandbox.insurance.app import create_insurance_twin, open_twin
+from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.insurance.faults import ScriptedFault as BureauScripted
 from integrations.sandbox.insurance.twin import Twin as BureauTwin
 from integrations.sandbox.street import Street
 from integrations.sandbox.wechatpay.app import create_wechatpay_twin
+from integrations.sandbox.wechatpay.faults import Fault as WechatFault
 from integrations.sandbox.wechatpay.faults import FaultPlan as WechatPlan
 from integrations.sandbox.wechatpay.faults import ScriptedFault as WechatScripted
 from integrations.sandbox.wechatpay.model import TwinPace
@@ -32,6 +36,7 @@ from service.simulate.weather import Sky, WireFault
 TWINS_URL = "http://twins.test"
 MOVED_FEN = 150_00
 """How far another institution's settlement moves a person's counters."""
+DELAY_MS = 45_000
 PATIENCE_S = 8
 """Of a caller, in simulated time."""
 
@@ -40,77 +45,62 @@ Post = Callable[[str, dict[str, str], bytes], Awaitable[bytes]]
 
 
 class Twins:
-    """The three twins of one world. Their applications serve all worlds, one after another."""
+    """The three twins. They serve all worlds of a run, one after another, for keys cost time."""
 
     def __init__(self, theirs: TwinSecrets) -> None:
-        self._theirs = theirs
         self._clock: Callable[[], datetime] = _no_clock
-        now = self._now
+        self._post: Post = _no_post
+        pace = TwinPace(refund_takes_s=2)
         self._apps = {
-            "insurance": create_insurance_twin(":memory:", now),
+            "insurance": create_insurance_twin(":memory:", self.now),
             "wechatpay": create_wechatpay_twin(
-                ":memory:", now, theirs.wechatpay, _no_status, WechatPlan(), None
+                ":memory:", self.now, theirs.wechatpay, self._tell_status, WechatPlan(), pace
             ),
-            "alipay": create_alipay_twin(":memory:", now, theirs.alipay, _no_body, AlipayPlan()),
+            "alipay": create_alipay_twin(
+                ":memory:", self.now, theirs.alipay, self._tell, AlipayPlan()
+            ),
         }
         self.street = Street(self._apps, title="simulated")
         self.wechatpay: WechatTwin = self._apps["wechatpay"].state.twin
         self.alipay: AlipayTwin = self._apps["alipay"].state.twin
         self.insurance: BureauTwin = self._apps["insurance"].state.twin
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
+        """The time of the world that is open."""
         return self._clock()
+
+    async def _tell(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
+        return await self._post(url, headers, body)
+
+    async def _tell_status(self, url: str, headers: dict[str, str], body: bytes) -> int:
+        return 200 if await self._post(url, headers, body) else 500
 
     def open(self, clock: Callable[[], datetime], post: Post) -> None:
         """Empty books and no faults, on this clock; notices go to ``post``."""
-        self.close()
-        self._clock = clock
-
-        async def status_of(url: str, headers: dict[str, str], body: bytes) -> int:
-            return 200 if await post(url, headers, body) else 500
-
-        self.wechatpay = WechatTwin(
-            book=":memory:",
-            clock=self._now,
-            keys=self._theirs.wechatpay,
-            notice_sender=status_of,
-            faults=WechatPlan(),
-            pace=TwinPace(refund_takes_s=2),
-        )
-        pace = self.alipay.pace
-        self.alipay = AlipayTwin(
-            book=":memory:",
-            clock=self._now,
-            keys=self._theirs.alipay,
-            notice_sender=post,
-            faults=AlipayPlan(),
-            pace=pace,
-        )
-        self.insurance = open_twin(":memory:", self._now)
-        for name in ("wechatpay", "alipay", "insurance"):
-            self._apps[name].state.twin = getattr(self, name)
-
-    def close(self) -> None:
-        """Forget the books."""
-        for twin in (self.wechatpay, self.alipay, self.insurance):
-            twin.book.close()
+        self._clock, self._post = clock, post
+        for twin in (self.wechatpay, self.alipay):
+            twin.book.forget()
+        self.insurance.book.close()
+        self.insurance = open_twin(":memory:", self.now)
+        self._apps["insurance"].state.twin = self.insurance
+        self.forget_faults()
 
     def script(self, partner: str, fault: StrEnum, *, number: str | None = None) -> None:
         """Have a twin commit a fault once, at its next occasion."""
-        delay_ms = 45_000
-        if partner == "insurance":
-            moves = {"op.dedc": -MOVED_FEN, "balance": -MOVED_FEN}
-            text = "模拟拒绝"
-            planned = BureauScripted(fault=fault.value, moves=moves, text=text)  # type: ignore[arg-type]
-            self.insurance.faults.scripted.append(planned)
-        elif partner == "wechatpay":
-            self.wechatpay.faults.add(
-                WechatScripted(fault=fault.value, number=number, delay_ms=delay_ms)  # type: ignore[arg-type]
-            )
-        else:
-            self.alipay.faults.add(
-                AlipayScripted(fault=fault.value, number=number, delay_ms=delay_ms)  # type: ignore[arg-type]
-            )
+        match fault:
+            case BureauFault():
+                moves = {"op.dedc": -MOVED_FEN, "balance": -MOVED_FEN}
+                planned = BureauScripted(fault=fault, moves=moves)
+                self.insurance.faults.scripted.append(planned)
+            case WechatFault():
+                scripted = WechatScripted(fault=fault, number=number, delay_ms=DELAY_MS)
+                self.wechatpay.faults.add(scripted)
+            case AlipayFault():
+                self.alipay.faults.add(
+                    AlipayScripted(fault=fault, number=number, delay_ms=DELAY_MS)
+                )
+            case _:
+                raise ValueError(f"{partner} knows no fault {fault}")
 
     def forget_faults(self) -> None:
         """Nothing more is scripted."""
@@ -122,24 +112,35 @@ def _no_clock() -> datetime:
     raise RuntimeError("no world is open")
 
 
-async def _no_status(_url: str, _headers: dict[str, str], _body: bytes) -> int:
+async def _no_post(_url: str, _headers: dict[str, str], _body: bytes) -> bytes:
     raise RuntimeError("no world is open")
 
 
-async def _no_body(_url: str, _headers: dict[str, str], _body: bytes) -> bytes:
-    raise RuntimeError("no world is open")
+class WorldPartners:
+    """Adapters over one network: the bureau's anew in each world, for it remembers a sign-in."""
+
+    def __init__(self, bureau: OpenPartners, providers: OpenPartners) -> None:
+        self.insurance = bureau.insurance
+        self.payment = providers.payment
+        self.invoice = providers.invoice
+        self.login = providers.login
+        self.real_name = providers.real_name
 
 
 class TwinWire(httpx.AsyncBaseTransport):
     """The network between adapters and twins."""
 
-    def __init__(self, street: Street, stage: Stage, sky: Sky, twins: Twins) -> None:
-        self._street = street
-        self._stage = stage
-        self._sky = sky
+    def __init__(self, twins: Twins) -> None:
         self._twins = twins
+        self._stage: Stage
+        self._sky: Sky
         self.away: dict[str, datetime] = {}
         """Until when a partner cannot be reached."""
+
+    def open(self, stage: Stage, sky: Sky) -> None:
+        """Serve this world from now on."""
+        self._stage, self._sky = stage, sky
+        self.away.clear()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange. Raises what httpx raises for a broken network."""
@@ -241,7 +242,7 @@ class TwinWire(httpx.AsyncBaseTransport):
         }
         try:
             async with self._stage.unbroken():
-                await self._street(scope, receive, send)
+                await self._twins.street(scope, receive, send)
         except ConnectionError:
             raise httpx.ReadError("broken off") from None
         return httpx.Response(status, headers=headers, content=body, request=request)

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from crypto.keyring import KeyRing
-from integrations.registry import PartnerSettings, open_partners
+from integrations.registry import OpenPartners, PartnerSettings, open_partners
 from integrations.sandbox.insurance.model import Person
 from service import worker
 from service.bill import jobs as bill_jobs
@@ -36,12 +36,12 @@ from service.person import actions as person
 from service.person.model import Registration, Source
 from service.receipt import jobs as receipt_jobs
 from service.sandbox.hospital import ALIPAY_SELLER, HOSPITAL_CODE, HOSPITAL_NAME, MERCHANT, REGION
-from service.sandbox.keys import TwinSecrets, make_secrets
+from service.sandbox.keys import make_secrets
 from service.settlement import jobs as settlement_jobs
 from service.simulate.database import SteppedPool
 from service.simulate.points import CrashPoints
 from service.simulate.stage import ROWS, TWINS, Host, HostDown, SimulatedClock, Stage
-from service.simulate.street import TWINS_URL, Twins, TwinWire
+from service.simulate.street import TWINS_URL, Twins, TwinWire, WorldPartners
 from service.simulate.weather import Sky, Weather
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -64,17 +64,15 @@ FORGET = (
     " institution_settlement, fiscal_invoice, institution_event, institution_event_number cascade"
 )
 NEXT_DUE = """
-select min(at) from (
-  select min(greatest(due_at, lease_until)) as at from settlement where due_at is not null
-  union all
-  select min(greatest(due_at, lease_until)) from payment_attempt where due_at is not null
-  union all
-  select min(greatest(due_at, lease_until)) from refund where due_at is not null
-  union all
-  select min(greatest(due_at, lease_until)) from outbox
-  where done_at is null and parked_because is null
-) as soonest
+select
+  (select min(greatest(due_at, lease_until)) from settlement where due_at is not null),
+  (select min(greatest(due_at, lease_until)) from payment_attempt where due_at is not null),
+  (select min(greatest(due_at, lease_until)) from refund where due_at is not null),
+  (select min(greatest(due_at, lease_until)) from outbox
+   where done_at is null and parked_because is null)
 """
+LOOPS = ("settlement", "payment-attempts", "payment-refunds", "outbox")
+"""Whose next due times ``NEXT_DUE`` gives. All other loops are looked through now and then."""
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -98,18 +96,30 @@ class Grounds(msgspec.Struct, kw_only=True):
     """What all worlds of a run share, for it costs time to make: keys, twins, database."""
 
     ring: KeyRing
-    ours: PartnerSettings
-    theirs: TwinSecrets
     twins: Twins
+    wire: TwinWire
+    client: httpx.AsyncClient
+    bureau: PartnerSettings
+    providers: OpenPartners
     pool: Pool
 
 
 def make_grounds(pool: Pool) -> Grounds:
-    """Keys of both sides and the twins' applications."""
+    """Keys of both sides, the twins, and the adapters of payment providers, which keep nothing."""
     ours, theirs = make_secrets(TWINS_URL)
-    ring = KeyRing.generate_for_development(DAY - timedelta(days=1))
-    ours = replace(ours, fiscal_invoice=[], wechat_login=None, real_name=None)
-    return Grounds(ring=ring, ours=ours, theirs=theirs, twins=Twins(theirs), pool=pool)
+    twins = Twins(theirs)
+    wire = TwinWire(twins)
+    client = httpx.AsyncClient(transport=wire, trust_env=False)
+    providers = PartnerSettings(wechatpay=ours.wechatpay, alipay=ours.alipay)
+    return Grounds(
+        ring=KeyRing.generate_for_development(DAY - timedelta(days=1)),
+        twins=twins,
+        wire=wire,
+        client=client,
+        bureau=PartnerSettings(insurance=ours.insurance),
+        providers=open_partners(providers, client, WIRE_TIMEOUT_S, twins.now),
+        pool=pool,
+    )
 
 
 class World:
@@ -136,16 +146,16 @@ class World:
         self.bills = 0
         self.last_start = begins
         self._taken: set[str] = set()
-        self.wire = TwinWire(grounds.twins.street, self.stage, self.sky, grounds.twins)
-        self.client = httpx.AsyncClient(transport=self.wire, trust_env=False)
-        partners = open_partners(
-            grounds.ours, self.client, WIRE_TIMEOUT_S, self.stage.clock.now, draw.randrange
+        self.wire = grounds.wire
+        self.wire.open(self.stage, self.sky)
+        bureau = open_partners(
+            grounds.bureau, grounds.client, WIRE_TIMEOUT_S, grounds.twins.now, draw.randrange
         )
         ctx = make_context(
             pool=SteppedPool(grounds.pool, self.stage),  # type: ignore[arg-type]
             clock=self.stage.clock,
             ring=LiveRing(grounds.ring),
-            partners=partners,
+            partners=WorldPartners(bureau, grounds.providers),
             policy=Policy(notice_url_base="https://yimatong.test", test_provinces=frozenset({"99"})),
         )
         self.ctx = replace(ctx, ids=DrawnIds(draw))
@@ -227,20 +237,23 @@ class World:
         looked_at = None
         while True:
             now = ctx.clock.now()
-            soonest = await self.next_due()
-            is_due = soonest is not None and soonest <= now
-            if not is_due and looked_at is not None and now - looked_at < LOOK_EVERY:
-                wait = min(soonest, looked_at + LOOK_EVERY) if soonest else looked_at + LOOK_EVERY
-                await self.stage.rest(wait - now, "idle", until_change=ROWS)
-                continue
-            looked_at = now
+            due_at = await self.due_at()
+            look_at_all = looked_at is None or now - looked_at >= LOOK_EVERY
+            if look_at_all:
+                looked_at = now
+            names = {name for name, at in due_at.items() if at <= now}
             for source in self.draw.sample(sources, len(sources)):
-                due = sorted(await source.list_due(ctx.clock.now(), BATCH), key=repr)
-                fresh = [key for key in due if f"{source.name} {key!r}" not in under_way]
-                self.draw.shuffle(fresh)
-                for key in fresh[:UNITS_MAX]:
-                    self._play_unit(host, source, key, under_way)
-            await self.stage.rest(BETWEEN_LOOKS, "looked", until_change=ROWS)
+                if source.name in names or (look_at_all and source.name not in LOOPS):
+                    await self._take_up(host, source, under_way)
+            wait = min([LOOK_EVERY, *(at - now for at in due_at.values() if at > now)])
+            await self.stage.rest(max(wait, BETWEEN_LOOKS), "looked", until_change=ROWS)
+
+    async def _take_up(self, host: Host, source: ClaimSource[Any], under_way: set[str]) -> None:
+        due = sorted(await source.list_due(self.stage.clock.now(), BATCH), key=repr)
+        fresh = [key for key in due if f"{source.name} {key!r}" not in under_way]
+        self.draw.shuffle(fresh)
+        for key in fresh[:UNITS_MAX]:
+            self._play_unit(host, source, key, under_way)
 
     def _play_unit(
         self, host: Host, source: ClaimSource[Any], key: Any, under_way: set[str]
@@ -257,11 +270,11 @@ class World:
 
         self.stage.play(f"{host.name}/{source.name}", host, run)
 
-    async def next_due(self) -> datetime | None:
-        """When one of our rows becomes due next, or a lease ends."""
+    async def due_at(self) -> dict[str, datetime]:
+        """When a row of each loop becomes due next, or its lease ends."""
         async with connection(self.ctx.pool) as conn:
-            found: datetime | None = await conn.fetchval(NEXT_DUE)
-        return found
+            row = await conn.fetchrow(NEXT_DUE)
+        return {name: at for name, at in zip(LOOPS, row or (), strict=True) if at is not None}
 
     def kill(self, host: Host) -> None:
         """The host dies; after a while it is started again."""
@@ -321,7 +334,6 @@ class World:
     async def close(self) -> None:
         """End all that goes on."""
         await self.stage.close()
-        await self.client.aclose()
 
 
 def worker_sources(ctx: Context) -> list[ClaimSource[Any]]:
