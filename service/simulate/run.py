@@ -66,7 +66,7 @@ async def run_seed(grounds: Grounds, seed: int, settlements: int = SETTLEMENTS) 
             states=outcome.states,
             items=outcome.items,
             violations=outcome.violations,
-            trace=stage.trace if outcome.violations else [],
+            trace=stage.trace() if outcome.violations else [],
             digest=stage.digest,
             seconds=time.perf_counter() - began,
         )

@@ -8,7 +8,7 @@ after an outgoing call, and where an actor waits for time to pass.
 import asyncio
 import hashlib
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -108,7 +108,7 @@ class Stage:
         self.changes: Counter[str] = Counter()
         """Of ``ROWS`` and of ``TWINS``: rises with whatever may have made something due there."""
         self.steps = 0
-        self.trace: list[str] = []
+        self._trace: deque[tuple[int, datetime, str]] = deque(maxlen=TRACE_MAX)
         self._digest = hashlib.sha256()
         self._actors: dict[Actor, asyncio.Task[None]] = {}
         self._turn_over = asyncio.Event()
@@ -123,11 +123,12 @@ class Stage:
 
     def note(self, text: str) -> None:
         """A line of the trace."""
-        line = f"{self.steps:6d} {self.clock.now():%H:%M:%S.%f} {text}"
-        self._digest.update(line.encode())
-        self.trace.append(line)
-        if len(self.trace) > 2 * TRACE_MAX:
-            del self.trace[:TRACE_MAX]
+        self._digest.update(text.encode())
+        self._trace.append((self.steps, self.clock.now(), text))
+
+    def trace(self) -> list[str]:
+        """The last steps, for people."""
+        return [f"{step:6d} {at:%H:%M:%S.%f} {text}" for step, at, text in self._trace]
 
     def play(self, name: str, host: Host | None, work: Work) -> None:
         """Let a new actor begin at its turn."""

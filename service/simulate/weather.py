@@ -49,9 +49,9 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 
 WEATHERS = (
     Weather(name="calm"),
-    Weather(name="breeze", calls=40, crashes=1),
+    Weather(name="breeze", calls=60, crashes=1),
     Weather(name="crashes", calls=20, crashes=8),
-    Weather(name="storm", calls=160, crashes=3, leaps=1, outage=1),
+    Weather(name="storm", calls=250, crashes=3, leaps=1, outage=1),
     Weather(name="leaps", calls=30, crashes=1, leaps=2),
 )
 
