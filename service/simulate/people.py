@@ -51,7 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     other_way: tuple[str, str] | None = None
     """Provider and way that he changes to before he pays."""
     pays: str = "soon"
-    """``soon``, ``late`` (after the deadline), ``never``; ``abandons``: gives up instead."""
+    """``soon``, ``late`` (after the deadline), ``never``; ``leaves`` before there is an order;
+    ``abandons``: gives up instead."""
     pays_difference: bool = True
     second_device: bool = False
     hospital: str = "posts"
@@ -73,7 +74,7 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         provider=draw.choice(providers),
         way=draw.choice(ways),
         other_way=other,
-        pays=draw.choices(("soon", "late", "never", "abandons"), (84, 4, 5, 7))[0],
+        pays=draw.choices(("soon", "late", "never", "leaves", "abandons"), (82, 4, 4, 3, 7))[0],
         pays_difference=draw.random() < 0.7,
         second_device=draw.random() < 0.25,
         hospital=draw.choices(("posts", "late", "never"), (92, 5, 3))[0],
@@ -137,7 +138,7 @@ class Payer:
         row, plan = view.settlement, self.plan
         if plan.pays == "abandons":
             await self._ask(lambda ctx: actions.abandon(ctx, row.record_id, row.settlement_id))
-        elif plan.pays == "never":
+        elif plan.pays == "leaves":
             return
         elif row.cash_fen == 0:
             await self._ask(lambda ctx: actions.confirm(ctx, row.record_id, row.settlement_id))

@@ -14,14 +14,14 @@ _KERNEL = ("service.kernel", "service.simulate", "service.worker", "integrations
 class CrashPoints:
     """Counts the points passed; says die at the chosen ones.
 
-    ``at`` numbers the points from one, over the whole story.
+    ``at`` numbers the points from one, over the whole story; None: nobody counts.
     """
 
-    def __init__(self, at: Collection[int] = ()) -> None:
-        self.at = frozenset(at)
+    def __init__(self, at: Collection[int] | None = None) -> None:
+        self.at = frozenset(at or ())
         self.passed: list[str] = []
         self.crashed_at: list[str] = []
-        self.counting = bool(at)
+        self.counting = at is not None
 
     def hit(self, name: str) -> bool:
         """Pass a point; True: die here."""

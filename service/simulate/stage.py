@@ -113,6 +113,8 @@ class Stage:
         self._actors: dict[Actor, asyncio.Task[None]] = {}
         self._turn_over = asyncio.Event()
         self._running: Actor | None = None
+        self.when_dead: Callable[[Host], None] = lambda _host: None
+        """What the world does about a host that died."""
         self.faults: list[BaseException] = []
         """What actors raised that nobody expected."""
 
@@ -206,13 +208,15 @@ class Stage:
             return
         self.check()
         if self.points.hit(point):
-            self.note(f"{actor.host.name} dies at {point}")
+            self.note(f"at {point}")
             self.kill(actor.host)
             raise Crash(point)
 
     def kill(self, host: Host) -> None:
         """The host dies now."""
+        self.note(f"{host.name} dies")
         host.die()
+        self.when_dead(host)
 
     async def on(self, host: Host, work: Callable[[], Awaitable[T]]) -> T:
         """Have a host do something for this actor. Raises ``HostDown`` when it dies meanwhile."""

@@ -34,8 +34,9 @@ from service.simulate.stage import TWINS, Stage
 from service.simulate.weather import Sky, WireFault
 
 TWINS_URL = "http://twins.test"
-MOVED_FEN = 150_00
-"""How far another institution's settlement moves a person's counters."""
+OWES_MORE = {"op.pool": 3_000_00, "balance": -1_000_00}
+OWES_LESS = {"op.dedc": 500_00}
+"""What another institution's settlement moves: the year's cap is used up, or the deductible."""
 DELAY_MS = 45_000
 PATIENCE_S = 8
 """Of a caller, in simulated time."""
@@ -50,6 +51,8 @@ class Twins:
     def __init__(self, theirs: TwinSecrets) -> None:
         self._clock: Callable[[], datetime] = _no_clock
         self._post: Post = _no_post
+        self._upwards = False
+        """Whether counters moved last so that payers owe more."""
         pace = TwinPace(refund_takes_s=2)
         self._apps = {
             "insurance": create_insurance_twin(":memory:", self.now),
@@ -77,7 +80,7 @@ class Twins:
 
     def open(self, clock: Callable[[], datetime], post: Post) -> None:
         """Empty books and no faults, on this clock; notices go to ``post``."""
-        self._clock, self._post = clock, post
+        self._clock, self._post, self._upwards = clock, post, False
         for twin in (self.wechatpay, self.alipay):
             twin.book.forget()
         self.insurance.book.close()
@@ -89,7 +92,8 @@ class Twins:
         """Have a twin commit a fault once, at its next occasion."""
         match fault:
             case BureauFault():
-                moves = {"op.dedc": -MOVED_FEN, "balance": -MOVED_FEN}
+                self._upwards = not self._upwards
+                moves = OWES_MORE if self._upwards else OWES_LESS
                 planned = BureauScripted(fault=fault, moves=moves)
                 self.insurance.faults.scripted.append(planned)
             case WechatFault():

@@ -136,6 +136,8 @@ class Sky:
     def __init__(self, draw: random.Random, weather: Weather) -> None:
         self._draw = draw
         self.weather = weather
+        self.scripted: dict[tuple[str, str], list[StrEnum]] = {}
+        """By partner and operation: what goes wrong with its next calls, whatever the weather."""
         self.met: Counter[str] = Counter()
         """How often each kind happened."""
 
@@ -149,6 +151,8 @@ class Sky:
 
     def fault_of_call(self, partner: str, operation: str) -> StrEnum | None:
         """What goes wrong with this call."""
+        if waiting := self.scripted.get((partner, operation)):
+            return self._met(partner, waiting.pop(0))
         if not self.happens(self.weather.calls):
             return None
         special = OF_OPERATION.get((partner, operation), ())

@@ -53,6 +53,8 @@ WIRE_TIMEOUT_S = 3600.0
 UNITS_MAX = 4
 LOOK_EVERY = timedelta(seconds=120)
 """A worker that knows of nothing due looks through all its loops again."""
+SPENT_FEN = (0, 450_00, 500_00)
+"""What a patient has spent of the year's deductible."""
 BETWEEN_LOOKS = timedelta(seconds=1)
 NOTICES_EVERY = timedelta(seconds=20)
 FORGET = (
@@ -135,6 +137,7 @@ class World:
     ) -> None:
         self.draw = draw
         self.stage = Stage(draw, SimulatedClock(begins), points)
+        self.stage.when_dead = self._revive_later
         self.sky = Sky(draw, weather)
         self.twins = grounds.twins
         self.began = begins
@@ -209,6 +212,10 @@ class World:
                 phone=None,
             ),
         )
+        spent_fen = self.draw.choice(SPENT_FEN)
+        book, year = self.twins.insurance.book, self.began.year
+        for enrolled in insured.enrolments:
+            book.move(insured.psn_no, enrolled.insutype, year, {"op.dedc": spent_fen})
         self.patients.append(registered.record_id)
         return registered.record_id
 
@@ -276,14 +283,8 @@ class World:
             row = await conn.fetchrow(NEXT_DUE)
         return {name: at for name, at in zip(LOOPS, row or (), strict=True) if at is not None}
 
-    def kill(self, host: Host) -> None:
-        """The host dies; after a while it is started again."""
-        self.stage.note(f"{host.name} dies")
-        self.stage.kill(host)
-        self.revive_later(host)
-
-    def revive_later(self, host: Host) -> None:
-        """Somebody starts it again."""
+    def _revive_later(self, host: Host) -> None:
+        """Somebody starts it again after a while."""
         span = self.sky.seconds(1, 40)
 
         async def start() -> None:
@@ -367,9 +368,6 @@ async def a_world(
     begins = DAY + timedelta(hours=draw.choice(HOURS), minutes=draw.randrange(60))
     world = World(grounds, draw, weather, points or CrashPoints(), begins)
     try:
-        await world.set_up(draw.choice(list(MovedAmounts)))
-        for insured in world.persons():
-            await world.admit(insured)
         yield world
     finally:
         await world.close()
