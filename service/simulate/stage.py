@@ -22,6 +22,8 @@ T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 ROWS, TWINS = "rows", "twins"
+PAUSE = timedelta(milliseconds=300)
+"""Whoever waits for changes looks no more often."""
 STEP_MS_MAX = 40
 """A step takes at least one millisecond and at most this many."""
 TRACE_MAX = 400
@@ -84,6 +86,7 @@ class Actor:
         self.point = "begin"
         self.wake_at: datetime | None = None
         self.awaits: tuple[str, int] | None = None
+        self.not_before: datetime | None = None
         self.cut_off: datetime | None = None
         self.connections = 0
         self.unbroken = 0
@@ -183,11 +186,12 @@ class Stage:
         await self._park(actor, point)
 
     async def rest(self, span: timedelta, point: str, *, until_change: str | None = None) -> None:
-        """Wait for time to pass, or for a change of ``until_change`` if that comes before."""
+        """Wait for time to pass; with ``until_change`` only until that changed, but ``PAUSE``."""
         actor = _acting.get()
         if actor is None:
             return
         actor.wake_at = self.clock.now() + span
+        actor.not_before = self.clock.now() + min(PAUSE, span)
         actor.awaits = None if until_change is None else (until_change, self.changes[until_change])
         try:
             await self._park(actor, point)
@@ -272,14 +276,13 @@ class Stage:
         actor = _acting.get()
         return actor is not None and actor.connections > 0
 
-    def _may_run(self, actor: Actor) -> bool:
-        if actor.gate is None:
-            return False
+    def _ready_at(self, actor: Actor) -> datetime | None:
+        """When it may run; None: at once."""
         if actor.is_lost or actor.wake_at is None:
-            return True
+            return None
         if actor.awaits is not None and self.changes[actor.awaits[0]] != actor.awaits[1]:
-            return True
-        return actor.wake_at <= self.clock.now()
+            return actor.not_before
+        return actor.wake_at
 
     def hosts_at_work(self) -> list[Host]:
         """Hosts on which something is going on, in a fixed order."""
@@ -293,10 +296,15 @@ class Stage:
         """
         if not self._actors:
             return False
-        ready = [actor for actor in self._actors if self._may_run(actor)]
+        now, ready, soonest = self.clock.now(), [], None
+        for actor in self._actors:
+            at = self._ready_at(actor)
+            if at is None or at <= now:
+                ready.append(actor)
+            elif soonest is None or at < soonest:
+                soonest = at
         if not ready:
-            wakes = [actor.wake_at for actor in self._actors if actor.wake_at is not None]
-            self.clock.leap(max(min(wakes) - self.clock.now(), timedelta(0)))
+            self.clock.leap((soonest or now) - now)
             return True
         actor = ready[self.draw.randrange(len(ready))]
         self.steps += 1

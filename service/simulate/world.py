@@ -149,6 +149,8 @@ class World:
         self.bills = 0
         self.last_start = begins
         self._taken: set[str] = set()
+        self._due: tuple[int, dict[str, datetime]] | None = None
+        """What ``due_at`` found, and at which count of changes."""
         self.wire = grounds.wire
         self.wire.open(self.stage, self.sky)
         bureau = open_partners(
@@ -279,9 +281,13 @@ class World:
 
     async def due_at(self) -> dict[str, datetime]:
         """When a row of each loop becomes due next, or its lease ends."""
-        async with connection(self.ctx.pool) as conn:
-            row = await conn.fetchrow(NEXT_DUE)
-        return {name: at for name, at in zip(LOOPS, row or (), strict=True) if at is not None}
+        rows = self.stage.changes[ROWS]
+        if self._due is None or self._due[0] != rows:
+            async with connection(self.ctx.pool) as conn:
+                row = await conn.fetchrow(NEXT_DUE)
+            found = {name: at for name, at in zip(LOOPS, row or (), strict=True) if at is not None}
+            self._due = rows, found
+        return self._due[1]
 
     def _revive_later(self, host: Host) -> None:
         """Somebody starts it again after a while."""
