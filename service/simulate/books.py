@@ -32,7 +32,9 @@ class Books(msgspec.Struct, kw_only=True):
     returns: list[dict[str, Any]]
     insured: list[dict[str, Any]]
     in_casework: set[int] = msgspec.field(default_factory=set)
-    """Settlements about whose payments or refunds an item is open."""
+    """Settlements about which, or about whose payments or refunds, an item is open."""
+    calls: dict[str, int] = msgspec.field(default_factory=dict)
+    """Which settlement sent the bureau which message."""
 
 
 def kept_at_provider(books: Books) -> dict[str, int]:
@@ -116,7 +118,12 @@ def _insurance(books: Books) -> Iterable[str]:
         for row in books.settlements
         if row["insured"] and row["state"] in STANDS
     }
-    in_review = {r["settlement_ref"] for r in books.settlements if _is_explained(books, r)}
+    explained = [row for row in books.settlements if _is_explained(books, row)]
+    in_review = {row["settlement_ref"] for row in explained}
+    senders = {row["settlement_id"] for row in explained}
+    in_review |= {
+        ref for ref, one in live.items() if books.calls.get(one.get("msgid", "")) in senders
+    }
     for ref in sorted(live.keys() - ours.keys() - in_review):
         fen = owed_by_bureau(live[ref])
         yield f"bureau's settlement {ref} over {fen} stands, and we know nothing of it"

@@ -5,7 +5,6 @@ one instead. Exit status 1 where something was violated.
 """
 
 import argparse
-import asyncio
 import logging
 import sys
 import tempfile
@@ -70,8 +69,7 @@ async def a_database(url: str | None) -> AsyncIterator[Grounds]:
             yield grounds
         return
     with tempfile.TemporaryDirectory(prefix="yimatong-simulate-") as folder:
-        Path(folder).chmod(0o755)
-        async with embedded_postgres(Path(folder) / "postgres", settings=FAST) as server:
+        async with embedded_postgres(_server_folder(folder), settings=FAST) as server:
             conn = await asyncpg.connect(server.dsn)
             try:
                 await migrate(conn)
@@ -79,6 +77,12 @@ async def a_database(url: str | None) -> AsyncIterator[Grounds]:
                 await conn.close()
             async with _grounds(server.dsn) as grounds:
                 yield grounds
+
+
+def _server_folder(folder: str) -> Path:
+    """The server's program may have to run as another user, who must come this far."""
+    Path(folder).chmod(0o755)
+    return Path(folder) / "postgres"
 
 
 @asynccontextmanager

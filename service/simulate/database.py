@@ -17,7 +17,7 @@ class SteppedPool:
         self._pool = pool
         self._stage = stage
 
-    def acquire(self, *, timeout: float | None = None) -> "SteppedLease":  # noqa: ASYNC109
+    def acquire(self, *, timeout: float | None = None) -> "SteppedLease":
         """As ``Pool.acquire``."""
         return SteppedLease(self._pool.acquire(timeout=timeout), self._stage)
 

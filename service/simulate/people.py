@@ -22,7 +22,13 @@ from service.kernel.database import UNAVAILABLE, connection, execute
 from service.kernel.problems import Problem
 from service.sandbox.hospital import ALIPAY_SELLER, MERCHANT
 from service.settlement import actions, paying
-from service.settlement.model import Channel, Settlement, SettlementView, StartPayment, StartSettlement
+from service.settlement.model import (
+    Channel,
+    Settlement,
+    SettlementView,
+    StartPayment,
+    StartSettlement,
+)
 from service.settlement.states import SettlementState
 from service.simulate.stage import TWINS, HostDown
 from service.simulate.world import World
@@ -54,6 +60,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """``soon``, ``late`` (after the deadline), ``never``; ``leaves`` before there is an order;
     ``abandons``: gives up instead."""
     pays_difference: bool = True
+    pays_again: bool = False
+    """Afterwards he pays a code that still stands on a screen, if the provider lets him."""
     second_device: bool = False
     hospital: str = "posts"
     """``posts``, ``late`` (after its time), ``never``."""
@@ -76,6 +84,7 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         other_way=other,
         pays=draw.choices(("soon", "late", "never", "leaves", "abandons"), (82, 4, 4, 3, 7))[0],
         pays_difference=draw.random() < 0.7,
+        pays_again=draw.random() < 0.3,
         second_device=draw.random() < 0.25,
         hospital=draw.choices(("posts", "late", "never"), (92, 5, 3))[0],
     )
@@ -99,7 +108,7 @@ class Payer:
         world = self.world
         try:
             await world.stage.rest(self.plan.starts_after, "comes")
-            self.charged = await self._insist(lambda ctx: self._push(ctx))
+            self.charged = await self._insist(self._push)
             self.row = await self._insist(lambda ctx: actions.start(ctx, self._start_command()))
             world.last_start = max(world.last_start, world.stage.clock.now())
             if self.plan.second_device:
@@ -107,7 +116,10 @@ class Payer:
                 world.stage.play(f"{self.plan.name}/second", None, meddler.live)
             for _ in range(TURNS_MAX):
                 if await self._turn() or self._is_tired():
-                    return
+                    break
+            if self.plan.pays_again:
+                await world.stage.rest(world.sky.seconds(1, 300), "finds an old code")
+                self._pay_shown()
         finally:
             self.done = True
 
@@ -367,4 +379,3 @@ _TURNS: dict[SettlementState, Turn] = {
     _S.POSTING: Payer._post,  # noqa: SLF001
 }
 """What a payer, or the hospital, does in a state; in all others he waits."""
-

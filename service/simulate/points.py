@@ -36,7 +36,7 @@ class CrashPoints:
 
 def place_of(depth: int = 2) -> str:
     """The innermost function of a feature that is at work, and its caller."""
-    frame: FrameType | None = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - there is no other way to the caller
     found: list[str] = []
     while frame is not None and len(found) < 2:
         module = frame.f_globals.get("__name__", "")

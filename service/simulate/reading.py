@@ -18,16 +18,13 @@ select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref
        coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
        paid_fen, refunded_fen, created_at
 from settlement
-where $1::bigint is null or settlement_id = $1
 """
 ATTEMPTS = """
 select settlement_id, attempt_id, provider, trade_no, state, amount_fen, refunded_fen
 from payment_attempt
-where $1::bigint is null or settlement_id = $1
 """
 REFUNDS = """
 select settlement_id, refund_id, refund_no, trade_no, state, amount_fen from refund
-where $1::bigint is null or settlement_id = $1
 """
 BILLS = "select bill_id, state, total_fen, holder_id from bill"
 BALANCES = """
@@ -36,11 +33,11 @@ select settlement_id, account, sum(fen)::bigint as fen from (
   union all
   select settlement_id, credit, -amount_fen from posting
 ) as sides
-where $1::bigint is null or settlement_id = $1
 group by settlement_id, account
 """
 RECEIPTS = "select settlement_id, count(*) as receipts from receipt group by settlement_id"
 ITEMS = "select kind, subject_id, reason from work_item where closed_at is null"
+SETTLE_CALLS = "select message_no, settlement_id from insurance_call where kind = 'settle'"
 STUCK_EVENTS = """
 select topic, attempts from outbox
 where done_at is null and (parked_because is not null or due_at < $1)
@@ -64,15 +61,16 @@ class Outcome(msgspec.Struct, kw_only=True):
 async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     """All books, and the open work items."""
     async with connection(world.ctx.pool) as conn:
-        settlements = [dict(row) for row in await conn.fetch(SETTLEMENTS, None)]
-        attempts = [dict(row) for row in await conn.fetch(ATTEMPTS, None)]
-        refunds = [dict(row) for row in await conn.fetch(REFUNDS, None)]
+        settlements = [dict(row) for row in await conn.fetch(SETTLEMENTS)]
+        attempts = [dict(row) for row in await conn.fetch(ATTEMPTS)]
+        refunds = [dict(row) for row in await conn.fetch(REFUNDS)]
         bills = [dict(row) for row in await conn.fetch(BILLS)]
         balances: dict[int, dict[str, int]] = {}
-        for row in await conn.fetch(BALANCES, None):
+        for row in await conn.fetch(BALANCES):
             balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
         receipts = {r["settlement_id"]: r["receipts"] for r in await conn.fetch(RECEIPTS)}
         items = [dict(row) for row in await conn.fetch(ITEMS)]
+        calls = {r["message_no"]: r["settlement_id"] for r in await conn.fetch(SETTLE_CALLS)}
     wechat = world.twins.wechatpay
     wechat.trading.finish_refunds(wechat.now())
     view, other = wechat.book_view(), alipay_view(world.twins.alipay)
@@ -88,6 +86,7 @@ async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
         returns=[*view["refunds"], *map(_return, other["refunds"])],
         insured=_insured(world),
         in_casework=_in_casework(items, attempts, refunds),
+        calls=calls,
     )
     return books, items
 
@@ -113,7 +112,8 @@ def _return(refund: dict[str, Any]) -> dict[str, Any]:
 
 def _insured(world: World) -> list[dict[str, Any]]:
     rows = world.twins.insurance.book.all(
-        "select setl_id, state, fund_fen, account_fen, cash_fen from settlement order by serial"
+        "select setl_id, msgid, state, fund_fen, account_fen, cash_fen from settlement"
+        " order by serial"
     )
     return [dict(row) for row in rows]
 
@@ -137,7 +137,9 @@ async def look(world: World) -> Outcome:
     async with connection(world.ctx.pool) as conn:
         late = await conn.fetch(STUCK_EVENTS, now - timedelta(hours=1))
         violations += [f"event {row['topic']} was never delivered" for row in late]
-        violations += [f"a {row['kind']} call has no outcome" for row in await conn.fetch(OPEN_CALLS)]
+        violations += [
+            f"a {row['kind']} call has no outcome" for row in await conn.fetch(OPEN_CALLS)
+        ]
     violations += [f"{type(fault).__name__}: {fault}" for fault in world.stage.faults]
     return Outcome(
         states=_counted(_state(row) for row in books.settlements),

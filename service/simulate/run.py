@@ -124,4 +124,3 @@ async def come_to_rest(world: World) -> None:
         due_at = await world.due_at()
         if stage.changes[ROWS] == rows and all(at > end for at in due_at.values()):
             stage.clock.leap(end - stage.clock.now())
-

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from integrations.sandbox.alipay.app import create_alipay_twin
 from integrations.registry import OpenPartners
+from integrations.sandbox.alipay.app import create_alipay_twin
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.alipay.faults import FaultPlan as AlipayPlan
 from integrations.sandbox.alipay.faults import ScriptedFault as AlipayScripted
@@ -250,8 +250,6 @@ class TwinWire(httpx.AsyncBaseTransport):
         except ConnectionError:
             raise httpx.ReadError("broken off") from None
         return httpx.Response(status, headers=headers, content=body, request=request)
-
-
 
 
 def _named(request: httpx.Request, content: bytes) -> tuple[str, str]:

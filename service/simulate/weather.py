@@ -182,5 +182,7 @@ def kinds() -> set[str]:
         for partner, faults in table.items()
         for fault in (*faults, *_WIRE)
     }
-    found |= {f"{where[0]}:{fault.value}" for where, faults in OF_OPERATION.items() for fault in faults}
+    found |= {
+        f"{where[0]}:{fault.value}" for where, faults in OF_OPERATION.items() for fault in faults
+    }
     return found

@@ -161,7 +161,9 @@ class World:
             clock=self.stage.clock,
             ring=LiveRing(grounds.ring),
             partners=WorldPartners(bureau, grounds.providers),
-            policy=Policy(notice_url_base="https://yimatong.test", test_provinces=frozenset({"99"})),
+            policy=Policy(
+                notice_url_base="https://yimatong.test", test_provinces=frozenset({"99"})
+            ),
         )
         self.ctx = replace(ctx, ids=DrawnIds(draw))
         """Ours, without a host: for setting up and for checks."""
@@ -320,7 +322,7 @@ class World:
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
         """Take a notice from a courier: it travels by itself, and its answer is known next time."""
-        provider, account = (unquote(part) for part in url.split("?")[0].rsplit("/", 2)[-2:])
+        provider, account = (unquote(part) for part in url.rsplit("/", 2)[1:])
         number = _notice_id(provider, body)
         if number in self._taken:
             return b"success"
@@ -377,5 +379,3 @@ async def a_world(
         yield world
     finally:
         await world.close()
-
-
