@@ -1,14 +1,17 @@
 """From settings to gateways: the only file that imports the partners' folders.
 
-A partner is added by a folder and by a member of ``PartnerSettings``.
+A payment provider is added by a folder and a line of settings (``PaymentLine``, docs/partners.md);
+a partner of another kind by a folder and a member of ``PartnerSettings``.
 """
 
+import importlib
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import httpx
 import msgspec
@@ -25,6 +28,7 @@ from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
+from integrations.kit.tools import Tools
 from integrations.kit.transport import Transport
 from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
@@ -43,6 +47,8 @@ BILL_TIMEOUT_S = 120.0
 """A day's bill may be large; the link to it lives 30 seconds, its transfer longer."""
 OWN_SEQUENCES = 100
 """Message numbers of a second that are the adapter's own."""
+CODE = re.compile(r"[a-z0-9]{1,30}", re.ASCII)
+"""A provider's name in addresses of notices, in rows and in the ledger's accounts."""
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -63,6 +69,20 @@ class InsuranceLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"InsuranceLine({self.line.institution_code!r})"
 
 
+class PaymentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A merchant account at a provider that this file does not name.
+
+    ``integrations/FOLDER/partner.py`` has ``SETTINGS``, the Struct of ``settings``, and
+    ``open_account(settings, tools) -> (account name, PaymentGateway)``.
+    """
+
+    folder: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{1,29}$(?!\n)")]
+    settings: msgspec.Raw
+
+    def __repr__(self) -> str:
+        return f"PaymentLine({self.folder!r})"
+
+
 class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every partner of an installation. The file holds secrets: keep it for its owner alone."""
 
@@ -70,6 +90,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     wechatpay: list[WechatPaySettings] = []
     fiscal_invoice: list[FiscalInvoiceSettings] = []
     alipay: list[AlipaySettings] = []
+    payments: list[PaymentLine] = []
     wechat_login: WechatLoginSettings | None = None
     real_name: RealNameSettings | None = None
 
@@ -141,7 +162,10 @@ def open_partners(
     clock: Clock,
     draw: Draw = secrets.randbelow,
 ) -> OpenPartners:
-    """Make all gateways over one HTTP client. ``draw`` gives a number below the one it is given."""
+    """Make all gateways over one HTTP client. ``draw`` gives a number below the one it is given.
+
+    Raises ``PartnersFault`` for a wrong payment line.
+    """
     transport = Transport(client, timeout_s)
     logins: dict[str, LoginGateway] = {}
     if settings.wechat_login is not None:
@@ -157,6 +181,12 @@ def open_partners(
     for merchant in settings.alipay:
         gateway = AlipayGateway(merchant, transport, bills, clock, _nonce)
         payments["alipay", merchant.seller_id] = gateway
+    tools = Tools(transport=transport, bills=bills, clock=clock, nonce=_nonce)
+    for place, line in enumerate(settings.payments):
+        name, added = _account(place, line, tools)
+        if (added.code, name) in payments:
+            raise PartnersFault(f"payments[{place}]: this account stands twice")
+        payments[added.code, name] = added
     return OpenPartners(
         insurance={
             line.line.institution_code: _insurance(line, transport, clock, draw)
@@ -170,6 +200,24 @@ def open_partners(
         logins=logins,
         real_name=real_name,
     )
+
+
+def _account(place: int, line: PaymentLine, tools: Tools) -> tuple[str, PaymentGateway]:
+    where = f"integrations.{line.folder}.partner"
+    try:
+        partner = importlib.import_module(where)
+    except ModuleNotFoundError as fault:
+        if not where.startswith(fault.name or "?"):
+            raise
+        raise PartnersFault(f"payments[{place}]: there is no {where}") from None
+    try:
+        settings = msgspec.json.decode(line.settings, type=partner.SETTINGS)
+    except msgspec.ValidationError as fault:
+        raise PartnersFault(f"payments[{place}].settings: {fault}") from None
+    opened: tuple[str, PaymentGateway] = partner.open_account(settings, tools)
+    if CODE.fullmatch(opened[1].code) is None:
+        raise PartnersFault(f"payments[{place}]: a code is 1 to 30 small letters and digits")
+    return opened
 
 
 def open_courier(reach: Reach) -> AbstractAsyncContextManager[Courier]:

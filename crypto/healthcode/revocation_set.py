@@ -1,7 +1,6 @@
 """The revocation lists that a reader holds, one for each scope and class. Immutable."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from crypto.healthcode.layout import Head, Kind
 from crypto.healthcode.refusal import ListRefusal, ListRefused
@@ -15,21 +14,18 @@ class RevocationSet:
     province's (class 0), the newer answers: each is complete for what it covers. Where both were
     made in the same second, its class's own answers."""
 
-    __slots__ = ("_lists",)
+    __slots__ = ("_lists", "newest_made_at")
 
     def __init__(self, lists: Iterable[RevocationList] = ()) -> None:
         """Of two lists with one scope and class, the later in ``lists`` counts."""
         self._lists = {(held.scope, held.code_class): held for held in lists}
+        self.newest_made_at = max((held.made_at for held in self._lists.values()), default=None)
+        """When the newest of the lists was made: no true clock is before it."""
 
     @property
     def lists(self) -> tuple[RevocationList, ...]:
         """Every list held."""
         return tuple(self._lists.values())
-
-    @property
-    def newest_made_at(self) -> datetime | None:
-        """When the newest of the lists was made: no true clock is before it."""
-        return max((held.made_at for held in self._lists.values()), default=None)
 
     def get(self, scope: ListScope, code_class: int) -> RevocationList | None:
         """The list of that scope and class itself."""

@@ -2,15 +2,15 @@
 four times a second."""
 
 import asyncio
-import socket
+import os
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
-from service.front_machine.app import create_front_app
+from service.front_machine.app import FrontMachine
+from service.front_machine.http_server import HttpServer
 from service.kernel.clock import Clock, SystemClock
 from service.kernel.logs import get_logger
 from service.reader.files import read_bounded
@@ -77,16 +77,17 @@ def check_folder(folder: Path) -> None:
         raise ValueError(f"--state: {folder} holds no trust.json, the platform's trust file")
 
 
-def check_free(settings: FrontSettings) -> None:
-    """``OSError`` if somebody listens there: the server itself would share the port with a second
-    front machine, and each would remember half of what was shown."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as fault:
-            raise OSError(f"cannot listen at {address_of(settings)}: {fault.strerror}") from None
+def tls_of(settings: FrontSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with the operator's certificate. ``OSError`` or ``ValueError`` if it does
+    not fit its key."""
+    if settings.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except ssl.SSLError as fault:
+        raise ValueError(f"--tls-cert and --tls-key: {fault.reason or fault}") from None
+    return context
 
 
 async def serve_front(
@@ -96,36 +97,32 @@ async def serve_front(
     cannot begin."""
     clock = SystemClock()
     secret = read_secret(settings)
+    tls = tls_of(settings)
     check_folder(settings.folder)
-    check_free(settings)
     reader = open_reader(settings.folder, clock)
-    server = Server(
-        create_front_app(reader, clock, secret),
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        ssl_cert=settings.tls_cert,
-        ssl_key=settings.tls_key,
-        log_enabled=False,
-    )
-    server.on_startup(lambda: say(f"listening at {address_of(settings)}"))
-    chores = [
-        asyncio.create_task(_keep_fresh(reader, clock)),
-        asyncio.create_task(_keep_durable(reader)),
-    ]
-    serving = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
+    machine = FrontMachine(reader, clock, secret)
+    server = HttpServer(machine.answer, machine.refuse)
+    chores: list[asyncio.Task[None]] = []
     try:
-        await asyncio.wait({serving, stopping, *chores}, return_when=asyncio.FIRST_COMPLETED)
-        server.stop()  # type: ignore[no-untyped-call]  # granian leaves it bare
-        await asyncio.wait({serving}, timeout=10)
-        if serving.done() and (fault := serving.exception()) is not None:
-            reason = str(fault).partition("\n")[0]
-            raise OSError(f"cannot listen at {address_of(settings)}: {reason}")
+        try:
+            await server.listen(settings.host, settings.port, tls)
+        except OSError as fault:
+            reason = os.strerror(fault.errno) if fault.errno else str(fault)
+            raise OSError(f"cannot listen at {address_of(settings)}: {reason}") from None
+        chores += [
+            asyncio.create_task(_keep_fresh(reader, clock)),
+            asyncio.create_task(_keep_durable(reader)),
+            asyncio.create_task(server.sweep()),
+        ]
+        say(f"listening at {address_of(settings)}")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, *chores}, return_when=asyncio.FIRST_COMPLETED)
+        for chore in chores:
+            if chore.done():
+                chore.result()
     finally:
-        for task in (stopping, *chores):
+        server.close()
+        for task in chores:
             task.cancel()
         reader.close()
 

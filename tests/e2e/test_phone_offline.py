@@ -391,9 +391,7 @@ def test_the_cache_holds_this_releases_files_and_no_answer_of_the_system(
     }""")
     page.reload()
     page.evaluate("navigator.serviceWorker.ready.then(() => {})")
-    await_true(
-        page, "caches.keys().then((names) => !names.includes('yimatong.page.000000000000'))"
-    )
+    await_true(page, "caches.keys().then((names) => !names.includes('yimatong.page.000000000000'))")
 
 
 def test_the_screen_is_whole_and_still(phone: BrowserContext, system: StandIn) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from litestar.testing import TestClient
 
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.refusal import OfferRefusal, Refusal
@@ -14,11 +13,11 @@ from crypto.healthcode.trust import sign_trust_list, trust_list_of
 from crypto.healthcode.trustfile import write_trust_file
 from crypto.keyring import KeyRing
 from crypto.sm2 import PrivateKey
-from service.front_machine.app import create_front_app
 from service.front_machine.serving import open_reader
 from service.healthcode import offers, rules
 from service.healthcode.problems import TillNotTrusted
 from tests.support.bound_phone import BoundPhone
+from tests.support.front import front_client
 from tests.support.identity_rig import IdentityRig, an_identity_rig
 from tests.support.readers import CutOffReader
 from tests.support.tills import ATill
@@ -54,7 +53,7 @@ class Places:
         (folder / "tills.json").write_bytes(msgspec.json.encode({DESK: terminal}))
         self.rig = rig
         self.reader = open_reader(folder, rig.clock)
-        self.http = TestClient(create_front_app(self.reader, rig.clock, None))
+        self.http = front_client(self.reader, rig.clock)
 
     async def answers(self, text: str, purpose: str, offer: str | None) -> tuple[str, str]:
         """Offline and online, refused by which problem, or ``taken``."""

@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
-from litestar.testing import TestClient
 
 from crypto.healthcode.trust import sign_trust_list, trust_list_of
 from crypto.healthcode.trustfile import write_trust_file
 from crypto.sm2 import PrivateKey
 from service.casework import actions as casework
-from service.front_machine.app import create_front_app
 from service.hand_in import bodies, confirm
 from service.reader.reading import FolderReader, Question
 from tests.support.bound_phone import BoundPhone
 from tests.support.callers import TerminalCaller
+from tests.support.front import front_client
 from tests.support.identity_rig import IdentityRig, an_identity_rig
 from tests.support.readers import fetch_list, make_lists
 
@@ -116,27 +116,29 @@ async def test_one_screenshot_at_two_cut_off_readers_is_found_when_both_are_back
 
 
 @pytest.fixture
-def front(folders: Folders, rig: IdentityRig) -> Iterator[TestClient]:
-    with TestClient(create_front_app(folders.reader("front"), rig.clock, None)) as http:
+def front(folders: Folders, rig: IdentityRig) -> Iterator[httpx.Client]:
+    with front_client(folders.reader("front"), rig.clock) as http:
         yield http
 
 
 async def test_a_running_front_machine_says_what_it_owes(
-    rig: IdentityRig, front: TestClient, phone: BoundPhone
+    rig: IdentityRig, front: httpx.Client, phone: BoundPhone
 ) -> None:
-    assert front.get("/v1/shown-codes").status_code == 204
+    def ask(path: str, body: object = None) -> httpx.Response:
+        return front.get(path) if body is None else front.post(path, json=body)
+
+    assert ask("/v1/shown-codes").status_code == 204
     for seq in range(3):
-        assert front.post("/v1/verify", json={"text": phone.show(seq=seq)}).json()["valid"]
-    body = front.get("/v1/shown-codes").json()
+        assert ask("/v1/verify", {"text": phone.show(seq=seq)}).json()["valid"]
+    body = ask("/v1/shown-codes").json()
     said = await hand_in(rig.kiosk, body)
     assert (body["first"], said["taken"]) == (0, 3)
     path = "/v1/shown-codes/confirmation"
     for wrong in ({"log": "0" * 32, "taken": 3}, {"log": body["log"], "taken": 4}, {}, []):
-        refused = front.post(path, json=wrong)
+        refused = ask(path, wrong)
         assert (refused.status_code, refused.json()["code"]) == (400, "malformed-request")
-    confirmed = front.post(path, json={"log": body["log"], "taken": 3}).json()
-    assert confirmed["handed_in"] == 3
-    assert front.get("/v1/shown-codes").status_code == 204
+    assert ask(path, {"log": body["log"], "taken": 3}).json()["handed_in"] == 3
+    assert ask("/v1/shown-codes").status_code == 204
 
 
 async def test_a_folder_hands_in_from_the_command_line(
