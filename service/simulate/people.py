@@ -30,6 +30,7 @@ from service.settlement.model import (
     StartSettlement,
 )
 from service.settlement.states import SettlementState
+from service.simulate.reading import look_at
 from service.simulate.stage import TWINS, HostDown
 from service.simulate.world import World
 
@@ -117,11 +118,18 @@ class Payer:
             for _ in range(TURNS_MAX):
                 if await self._turn() or self._is_tired():
                     break
+            await self._compare()
             if self.plan.pays_again:
                 await world.stage.rest(world.sky.seconds(1, 300), "finds an old code")
                 self._pay_shown()
         finally:
             self.done = True
+
+    async def _compare(self) -> None:
+        """His settlement is over: everybody's books agree on it from now on."""
+        if self.row is not None and self.row.state in (_S.POSTED, _S.REVERSED):
+            found = await look_at(self.world, self.row.settlement_id)
+            self.world.violations += [f"when it was over: {text}" for text in found]
 
     async def _turn(self) -> bool:
         """Look, and do what comes next; True when it is over."""

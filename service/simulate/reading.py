@@ -18,26 +18,35 @@ select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref
        coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
        paid_fen, refunded_fen, created_at
 from settlement
+where $1::bigint is null or settlement_id = $1
 """
 ATTEMPTS = """
 select settlement_id, attempt_id, provider, trade_no, state, amount_fen, refunded_fen
 from payment_attempt
+where $1::bigint is null or settlement_id = $1
 """
 REFUNDS = """
 select settlement_id, refund_id, refund_no, trade_no, state, amount_fen from refund
+where $1::bigint is null or settlement_id = $1
 """
-BILLS = "select bill_id, state, total_fen, holder_id from bill"
+BILLS = """
+select bill_id, state, total_fen, holder_id from bill where $1::bigint is null or holder_id = $1
+"""
 BALANCES = """
 select settlement_id, account, sum(fen)::bigint as fen from (
   select settlement_id, debit as account, amount_fen as fen from posting
   union all
   select settlement_id, credit, -amount_fen from posting
 ) as sides
+where $1::bigint is null or settlement_id = $1
 group by settlement_id, account
 """
 RECEIPTS = "select settlement_id, count(*) as receipts from receipt group by settlement_id"
 ITEMS = "select kind, subject_id, reason from work_item where closed_at is null"
-SETTLE_CALLS = "select message_no, settlement_id from insurance_call where kind = 'settle'"
+SETTLE_CALLS = """
+select message_no, settlement_id from insurance_call
+where kind = 'settle' and ($1::bigint is null or settlement_id = $1)
+"""
 STUCK_EVENTS = """
 select topic, attempts from outbox
 where done_at is null and (parked_because is not null or due_at < $1)
@@ -58,36 +67,55 @@ class Outcome(msgspec.Struct, kw_only=True):
     items: dict[str, int]
 
 
+async def look_at(world: World, settlement_id: int) -> list[str]:
+    """What must hold as soon as one settlement is over; refunds may still be on their way."""
+    books = await _ours(world, settlement_id)
+    (row,) = books.settlements
+    books.insured = [
+        one
+        for one in _insured(world)
+        if one["setl_id"] == row["settlement_ref"] or one["msgid"] in books.calls
+    ]
+    books.in_casework = {settlement_id}
+    books.receipts = {settlement_id: 1 if row["state"] == "POSTED" else 0}
+    return differences(books)
+
+
+async def _ours(world: World, only: int | None) -> Books:
+    """Our rows, of all settlements or of one."""
+    async with connection(world.ctx.pool) as conn:
+        balances: dict[int, dict[str, int]] = {}
+        for row in await conn.fetch(BALANCES, only):
+            balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
+        calls = await conn.fetch(SETTLE_CALLS, only)
+        return Books(
+            settlements=[dict(row) for row in await conn.fetch(SETTLEMENTS, only)],
+            attempts=[dict(row) for row in await conn.fetch(ATTEMPTS, only)],
+            refunds=[dict(row) for row in await conn.fetch(REFUNDS, only)],
+            bills=[dict(row) for row in await conn.fetch(BILLS, only)],
+            balances=balances,
+            receipts={},
+            items={},
+            orders=[],
+            returns=[],
+            insured=[],
+            calls={row["message_no"]: row["settlement_id"] for row in calls},
+        )
+
+
 async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     """All books, and the open work items."""
+    books = await _ours(world, None)
     async with connection(world.ctx.pool) as conn:
-        settlements = [dict(row) for row in await conn.fetch(SETTLEMENTS)]
-        attempts = [dict(row) for row in await conn.fetch(ATTEMPTS)]
-        refunds = [dict(row) for row in await conn.fetch(REFUNDS)]
-        bills = [dict(row) for row in await conn.fetch(BILLS)]
-        balances: dict[int, dict[str, int]] = {}
-        for row in await conn.fetch(BALANCES):
-            balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
-        receipts = {r["settlement_id"]: r["receipts"] for r in await conn.fetch(RECEIPTS)}
+        books.receipts = {r["settlement_id"]: r["receipts"] for r in await conn.fetch(RECEIPTS)}
         items = [dict(row) for row in await conn.fetch(ITEMS)]
-        calls = {r["message_no"]: r["settlement_id"] for r in await conn.fetch(SETTLE_CALLS)}
     wechat = world.twins.wechatpay
     wechat.trading.finish_refunds(wechat.now())
     view, other = wechat.book_view(), alipay_view(world.twins.alipay)
-    books = Books(
-        settlements=settlements,
-        attempts=attempts,
-        refunds=refunds,
-        bills=bills,
-        balances=balances,
-        receipts=receipts,
-        items={},
-        orders=[*view["orders"], *map(_order, other["trades"])],
-        returns=[*view["refunds"], *map(_return, other["refunds"])],
-        insured=_insured(world),
-        in_casework=_in_casework(items, attempts, refunds),
-        calls=calls,
-    )
+    books.orders = [*view["orders"], *map(_order, other["trades"])]
+    books.returns = [*view["refunds"], *map(_return, other["refunds"])]
+    books.insured = _insured(world)
+    books.in_casework = _in_casework(items, books.attempts, books.refunds)
     return books, items
 
 
@@ -140,6 +168,7 @@ async def look(world: World) -> Outcome:
         violations += [
             f"a {row['kind']} call has no outcome" for row in await conn.fetch(OPEN_CALLS)
         ]
+    violations += world.violations
     violations += [f"{type(fault).__name__}: {fault}" for fault in world.stage.faults]
     return Outcome(
         states=_counted(_state(row) for row in books.settlements),

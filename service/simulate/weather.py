@@ -123,6 +123,8 @@ OF_OPERATION: dict[tuple[str, str], tuple[StrEnum, ...]] = {
     ("insurance", "2206"): (_B.BREAK_IDENTITY,),
     ("insurance", "2207"): (_B.BREAK_IDENTITY, _B.MOVE_COUNTERS),
 }
+SPECIAL_OF_3 = {"close": 3, "refund": 2}
+"""How often such a fault is one of its operation's own; of other operations, one in three."""
 ANSWERS: dict[str, tuple[StrEnum, ...]] = {
     "wechatpay": WECHAT_ANSWERS,
     "alipay": ALIPAY_ANSWERS,
@@ -138,6 +140,7 @@ class Sky:
         self.weather = weather
         self.scripted: dict[tuple[str, str], list[StrEnum]] = {}
         """By partner and operation: what goes wrong with its next calls, whatever the weather."""
+        self._turns: dict[tuple[str, str], int] = {}
         self.met: Counter[str] = Counter()
         """How often each kind happened."""
 
@@ -156,14 +159,21 @@ class Sky:
         if not self.happens(self.weather.calls):
             return None
         special = OF_OPERATION.get((partner, operation), ())
-        kinds = special if special and self._draw.randrange(3) == 0 else None
-        return self._met(partner, self._draw.choice(kinds or (*_WIRE, *ANSWERS[partner])))
+        if special and self._draw.randrange(3) < SPECIAL_OF_3.get(operation, 1):
+            return self._met(partner, self._next(partner, operation, special))
+        return self._met(partner, self._next(partner, "any", (*_WIRE, *ANSWERS[partner])))
+
+    def _next(self, partner: str, group: str, kinds: tuple[StrEnum, ...]) -> StrEnum:
+        """The kinds take turns from a drawn one on, so that none is left out for long."""
+        turn = self._turns.setdefault((partner, group), self._draw.randrange(len(kinds)))
+        self._turns[partner, group] = turn + 1
+        return kinds[turn % len(kinds)]
 
     def fault_of_notice(self, provider: str) -> StrEnum | None:
         """What goes wrong with the next notice."""
         if not self.happens(self.weather.calls * 2):
             return None
-        return self._met(provider, self._draw.choice(NOTICES[provider]))
+        return self._met(provider, self._next(provider, "notice", NOTICES[provider]))
 
     def _met(self, partner: str, fault: StrEnum) -> StrEnum:
         self.met[f"{partner}:{fault.value}"] += 1

@@ -148,6 +148,8 @@ class World:
         self.patients: list[int] = []
         self.bills = 0
         self.last_start = begins
+        self.violations: list[str] = []
+        """Found while the world went on."""
         self._taken: set[str] = set()
         self._due: tuple[int, dict[str, datetime]] | None = None
         """What ``due_at`` found, and at which count of changes."""
