@@ -15,7 +15,9 @@ from service.simulate.weather import WEATHERS, Weather
 from service.simulate.world import Grounds, World, a_world
 
 PATIENTS = 4
-STEPS_MAX = 60_000
+STEPS_OF_ONE_MAX = 1_500
+"""Of a settlement; a world of several that needs more for each goes round in circles."""
+STEPS_MIN = 4_000
 QUIET = timedelta(minutes=10)
 LEAP_S = (20, 400)
 
@@ -78,18 +80,22 @@ async def live(world: World, payers: list[Payer], operator: Operator | None) -> 
     """Until every payer has his end, then until all is at rest. Gives how many hosts died."""
     stage = world.stage
     world.open_hosts()
+    stage.steps_max = STEPS_MIN + STEPS_OF_ONE_MAX * len(payers)
     for payer in payers:
         stage.play(payer.plan.name, None, payer.live)
     if operator is not None:
         stage.play("operator", None, operator.live)
     crashes = 0
-    while not all(payer.done for payer in payers):
-        crashes += _strike(world)
-        await _step(stage)
-    world.sky.clear()
-    world.twins.forget_faults()
-    world.wire.away.clear()
-    await come_to_rest(world)
+    try:
+        while not all(payer.done for payer in payers):
+            crashes += _strike(world)
+            await _step(stage)
+        world.sky.clear()
+        world.twins.forget_faults()
+        world.wire.away.clear()
+        await come_to_rest(world)
+    except NeverEnds as fault:
+        world.violations.append(str(fault))
     return crashes
 
 
@@ -109,8 +115,9 @@ def _strike(world: World) -> int:
 
 
 async def _step(stage: Stage) -> None:
-    if stage.steps > STEPS_MAX or not await stage.step():
-        raise NeverEnds(", ".join(stage.waiting()[:20]))
+    await stage.step()
+    if stage.steps > stage.steps_max:
+        raise NeverEnds("goes round in circles: " + ", ".join(stage.waiting()[:20]))
 
 
 async def come_to_rest(world: World) -> None:

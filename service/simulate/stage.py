@@ -111,6 +111,7 @@ class Stage:
         self.changes: Counter[str] = Counter()
         """Of ``ROWS`` and of ``TWINS``: rises with whatever may have made something due there."""
         self.steps = 0
+        self.steps_max = 0
         self._trace: deque[tuple[int, datetime, str]] = deque(maxlen=TRACE_MAX)
         self._digest = hashlib.sha256()
         self._actors: dict[Actor, asyncio.Task[None]] = {}
@@ -289,13 +290,8 @@ class Stage:
         found = {id(a.host): a.host for a in self._actors if a.host is not None and a.host.is_up}
         return list(found.values())
 
-    async def step(self) -> bool:
-        """Let one actor run to its next point; moves the clock where nobody has anything to do.
-
-        False when no actor is left.
-        """
-        if not self._actors:
-            return False
+    async def step(self) -> None:
+        """Let one actor run to its next point; moves the clock where nobody has anything to do."""
         now, ready, soonest = self.clock.now(), [], None
         for actor in self._actors:
             at = self._ready_at(actor)
@@ -305,7 +301,7 @@ class Stage:
                 soonest = at
         if not ready:
             self.clock.leap((soonest or now) - now)
-            return True
+            return
         actor = ready[self.draw.randrange(len(ready))]
         self.steps += 1
         self.clock.leap(timedelta(milliseconds=self.draw.randint(1, STEP_MS_MAX)))
@@ -316,7 +312,6 @@ class Stage:
             actor.gate.set_result(None)
         await self._turn_over.wait()
         self._running = None
-        return True
 
     def waiting(self) -> list[str]:
         """Who is where, for the report of a world that never ends."""
