@@ -76,7 +76,7 @@ async def look_at(world: World, settlement_id: int) -> list[str]:
         for one in _insured(world)
         if one["setl_id"] == row["settlement_ref"] or one["msgid"] in books.calls
     ]
-    books.in_casework = {settlement_id}
+    books.in_casework, books.refunds = {settlement_id}, []
     books.receipts = {settlement_id: 1 if row["state"] == "POSTED" else 0}
     return differences(books)
 
