@@ -123,6 +123,8 @@ OF_OPERATION: dict[tuple[str, str], tuple[StrEnum, ...]] = {
     ("insurance", "2206"): (_B.BREAK_IDENTITY,),
     ("insurance", "2207"): (_B.BREAK_IDENTITY, _B.MOVE_COUNTERS),
 }
+RARE_CALLS = {"close": 3, "refund": 3}
+"""What is seldom called goes wrong so many times as often."""
 SPECIAL_OF_3 = {"close": 3, "refund": 2}
 """How often such a fault is one of its operation's own; of other operations, one in three."""
 ANSWERS: dict[str, tuple[StrEnum, ...]] = {
@@ -156,7 +158,8 @@ class Sky:
         """What goes wrong with this call."""
         if waiting := self.scripted.get((partner, operation)):
             return self._met(partner, waiting.pop(0))
-        if not self.happens(self.weather.calls):
+        often = RARE_CALLS.get(operation, 1)
+        if not self.happens(self.weather.calls * often):
             return None
         special = OF_OPERATION.get((partner, operation), ())
         if special and self._draw.randrange(3) < SPECIAL_OF_3.get(operation, 1):
