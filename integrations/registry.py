@@ -23,15 +23,19 @@ from integrations.fiscal_invoice.gateway import FiscalInvoiceGateway
 from integrations.fiscal_invoice.settings import FiscalInvoiceSettings
 from integrations.his_generic import courier
 from integrations.insurance_nhsa.gateway import NhsaGateway
-from integrations.insurance_nhsa.messenger import Sources
+from integrations.insurance_nhsa.inpatient import NhsaInpatient
+from integrations.insurance_nhsa.messenger import Messenger, Sources
+from integrations.insurance_nhsa.mobile_gateway import NhsaMobile
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
-from integrations.insurance_nhsa.settings import NhsaSettings
+from integrations.insurance_nhsa.settings import MobileSettings, NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
 from integrations.kit.tools import Tools
 from integrations.kit.transport import Transport
 from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.insurance_inpatient import InpatientGateway
+from integrations.ports.insurance_mobile import MobileInsurance
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.partners import PartnerUnknown
@@ -87,6 +91,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Every partner of an installation. The file holds secrets: keep it for its owner alone."""
 
     insurance: list[InsuranceLine] = []
+    mobile_insurance: list[MobileSettings] = []
     wechatpay: list[WechatPaySettings] = []
     fiscal_invoice: list[FiscalInvoiceSettings] = []
     alipay: list[AlipaySettings] = []
@@ -113,13 +118,15 @@ class OpenPartners:
     def __init__(
         self,
         *,
-        insurance: dict[str, InsuranceGateway],
+        insurance: dict[str, tuple[InsuranceGateway, InpatientGateway]],
+        mobile_insurance: dict[str, MobileInsurance],
         invoices: dict[str, InvoiceGateway],
         payments: dict[tuple[str, str], PaymentGateway],
         logins: dict[str, LoginGateway],
         real_name: RealNameGateway | None,
     ) -> None:
         self._insurance = insurance
+        self._mobile_insurance = mobile_insurance
         self._invoices = invoices
         self._payments = payments
         self._logins = logins
@@ -127,7 +134,15 @@ class OpenPartners:
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
-        return _found(self._insurance, institution_code)
+        return _found(self._insurance, institution_code)[0]
+
+    def inpatient(self, institution_code: str) -> InpatientGateway:
+        """The same line, for stays."""
+        return _found(self._insurance, institution_code)[1]
+
+    def mobile_insurance(self, institution_code: str) -> MobileInsurance:
+        """The mobile payment centre's line of one institution."""
+        return _found(self._mobile_insurance, institution_code)
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""
@@ -192,6 +207,9 @@ def open_partners(
             line.line.institution_code: _insurance(line, transport, clock, draw)
             for line in settings.insurance
         },
+        mobile_insurance={
+            one.institution_code: NhsaMobile(one, transport) for one in settings.mobile_insurance
+        },
         invoices={
             one.institution_code: FiscalInvoiceGateway(one, transport, _nonce)
             for one in settings.fiscal_invoice
@@ -231,7 +249,8 @@ def _nonce() -> str:
 
 def _insurance(
     line: InsuranceLine, transport: Transport, clock: Clock, draw: Draw
-) -> InsuranceGateway:
+) -> tuple[InsuranceGateway, InpatientGateway]:
+    """Both chains of one line: they share its sign-in."""
     code = line.line.institution_code
 
     def message_no() -> str:
@@ -239,10 +258,8 @@ def _insurance(
         sequence = SEQUENCE_MAX - draw(OWN_SEQUENCES)
         return format_message_no(code, clock(), sequence)
 
-    return NhsaGateway(
-        line.line,
-        transport,
-        TifSigner(party=line.party, secret=line.secret, service=line.service),
-        Sources(clock=clock, nonce=_nonce, message_no=message_no),
-        SignDesk(),
-    )
+    signer = TifSigner(party=line.party, secret=line.secret, service=line.service)
+    sources = Sources(clock=clock, nonce=_nonce, message_no=message_no)
+    desk = SignDesk()
+    stays = NhsaInpatient(line.line, Messenger(line.line, transport, signer, sources, desk))
+    return NhsaGateway(line.line, transport, signer, sources, desk), stays

@@ -208,7 +208,7 @@ async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[
     """Ring and database alone, for a command that asks no partner and ends soon."""
     ring, clock = LiveRing.following(serving_keystore_of(settings)), SystemClock()
     nobody = registry.OpenPartners(
-        insurance={}, invoices={}, payments={}, logins={}, real_name=None
+        insurance={}, mobile_insurance={}, invoices={}, payments={}, logins={}, real_name=None
     )
     pool = await open_pool(database_url(settings), size=2, application=role)
     try:

@@ -24,6 +24,21 @@ class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class TakenAtCounter(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that a cashier took: ``provider`` is ``cash`` or ``pos``. The caller made the id, so
+    that its own books name the attempt before it is written."""
+
+    record_id: int
+    attempt_id: int
+    settlement_id: int
+    institution_id: int
+    provider: str
+    purpose: str
+    amount_fen: int
+    provider_ref: str
+    """What the payer's slip says; for cash the number of the cashier's entry."""
+
+
 class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One order at one provider, under our trade number.
 
@@ -163,3 +178,5 @@ class RefundFacts(PaymentFacts, frozen=True, kw_only=True):
     means a payment on a closed attempt that this feature gave back by itself."""
 
     cause: str
+    provider: str
+    refund_id: str

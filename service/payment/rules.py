@@ -21,6 +21,9 @@ ASK_EVERY = timedelta(seconds=30)
 """Between two questions about one order on a client's demand."""
 KEEP_NOTICES = timedelta(days=7)
 """Providers give up sending a notice again after about a day (payments dossier 3.2, 9)."""
+AT_COUNTER = frozenset({"cash", "pos"})
+"""What a cashier takes and gives by hand; no provider is asked about it."""
+COUNTER_ACCOUNT = "counter"
 WAYS = frozenset({"jsapi", "native"})
 
 _ENDED = frozenset({AttemptState.CLOSED, AttemptState.FAILED})

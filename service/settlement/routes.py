@@ -130,6 +130,7 @@ async def pay(
                 provider=data.provider,
                 way=data.way,
                 payer=payer.reveal() if payer is not None else None,
+                amount_fen=data.amount_fen,
             ),
         )
         return await _answer(ctx, *key)
@@ -253,7 +254,9 @@ async def acknowledge(
     _check_scope(application)
 
     async def run() -> PostableAnswer:
-        await actions.acknowledge_posting(ctx, application, settlement_id, data.hospital_ref)
+        await actions.acknowledge_posting(
+            ctx, application, settlement_id, data.hospital_ref, data.bill_version
+        )
         found = await actions.get_of_institution(ctx, application, settlement_id)
         return PostableAnswer.of(ctx, *found)
 

@@ -113,6 +113,7 @@ async def pay(
                 provider=data.provider,
                 way=data.way,
                 payer=None,
+                amount_fen=data.amount_fen,
             ),
         )
         return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)

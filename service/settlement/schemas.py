@@ -7,14 +7,16 @@ from urllib.parse import quote
 import msgspec
 
 from integrations.ports.invoices import Invoice
-from integrations.ports.money import FenField
+from integrations.ports.money import FEN_MAX, FenField
 from service.kernel.context import Context
+from service.payment.model import PaymentAttempt
 from service.receipt.model import FiscalInvoice, Receipt
 from service.settlement.model import Settlement, SettlementView
 from service.settlement.states import PAYABLE
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z_]{1,64}$(?!\n)")]
+PaidFenField = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
 
 
 class StartRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -37,6 +39,8 @@ class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     provider: Word
     way: Word
+    amount_fen: PaidFenField | None = None
+    """A part of what is owed; left out, all of it."""
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,6 +51,8 @@ class PostingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The hospital's own number of the entry."""
 
     hospital_ref: Text
+    bill_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Which version of the bill was posted; needed after a correction."""
 
 
 class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -86,6 +92,29 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
         )
 
 
+class TenderAnswer(msgspec.Struct, kw_only=True):
+    """One payment that took money: of a provider, ``cash`` or ``pos``."""
+
+    provider: str
+    way: str
+    amount_fen: FenField
+    refunded_fen: FenField
+    """Given back for certain."""
+    returning_fen: FenField
+    """Promised back: on its way, or waiting at the counter."""
+
+    @classmethod
+    def of(cls, paid: PaymentAttempt) -> "TenderAnswer":
+        """From the payment as it stands."""
+        return cls(
+            provider=paid.provider,
+            way=paid.way,
+            amount_fen=paid.amount_fen,
+            refunded_fen=paid.refunded_fen,
+            returning_fen=paid.refunding_fen,
+        )
+
+
 class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where a settlement stands. Amounts are integer fen; the parts add up to the total."""
 
@@ -106,7 +135,11 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     cash_fen: FenField | None = None
     hospital_fen: FenField | None = None
     deadline_at: datetime | None = None
+    owed_fen: FenField | None = None
+    """What the payer still owes, once the division is known."""
     payment: PaymentAnswer | None = None
+    tenders: list[TenderAnswer] = []
+    """What was paid, in the order of paying."""
 
     @classmethod
     def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "SettlementAnswer":
@@ -128,8 +161,18 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             cash_fen=row.cash_fen,
             hospital_fen=row.hospital_fen,
             deadline_at=row.deadline_at if row.state in PAYABLE else None,
+            owed_fen=_owed_fen(view),
             payment=PaymentAnswer.of(ctx, view, is_own=is_own),
+            tenders=[TenderAnswer.of(one) for one in view.tenders],
         )
+
+
+def _owed_fen(view: SettlementView) -> int | None:
+    row = view.settlement
+    if row.cash_fen is None or row.state not in PAYABLE:
+        return None
+    kept_fen = sum(one.refundable_fen for one in view.tenders)
+    return max(0, row.cash_fen - kept_fen)
 
 
 class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -143,6 +186,7 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     account_fen: FenField
     cash_fen: FenField
     hospital_fen: FenField
+    bill_version: int
     settled_at: datetime
     insurance_ref: str | None = None
     provider_ref: str | None = None
@@ -160,6 +204,7 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             account_fen=row.account_fen or 0,
             cash_fen=row.cash_fen or 0,
             hospital_fen=row.hospital_fen or 0,
+            bill_version=row.bill_version,
             settled_at=row.settled_at or row.updated_at,
             insurance_ref=row.settlement_ref,
             provider_ref=row.provider_ref,

@@ -125,6 +125,8 @@ class WorldPartners:
 
     def __init__(self, bureau: OpenPartners, providers: OpenPartners) -> None:
         self.insurance = bureau.insurance
+        self.inpatient = bureau.inpatient
+        self.mobile_insurance = bureau.mobile_insurance
         self.payment = providers.payment
         self.invoice = providers.invoice
         self.login = providers.login

@@ -63,7 +63,8 @@ FORGET = (
     " decision, link, person_link, assertion, person, golden, person_alias, review, credential,"
     " posting, bill, bill_version, bill_number, payment_attempt, refund, payment_number,"
     " payment_notice, receipt, settlement, settlement_event, insurance_call,"
-    " institution_settlement, fiscal_invoice, institution_event, institution_event_number cascade"
+    " institution_settlement, fiscal_invoice, institution_event, institution_event_number,"
+    " correction, counter_tender, staff, shift, shift_entry, counter_refund cascade"
 )
 NEXT_DUE = """
 select

@@ -132,7 +132,7 @@ INSURANCE = {
     "wrong charset": ("answer-invalid", "gbk"),
     "no message": ("answer-invalid", b"<html>busy</html>"),
 }
-"""The answer to 2207: what becomes of the call, and how the true answer is changed."""
+"""The answer to 2207, unsigned (a private line): what becomes of the call, and what is changed."""
 FISCAL = {
     "forged": "answer-invalid",
     "unsigned": "answer-invalid",
@@ -147,21 +147,29 @@ DAY = "tests/flow/test_reconcile_day.py::test_nothing_of_a_broken_file_is_used"
 ALIPAY_DAY = "tests/flow/test_reconcile_alipay.py::test_nothing_of_a_broken_file_is_used"
 NO_NOTICE = "no notices on this wire: it is asked"
 NO_FILE = "no statements on this wire"
-NO_LINES = "its statement is a question for sums (3201): there is no file"
+BUREAU_DAY = (
+    "tests/flow/test_reconcile_bureau.py::"
+    "test_what_only_the_bureau_holds_is_named_and_no_broken_file_used"
+)
+NO_FOOTER = "its file has none: nothing is concluded from what it leaves out"
+MOBILE = "tests/contract/test_insurance_mobile.py::"
+MOBILE_NOTICE = f"{MOBILE}test_a_notice_that_does_not_hold_is_refused"
+MOBILE_REPEAT = f"{MOBILE}test_a_doubled_notice_reads_alike_and_settles_nothing"
+MOBILE_ANSWER = f"{MOBILE}test_an_answer_that_does_not_hold_says_nothing"
+HINT = "the mobile centre's notice is read for its number only, and then it is asked"
 YUAN = "no currency on this wire: yuan by contract"
-PRIVATE = "its answers carry no signature: a private line (README of the partner)"
 COLUMNS = ("wechatpay", "alipay", "insurance", "fiscal")
 MATRIX: dict[str, tuple[str, str, str, str]] = {
-    "forged notice": ("notice: forged", "notice: forged", NO_NOTICE, NO_NOTICE),
-    "replayed notice": (REPEAT, REPEAT, NO_NOTICE, NO_NOTICE),
-    "stale notice": ("notice: stale", REPEAT, NO_NOTICE, NO_NOTICE),
+    "forged notice": ("notice: forged", "notice: forged", MOBILE_NOTICE, NO_NOTICE),
+    "replayed notice": (REPEAT, REPEAT, MOBILE_REPEAT, NO_NOTICE),
+    "stale notice": ("notice: stale", REPEAT, MOBILE_REPEAT, NO_NOTICE),
     "foreign-merchant notice": (
         "notice: foreign merchant",
         "notice: foreign merchant",
-        NO_NOTICE,
+        MOBILE_NOTICE,
         NO_NOTICE,
     ),
-    "amount, told": ("notice: other amount", "notice: other amount", NO_NOTICE, NO_NOTICE),
+    "amount, told": ("notice: other amount", "notice: other amount", HINT, NO_NOTICE),
     "amount, answered": (
         "answer: other amount",
         "answer: other amount",
@@ -169,7 +177,7 @@ MATRIX: dict[str, tuple[str, str, str, str]] = {
         "its answer holds no amount: a number and a code",
     ),
     "currency": ("notice: other currency", YUAN, YUAN, YUAN),
-    "order, told": ("notice: other order", "notice: other order", NO_NOTICE, NO_NOTICE),
+    "order, told": ("notice: other order", "notice: other order", HINT, NO_NOTICE),
     "order, answered": (
         "answer: other order",
         "answer: other order",
@@ -179,7 +187,7 @@ MATRIX: dict[str, tuple[str, str, str, str]] = {
     "answer without signature": (
         "answer: unsigned",
         "answer: unsigned",
-        PRIVATE,
+        MOBILE_ANSWER,
         "fiscal: unsigned",
     ),
     "answer in the wrong charset": (
@@ -194,11 +202,11 @@ MATRIX: dict[str, tuple[str, str, str, str]] = {
         "insurance: unknown status",
         "fiscal: unknown status",
     ),
-    "statement truncated": (DAY, ALIPAY_DAY, NO_LINES, NO_FILE),
-    "statement doubled": (DAY, ALIPAY_DAY, NO_LINES, NO_FILE),
-    "statement with a thousand separator": (DAY, ALIPAY_DAY, NO_LINES, NO_FILE),
-    "statement without footer": (DAY, ALIPAY_DAY, NO_LINES, NO_FILE),
-    "statement of another merchant": (DAY, ALIPAY_DAY, NO_LINES, NO_FILE),
+    "statement truncated": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
+    "statement doubled": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
+    "statement with a thousand separator": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
+    "statement without footer": (DAY, ALIPAY_DAY, NO_FOOTER, NO_FILE),
+    "statement of another merchant": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
 }
 TABLES: dict[str, dict[str, Any]] = {
     "notice": NOTICES,

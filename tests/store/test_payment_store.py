@@ -63,11 +63,12 @@ async def test_nothing_is_shown_before_the_order_stands(house: House) -> None:
         await payment.present(house.ctx, house.record_id, attempt.attempt_id)
 
 
-async def test_one_purpose_has_one_live_attempt(house: House) -> None:
+async def test_a_settlement_has_one_live_attempt(house: House) -> None:
     first = await house.create()
     with pytest.raises(PaymentInProgress):
         await house.create()
-    await house.create(purpose="DIFFERENCE")
+    with pytest.raises(PaymentInProgress):
+        await house.create(purpose="DIFFERENCE")
     closed = await payment.close(house.ctx, house.record_id, first.attempt_id)
     assert closed.state is AttemptState.CLOSED
     assert house.provider.calls == [], "what was never sent needs no call to be closed"

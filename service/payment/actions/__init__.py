@@ -1,6 +1,6 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
-Each file uses only those before it: rows, refunds, outcomes, tries, attempts, notices.
+Each file uses only those before it: rows, refunds, outcomes, tries, attempts, counter, notices.
 """
 
 from service.payment.actions.attempts import (
@@ -14,6 +14,14 @@ from service.payment.actions.attempts import (
     place,
     present,
     read,
+)
+from service.payment.actions.counter import (
+    find_taken,
+    give_at_counter,
+    hold_given,
+    hold_taken,
+    read_refund,
+    take_at_counter,
 )
 from service.payment.actions.notices import take_notice
 from service.payment.actions.outcomes import apply_payment
@@ -36,7 +44,11 @@ __all__ = [
     "close",
     "create",
     "end_review",
+    "find_taken",
     "forget_notices",
+    "give_at_counter",
+    "hold_given",
+    "hold_taken",
     "list_attempts",
     "list_refunds",
     "place",
@@ -44,7 +56,9 @@ __all__ = [
     "pursue",
     "pursue_refund",
     "read",
+    "read_refund",
     "refund",
     "retry_refund",
+    "take_at_counter",
     "take_notice",
 ]

@@ -37,8 +37,9 @@ async def check_way(ctx: Context, institution_id: int, provider: str, way: str) 
 async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAttempt:
     """Store an attempt (CREATED) and its trade number in the caller's transaction.
 
-    Raises ``PaymentInProgress`` while another attempt for the same purpose of the settlement
-    lives, is paid or is under review; ``PaymentWayUnknown`` for a way without its payer.
+    Raises ``PaymentInProgress`` while another attempt of the settlement lives or is under review;
+    ``PaymentWayUnknown`` for a way without its payer. That paid attempts and this one are not more
+    than what is owed, the caller sees to, by compare-and-set on its own row.
     """
     if new.way not in rules.WAYS or (new.way == "jsapi" and not new.payer):
         raise PaymentWayUnknown

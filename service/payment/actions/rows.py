@@ -170,6 +170,8 @@ async def tell_refund(
         purpose=attempt.purpose,
         amount_fen=row.amount_fen,
         cause=row.cause,
+        provider=row.provider,
+        refund_id=ctx.public_ids.text(row.record_id, row.refund_id),
     )
     await _tell(conn, ctx, attempt, topic, facts)
 
