@@ -46,6 +46,7 @@ from integrations.wechatpay.gateway import WechatPayGateway
 from integrations.wechatpay.settings import WechatPaySettings
 
 Clock = Callable[[], datetime]
+Draw = Callable[[int], int]
 BILL_TIMEOUT_S = 120.0
 """A day's bill may be large; the link to it lives 30 seconds, its transfer longer."""
 OWN_SEQUENCES = 100
@@ -170,9 +171,16 @@ def _found(table: dict[K, V], key: K) -> V:
 
 
 def open_partners(
-    settings: PartnerSettings, client: httpx.AsyncClient, timeout_s: float, clock: Clock
+    settings: PartnerSettings,
+    client: httpx.AsyncClient,
+    timeout_s: float,
+    clock: Clock,
+    draw: Draw = secrets.randbelow,
 ) -> OpenPartners:
-    """Make all gateways over one HTTP client. Raises ``PartnersFault`` for a wrong payment line."""
+    """Make all gateways over one HTTP client. ``draw`` gives a number below the one it is given.
+
+    Raises ``PartnersFault`` for a wrong payment line.
+    """
     transport = Transport(client, timeout_s)
     logins: dict[str, LoginGateway] = {}
     if settings.wechat_login is not None:
@@ -196,7 +204,7 @@ def open_partners(
         payments[added.code, name] = added
     return OpenPartners(
         insurance={
-            line.line.institution_code: _insurance(line, transport, clock)
+            line.line.institution_code: _insurance(line, transport, clock, draw)
             for line in settings.insurance
         },
         mobile_insurance={
@@ -240,14 +248,14 @@ def _nonce() -> str:
 
 
 def _insurance(
-    line: InsuranceLine, transport: Transport, clock: Clock
+    line: InsuranceLine, transport: Transport, clock: Clock, draw: Draw
 ) -> tuple[InsuranceGateway, InpatientGateway]:
     """Both chains of one line: they share its sign-in."""
     code = line.line.institution_code
 
     def message_no() -> str:
         # The core numbers its own messages below this; sign-ins are few.
-        sequence = SEQUENCE_MAX - secrets.randbelow(OWN_SEQUENCES)
+        sequence = SEQUENCE_MAX - draw(OWN_SEQUENCES)
         return format_message_no(code, clock(), sequence)
 
     signer = TifSigner(party=line.party, secret=line.secret, service=line.service)

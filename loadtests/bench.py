@@ -24,6 +24,7 @@ from loadtests.reader_rows import reader_rows
 from loadtests.reconcile import FULL_LINES, LINES, reconcile_row
 from loadtests.rows import SECOND, Row
 from loadtests.settlements import run_locust
+from loadtests.simulate import simulate_row
 from service.institution import actions as institution
 from service.sandbox.hospital import read_demo
 from service.sandbox.journey import Journey
@@ -293,6 +294,7 @@ def main(arguments: list[str]) -> int:
         report = run(FULL if chosen.full else Size(), Path(folder))
     report.rows += reader_rows(full=chosen.full)
     report.rows.append(asyncio.run(reconcile_row(os.environ, FULL_LINES if chosen.full else LINES)))
+    report.rows.append(simulate_row(full=chosen.full))
     print(table(report))
     chosen.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     print(f"\nwritten to {chosen.output}")

@@ -219,6 +219,13 @@ def reconcile(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments, settings)
 
 
+def simulate(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Settlements under a seeded scheduler."""
+    from service.simulate.command import run as run_verb
+
+    return run_verb(arguments, settings)
+
+
 def _parser() -> argparse.ArgumentParser:
     from service.code_cli import add_code_verbs
     from service.keys_cli import add_verbs
@@ -265,8 +272,8 @@ def _parser() -> argparse.ArgumentParser:
     words = "repeatable; default: every account that collects"
     compare.add_argument("--account", action="append", metavar="PROVIDER:NAME", help=words)
     compare.add_argument("--json", action="store_true", help="for programs; amounts in fen")
-    document = add("openapi", openapi, "write the OpenAPI document")
-    document.add_argument("--output", default=None)
+    _add_simulate(add("simulate", simulate, "settlements with faults and crashes, by seeds"))
+    add("openapi", openapi, "write the OpenAPI document").add_argument("--output", default=None)
     drawn = add("states", states, "draw the state diagrams of the settlement's document anew")
     drawn.add_argument("file", nargs="?", default="docs/settlement.md")
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")
@@ -276,6 +283,21 @@ def _parser() -> argparse.ArgumentParser:
     debug.add_argument("--idempotency-key", default="")
     debug.add_argument("--body", default=None, help="a file with the body's bytes")
     return parser
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", metavar="A:B", help="from A up to and without B")
+    words = "in each seed, side by side"
+    parser.add_argument("--settlements", type=int, default=20, metavar="N", help=words)
+    words = "a crash at every crash point of the stories"
+    parser.add_argument("--crash-points", action="store_true", help=words)
+    parser.add_argument("--pairs", action="store_true", help="two crashes, at every pair of points")
+    parser.add_argument("--story", metavar="NAME", help="one story")
+    words = "numbers of the points at which it crashes"
+    parser.add_argument("--crash-at", default="", metavar="N[,N]", help=words)
+    parser.add_argument("--database", metavar="URL", help="an empty, migrated database to use")
+    parser.add_argument("--trace", action="store_true", help="show the last steps in any case")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

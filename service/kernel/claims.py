@@ -9,6 +9,7 @@ Work is at least once: every unit acts through compare-and-set on its own state.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -62,19 +63,28 @@ async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> in
 
     async def one(key: K) -> bool:
         async with slots:
-            return await _run_unit(source, clock, metrics, key)
+            return await run_unit(source, clock, metrics, key)
 
     return sum(await asyncio.gather(*(one(key) for key in candidates)))
 
 
-async def _run_unit(source: ClaimSource[K], clock: Clock, metrics: Metrics, key: K) -> bool:
-    """Claim and work one unit; False when another holder was faster."""
+async def run_unit(
+    source: ClaimSource[K],
+    clock: Clock,
+    metrics: Metrics,
+    key: K,
+    within: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
+) -> bool:
+    """Claim and work one unit; False when another holder was faster.
+
+    ``within`` cuts the unit off after so many seconds.
+    """
     now = clock.now()
     if not await source.claim(key, now, now + source.lease):
         metrics.claims.labels(source.name, "lost").inc()
         return False
     try:
-        async with asyncio.timeout(source.lease.total_seconds() * 0.8):
+        async with within(source.lease.total_seconds() * 0.8):
             await source.work(key)
     except UNAVAILABLE as fault:
         metrics.claims.labels(source.name, "unavailable").inc()
@@ -127,7 +137,7 @@ async def _run_apart(
                 if free := source.concurrency - len(under_way):
                     due = await source.list_due(clock.now(), free)
                     under_way |= {
-                        asyncio.ensure_future(_run_unit(source, clock, metrics, key)) for key in due
+                        asyncio.ensure_future(run_unit(source, clock, metrics, key)) for key in due
                     }
                     pause_s = PAUSE_S_MIN if due else PAUSE_S_MAX
             except Exception as fault:  # noqa: BLE001 - the loop outlives a bad question

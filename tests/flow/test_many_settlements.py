@@ -46,6 +46,7 @@ def a_settled_bill() -> books.Books:
         attempts=[
             {
                 "settlement_id": 7,
+                "provider": "wechatpay",
                 "trade_no": "T1",
                 "state": "PAID",
                 "amount_fen": 40_00,

@@ -16,6 +16,7 @@ EACH = frozenset({"test_settlement_crash_points.py", "test_openapi_fuzz.py"})
 """Long files whose tests share little: each test goes by itself."""
 LONG_FIRST = (
     "test_rotation_under_load.py",
+    "test_simulation.py",
     "test_many_settlements.py",
     "test_kill_processes.py",
     "test_settlement_crash_points.py",

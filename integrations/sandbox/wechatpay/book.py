@@ -132,6 +132,12 @@ class Book:
         """Close the file."""
         self._db.close()
 
+    def forget(self) -> None:
+        """Empty, as a new book is."""
+        tables = self._db.execute("select name from sqlite_master where type = 'table'").fetchall()
+        for row in tables:
+            self._db.execute(f"delete from {row['name']}")  # noqa: S608 - our own tables
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. The body must not await."""

@@ -1,0 +1,207 @@
+"""Books side by side: ours, the payment providers' and the bureau's, to the fen. Reads nothing.
+
+What a work item explains is left to the person who has it; everything else must agree.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+PAID_AT_TWIN = {"SUCCESS", "REFUND"}
+TAKEN = {"PAID", "PAID_LATE"}
+SHOWN_MAX = 20
+STANDS = {"POSTED", "POSTING"}
+"""The bureau's part is definite and the bill is paid."""
+OVER = {"POSTED", "REVERSED"}
+
+
+class Books(msgspec.Struct, kw_only=True):
+    """Everything that is compared, as read at one quiet moment."""
+
+    settlements: list[dict[str, Any]]
+    attempts: list[dict[str, Any]]
+    refunds: list[dict[str, Any]]
+    bills: list[dict[str, Any]]
+    balances: dict[int, dict[str, int]]
+    receipts: dict[int, int]
+    items: dict[str, int]
+    orders: list[dict[str, Any]]
+    """Of all providers, as WeChat's twin shows its own."""
+    returns: list[dict[str, Any]]
+    insured: list[dict[str, Any]]
+    in_casework: set[int] = msgspec.field(default_factory=set)
+    """Settlements about which, or about whose payments or refunds, an item is open."""
+    calls: dict[str, int] = msgspec.field(default_factory=dict)
+    """Which settlement sent the bureau which message."""
+
+
+def kept_at_provider(books: Books) -> dict[str, int]:
+    """For each trade number: taken less given back, as the provider's twin has it."""
+    kept = {
+        order["out_trade_no"]: order["total_fen"] if order["trade_state"] in PAID_AT_TWIN else 0
+        for order in books.orders
+    }
+    for back in books.returns:
+        if back["status"] == "SUCCESS":
+            kept[back["out_trade_no"]] -= back["refund_fen"]
+    return kept
+
+
+def owed_by_bureau(settled: dict[str, Any]) -> int:
+    """Fund and account of a settlement in the bureau's book."""
+    return int(settled["fund_fen"]) + int(settled["account_fen"])
+
+
+def differences(books: Books) -> list[str]:
+    """Every disagreement, in words; empty when the three books say the same."""
+    found = [
+        *_payments(books),
+        *_refunds(books),
+        *_insurance(books),
+        *_ledger(books),
+        *_bills(books),
+    ]
+    return found[:SHOWN_MAX] + ([f"… and {len(found) - SHOWN_MAX} more"] * (len(found) > SHOWN_MAX))
+
+
+def _payments(books: Books) -> Iterable[str]:
+    """Provider's book = payment rows, a trade at a time; and nobody paid one settlement twice."""
+    kept = kept_at_provider(books)
+    ours: dict[str, int] = {}
+    by_settlement: Counter[int] = Counter()
+    for row in books.attempts:
+        held = row["amount_fen"] - row["refunded_fen"] if row["state"] in TAKEN else 0
+        ours[row["trade_no"]] = held
+        by_settlement[row["settlement_id"]] += held
+    explained = {r["trade_no"] for r in books.attempts if r["settlement_id"] in books.in_casework}
+    for trade in sorted((kept.keys() | ours.keys()) - explained):
+        if kept.get(trade, 0) != ours.get(trade, 0):
+            yield f"trade {trade}: provider {kept.get(trade, 0)}, ours {ours.get(trade, 0)}"
+    for row in books.settlements:
+        held = by_settlement[row["settlement_id"]]
+        if row["settlement_id"] in books.in_casework:
+            continue
+        if row["state"] in STANDS and held != row["cash_fen"]:
+            yield f"{_name(row)}: the payer gave {held}, owed {row['cash_fen']}"
+        if row["state"] == "REVERSED" and held != 0:
+            yield f"{_name(row)}: undone, but {held} of the payer is kept"
+        if row["state"] in STANDS and row["paid_fen"] - row["refunded_fen"] < row["cash_fen"]:
+            yield f"{_name(row)}: row says {row['paid_fen']} less {row['refunded_fen']}"
+
+
+def _refunds(books: Books) -> Iterable[str]:
+    """Refunds by number, and never more than was taken."""
+    theirs = {r["out_refund_no"]: r["refund_fen"] for r in books.returns if _done(r["status"])}
+    ours = {r["refund_no"]: r["amount_fen"] for r in books.refunds if r["state"] == "REFUNDED"}
+    in_work = {r["refund_no"] for r in books.refunds if r["state"] == "NEEDS_REVIEW"}
+    for number in sorted((theirs.keys() ^ ours.keys()) - in_work):
+        yield f"refund {number}: only in {'their' if number in theirs else 'our'} book"
+    for number in sorted(theirs.keys() & ours.keys()):
+        if theirs[number] != ours[number]:
+            yield f"refund {number}: provider {theirs[number]}, ours {ours[number]}"
+    for trade, fen in kept_at_provider(books).items():
+        if fen < 0:
+            yield f"trade {trade}: {-fen} more given back than taken"
+
+
+def _done(status: str) -> bool:
+    return status == "SUCCESS"
+
+
+def _insurance(books: Books) -> Iterable[str]:
+    """Bureau's live settlements = settlement rows that stand = the ledger's insurer."""
+    live = {one["setl_id"]: one for one in books.insured if one["state"] == "LIVE"}
+    ours = {
+        row["settlement_ref"]: row
+        for row in books.settlements
+        if row["insured"] and row["state"] in STANDS
+    }
+    explained = [row for row in books.settlements if _is_explained(books, row)]
+    in_review = {row["settlement_ref"] for row in explained}
+    senders = {row["settlement_id"] for row in explained}
+    in_review |= {
+        ref for ref, one in live.items() if books.calls.get(one.get("msgid", "")) in senders
+    }
+    for ref in sorted(live.keys() - ours.keys() - in_review):
+        fen = owed_by_bureau(live[ref])
+        yield f"bureau's settlement {ref} over {fen} stands, and we know nothing of it"
+    for ref, row in ours.items():
+        theirs = live.get(ref)
+        if theirs is None:
+            yield f"{_name(row)}: posted, but the bureau has no live settlement"
+        elif (owed_by_bureau(theirs), theirs["cash_fen"]) != (row["insurer_fen"], row["cash_fen"]):
+            yield f"{_name(row)}: bureau {owed_by_bureau(theirs)}, row {row['insurer_fen']}"
+
+
+def _is_explained(books: Books, row: dict[str, Any]) -> bool:
+    """Whether a person has the settlement before him."""
+    undecided = row["state"] not in OVER and row["settlement_id"] in books.in_casework
+    return row["state"] == "NEEDS_REVIEW" or undecided
+
+
+def _ledger(books: Books) -> Iterable[str]:
+    """Each settlement's accounts add up; an ended one's follow from its row."""
+    kept = kept_at_provider(books)
+    provider: dict[int, Counter[str]] = {}
+    for row in books.attempts:
+        name = f"provider:{row['provider']}"
+        of_settlement = provider.setdefault(row["settlement_id"], Counter())
+        of_settlement[name] += kept.get(row["trade_no"], 0)
+    for row in books.settlements:
+        booked = books.balances.get(row["settlement_id"], {})
+        if sum(booked.values()):
+            yield f"{_name(row)}: ledger does not add up, {sum(booked.values())} are left"
+        if row["state"] in (*STANDS, "REVERSED"):
+            paid = provider.get(row["settlement_id"], Counter())
+            yield from _accounts(books, row, booked, paid)
+
+
+def _accounts(
+    books: Books, row: dict[str, Any], booked: dict[str, int], paid: Counter[str]
+) -> Iterable[str]:
+    stands = row["state"] in STANDS
+    if stands and row["insurer_fen"] + row["hospital_fen"] + row["cash_fen"] != row["total_fen"]:
+        yield f"{_name(row)}: the parts are not the bill's {row['total_fen']}"
+    expected = {
+        "patient": 0,
+        "insurer": row["insurer_fen"] if stands else 0,
+        "hospital-burden": row["hospital_fen"] if stands else 0,
+        "hospital": -row["total_fen"] if stands else 0,
+        **paid,
+    }
+    for account in sorted(expected.keys() | booked.keys()):
+        of_payer = account == "patient" or account.startswith("provider:")
+        if of_payer and row["settlement_id"] in books.in_casework:
+            continue
+        if booked.get(account, 0) != expected.get(account, 0):
+            have, want = booked.get(account, 0), expected.get(account, 0)
+            yield f"{_name(row)}: ledger {account} {have}, expected {want}"
+
+
+def _bills(books: Books) -> Iterable[str]:
+    standing = {r["settlement_id"]: r for r in books.settlements if r["state"] in STANDS}
+    review = {r["settlement_id"] for r in books.settlements if _is_explained(books, r)}
+    paid = [bill for bill in books.bills if bill["state"] == "PAID"]
+    for bill in paid:
+        holder = standing.get(bill["holder_id"])
+        if holder is None and bill["holder_id"] not in review:
+            yield f"bill {bill['bill_id']} is paid by nobody"
+        elif holder is not None and holder["total_fen"] != bill["total_fen"]:
+            yield f"bill {bill['bill_id']}: {bill['total_fen']}, settled {holder['total_fen']}"
+    paid_fen = sum(bill["total_fen"] for bill in paid if bill["holder_id"] in standing)
+    standing_fen = sum(row["total_fen"] for row in standing.values())
+    if paid_fen != standing_fen:
+        yield f"bills paid {paid_fen}, settlements that stand {standing_fen}"
+    for bill in books.bills:
+        if bill["state"] == "LOCKED" and bill["holder_id"] not in review:
+            yield f"bill {bill['bill_id']} stays locked"
+    for settlement_id, row in standing.items():
+        wanted = 1 if row["state"] == "POSTED" else 0
+        if books.receipts.get(settlement_id, 0) != wanted:
+            yield f"{_name(row)}: {books.receipts.get(settlement_id, 0)} receipts"
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"settlement {row['settlement_id']} ({row['state']})"

@@ -1,0 +1,389 @@
+"""What people do: a payer who settles one bill, his second device, the hospital, the operator.
+
+Each is a script of ordinary requests; what he wants is drawn before he begins. A request that got
+no answer is made again, as a person or a program would. New ways to act are added to ``_TURNS``.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
+from integrations.sandbox.alipay.model import Refused as AlipayRefused
+from integrations.sandbox.wechatpay.model import Refused as WechatRefused
+from service.bill import actions as bill
+from service.bill.model import Bill, BillContent, PushBill
+from service.institution import actions as institution
+from service.kernel.context import Context
+from service.kernel.database import UNAVAILABLE, connection, execute
+from service.kernel.problems import Problem
+from service.sandbox.hospital import ALIPAY_SELLER, MERCHANT
+from service.settlement import actions, paying
+from service.settlement.model import (
+    Channel,
+    Settlement,
+    SettlementView,
+    StartPayment,
+    StartSettlement,
+)
+from service.settlement.states import SettlementState
+from service.simulate.reading import look_at
+from service.simulate.stage import TWINS, HostDown
+from service.simulate.world import World
+
+TURNS_MAX = 200
+LOST_PATIENCE = timedelta(hours=3)
+PAYER = "oSimulatedPayer0001"
+CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
+
+_S = SettlementState
+OVER = frozenset({_S.POSTED, _S.REVERSED, _S.NEEDS_REVIEW})
+Ask = Callable[[Context], Coroutine[Any, Any, Any]]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one payer and his hospital want."""
+
+    name: str
+    patient: int
+    amounts_fen: tuple[int, ...]
+    starts_after: timedelta = timedelta(0)
+    insured: bool = True
+    use_account: bool = False
+    provider: str = "wechatpay"
+    way: str = "native"
+    other_way: tuple[str, str] | None = None
+    """Provider and way that he changes to before he pays."""
+    pays: str = "soon"
+    """``soon``, ``late`` (after the deadline), ``never``; ``leaves`` before there is an order;
+    ``abandons``: gives up instead."""
+    pays_difference: bool = True
+    pays_again: bool = False
+    """Afterwards he pays a code that still stands on a screen, if the provider lets him."""
+    second_device: bool = False
+    hospital: str = "posts"
+    """``posts``, ``late`` (after its time), ``never``."""
+
+
+def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan:
+    """A plan of every kind, the ordinary ones more often."""
+    providers = ("wechatpay", "alipay")
+    ways = ("native", "jsapi")
+    other = (draw.choice(providers), draw.choice(ways)) if draw.random() < 0.12 else None
+    return Plan(
+        name=f"payer-{number}",
+        patient=draw.choice(patients),
+        amounts_fen=tuple(draw.randrange(1, 300_00) for _ in range(draw.choice((1, 1, 2, 3)))),
+        starts_after=timedelta(seconds=draw.randrange(600)),
+        insured=draw.random() < 0.85,
+        use_account=draw.random() < 0.4,
+        provider=draw.choice(providers),
+        way=draw.choice(ways),
+        other_way=other,
+        pays=draw.choices(("soon", "late", "never", "leaves", "abandons"), (82, 4, 4, 3, 7))[0],
+        pays_difference=draw.random() < 0.7,
+        pays_again=draw.random() < 0.3,
+        second_device=draw.random() < 0.25,
+        hospital=draw.choices(("posts", "late", "never"), (92, 5, 3))[0],
+    )
+
+
+class Payer:
+    """One bill from its push to its end."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.world = world
+        self.plan = plan
+        self.charged: Bill | None = None
+        self.row: Settlement | None = None
+        self.done = False
+        self._changed_way = False
+        self._shown: set[tuple[str, str]] = set()
+        """(provider, trade number) of orders that he saw on a screen."""
+
+    async def live(self) -> None:
+        """The whole script; ends when the settlement is over or he gives up looking."""
+        world = self.world
+        try:
+            await world.stage.rest(self.plan.starts_after, "comes")
+            self.charged = await self._insist(self._push)
+            self.row = await self._insist(lambda ctx: actions.start(ctx, self._start_command()))
+            world.last_start = max(world.last_start, world.stage.clock.now())
+            if self.plan.second_device:
+                meddler = Meddler(self)
+                world.stage.play(f"{self.plan.name}/second", None, meddler.live)
+            for _ in range(TURNS_MAX):
+                if await self._turn() or self._is_tired():
+                    break
+            await self._compare()
+            if self.plan.pays_again:
+                await world.stage.rest(world.sky.seconds(1, 300), "finds an old code")
+                self._pay_shown()
+        finally:
+            self.done = True
+
+    async def _compare(self) -> None:
+        """His settlement is over: everybody's books agree on it from now on."""
+        if self.row is not None and self.row.state in (_S.POSTED, _S.REVERSED):
+            found = await look_at(self.world, self.row.settlement_id)
+            self.world.violations += [f"when it was over: {text}" for text in found]
+
+    async def _turn(self) -> bool:
+        """Look, and do what comes next; True when it is over."""
+        row = self.row
+        assert row is not None  # noqa: S101 - live() made it
+        view = await self._ask(lambda ctx: actions.get(ctx, row.record_id, row.settlement_id))
+        if view is not None:
+            self.row = view.settlement
+            if self.row.state in OVER:
+                return True
+            self._see(view)
+            await _TURNS.get(self.row.state, Payer._wait)(self, view)
+        span = timedelta(seconds=self.world.draw.randint(2, 20))
+        await self.world.stage.rest(span, "looks again")
+        return False
+
+    def _is_tired(self) -> bool:
+        began = self.world.began + self.plan.starts_after
+        return self.world.stage.clock.now() - began > LOST_PATIENCE
+
+    async def _wait(self, _view: SettlementView) -> None:
+        """Nothing to do."""
+
+    async def _decide(self, view: SettlementView) -> None:
+        """PRESETTLED: confirm, pay, give up or walk away."""
+        row, plan = view.settlement, self.plan
+        if plan.pays == "abandons":
+            await self._ask(lambda ctx: actions.abandon(ctx, row.record_id, row.settlement_id))
+        elif plan.pays == "leaves":
+            return
+        elif row.cash_fen == 0:
+            await self._ask(lambda ctx: actions.confirm(ctx, row.record_id, row.settlement_id))
+        else:
+            await self.pay_by(plan.provider, plan.way)
+
+    async def _pay(self, _view: SettlementView) -> None:
+        """AWAITING_PAYER: change the way once, then pay what was shown."""
+        plan = self.plan
+        if plan.other_way is not None and not self._changed_way:
+            self._changed_way = True
+            await self.pay_by(*plan.other_way)
+        elif plan.pays == "soon" or (plan.pays == "late" and self._is_late()):
+            self._pay_shown()
+
+    def _is_late(self) -> bool:
+        row = self.row
+        now = self.world.stage.clock.now() + timedelta(seconds=30)
+        return row is not None and row.deadline_at is not None and now >= row.deadline_at
+
+    async def _collect(self, _view: SettlementView) -> None:
+        """COLLECTING: pay the difference, or not."""
+        if self.plan.pays_difference:
+            await self.pay_by(self.plan.provider, self.plan.way)
+            self._pay_shown()
+
+    async def _post(self, view: SettlementView) -> None:
+        """POSTING: the hospital's system takes it into its books."""
+        row, kind = view.settlement, self.plan.hospital
+        now = self.world.stage.clock.now()
+        too_early = kind == "late" and row.deadline_at is not None and now < row.deadline_at
+        if kind == "never" or too_early:
+            await self.world.stage.rest(timedelta(minutes=5), "hospital waits")
+            return
+        await self._ask(lambda ctx: self._acknowledge(ctx, row))
+
+    async def _acknowledge(self, ctx: Context, row: Settlement) -> Settlement:
+        text = ctx.public_ids.text(row.record_id, row.settlement_id)
+        ref = f"HIS-{self.plan.name}"
+        return await actions.acknowledge_posting(ctx, self.world.application, text, ref)
+
+    async def pay_by(self, provider: str, way: str) -> None:
+        """Ask for an order."""
+        row = self.row
+        if row is None:
+            return
+        command = StartPayment(
+            record_id=row.record_id,
+            settlement_id=row.settlement_id,
+            provider=provider,
+            way=way,
+            payer=PAYER if way == "jsapi" else None,
+        )
+        await self._ask(lambda ctx: paying.pay(ctx, command))
+
+    def _see(self, view: SettlementView) -> None:
+        """A code on the screen can be paid from now on, whatever the screen shows later."""
+        if view.attempt is not None and view.presentation is not None:
+            self._shown.add((view.attempt.provider, view.attempt.trade_no))
+
+    def _pay_shown(self) -> None:
+        """The payer's own phone pays an order that he saw; the provider may refuse."""
+        if self._shown:
+            shown = sorted(self._shown)
+            pay_at_provider(self.world, *shown[self.world.draw.randrange(len(shown))])
+
+    async def _push(self, ctx: Context) -> Bill:
+        """The hospital sends the bill; again is the same bill."""
+        if self.charged is not None:
+            return self.charged
+        world = self.world
+        async with connection(ctx.pool) as conn:
+            write = institution.patient_write(ctx, world.place.institution_id, self.plan.patient)
+            await execute(conn, write.sql, *write.args)
+        patient = ctx.sealer.pseudonym(world.place.institution_id, self.plan.patient).hex()
+        return await bill.push(
+            ctx,
+            PushBill(
+                institution_id=world.place.institution_id,
+                application_id=1,
+                bill_no=f"B-{self.plan.name}",
+                patient=patient,
+                content=_content(world, self.plan),
+            ),
+        )
+
+    def _start_command(self) -> StartSettlement:
+        if self.charged is None:
+            raise RuntimeError("a bill is pushed before it is settled")
+        return StartSettlement(
+            record_id=self.charged.record_id,
+            bill_id=self.charged.bill_id,
+            institution_id=None,
+            channel=Channel.PHONE,
+            terminal_id=None,
+            account_id=1,
+            use_account=self.plan.use_account,
+            insured=self.plan.insured,
+        )
+
+    async def _insist(self, act: Ask) -> Any:
+        """Until it is answered."""
+        for _ in range(TURNS_MAX):
+            answer = await self._ask(act)
+            if answer is not None:
+                return answer
+            await self.world.stage.rest(self.world.sky.seconds(1, 5), "asks again")
+        raise RuntimeError(f"{self.plan.name}: no answer at all")
+
+    async def _ask(self, act: Ask) -> Any:
+        """A request; None where it was refused or nobody answered."""
+        return await ask(self.world, act)
+
+
+class Meddler:
+    """A second device of the same payer, which asks for anything at any time."""
+
+    def __init__(self, payer: Payer) -> None:
+        self.payer = payer
+        self.world = payer.world
+
+    async def live(self) -> None:
+        """A few requests, each drawn."""
+        draw = self.world.draw
+        for _ in range(draw.randint(1, 6)):
+            await self.world.stage.rest(timedelta(seconds=draw.randint(1, 60)), "second device")
+            await draw.choice((self._start, self._pay, self._confirm, self._look, self._abandon))()
+
+    async def _start(self) -> None:
+        await ask(self.world, lambda ctx: actions.start(ctx, self.payer._start_command()))  # noqa: SLF001
+
+    async def _pay(self) -> None:
+        draw = self.world.draw
+        await self.payer.pay_by(
+            draw.choice(("wechatpay", "alipay")), draw.choice(("native", "jsapi"))
+        )
+
+    async def _confirm(self) -> None:
+        await self._act(actions.confirm)
+
+    async def _look(self) -> None:
+        await self._act(actions.get)
+
+    async def _abandon(self) -> None:
+        if self.world.draw.random() < 0.2:
+            await self._act(actions.abandon)
+
+    async def _act(self, act: Callable[[Context, int, int], Coroutine[Any, Any, Any]]) -> None:
+        row = self.payer.row
+        if row is not None:
+            await ask(self.world, lambda ctx: act(ctx, row.record_id, row.settlement_id))
+
+
+async def ask(world: World, act: Ask) -> Any:
+    """A request to the server; None where it was refused or nobody answered."""
+    try:
+        return await world.request(act)
+    except (HostDown, Problem, *UNAVAILABLE):
+        return None
+
+
+def pay_at_provider(world: World, provider: str, trade_no: str) -> None:
+    """A payer's own application pays an order, if the provider lets it."""
+    now = int(world.stage.clock.now().timestamp())
+    spoilt = world.sky.fault_of_notice(provider)
+    if spoilt is not None:
+        world.stage.note(f"fault {provider} notice: {spoilt.value}")
+        world.twins.script(provider, spoilt, number=trade_no)
+    world.stage.changes[TWINS] += 1
+    if provider == "wechatpay":
+        order = world.twins.wechatpay.book.find_order(MERCHANT, trade_no)
+        if order is None:
+            return
+        try:
+            world.twins.wechatpay.trading.pay(order.prepay, order.openid or PAYER, now)
+        except WechatRefused:
+            return
+    else:
+        trade = world.twins.alipay.book.find_trade(ALIPAY_SELLER, trade_no)
+        if trade is None:
+            return
+        try:
+            world.twins.alipay.trading.pay(trade.trade_no or trade.qr, trade.buyer or PAYER, now)
+        except AlipayRefused:
+            return
+
+
+def _content(world: World, plan: Plan) -> BillContent:
+    began = world.began
+    lines = [
+        ChargeLine(
+            line_no=str(place),
+            catalogue_code=CATALOGUE[fen % len(CATALOGUE)],
+            local_code=f"L{place}",
+            name="测试项目",
+            quantity_e4=10_000,
+            unit_price_e6=fen * 10_000,
+            amount_fen=fen,
+            charged_at=began,
+        )
+        for place, fen in enumerate(plan.amounts_fen, start=1)
+    ]
+    return BillContent(
+        visit=Visit(
+            visit_no=f"V-{plan.name}",
+            began_at=began,
+            doctor_no="D990001000001",
+            doctor_name="测试医师",
+            department_no="A03",
+            department_name="内科",
+            speciality="A03",
+            visit_type="11",
+            diagnoses=[Diagnosis(code="J06.900", name="急性上呼吸道感染", main=True)],
+        ),
+        lines=lines,
+        total_fen=sum(plan.amounts_fen),
+        pay_until=began + timedelta(days=7),
+    )
+
+
+Turn = Callable[[Payer, SettlementView], Awaitable[None]]
+_TURNS: dict[SettlementState, Turn] = {
+    _S.PRESETTLED: Payer._decide,  # noqa: SLF001
+    _S.AWAITING_PAYER: Payer._pay,  # noqa: SLF001
+    _S.COLLECTING: Payer._collect,  # noqa: SLF001
+    _S.POSTING: Payer._post,  # noqa: SLF001
+}
+"""What a payer, or the hospital, does in a state; in all others he waits."""

@@ -1,0 +1,199 @@
+"""Reads all books of a world: our rows, the twins' books, and what people have before them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from integrations.sandbox.alipay.control import book_view as alipay_view
+from service.kernel.database import connection
+from service.simulate.books import Books, differences
+from service.simulate.world import World
+
+SETTLED_WITHIN = timedelta(hours=3)
+"""From a settlement's start until it is over or before a person: every deadline and all tries."""
+SETTLEMENTS = """
+select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref, total_fen,
+       coalesce(fund_fen, 0) + coalesce(account_fen, 0) as insurer_fen,
+       coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
+       paid_fen, refunded_fen, created_at
+from settlement
+where $1::bigint is null or settlement_id = $1
+"""
+ATTEMPTS = """
+select settlement_id, attempt_id, provider, trade_no, state, amount_fen, refunded_fen
+from payment_attempt
+where $1::bigint is null or settlement_id = $1
+"""
+REFUNDS = """
+select settlement_id, refund_id, refund_no, trade_no, state, amount_fen from refund
+where $1::bigint is null or settlement_id = $1
+"""
+BILLS = """
+select bill_id, state, total_fen, holder_id from bill where $1::bigint is null or holder_id = $1
+"""
+BALANCES = """
+select settlement_id, account, sum(fen)::bigint as fen from (
+  select settlement_id, debit as account, amount_fen as fen from posting
+  union all
+  select settlement_id, credit, -amount_fen from posting
+) as sides
+where $1::bigint is null or settlement_id = $1
+group by settlement_id, account
+"""
+RECEIPTS = "select settlement_id, count(*) as receipts from receipt group by settlement_id"
+ITEMS = "select kind, subject_id, reason from work_item where closed_at is null"
+SETTLE_CALLS = """
+select message_no, settlement_id from insurance_call
+where kind = 'settle' and ($1::bigint is null or settlement_id = $1)
+"""
+STUCK_EVENTS = """
+select topic, attempts from outbox
+where done_at is null and (parked_because is not null or due_at < $1)
+"""
+OPEN_CALLS = """
+select kind from insurance_call join settlement using (record_id, settlement_id)
+where outcome is null and state in ('POSTED', 'REVERSED')
+"""
+_PAID = {"TRADE_SUCCESS", "TRADE_FINISHED"}
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """How a world ended."""
+
+    states: dict[str, int]
+    """Settlements by state and, where there is one, reason."""
+    violations: list[str]
+    items: dict[str, int]
+
+
+async def look_at(world: World, settlement_id: int) -> list[str]:
+    """What must hold as soon as one settlement is over; refunds may still be on their way."""
+    books = await _ours(world, settlement_id)
+    (row,) = books.settlements
+    books.insured = [
+        one
+        for one in _insured(world)
+        if one["setl_id"] == row["settlement_ref"] or one["msgid"] in books.calls
+    ]
+    books.in_casework, books.refunds = {settlement_id}, []
+    books.receipts = {settlement_id: 1 if row["state"] == "POSTED" else 0}
+    return differences(books)
+
+
+async def _ours(world: World, only: int | None) -> Books:
+    """Our rows, of all settlements or of one."""
+    async with connection(world.ctx.pool) as conn:
+        balances: dict[int, dict[str, int]] = {}
+        for row in await conn.fetch(BALANCES, only):
+            balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
+        calls = await conn.fetch(SETTLE_CALLS, only)
+        return Books(
+            settlements=[dict(row) for row in await conn.fetch(SETTLEMENTS, only)],
+            attempts=[dict(row) for row in await conn.fetch(ATTEMPTS, only)],
+            refunds=[dict(row) for row in await conn.fetch(REFUNDS, only)],
+            bills=[dict(row) for row in await conn.fetch(BILLS, only)],
+            balances=balances,
+            receipts={},
+            items={},
+            orders=[],
+            returns=[],
+            insured=[],
+            calls={row["message_no"]: row["settlement_id"] for row in calls},
+        )
+
+
+async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
+    """All books, and the open work items."""
+    books = await _ours(world, None)
+    async with connection(world.ctx.pool) as conn:
+        books.receipts = {r["settlement_id"]: r["receipts"] for r in await conn.fetch(RECEIPTS)}
+        items = [dict(row) for row in await conn.fetch(ITEMS)]
+    wechat = world.twins.wechatpay
+    wechat.trading.finish_refunds(wechat.now())
+    view, other = wechat.book_view(), alipay_view(world.twins.alipay)
+    books.orders = [*view["orders"], *map(_order, other["trades"])]
+    books.returns = [*view["refunds"], *map(_return, other["refunds"])]
+    books.insured = _insured(world)
+    books.in_casework = _in_casework(items, books.attempts, books.refunds)
+    return books, items
+
+
+def _order(trade: dict[str, Any]) -> dict[str, Any]:
+    """A trade of Alipay's as WeChat's book would show it; a closed one with refunds was paid."""
+    paid = trade["trade_status"] in _PAID or trade["refunded_fen"] > 0
+    return {
+        "out_trade_no": trade["out_trade_no"],
+        "trade_state": "SUCCESS" if paid else "CLOSED",
+        "total_fen": trade["total_fen"],
+    }
+
+
+def _return(refund: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "out_refund_no": refund["out_request_no"],
+        "out_trade_no": refund["out_trade_no"],
+        "refund_fen": refund["refund_fen"],
+        "status": "SUCCESS" if refund["status"] == "DONE" else refund["status"],
+    }
+
+
+def _insured(world: World) -> list[dict[str, Any]]:
+    rows = world.twins.insurance.book.all(
+        "select setl_id, msgid, state, fund_fen, account_fen, cash_fen from settlement"
+        " order by serial"
+    )
+    return [dict(row) for row in rows]
+
+
+def _in_casework(
+    items: list[dict[str, Any]], attempts: list[dict[str, Any]], refunds: list[dict[str, Any]]
+) -> set[int]:
+    of_attempt = {row["attempt_id"]: row["settlement_id"] for row in attempts}
+    of_refund = {row["refund_id"]: row["settlement_id"] for row in refunds}
+    of_kind = {"payment": of_attempt, "refund": of_refund}
+    found = {of_kind.get(item["kind"], {}).get(item["subject_id"], 0) for item in items}
+    found |= {item["subject_id"] for item in items if item["kind"] == "settlement"}
+    return found - {0}
+
+
+async def look(world: World) -> Outcome:
+    """Everything that must hold once a world has come to rest."""
+    books, items = await read_books(world)
+    now = world.stage.clock.now()
+    violations = [*differences(books), *_unended(books, now)]
+    async with connection(world.ctx.pool) as conn:
+        late = await conn.fetch(STUCK_EVENTS, now - timedelta(hours=1))
+        violations += [f"event {row['topic']} was never delivered" for row in late]
+        violations += [
+            f"a {row['kind']} call has no outcome" for row in await conn.fetch(OPEN_CALLS)
+        ]
+    violations += world.violations
+    violations += [f"{type(fault).__name__}: {fault}" for fault in world.stage.faults]
+    return Outcome(
+        states=_counted(_state(row) for row in books.settlements),
+        violations=violations,
+        items=_counted(f"{item['kind']}: {item['reason']}" for item in items),
+    )
+
+
+def _state(row: dict[str, Any]) -> str:
+    return f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"])
+
+
+def _counted(names: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name in names:
+        found[name] = found.get(name, 0) + 1
+    return dict(sorted(found.items()))
+
+
+def _unended(books: Books, now: datetime) -> list[str]:
+    """Settlements past their time that neither ended nor lie before a person."""
+    return [
+        f"settlement {row['settlement_id']} is still {row['state']}, and nobody was told"
+        for row in books.settlements
+        if row["state"] not in ("POSTED", "REVERSED")
+        and row["settlement_id"] not in books.in_casework
+        and now - row["created_at"] > SETTLED_WITHIN
+    ]

@@ -1,0 +1,171 @@
+"""Stories in which a host dies at every crash point: others take over, and all books agree.
+
+A story is one settlement in fair weather with scripted faults. Told without a crash it shows which
+points it passes; then it is told again with a crash at each place in the code.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from integrations.sandbox.alipay.faults import Fault as AlipayFault
+from integrations.sandbox.insurance.faults import Fault as BureauFault
+from integrations.sandbox.wechatpay.faults import Fault as WechatFault
+from service.institution.model import MovedAmounts
+from service.simulate.people import Payer, Plan
+from service.simulate.points import CrashPoints
+from service.simulate.reading import look
+from service.simulate.run import live
+from service.simulate.weather import Weather, WireFault
+from service.simulate.world import Grounds, a_world
+
+STORY_SEED = 7
+FAIR = Weather(name="fair")
+SPENT_FEN = 500_00
+"""The patient's deductible is spent, so the fund pays a part."""
+When = tuple[str, str, StrEnum]
+"""Partner, operation, and what goes wrong with its next call."""
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """How one settlement goes, and how it ends when nobody dies."""
+
+    name: str
+    ends: str
+    plan: Plan
+    moved: MovedAmounts = MovedAmounts.ADJUST
+    faults: tuple[When, ...] = ()
+
+
+def _plan(**wishes: object) -> Plan:
+    fixed = {"name": "payer", "patient": 0, "amounts_fen": (60_03, 40_01)}
+    return Plan(**{**fixed, **wishes})  # type: ignore[arg-type]
+
+
+_MOVED: When = ("insurance", "2207", BureauFault.MOVE_COUNTERS)
+STORIES = (
+    Story(name="own-money", ends="POSTED", plan=_plan(insured=False)),
+    Story(name="insured", ends="POSTED", plan=_plan(provider="alipay", way="jsapi")),
+    Story(name="account", ends="POSTED", plan=_plan(use_account=True)),
+    Story(name="abandoned", ends="REVERSED (abandoned)", plan=_plan(pays="abandons")),
+    Story(name="not-paid", ends="REVERSED (deadline-passed)", plan=_plan(pays="never")),
+    Story(name="left", ends="REVERSED (deadline-passed)", plan=_plan(pays="leaves")),
+    Story(name="changed-way", ends="POSTED", plan=_plan(other_way=("alipay", "native"))),
+    Story(
+        name="late-payment",
+        ends="REVERSED (deadline-passed)",
+        plan=_plan(insured=False, pays="never", provider="wechatpay"),
+        faults=(("wechatpay", "close", WechatFault.PAID_DURING_CLOSE),),
+    ),
+    Story(
+        name="settlement-refused",
+        ends="REVERSED (insurance-refused)",
+        plan=_plan(),
+        faults=(("insurance", "2207", BureauFault.REJECT),),
+    ),
+    Story(
+        name="settlement-lost",
+        ends="POSTED",
+        plan=_plan(),
+        faults=(("insurance", "2207", BureauFault.DROP_AFTER),),
+    ),
+    Story(
+        name="charges-lost",
+        ends="POSTED",
+        plan=_plan(),
+        faults=(("insurance", "2204", BureauFault.ERROR_AFTER),),
+    ),
+    Story(
+        name="order-lost",
+        ends="POSTED",
+        plan=_plan(provider="alipay"),
+        faults=(("alipay", "place", AlipayFault.DROP_AFTER),),
+    ),
+    Story(
+        name="amounts-undone",
+        ends="REVERSED (amounts-moved)",
+        plan=_plan(),
+        moved=MovedAmounts.UNDO,
+        faults=(_MOVED,),
+    ),
+    Story(
+        name="reversal-lost",
+        ends="REVERSED (amounts-moved)",
+        plan=_plan(provider="alipay"),
+        moved=MovedAmounts.UNDO,
+        faults=(_MOVED, ("insurance", "2208", BureauFault.DROP_AFTER)),
+    ),
+    Story(name="cash-rose", ends="POSTED", plan=_plan(), faults=(_MOVED,)),
+    Story(
+        name="difference-not-paid",
+        ends="REVERSED (difference-not-paid)",
+        plan=_plan(pays_difference=False),
+        faults=(_MOVED,),
+    ),
+    Story(
+        name="refund-late",
+        ends="REVERSED (insurance-refused)",
+        plan=_plan(provider="alipay"),
+        faults=(
+            ("insurance", "2207", BureauFault.REJECT),
+            ("alipay", "refund", AlipayFault.REFUND_PENDING),
+        ),
+    ),
+    Story(
+        name="late-request",
+        ends="POSTED",
+        plan=_plan(insured=True),
+        faults=(("insurance", "2207", WireFault.LATE_REQUEST),),
+    ),
+)
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One telling."""
+
+    story: str
+    at: tuple[int, ...]
+    crashed_at: list[str]
+    passed: list[str]
+    """Every point in order."""
+    states: dict[str, int]
+    violations: list[str]
+    trace: list[str]
+
+
+async def tell(grounds: Grounds, story: Story, at: tuple[int, ...] = ()) -> Told:
+    """The story with a crash at each of these points, looked at in the end."""
+    points = CrashPoints(at)
+    async with a_world(grounds, STORY_SEED, FAIR, points) as world:
+        await world.set_up(story.moved)
+        insured = world.persons()[0]
+        record_id = await world.admit(insured)
+        book = world.twins.insurance.book
+        for enrolled in insured.enrolments:
+            book.move(insured.psn_no, enrolled.insutype, world.began.year, {"op.dedc": SPENT_FEN})
+        for partner, operation, fault in story.faults:
+            world.sky.scripted.setdefault((partner, operation), []).append(fault)
+        payer = Payer(world, msgspec.structs.replace(story.plan, patient=record_id))
+        await live(world, [payer], None)
+        outcome = await look(world)
+        violations = list(outcome.violations)
+        if not at and list(outcome.states) != [story.ends]:
+            violations.append(f"ends as {outcome.states}, not as {story.ends}")
+        return Told(
+            story=story.name,
+            at=at,
+            crashed_at=points.crashed_at,
+            passed=points.passed,
+            states=outcome.states,
+            violations=violations,
+            trace=world.stage.trace(),
+        )
+
+
+def first_passes(passed: list[str], after: int = 0) -> dict[str, int]:
+    """The number of the first pass of each point after one."""
+    found: dict[str, int] = {}
+    for number, name in enumerate(passed, start=1):
+        if number > after:
+            found.setdefault(name, number)
+    return found

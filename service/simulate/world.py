@@ -1,0 +1,384 @@
+"""One world: a hospital, its patients, our hosts and the partners' twins, on one stage.
+
+Owns how a world is set up and how our program runs in it: a server that may die and start again,
+and workers. What people do is in ``people``.
+"""
+
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import httpx
+import msgspec
+from msgspec.structs import replace
+
+from crypto.keyring import KeyRing
+from integrations.registry import OpenPartners, PartnerSettings, open_partners
+from integrations.sandbox.insurance.model import Person
+from service import worker
+from service.bill import jobs as bill_jobs
+from service.institution import actions as institution
+from service.institution.model import Institution, MovedAmounts, NewInstitution
+from service.kernel.claims import BATCH, ClaimSource, run_unit
+from service.kernel.context import Context, Policy, make_context
+from service.kernel.database import connection, execute
+from service.kernel.live_ring import LiveRing
+from service.kernel.pool import Pool
+from service.kernel.principals import Application
+from service.kernel.sealing import Sealer
+from service.kernel.short_memory import ShortMemory
+from service.payment import actions as payment
+from service.payment import jobs as payment_jobs
+from service.person import actions as person
+from service.person.model import Registration, Source
+from service.receipt import jobs as receipt_jobs
+from service.sandbox.hospital import ALIPAY_SELLER, HOSPITAL_CODE, HOSPITAL_NAME, MERCHANT, REGION
+from service.sandbox.keys import make_secrets
+from service.settlement import jobs as settlement_jobs
+from service.simulate.database import SteppedPool
+from service.simulate.points import CrashPoints
+from service.simulate.stage import ROWS, TWINS, Host, HostDown, SimulatedClock, Stage
+from service.simulate.street import TWINS_URL, Twins, TwinWire, WorldPartners
+from service.simulate.weather import Sky, Weather
+
+DAY = datetime(2026, 3, 2, tzinfo=UTC)
+HOURS = (2, 7, 15)
+"""A world may begin in the morning, in the afternoon or shortly before Beijing's midnight."""
+PROVIDERS = {"wechatpay": MERCHANT, "alipay": ALIPAY_SELLER}
+WIRE_TIMEOUT_S = 3600.0
+"""Real seconds: callers lose patience in simulated time."""
+UNITS_MAX = 4
+LOOK_EVERY = timedelta(seconds=120)
+"""A worker that knows of nothing due looks through all its loops again."""
+SPENT_FEN = (0, 450_00, 500_00)
+"""What a patient has spent of the year's deductible."""
+BETWEEN_LOOKS = timedelta(seconds=1)
+NOTICES_EVERY = timedelta(seconds=20)
+FORGET = (
+    "truncate idempotency, outbox, data_key, audit_entry, work_item, institution, merchant_account,"
+    " institution_patient, insurance_message, record, match_key, match_key_count, match_claim,"
+    " decision, link, person_link, assertion, person, golden, person_alias, review, credential,"
+    " posting, bill, bill_version, bill_number, payment_attempt, refund, payment_number,"
+    " payment_notice, receipt, settlement, settlement_event, insurance_call,"
+    " institution_settlement, fiscal_invoice, institution_event, institution_event_number,"
+    " correction, counter_tender, staff, shift, shift_entry, counter_refund cascade"
+)
+NEXT_DUE = """
+select
+  (select min(greatest(due_at, lease_until)) from settlement where due_at is not null),
+  (select min(greatest(due_at, lease_until)) from payment_attempt where due_at is not null),
+  (select min(greatest(due_at, lease_until)) from refund where due_at is not null),
+  (select min(greatest(due_at, lease_until)) from outbox
+   where done_at is null and parked_because is null)
+"""
+LOOPS = ("settlement", "payment-attempts", "payment-refunds", "outbox")
+"""Whose next due times ``NEXT_DUE`` gives. All other loops are looked through now and then."""
+_ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+class DrawnIds:
+    """Identifiers that a seed repeats."""
+
+    def __init__(self, draw: random.Random) -> None:
+        self._draw = draw
+
+    def new(self) -> int:
+        return self._draw.getrandbits(63) or 1
+
+    def token(self) -> bytes:
+        return self._draw.randbytes(16)
+
+    def trade_no(self) -> str:
+        return "YM" + "".join(self._draw.choices(_ALPHABET, k=26))
+
+
+class Grounds(msgspec.Struct, kw_only=True):
+    """What all worlds of a run share, for it costs time to make: keys, twins, database."""
+
+    ring: KeyRing
+    twins: Twins
+    wire: TwinWire
+    client: httpx.AsyncClient
+    bureau: PartnerSettings
+    providers: OpenPartners
+    pool: Pool
+
+
+def make_grounds(pool: Pool) -> Grounds:
+    """Keys of both sides, the twins, and the adapters of payment providers, which keep nothing."""
+    ours, theirs = make_secrets(TWINS_URL)
+    twins = Twins(theirs)
+    wire = TwinWire(twins)
+    client = httpx.AsyncClient(transport=wire, trust_env=False)
+    providers = PartnerSettings(wechatpay=ours.wechatpay, alipay=ours.alipay)
+    return Grounds(
+        ring=KeyRing.generate_for_development(DAY - timedelta(days=1)),
+        twins=twins,
+        wire=wire,
+        client=client,
+        bureau=PartnerSettings(insurance=ours.insurance),
+        providers=open_partners(providers, client, WIRE_TIMEOUT_S, twins.now),
+        pool=pool,
+    )
+
+
+class World:
+    """Everything of one seed."""
+
+    def __init__(
+        self,
+        grounds: Grounds,
+        draw: random.Random,
+        weather: Weather,
+        points: CrashPoints,
+        begins: datetime,
+    ) -> None:
+        self.draw = draw
+        self.stage = Stage(draw, SimulatedClock(begins), points)
+        self.stage.when_dead = self._revive_later
+        self.sky = Sky(draw, weather)
+        self.twins = grounds.twins
+        self.began = begins
+        self.server = Host("server")
+        self.workers = [Host("worker-1"), Host("worker-2")]
+        self.place: Institution
+        self.application: Application
+        self.patients: list[int] = []
+        self.bills = 0
+        self.last_start = begins
+        self.violations: list[str] = []
+        """Found while the world went on."""
+        self._taken: set[str] = set()
+        self._due: tuple[int, dict[str, datetime]] | None = None
+        """What ``due_at`` found, and at which count of changes."""
+        self.wire = grounds.wire
+        self.wire.open(self.stage, self.sky)
+        bureau = open_partners(
+            grounds.bureau, grounds.client, WIRE_TIMEOUT_S, grounds.twins.now, draw.randrange
+        )
+        ctx = make_context(
+            pool=SteppedPool(grounds.pool, self.stage),  # type: ignore[arg-type]
+            clock=self.stage.clock,
+            ring=LiveRing(grounds.ring),
+            partners=WorldPartners(bureau, grounds.providers),
+            policy=Policy(
+                notice_url_base="https://yimatong.test", test_provinces=frozenset({"99"})
+            ),
+        )
+        self.ctx = replace(ctx, ids=DrawnIds(draw))
+        """Ours, without a host: for setting up and for checks."""
+        self._of_host = {host: self._fresh() for host in (self.server, *self.workers)}
+
+    def _fresh(self) -> Context:
+        """What a host has in memory when it starts."""
+        ctx = self.ctx
+        return replace(ctx, sealer=Sealer(ctx.ring, ctx.clock), memory=ShortMemory(ctx.clock))
+
+    def on(self, host: Host) -> Context:
+        """The context of a host as it runs now."""
+        return self._of_host[host]
+
+    async def set_up(self, moved: MovedAmounts) -> None:
+        """An empty database, the hospital, and the twins' starting persons as its patients."""
+        async with connection(self.ctx.pool) as conn:
+            await execute(conn, FORGET)
+        self.twins.open(self.stage.clock.now, self._post)
+        self.place = await institution.enrol_institution(
+            self.ctx,
+            NewInstitution(
+                code=HOSPITAL_CODE,
+                name=HOSPITAL_NAME,
+                insurance_region=REGION,
+                level=3,
+                moved_amounts=moved,
+            ),
+        )
+        self.application = Application(
+            institution_id=self.place.institution_id,
+            application_id=1,
+            scopes=frozenset({"bill", "settlement"}),
+        )
+        for provider, account in PROVIDERS.items():
+            await institution.set_merchant_account(
+                self.ctx, self.place.institution_id, provider=provider, account_name=account
+            )
+
+    async def admit(self, insured: Person) -> int:
+        """A patient whom the bureau knows; gives the record."""
+        registered = await person.register(
+            self.ctx,
+            Registration(
+                source=Source.READER,
+                institution_id=self.place.institution_id,
+                name=insured.psn_name,
+                id_type="01",
+                id_no=insured.certno,
+                phone=None,
+            ),
+        )
+        spent_fen = self.draw.choice(SPENT_FEN)
+        book, year = self.twins.insurance.book, self.began.year
+        for enrolled in insured.enrolments:
+            book.move(insured.psn_no, enrolled.insutype, year, {"op.dedc": spent_fen})
+        self.patients.append(registered.record_id)
+        return registered.record_id
+
+    def persons(self) -> list[Person]:
+        """Whom the bureau's starting book knows."""
+        rows = self.twins.insurance.book.all("select doc from person order by psn_no")
+        return [msgspec.json.decode(row["doc"], type=Person) for row in rows]
+
+    # Our program
+
+    def open_hosts(self) -> None:
+        """Start workers and the partners' couriers."""
+        for host in self.workers:
+            self._start_worker(host)
+        self.stage.play("couriers", None, self._send_notices)
+
+    def _start_worker(self, host: Host) -> None:
+        self._of_host[host] = self._fresh()
+        self.stage.play(host.name, host, lambda: self._work(host))
+
+    async def _work(self, host: Host) -> None:
+        """Every claim loop of one worker, taken up in any order."""
+        ctx = self.on(host)
+        sources = worker_sources(ctx)
+        under_way: set[str] = set()
+        looked_at = None
+        while True:
+            now = ctx.clock.now()
+            due_at = await self.due_at()
+            look_at_all = looked_at is None or now - looked_at >= LOOK_EVERY
+            if look_at_all:
+                looked_at = now
+            names = {name for name, at in due_at.items() if at <= now}
+            for source in self.draw.sample(sources, len(sources)):
+                if source.name in names or (look_at_all and source.name not in LOOPS):
+                    await self._take_up(host, source, under_way)
+            wait = min([LOOK_EVERY, *(at - now for at in due_at.values() if at > now)])
+            await self.stage.rest(max(wait, BETWEEN_LOOKS), "looked", until_change=ROWS)
+
+    async def _take_up(self, host: Host, source: ClaimSource[Any], under_way: set[str]) -> None:
+        due = sorted(await source.list_due(self.stage.clock.now(), BATCH), key=repr)
+        fresh = [key for key in due if f"{source.name} {key!r}" not in under_way]
+        self.draw.shuffle(fresh)
+        for key in fresh[:UNITS_MAX]:
+            self._play_unit(host, source, key, under_way)
+
+    def _play_unit(
+        self, host: Host, source: ClaimSource[Any], key: Any, under_way: set[str]
+    ) -> None:
+        ctx, name = self.on(host), f"{source.name} {key!r}"
+        under_way.add(name)
+
+        async def run() -> None:
+            try:
+                await run_unit(source, ctx.clock, ctx.metrics, key, self.stage.within)
+            finally:
+                under_way.discard(name)
+                self.stage.changes[ROWS] += 1
+
+        self.stage.play(f"{host.name}/{source.name}", host, run)
+
+    async def due_at(self) -> dict[str, datetime]:
+        """When a row of each loop becomes due next, or its lease ends."""
+        rows = self.stage.changes[ROWS]
+        if self._due is None or self._due[0] != rows:
+            async with connection(self.ctx.pool) as conn:
+                row = await conn.fetchrow(NEXT_DUE)
+            found = {name: at for name, at in zip(LOOPS, row or (), strict=True) if at is not None}
+            self._due = rows, found
+        return self._due[1]
+
+    def _revive_later(self, host: Host) -> None:
+        """Somebody starts it again after a while."""
+        span = self.sky.seconds(1, 40)
+
+        async def start() -> None:
+            await self.stage.rest(span, f"{host.name} is down")
+            if host.is_up:
+                return
+            host.start()
+            if host in self.workers:
+                self._start_worker(host)
+            else:
+                self._of_host[host] = self._fresh()
+
+        self.stage.play(f"start of {host.name}", None, start)
+
+    async def request(self, act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
+        """A request to the server. Raises ``HostDown`` where no answer comes."""
+        await self.stage.pause("request")
+        return await self.stage.on(self.server, lambda: act(self.on(self.server)))
+
+    # The partners' notices
+
+    async def _send_notices(self) -> None:
+        while True:
+            for twin in (self.twins.wechatpay, self.twins.alipay):
+                await twin.tick()
+            await self.stage.rest(NOTICES_EVERY, "couriers", until_change=TWINS)
+
+    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
+        """Take a notice from a courier: it travels by itself, and its answer is known next time."""
+        provider, account = (unquote(part) for part in url.rsplit("/", 2)[1:])
+        number = _notice_id(provider, body)
+        if number in self._taken:
+            return b"success"
+
+        async def travel() -> None:
+            try:
+                answer = await self.request(
+                    lambda ctx: payment.take_notice(ctx, provider, account, headers, body)
+                )
+            except HostDown:
+                return
+            if answer.status == 200 and answer.body != b"failure":
+                self._taken.add(number)
+
+        self.stage.play(f"notice of {provider}", None, travel)
+        return b""
+
+    async def close(self) -> None:
+        """End all that goes on."""
+        await self.stage.close()
+
+
+def worker_sources(ctx: Context) -> list[ClaimSource[Any]]:
+    """The worker's loops that settlements have to do with."""
+    return [
+        worker.outbox_source(ctx),
+        *settlement_jobs.sources(ctx),
+        *payment_jobs.sources(ctx),
+        *receipt_jobs.sources(ctx),
+        *bill_jobs.sources(ctx),
+    ]
+
+
+class _Envelope(msgspec.Struct):
+    id: str = ""
+
+
+def _notice_id(provider: str, body: bytes) -> str:
+    """The number a provider gives a notice, equal at every sending."""
+    if provider == "wechatpay":
+        return msgspec.json.decode(body, type=_Envelope).id
+    return parse_qs(body.decode()).get("notify_id", [""])[0]
+
+
+@asynccontextmanager
+async def a_world(
+    grounds: Grounds, seed: int, weather: Weather, points: CrashPoints | None = None
+) -> AsyncIterator[World]:
+    """A world before anything happened in it."""
+    draw = random.Random(seed)  # noqa: S311 - the seed must repeat, nothing is kept secret by it
+    begins = DAY + timedelta(hours=draw.choice(HOURS), minutes=draw.randrange(60))
+    world = World(grounds, draw, weather, points or CrashPoints(), begins)
+    try:
+        yield world
+    finally:
+        await world.close()
