@@ -20,6 +20,8 @@ from service.settlement import door
 from service.settlement.model import CallKind
 
 ACCEPTED = "accepted"
+_FREE_ORDER = (CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKind.REVERSE)
+_LIVE_ORDER = (CallKind.REVERSE, CallKind.FIND, CallKind.UNDO, CallKind.SETTLE)
 _TABLE = "insurance_call"
 
 
@@ -66,12 +68,16 @@ def booked(calls: Sequence[Told]) -> list[Booked]:
     """What the bureau booked, from a settlement's calls in their order. Pure.
 
     Between a call whose answer was lost and the look that clears it up, the look decides. What
-    2601 undid was never booked.
+    2601 undid was never booked. Of calls of one instant, that comes first which can.
     """
     lines: list[Booked] = []
     live: Settled | None = None
     asked: Told | None = None
-    for one in calls:
+    waiting = list(calls)
+    while waiting:
+        order = _FREE_ORDER if live is None else _LIVE_ORDER
+        one = min(waiting, key=lambda told: (told.at, order.index(told.kind)))  # noqa: B023
+        waiting.remove(one)
         if one.kind in (CallKind.SETTLE, CallKind.REVERSE):
             asked = one
         if not one.accepted or asked is None:
