@@ -6,13 +6,13 @@ close it.
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from crypto.errors import CryptoError
 from service.certificates_show import ToShow, show
+from service.cli import complain, say
 from service.institution import actions, authority, certificates
 from service.institution.model import HeldCertificate, HolderKind, Institution, RevocationReason
 from service.kernel.clock import SystemClock
@@ -20,7 +20,7 @@ from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
 from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
-from service.wiring import DatabaseAddressMissing, install_ciphers, open_context
+from service.wiring import install_ciphers, open_context
 
 Job = Callable[[Context, argparse.Namespace], Awaitable[str]]
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str], settings: Settings) -> int:
             _give(shown.text, arguments.output)
             return 1 if shown.is_void else 0
         _give(asyncio.run(_in_context(arguments.job, arguments, settings)), arguments.output)
-    except (OSError, CryptoError, DatabaseAddressMissing, ValueError) as fault:
+    except (OSError, CryptoError, ValueError) as fault:
         return _refused(str(fault))
     except Problem as problem:
         return _refused(f"{problem.code}: {problem}")
@@ -49,13 +49,13 @@ def main(argv: Sequence[str], settings: Settings) -> int:
 
 
 def _refused(reason: str) -> int:
-    sys.stderr.write(f"yimatong certificates: {reason}\n")
+    complain(f"yimatong certificates: {reason}")
     return 2
 
 
 def _give(text: str, output: str | None) -> None:
     if output is None:
-        sys.stdout.write(text)
+        say(text.removesuffix("\n"))
     else:
         Path(output).write_text(text, "utf-8")
 

@@ -3,14 +3,12 @@
 import argparse
 import asyncio
 import getpass
-import os
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.cli import complain, say
+from service.cli import ReaderGone, complain, say
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -232,7 +230,7 @@ def _root_desk(arguments: argparse.Namespace, settings: Settings) -> "RootDesk":
 def _said(work: Callable[[], list[str]], found: int = 0) -> int:
     """Say what came of it: 0, or ``found`` when there was something to say; 2 when refused."""
     from crypto.errors import CryptoError
-    from service.kernel.live_ring import KeystoreUnreadable
+    from service.kernel.problems import NotSetUp
     from service.keys.ceremony import CeremonyRefused
     from service.keys.changes import ChangeRefused
     from service.keys.keystore_editing import KeystoreBusy, KeystoreInTheWay
@@ -245,7 +243,7 @@ def _said(work: Callable[[], list[str]], found: int = 0) -> int:
         CryptoError,
         KeystoreBusy,
         KeystoreInTheWay,
-        KeystoreUnreadable,
+        NotSetUp,
         PassphraseRefused,
         OSError,
         OverflowError,
@@ -256,9 +254,8 @@ def _said(work: Callable[[], list[str]], found: int = 0) -> int:
     try:
         for line in lines:
             say(line)
-    except BrokenPipeError:
-        # Whoever read has enough; what Python writes at its end must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGone:
+        pass
     return found if lines else 0
 
 
@@ -298,9 +295,10 @@ def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
     def count(kind: "KeyKind", version: int) -> dict[str, int]:
         from service.features import KEYED_ROWS
         from service.kernel.database import UNAVAILABLE
+        from service.kernel.problems import NotSetUp
         from service.keys.changes import ChangeRefused
         from service.rekeying.actions import remaining
-        from service.wiring import DatabaseAddressMissing, open_without_partners
+        from service.wiring import open_without_partners
 
         async def ask() -> dict[str, int]:
             async with open_without_partners(settings, "keys") as ctx:
@@ -308,7 +306,9 @@ def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
 
         try:
             return asyncio.run(ask())
-        except (*UNAVAILABLE, DatabaseAddressMissing) as fault:
+        except NotSetUp as fault:
+            raise ChangeRefused(f"the rows could not be counted: {fault}") from None
+        except UNAVAILABLE as fault:
             raise ChangeRefused(f"the rows could not be counted: {type(fault).__name__}") from None
 
     return count
