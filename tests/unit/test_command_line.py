@@ -99,7 +99,7 @@ def test_a_keystore_that_does_not_open_is_named_with_the_way_out(
 
 @pytest.mark.parametrize(
     "verb",
-    [("conformance", str(VECTORS / "text.json")), ("openapi",)],
+    [("conformance", str(VECTORS / "text.json")), ("code", "inspect", "none")],
     ids=lambda verb: verb[0],
 )
 def test_whoever_reads_may_stop_reading(state: Path, verb: tuple[str, ...]) -> None:
