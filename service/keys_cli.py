@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Verb = Callable[[argparse.Namespace, Settings], int]
 Adder = Callable[[str, str], argparse.ArgumentParser]
 _PASSPHRASE_MAX = 4096
+_TRIES = 5
 _UNIT_S = {"s": 1, "d": 86_400}
 
 
@@ -278,15 +279,38 @@ def _passphrases(arguments: argparse.Namespace) -> Callable[[str, bool], str]:
         if name in named:
             with named[name].open(encoding="utf-8") as file:
                 return file.read(_PASSPHRASE_MAX)
-        try:
-            first = getpass.getpass(f"passphrase of {name}: ")
-            if is_new and getpass.getpass(f"passphrase of {name}, again: ") != first:
-                raise PassphraseRefused("the two passphrases differ")
-        except EOFError:
-            raise PassphraseRefused(f"no passphrase of {name} was given") from None
-        return first
+        return ask_passphrase(name, is_new, getpass.getpass, complain)
 
     return read
+
+
+def ask_passphrase(
+    name: str, is_new: bool, ask: Callable[[str], str], tell: Callable[[str], None]
+) -> str:
+    """What one person types; a new one twice, and again, a few times, when it is too short or the
+    two differ: nobody else types anew for it. Raises ``PassphraseRefused``."""
+    from crypto.errors import BadKey
+    from crypto.passphrase import passphrase_bytes
+
+    why = ""
+    try:
+        for tried in range(_TRIES if is_new else 1):
+            if tried:
+                tell(f"{why}: once more")
+            given = ask(f"passphrase of {name}: ")
+            if not is_new:
+                return given
+            try:
+                passphrase_bytes(given)
+            except BadKey as fault:
+                why = str(fault)
+                continue
+            if ask(f"passphrase of {name}, again: ") == given:
+                return given
+            why = "the two passphrases differ"
+    except EOFError:
+        raise PassphraseRefused(f"no passphrase of {name} was given") from None
+    raise PassphraseRefused(f"passphrase of {name}: {why}")
 
 
 def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
