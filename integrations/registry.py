@@ -1,14 +1,17 @@
 """From settings to gateways: the only file that imports the partners' folders.
 
-A partner is added by a folder and by a member of ``PartnerSettings``.
+A payment provider is added by a folder and a line of settings (``PaymentLine``, docs/partners.md);
+a partner of another kind by a folder and a member of ``PartnerSettings``.
 """
 
+import importlib
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import httpx
 import msgspec
@@ -20,14 +23,19 @@ from integrations.fiscal_invoice.gateway import FiscalInvoiceGateway
 from integrations.fiscal_invoice.settings import FiscalInvoiceSettings
 from integrations.his_generic import courier
 from integrations.insurance_nhsa.gateway import NhsaGateway
-from integrations.insurance_nhsa.messenger import Sources
+from integrations.insurance_nhsa.inpatient import NhsaInpatient
+from integrations.insurance_nhsa.messenger import Messenger, Sources
+from integrations.insurance_nhsa.mobile_gateway import NhsaMobile
 from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
-from integrations.insurance_nhsa.settings import NhsaSettings
+from integrations.insurance_nhsa.settings import MobileSettings, NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
+from integrations.kit.tools import Tools
 from integrations.kit.transport import Transport
 from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.insurance_inpatient import InpatientGateway
+from integrations.ports.insurance_mobile import MobileInsurance
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.partners import PartnerUnknown
@@ -42,6 +50,8 @@ BILL_TIMEOUT_S = 120.0
 """A day's bill may be large; the link to it lives 30 seconds, its transfer longer."""
 OWN_SEQUENCES = 100
 """Message numbers of a second that are the adapter's own."""
+CODE = re.compile(r"[a-z0-9]{1,30}", re.ASCII)
+"""A provider's name in addresses of notices, in rows and in the ledger's accounts."""
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -62,13 +72,29 @@ class InsuranceLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"InsuranceLine({self.line.institution_code!r})"
 
 
+class PaymentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A merchant account at a provider that this file does not name.
+
+    ``integrations/FOLDER/partner.py`` has ``SETTINGS``, the Struct of ``settings``, and
+    ``open_account(settings, tools) -> (account name, PaymentGateway)``.
+    """
+
+    folder: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{1,29}$(?!\n)")]
+    settings: msgspec.Raw
+
+    def __repr__(self) -> str:
+        return f"PaymentLine({self.folder!r})"
+
+
 class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every partner of an installation. The file holds secrets: keep it for its owner alone."""
 
     insurance: list[InsuranceLine] = []
+    mobile_insurance: list[MobileSettings] = []
     wechatpay: list[WechatPaySettings] = []
     fiscal_invoice: list[FiscalInvoiceSettings] = []
     alipay: list[AlipaySettings] = []
+    payments: list[PaymentLine] = []
     wechat_login: WechatLoginSettings | None = None
     real_name: RealNameSettings | None = None
 
@@ -93,13 +119,15 @@ class OpenPartners:
     def __init__(
         self,
         *,
-        insurance: dict[str, InsuranceGateway],
+        insurance: dict[str, tuple[InsuranceGateway, InpatientGateway]],
+        mobile_insurance: dict[str, MobileInsurance],
         invoices: dict[str, InvoiceGateway],
         payments: dict[tuple[str, str], PaymentGateway],
         logins: dict[str, LoginGateway],
         real_name: RealNameGateway | None,
     ) -> None:
         self._insurance = insurance
+        self._mobile_insurance = mobile_insurance
         self._invoices = invoices
         self._payments = payments
         self._logins = logins
@@ -107,7 +135,15 @@ class OpenPartners:
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
-        return _found(self._insurance, institution_code)
+        return _found(self._insurance, institution_code)[0]
+
+    def inpatient(self, institution_code: str) -> InpatientGateway:
+        """The same line, for stays."""
+        return _found(self._insurance, institution_code)[1]
+
+    def mobile_insurance(self, institution_code: str) -> MobileInsurance:
+        """The mobile payment centre's line of one institution."""
+        return _found(self._mobile_insurance, institution_code)
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""
@@ -138,7 +174,7 @@ def _found(table: dict[K, V], key: K) -> V:
 def open_partners(
     settings: PartnerSettings, client: httpx.AsyncClient, timeout_s: float, clock: Clock
 ) -> OpenPartners:
-    """Make all gateways over one HTTP client."""
+    """Make all gateways over one HTTP client. Raises ``PartnersFault`` for a wrong payment line."""
     transport = Transport(client, timeout_s)
     logins: dict[str, LoginGateway] = {}
     if settings.wechat_login is not None:
@@ -154,10 +190,19 @@ def open_partners(
     for merchant in settings.alipay:
         gateway = AlipayGateway(merchant, transport, bills, clock, _nonce)
         payments["alipay", merchant.seller_id] = gateway
+    tools = Tools(transport=transport, bills=bills, clock=clock, nonce=_nonce)
+    for place, line in enumerate(settings.payments):
+        name, added = _account(place, line, tools)
+        if (added.code, name) in payments:
+            raise PartnersFault(f"payments[{place}]: this account stands twice")
+        payments[added.code, name] = added
     return OpenPartners(
         insurance={
             line.line.institution_code: _insurance(line, transport, clock)
             for line in settings.insurance
+        },
+        mobile_insurance={
+            one.institution_code: NhsaMobile(one, transport) for one in settings.mobile_insurance
         },
         invoices={
             one.institution_code: FiscalInvoiceGateway(one, transport, _nonce)
@@ -169,6 +214,24 @@ def open_partners(
     )
 
 
+def _account(place: int, line: PaymentLine, tools: Tools) -> tuple[str, PaymentGateway]:
+    where = f"integrations.{line.folder}.partner"
+    try:
+        partner = importlib.import_module(where)
+    except ModuleNotFoundError as fault:
+        if not where.startswith(fault.name or "?"):
+            raise
+        raise PartnersFault(f"payments[{place}]: there is no {where}") from None
+    try:
+        settings = msgspec.json.decode(line.settings, type=partner.SETTINGS)
+    except msgspec.ValidationError as fault:
+        raise PartnersFault(f"payments[{place}].settings: {fault}") from None
+    opened: tuple[str, PaymentGateway] = partner.open_account(settings, tools)
+    if CODE.fullmatch(opened[1].code) is None:
+        raise PartnersFault(f"payments[{place}]: a code is 1 to 30 small letters and digits")
+    return opened
+
+
 def open_courier(reach: Reach) -> AbstractAsyncContextManager[Courier]:
     """What carries events to hospitals."""
     return courier.open_courier(reach)
@@ -178,7 +241,10 @@ def _nonce() -> str:
     return secrets.token_hex(16)
 
 
-def _insurance(line: InsuranceLine, transport: Transport, clock: Clock) -> InsuranceGateway:
+def _insurance(
+    line: InsuranceLine, transport: Transport, clock: Clock
+) -> tuple[InsuranceGateway, InpatientGateway]:
+    """Both chains of one line: they share its sign-in."""
     code = line.line.institution_code
 
     def message_no() -> str:
@@ -186,10 +252,8 @@ def _insurance(line: InsuranceLine, transport: Transport, clock: Clock) -> Insur
         sequence = SEQUENCE_MAX - secrets.randbelow(OWN_SEQUENCES)
         return format_message_no(code, clock(), sequence)
 
-    return NhsaGateway(
-        line.line,
-        transport,
-        TifSigner(party=line.party, secret=line.secret, service=line.service),
-        Sources(clock=clock, nonce=_nonce, message_no=message_no),
-        SignDesk(),
-    )
+    signer = TifSigner(party=line.party, secret=line.secret, service=line.service)
+    sources = Sources(clock=clock, nonce=_nonce, message_no=message_no)
+    desk = SignDesk()
+    stays = NhsaInpatient(line.line, Messenger(line.line, transport, signer, sources, desk))
+    return NhsaGateway(line.line, transport, signer, sources, desk), stays

@@ -135,6 +135,20 @@ def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
+def states(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Draw the diagrams of docs/settlement.md anew."""
+    from service.state_document import DocumentFaults, write
+
+    try:
+        changed = write(Path(arguments.file))
+    except DocumentFaults as found:
+        for line in found.faults:
+            complain(f"{arguments.file}: {line}")
+        return 1
+    say(f"{arguments.file}: {'drawn anew' if changed else 'unchanged'}")
+    return 0
+
+
 def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
     """Settings and ciphers are in order, and the signer, where there is one, answers."""
     from crypto.errors import CryptoError
@@ -242,6 +256,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--json", action="store_true", help="for programs; amounts in fen")
     document = add("openapi", openapi, "write the OpenAPI document")
     document.add_argument("--output", default=None)
+    drawn = add("states", states, "draw the state diagrams of the settlement's document anew")
+    drawn.add_argument("file", nargs="?", default="docs/settlement.md")
     debug = add("sign-debug", sign_debug, "show the text that a request signature covers")
     for name in ("id", "method", "host", "target", "nonce"):
         debug.add_argument(f"--{name}", required=True)

@@ -76,14 +76,16 @@ def _refuse_constant(word: str) -> Any:
 
 
 def read_json(body: bytes | str) -> Any:
-    """Read JSON without floats: a number with a fraction becomes its text. Bounded.
+    """Read JSON in UTF-8 without floats: a number with a fraction becomes its text. Bounded.
 
     Raises ``AnswerUnreadable``.
     """
     if len(body) > ANSWER_BYTES_MAX:
         raise AnswerUnreadable("answer too large")
     try:
-        found = json.loads(body, parse_float=str, parse_constant=_refuse_constant)
+        # Told bytes, json would take UTF-16 and UTF-32 as well.
+        text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
+        found = json.loads(text, parse_float=str, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as fault:
         raise AnswerUnreadable("answer is not JSON") from fault
     _check_depth(found)

@@ -5,32 +5,46 @@ and the sign-in are the messenger's, the fields ``mapping``'s and ``reading``'s.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from integrations.insurance_nhsa import mapping, reading, wire, wire_clearing, wire_settlement
+from integrations.insurance_nhsa import (
+    clearing,
+    mapping,
+    reading,
+    wire,
+    wire_clearing,
+    wire_settlement,
+)
+from integrations.insurance_nhsa.answers import done, judged, read, reversal_of
 from integrations.insurance_nhsa.credential import (
     BUSINESS_TYPES,
     TEXT_MAX,
+    authorisation_in,
     credential_request,
     decoded,
+    face_request,
     read_credential_answer,
 )
-from integrations.insurance_nhsa.envelope import Answer, AnswerUnreadable, read_output, text_of
-from integrations.insurance_nhsa.messenger import Heard, Line, Messenger, Sources, unusual
+from integrations.insurance_nhsa.envelope import Answer, AnswerUnreadable, text_of
+from integrations.insurance_nhsa.messenger import Line, Messenger, Sources, unusual
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
+from integrations.insurance_nhsa.wire_credential import CredentialAnswer, CredentialRequest
 from integrations.kit import transport
 from integrations.ports.insurance import (
     CallId,
     ChargeLine,
+    ClearingCalls,
+    ClearingLines,
     ClearingTotals,
     CredentialScan,
     DecodedCredential,
     Insured,
     InsuredPerson,
+    LineDifference,
     PersonQuery,
     Settled,
     SettleRequest,
@@ -68,7 +82,29 @@ class NhsaGateway:
         """ec.query. A read; a code other than 0 is Rejected as ``credential-refused``."""
         if scan.purpose not in BUSINESS_TYPES or not 0 < len(scan.text) <= TEXT_MAX:
             return Rejected(reason="credential-malformed", provider_code="", provider_text="")
-        request = credential_request(scan, self._settings)
+        return await self._decode(credential_request(scan, self._settings), decoded)
+
+    async def start_face(self, purpose: str, call: CallId) -> Outcome[str]:
+        """cn.nhsa.ec.auth. Changes nothing; may be repeated under a new number."""
+        if purpose not in BUSINESS_TYPES:
+            return Rejected(reason="credential-malformed", provider_code="", provider_text="")
+        request = face_request(purpose, None, self._settings, call)
+        return await self._decode(request, authorisation_in)
+
+    async def take_face(
+        self, authorisation: str, purpose: str, call: CallId
+    ) -> Outcome[DecodedCredential]:
+        """cn.nhsa.auth.check. An authorisation serves once; after a lost answer start anew."""
+        if purpose not in BUSINESS_TYPES or not 0 < len(authorisation) <= TEXT_MAX:
+            return Rejected(reason="credential-malformed", provider_code="", provider_text="")
+        request = face_request(purpose, authorisation, self._settings, call)
+        return await self._decode(request, decoded)
+
+    async def _decode(
+        self,
+        request: CredentialRequest,
+        judge: Callable[[CredentialAnswer], Accepted[T] | Rejected | Unknown],
+    ) -> Outcome[T]:
         try:
             answer = await self._messenger.line.send(
                 method="POST",
@@ -78,7 +114,7 @@ class NhsaGateway:
             )
             if answer.status != 200:
                 return unusual(answer.status)
-            return decoded(read_credential_answer(answer.body))
+            return judge(read_credential_answer(answer.body))
         except transport.ProviderFault as fault:
             return transport.outcome_of(fault)
         except AnswerUnreadable:
@@ -91,23 +127,21 @@ class NhsaGateway:
         heard = await self._messenger.ask(
             self._numbers.read_person, mapping.person_input(query, call), call, region=""
         )
-        return _read(heard, wire.PersonOutput, reading.insured_person)
+        return read(heard, wire.PersonOutput, reading.insured_person)
 
     async def register_visit(self, insured: Insured, visit: Visit, call: CallId) -> Outcome[str]:
         """2201."""
         heard = await self._messenger.tell(
             self._numbers.register_visit, mapping.visit_input(insured, visit), call, insured
         )
-        return _read(heard, wire.VisitOutput, reading.visit_ref_of)
+        return read(heard, wire.VisitOutput, reading.visit_ref_of)
 
     async def upload_diagnoses(
         self, insured: Insured, visit_ref: str, visit: Visit, call: CallId
     ) -> Outcome[None]:
         """2203 or 2203A."""
         node = mapping.diagnoses_input(insured, visit_ref, visit)
-        return _done(
-            await self._messenger.tell(self._numbers.upload_diagnoses, node, call, insured)
-        )
+        return done(await self._messenger.tell(self._numbers.upload_diagnoses, node, call, insured))
 
     async def upload_charges(
         self,
@@ -128,30 +162,28 @@ class NhsaGateway:
                 for line in lines
             ]
         )
-        return _done(await self._messenger.tell(self._numbers.upload_charges, node, call, insured))
+        return done(await self._messenger.tell(self._numbers.upload_charges, node, call, insured))
 
     async def withdraw_charges(
         self, insured: Insured, visit_ref: str, batch_no: str, call: CallId
     ) -> Outcome[None]:
         """2205. Batch ``0000`` withdraws everything unsettled of the visit."""
         node = mapping.withdraw_input(insured, visit_ref, batch_no)
-        return _done(
-            await self._messenger.tell(self._numbers.withdraw_charges, node, call, insured)
-        )
+        return done(await self._messenger.tell(self._numbers.withdraw_charges, node, call, insured))
 
     async def cancel_visit(
         self, insured: Insured, visit_ref: str, visit_no: str, call: CallId
     ) -> Outcome[None]:
         """2202."""
         node = mapping.cancel_visit_input(insured, visit_ref, visit_no)
-        return _done(await self._messenger.tell(self._numbers.cancel_visit, node, call, insured))
+        return done(await self._messenger.tell(self._numbers.cancel_visit, node, call, insured))
 
     async def presettle(self, request: SplitRequest, call: CallId) -> Outcome[Split]:
         """2206 or 2206A. Amounts that contradict are Unknown ``answer-contradicts``."""
         node = mapping.presettle_input(request, self._settings)
         region = request.insured.region
         heard = await self._messenger.ask(self._numbers.presettle, node, call, region=region)
-        return _judge(
+        return judged(
             heard,
             wire_settlement.SettleOutput,
             lambda found: reading.split_of(*reading.setlinfo_in(found), request.total_fen),
@@ -161,7 +193,7 @@ class NhsaGateway:
         """2207 or 2207A. ``answer-contradicts`` means: done there, and not to be believed."""
         node = mapping.settle_input(request, self._settings)
         heard = await self._messenger.tell(self._numbers.settle, node, call, request.split.insured)
-        return _judge(
+        return judged(
             heard,
             wire_settlement.SettleOutput,
             lambda found: reading.settled_of(
@@ -177,13 +209,7 @@ class NhsaGateway:
         """2208. Gives the reference of the reversal, or the old one where none is told."""
         node = mapping.reverse_input(insured, visit_ref, settlement_ref)
         heard = await self._messenger.tell(self._numbers.reverse, node, call, insured)
-        if not isinstance(heard, Answer):
-            return heard
-        try:
-            info, _ = reading.setlinfo_in(read_output(heard, wire_settlement.SettleOutput))
-        except AnswerUnreadable:
-            return Accepted(settlement_ref)
-        return Accepted(text_of(info.setl_id) or settlement_ref)
+        return reversal_of(heard, settlement_ref)
 
     async def undo_uncertain(
         self, insured: Insured, of_call: CallId, of_kind: str, call: CallId
@@ -193,7 +219,7 @@ class NhsaGateway:
         if of_kind not in kinds:
             return Rejected(reason="not-undoable", provider_code="", provider_text="")
         node = mapping.undo_input(insured, of_call, kinds[of_kind])
-        return _done(await self._messenger.tell(self._numbers.undo, node, call, insured))
+        return done(await self._messenger.tell(self._numbers.undo, node, call, insured))
 
     async def find_settlement(
         self, insured: Insured, visit_ref: str, call: CallId
@@ -218,7 +244,7 @@ class NhsaGateway:
         )
         if isinstance(heard, Answer) and not heard.output:
             return Accepted(None)
-        return _judge(
+        return judged(
             heard,
             wire_settlement.FindSettlementOutput,
             lambda output: reading.live_settlement(output, visit_ref),
@@ -230,7 +256,15 @@ class NhsaGateway:
         heard = await self._messenger.ask(
             self._numbers.compare_totals, node, call, region=totals.region
         )
-        return _judge(heard, wire_clearing.StatementOutput, self._verdict)
+        return judged(heard, wire_clearing.StatementOutput, self._verdict)
+
+    async def compare_lines(self, lines: ClearingLines, calls: ClearingCalls) -> Outcome[bytes]:
+        """9101, 3202, 9102."""
+        return await clearing.compare_lines(self._messenger, self._settings, lines, calls)
+
+    def read_differences(self, content: bytes) -> list[LineDifference]:
+        """The file that 9102 gave. Raises ``StatementUnusable``."""
+        return clearing.read_differences(content, self._settings)
 
     def _verdict(self, found: wire_clearing.StatementOutput) -> Accepted[TotalsVerdict] | Unknown:
         told = found.stmtinfo
@@ -260,7 +294,7 @@ class NhsaGateway:
         heard = await self._messenger.ask(
             self._numbers.find_visit, node, call, region=insured.region
         )
-        return _read(
+        return read(
             heard,
             wire_settlement.FindVisitOutput,
             lambda output: next(
@@ -272,29 +306,3 @@ class NhsaGateway:
                 None,
             ),
         )
-
-
-def _done(heard: Heard) -> Outcome[None]:
-    return Accepted(None) if isinstance(heard, Answer) else heard
-
-
-def _read(
-    heard: Heard,
-    shape: type[Any],
-    reader: Callable[[Any], T],
-) -> Outcome[T]:
-    return _judge(heard, shape, lambda found: Accepted(reader(found)))
-
-
-def _judge(
-    heard: Heard,
-    shape: type[Any],
-    judge: Callable[[Any], Accepted[T] | Unknown],
-) -> Outcome[T]:
-    """Success with an unreadable output is Unknown, never a guess."""
-    if not isinstance(heard, Answer):
-        return heard
-    try:
-        return judge(read_output(heard, shape))
-    except AnswerUnreadable:
-        return Unknown("answer-invalid")

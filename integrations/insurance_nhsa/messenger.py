@@ -6,7 +6,7 @@ Keeps no state but the sign-in number of the day; sends nothing twice except as 
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -28,9 +28,11 @@ from integrations.kit.clocktext import beijing_day, spaced_text
 from integrations.ports.insurance import CallId, Insured
 from integrations.ports.outcomes import NotSent, Rejected, Unknown
 
+T = TypeVar("T")
 Done = Answer[dict[str, Any]]
 Heard = Done | Rejected | NotSent | Unknown
 """The outer message of a success, or what else became of the call."""
+ZIP_HEAD = b"PK\x03\x04"
 
 
 class Line(Protocol):
@@ -70,14 +72,21 @@ class Messenger:
 
     async def ask(self, infno: str, node: msgspec.Struct, call: CallId, *, region: str) -> Heard:
         """A read: after a lost sign-in it is repeated once under a fresh message number."""
-        return await self._transact(infno, node, call, region, fresh=self.sources.message_no)
+        fresh = self.sources.message_no
+        return await self._transact(infno, node, call, region, fresh, self._verdict)
+
+    async def fetch(
+        self, infno: str, node: msgspec.Struct, call: CallId
+    ) -> bytes | Rejected | NotSent | Unknown:
+        """A read that is answered with a ZIP file instead of a message; repeated as ``ask``."""
+        return await self._transact(infno, node, call, "", self.sources.message_no, self._file)
 
     async def tell(self, infno: str, node: msgspec.Struct, call: CallId, insured: Insured) -> Heard:
         """A write: repeated once after an explicit sign-in refusal, under the *same* number.
 
         The refusal says that nothing was done; the number stays, because 2601 must find it.
         """
-        return await self._transact(infno, node, call, insured.region, fresh=None)
+        return await self._transact(infno, node, call, insured.region, None, self._verdict)
 
     async def _transact(
         self,
@@ -86,21 +95,22 @@ class Messenger:
         call: CallId,
         region: str,
         fresh: Callable[[], str] | None,
-    ) -> Heard:
+        read: Callable[[bytes], T | Rejected | Unknown],
+    ) -> T | Rejected | NotSent | Unknown:
         message_no = call.message_no
         for attempt in (1, 2):
             try:
                 sign_no = await self._sign_no()
             except SignInFailed as failed:
                 return NotSent(failed.why)
-            heard = await self._send(infno, node, message_no, region, sign_no)
+            heard = await self._send(infno, node, message_no, region, sign_no, read)
             if attempt == 2 or not self._asks_for_sign_in(heard):
                 return heard
             self._desk.forget(sign_no)
             message_no = fresh() if fresh is not None else message_no
         raise AssertionError("unreachable")
 
-    def _asks_for_sign_in(self, heard: Heard) -> bool:
+    def _asks_for_sign_in(self, heard: object) -> bool:
         return isinstance(heard, Rejected) and any(
             hint in heard.provider_text for hint in self._settings.sign_in_hints
         )
@@ -118,7 +128,8 @@ class Messenger:
             )
         )
         number = self.sources.message_no()
-        heard = await self._send(self._settings.transactions.sign_in, node, number, "", "")
+        infno = self._settings.transactions.sign_in
+        heard = await self._send(infno, node, number, "", "", self._verdict)
         if not isinstance(heard, Answer):
             raise SignInFailed(
                 "sign-in-refused" if isinstance(heard, Rejected) else "sign-in-failed"
@@ -132,8 +143,14 @@ class Messenger:
         return text_of(found.sign_no)
 
     async def _send(
-        self, infno: str, node: msgspec.Struct, message_no: str, region: str, sign_no: str
-    ) -> Heard:
+        self,
+        infno: str,
+        node: msgspec.Struct,
+        message_no: str,
+        region: str,
+        sign_no: str,
+        read: Callable[[bytes], T | Rejected | Unknown],
+    ) -> T | Rejected | NotSent | Unknown:
         settings, at = self._settings, self.sources.clock()
         request = Request(
             infno=infno,
@@ -168,7 +185,7 @@ class Messenger:
             return transport.outcome_of(fault)
         if answer.status != 200:
             return unusual(answer.status)
-        return self._verdict(answer.body)
+        return read(answer.body)
 
     def _verdict(self, body: bytes) -> Done | Rejected | Unknown:
         try:
@@ -185,6 +202,12 @@ class Messenger:
                 provider_text=text_of(answer.err_msg)[:200],
             )
         return Unknown("status-unlisted")
+
+    def _file(self, body: bytes) -> bytes | Rejected | Unknown:
+        if body.startswith(ZIP_HEAD):
+            return body
+        said = self._verdict(body)
+        return Unknown("answer-invalid") if isinstance(said, Answer) else said
 
 
 def unusual(status: int) -> Unknown:

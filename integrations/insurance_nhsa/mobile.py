@@ -139,11 +139,25 @@ def seal(
     }
 
 
-def open_envelope(application: Application, message: dict[str, Any], key: PublicKey) -> Any:
-    """The verified ``data`` of a received message. Raises ``EnvelopeRefused``."""
+def open_answer(application: Application, message: dict[str, Any], key: PublicKey) -> Any:
+    """As ``open_envelope``; an answer without data, as refusals are, is verified and gives None."""
+    if not _is_empty(message.get("encData")):
+        return open_envelope(application, message, key)
+    signature = _signed_for(application, message)
+    if not _holds(application, message, [None], signature, key):
+        raise EnvelopeRefused("signature")
+    return None
+
+
+def _signed_for(application: Application, message: dict[str, Any]) -> bytes:
     if message.get("appId") != application.app_id:
         raise EnvelopeRefused("other-application")
-    signature = _signature(message.get("signData"))
+    return _signature(message.get("signData"))
+
+
+def open_envelope(application: Application, message: dict[str, Any], key: PublicKey) -> Any:
+    """The verified ``data`` of a received message. Raises ``EnvelopeRefused``."""
+    signature = _signed_for(application, message)
     enc = message.get("encData")
     if not isinstance(enc, str):
         raise EnvelopeRefused("not-deciphered")
@@ -152,7 +166,8 @@ def open_envelope(application: Application, message: dict[str, Any], key: Public
         data = read_json(plain)
     except AnswerUnreadable as fault:
         raise EnvelopeRefused("data-unreadable") from fault
-    if not _holds(application, message, plain, data, signature, key):
+    # Over the deciphered text as it came, else over its canonical form: senders differ.
+    if not _holds(application, message, [plain, canonical_json(data)], signature, key):
         raise EnvelopeRefused("signature")
     return data
 
@@ -160,19 +175,20 @@ def open_envelope(application: Application, message: dict[str, Any], key: Public
 def _holds(
     application: Application,
     message: dict[str, Any],
-    plain: str,
-    data: Any,
+    texts: list[str | None],
     signature: bytes,
     key: PublicKey,
 ) -> bool:
-    """Over the deciphered text as it came, else over its canonical form: senders differ."""
+    """Is the message signed with one of these as its data?"""
     outer = {
         name: canonical_json(value) if isinstance(value, dict | list) else _plain(value)
         for name, value in message.items()
         if name not in UNSIGNED and name != "data" and not _is_empty(cleaned(value))
     }
-    texts = dict.fromkeys((plain, canonical_json(data)))
-    signed = [_sign_string({**outer, "data": text}, application.app_secret) for text in texts]
+    signed = [
+        _sign_string(outer if text is None else {**outer, "data": text}, application.app_secret)
+        for text in dict.fromkeys(texts)
+    ]
     try:
         return any(key.verify(text.encode(), signature) for text in signed)
     except CryptoError:

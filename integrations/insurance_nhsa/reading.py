@@ -13,6 +13,7 @@ from integrations.insurance_nhsa.amounts import (
     amounts_of,
     detail_faults,
     identity_faults,
+    line_faults,
     read_fen,
     read_fen_or,
 )
@@ -25,6 +26,7 @@ from integrations.insurance_nhsa.wire_settlement import (
 )
 from integrations.kit.clocktext import ClockTextError, parse_spaced
 from integrations.ports.insurance import Enrolment, InsuredPerson, Settled, Split
+from integrations.ports.insurance_inpatient import ChargeTaken, Scope
 from integrations.ports.money import FEN_MAX
 from integrations.ports.outcomes import Accepted, Unknown
 
@@ -78,6 +80,31 @@ def visit_ref_of(output: wire.VisitOutput) -> str:
     if not found:
         raise AnswerUnreadable("no visit number in the answer")
     return found
+
+
+def charges_taken(output: wire.ChargesOutput, line_nos: list[str]) -> list[ChargeTaken]:
+    """2301: every line that was sent, and no other. Raises ``AnswerUnreadable``."""
+    rows = output.result if isinstance(output.result, list) else []
+    if sorted(text_of(row.feedetl_sn) for row in rows) != sorted(line_nos):
+        raise AnswerUnreadable("lines of the answer are not those sent")
+    return [ChargeTaken(line_no=text_of(row.feedetl_sn), scope=_scope(row)) for row in rows]
+
+
+def _scope(row: wire.FeeResult) -> Scope | None:
+    """Regions leave single parts out, or count otherwise: then none is believed."""
+    parts = (row.fulamt_ownpay_amt, row.overlmt_amt, row.preselfpay_amt, row.inscp_scp_amt)
+    if any(text_of(part) == "" for part in parts) or line_faults(row):
+        return None
+    try:
+        full_own, over_limit, first_pay, in_scope = (read_fen(part) for part in parts)
+    except AmountUnreadable as fault:
+        raise AnswerUnreadable("a part is no amount") from fault
+    return Scope(
+        full_own_fen=full_own,
+        over_limit_fen=over_limit,
+        first_pay_fen=first_pay,
+        in_scope_fen=in_scope,
+    )
 
 
 def split_of(
@@ -217,6 +244,25 @@ def live_settlement(
         live[0], details if len(rows) == 1 else [], total_fen=None, visit_ref=visit_ref
     )
     return found if isinstance(found, Unknown) else Accepted(found.value)
+
+
+def live_settlements(
+    output: FindSettlementOutput, visit_ref: str
+) -> Accepted[list[Settled]] | Unknown:
+    """5203 of a stay, which may have been settled in between: every one that stands."""
+    node = output.setlinfo
+    rows = node if isinstance(node, list) else [node] if isinstance(node, SetlInfo) else []
+    details = output.setldetail if isinstance(output.setldetail, list) else []
+    found = []
+    for row in rows:
+        if not _is_live(row) or text_of(row.mdtrt_id) not in ("", visit_ref):
+            continue
+        own = details if len(rows) == 1 else []
+        settled = settled_of(row, own, total_fen=None, visit_ref=visit_ref)
+        if isinstance(settled, Unknown):
+            return settled
+        found.append(settled.value)
+    return Accepted(found)
 
 
 def _is_live(row: SetlInfo) -> bool:

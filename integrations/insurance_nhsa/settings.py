@@ -2,6 +2,8 @@
 
 import msgspec
 
+from integrations.ports.insurance import Finding
+
 
 class Transactions(msgspec.Struct, frozen=True, kw_only=True):
     """Transaction numbers; some regions speak the A versions."""
@@ -19,7 +21,28 @@ class Transactions(msgspec.Struct, frozen=True, kw_only=True):
     undo: str = "2601"
     find_visit: str = "5201"
     find_settlement: str = "5203"
+    admit: str = "2401"
+    discharge: str = "2402"
+    change_admission: str = "2403"
+    cancel_admission: str = "2404"
+    cancel_discharge: str = "2405"
+    upload_stay_charges: str = "2301"
+    withdraw_stay_charges: str = "2302"
+    presettle_stay: str = "2303"
+    settle_stay: str = "2304"
+    reverse_stay: str = "2305"
     compare_totals: str = "3201"
+    compare_lines: str = "3202"
+    upload_file: str = "9101"
+    download_file: str = "9102"
+
+
+def _line_findings() -> dict[str, Finding]:
+    return {
+        "101": Finding.ONLY_THERE,
+        "102": Finding.ONLY_HERE,
+        "103": Finding.AMOUNTS_DIFFER,
+    }
 
 
 class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,5 +80,35 @@ class NhsaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``clr_type`` that statements of the outpatient chain ask for; regions differ."""
     balanced_codes: frozenset[str] = frozenset({"0", "000000"})
     """``stmt_rslt`` values of 3201 that mean agreement; not confirmed, every other is none."""
+    line_findings: dict[str, Finding] = msgspec.field(default_factory=_line_findings)
+    """``stmt_rslt`` of a line of 3202; not confirmed. ``balanced_codes`` agree here too."""
+    upload_as_numbers: bool = True
+    """9101 carries the file as a list of bytes; False: as Base64. Not confirmed."""
     lookup: str = "by-visit"
     """``by-visit``: 5203 takes ``mdtrt_id`` alone. ``by-reference``: 5201 names ``setl_id``."""
+
+
+class MobileSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One institution's line to the mobile payment centre. Holds secrets: they show in no repr."""
+
+    code: str
+    """Our name of this line."""
+    institution_code: str
+    """``orgCodg``."""
+    address: str
+    """Up to and with ``/org/local/api/hos``, without a slash at the end."""
+    app_id: str
+    app_secret: str
+    private_key_hex: str
+    """Our SM2 key: 32 bytes in hex."""
+    centre_public_key: str
+    """As the centre hands it out: hex or Base64."""
+    version: str = "2.0.1"
+    settlement_way: str = "01"
+    approval_flag: str = "1"
+    success_codes: frozenset[str] = frozenset({"0"})
+    refusal_codes: frozenset[str] = frozenset({"-1"})
+    """``code`` values that are explicit refusals; not confirmed. All others are Unknown."""
+
+    def __repr__(self) -> str:
+        return f"MobileSettings({self.institution_code!r})"

@@ -1,6 +1,6 @@
 """What travels in the inpatient chain (2301 to 2305, 2401 to 2405) and at pharmacies (2102, 2103).
 
-Field names are the partner's own (dossier 1.7, 1.8). Read and written, not yet acted upon.
+Field names are the partner's own (dossier 1.7, 1.8). Pharmacies are not yet acted upon.
 """
 
 # ruff: noqa: N815 - fields are spelled as the partner spells them

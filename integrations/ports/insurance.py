@@ -7,6 +7,7 @@ be undone by ``undo_uncertain`` and by nothing else.
 """
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -193,6 +194,67 @@ class TotalsVerdict(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class ClearingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One settlement, or its reversal with every amount below zero, as our books hold it."""
+
+    settlement_ref: str
+    visit_ref: str | None
+    """None where the visit was withdrawn since."""
+    person_no: str
+    reversed: bool
+    total_fen: int
+    fund_fen: int
+    account_fen: int
+    cash_fen: int
+
+
+class ClearingLines(msgspec.Struct, frozen=True, kw_only=True):
+    """Every settlement and reversal of some days, of all kinds of insurance.
+
+    An empty ``clearing_type`` or ``region`` means the line's own.
+    """
+
+    clearing_type: str
+    region: str
+    first_day: date
+    last_day: date
+    lines: list[ClearingLine]
+
+
+class ClearingCalls(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison by lines takes three messages."""
+
+    upload: CallId
+    compare: CallId
+    download: CallId
+
+
+class Finding(StrEnum):
+    """What the bureau says of one line."""
+
+    ONLY_THERE = "only-there"
+    ONLY_HERE = "only-here"
+    AMOUNTS_DIFFER = "amounts-differ"
+    UNLISTED = "unlisted"
+    """A code that no table of the line lists: a difference of whichever kind."""
+
+
+class LineDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """One line that does not agree, with the amounts as the bureau holds them."""
+
+    settlement_ref: str
+    visit_ref: str | None
+    message_no: str | None
+    """Our number of the call that made it, where the bureau tells it."""
+    reversed: bool
+    finding: Finding
+    code: str
+    text: str
+    total_fen: int
+    fund_fen: int
+    account_fen: int
+
+
 class InsuranceGateway(Protocol):
     """One institution's line to its insurance bureau (outpatient chain)."""
 
@@ -202,6 +264,14 @@ class InsuranceGateway(Protocol):
         self, scan: CredentialScan, call: CallId
     ) -> Outcome[DecodedCredential]:
         """Decode an e-credential text. Reads only; may be repeated."""
+
+    async def start_face(self, purpose: str, call: CallId) -> Outcome[str]:
+        """Have the terminal look at a face; gives the number of the authorisation."""
+
+    async def take_face(
+        self, authorisation: str, purpose: str, call: CallId
+    ) -> Outcome[DecodedCredential]:
+        """Exchange an authorisation for the person and a token, as from an e-credential."""
 
     async def read_person(self, query: PersonQuery, call: CallId) -> Outcome[InsuredPerson]:
         """Who is it and what is he insured by. Reads only."""
@@ -261,3 +331,12 @@ class InsuranceGateway(Protocol):
 
     async def compare_totals(self, totals: ClearingTotals, call: CallId) -> Outcome[TotalsVerdict]:
         """Set a period's totals against the bureau's. Reads only."""
+
+    async def compare_lines(self, lines: ClearingLines, calls: ClearingCalls) -> Outcome[bytes]:
+        """Set a period's single settlements against the bureau's; gives its file of differences.
+
+        Reads only: nothing at the bureau changes.
+        """
+
+    def read_differences(self, content: bytes) -> list[LineDifference]:
+        """What that file lists. Raises ``statements.StatementUnusable``: nothing of it is used."""

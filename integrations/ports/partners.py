@@ -3,6 +3,8 @@
 from typing import Protocol
 
 from integrations.ports.insurance import InsuranceGateway
+from integrations.ports.insurance_inpatient import InpatientGateway
+from integrations.ports.insurance_mobile import MobileInsurance
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
 from integrations.ports.payments import PaymentGateway
@@ -17,6 +19,12 @@ class Partners(Protocol):
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
+
+    def inpatient(self, institution_code: str) -> InpatientGateway:
+        """The bureau's line of one institution, for stays."""
+
+    def mobile_insurance(self, institution_code: str) -> MobileInsurance:
+        """The mobile payment centre's line of one institution."""
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""

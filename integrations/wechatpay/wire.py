@@ -22,9 +22,12 @@ class WireInvalid(ValueError):
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """Strict decode. Raises ``WireInvalid`` whatever the bytes are."""
+    """Strict decode. Raises ``WireInvalid`` whatever the bytes are.
+
+    All of it must be UTF-8: msgspec passes unknown members over without looking at their bytes.
+    """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body.decode("utf-8"), type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise WireInvalid("not the documented JSON") from None
 

@@ -23,6 +23,7 @@ class Machine(Generic[S, E]):
         self.start = start
         self.table = dict(table)
         self.final = final
+        self.states = states
         reached = {start}
         grown = True
         while grown:

@@ -5,18 +5,23 @@ from typing import Any
 import msgspec
 
 from integrations.ports.invoices import Invoice
+from integrations.ports.outcomes import Outcome, Unknown
 from service.audit import actions as audit
 from service.audit.model import AuditEntry
 from service.casework import actions as casework
 from service.casework.model import NewItem
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
+from service.kernel.logs import get_logger
 from service.kernel.problems import InvariantBroken, NotFound
 from service.receipt import store_invoices as store
 from service.receipt.model import FiscalInvoice, InvoiceContent, InvoiceKey, InvoiceRow
 from service.receipt.states import INVOICE, WORKING, InvoiceEvent
 
 TABLE = "fiscal_invoice"
+_PARTNER = "fiscal-invoice"
+
+_log = get_logger("receipt")
 
 
 def checked(ctx: Context, row: InvoiceRow | None) -> InvoiceRow:
@@ -116,6 +121,13 @@ async def report(conn: Connection, ctx: Context, row: InvoiceRow, reason: str, t
             },
         ),
     )
+
+
+def count_outcome(ctx: Context, operation: str, outcome: Outcome[Any]) -> None:
+    """One more call to the owner that ended so. An unclear answer says why in the log."""
+    ctx.metrics.outcomes.labels(_PARTNER, operation, type(outcome).__name__).inc()
+    if isinstance(outcome, Unknown):
+        _log.warning("answer.unclear", partner=_PARTNER, operation=operation, why=outcome.why)
 
 
 async def report_unresolved(ctx: Context, row: InvoiceRow) -> None:

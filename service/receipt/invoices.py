@@ -5,7 +5,6 @@ is asked what became of the first. Nothing here holds a settlement or a receipt 
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,7 @@ from integrations.ports.invoices import (
     InvoiceVisit,
     WriteOffOrder,
 )
-from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected
+from integrations.ports.outcomes import Accepted, NotSent, Rejected
 from integrations.ports.partners import PartnerUnknown
 from service.bill import actions as bill
 from service.credential import actions as credential
@@ -154,10 +153,6 @@ async def release(ctx: Context, key: InvoiceKey) -> None:
         await store.release(conn, key)
 
 
-def _count(ctx: Context, operation: str, outcome: Outcome[Any]) -> None:
-    ctx.metrics.outcomes.labels("fiscal-invoice", operation, type(outcome).__name__).inc()
-
-
 def _gateway(ctx: Context, institution_code: str) -> InvoiceGateway | None:
     try:
         return ctx.partners.invoice(institution_code)
@@ -271,7 +266,7 @@ async def _issue(
     """Ask first, unless nothing was sent yet; then issue: the same order is answered alike."""
     if row.sent_at is not None:
         found = await gateway.find(order.business_no, order.at)
-        _count(ctx, "find", found)
+        rows.count_outcome(ctx, "find", found)
         if not isinstance(found, Accepted):
             await rows.report_unresolved(ctx, begun)
             return
@@ -279,7 +274,7 @@ async def _issue(
             await _apply_issued(ctx, begun.key, found.value)
             return
     issued = await gateway.issue(order)
-    _count(ctx, "issue", issued)
+    rows.count_outcome(ctx, "issue", issued)
     match issued:
         case Accepted(value):
             await _apply_issued(ctx, begun.key, value)
@@ -299,7 +294,7 @@ async def _withdraw(
     now = ctx.clock.now()
     if begun.sent_at is not None:
         found = await gateway.find(order.business_no, order.at)
-        _count(ctx, "find", found)
+        rows.count_outcome(ctx, "find", found)
         if isinstance(found, Accepted) and found.value is not None:
             await _apply_issued(ctx, begun.key, found.value)
             return
@@ -325,7 +320,7 @@ async def _write_off(
         code=row.code, number=row.number, reason=row.reason or "", at=ctx.clock.now()
     )
     written = await gateway.write_off(order)
-    _count(ctx, "write_off", written)
+    rows.count_outcome(ctx, "write_off", written)
     match written:
         case Accepted(value):
             await _apply_red(ctx, begun.key, value)
@@ -341,7 +336,7 @@ async def _is_valid(
 ) -> bool:
     """Whether the owner says that the invoice stands; anything else is dealt with here."""
     told = await gateway.read_standing(code, number)
-    _count(ctx, "read_standing", told)
+    rows.count_outcome(ctx, "read_standing", told)
     if not isinstance(told, Accepted):
         await rows.report_unresolved(ctx, begun)
         return False

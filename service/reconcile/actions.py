@@ -22,7 +22,6 @@ from service.reconcile.model import (
     Account,
     AccountReport,
     Class,
-    FileState,
     OpenPair,
     Outcome,
     Pair,
@@ -218,17 +217,7 @@ async def _refused(
     ctx: Context, account: Account, day: date, reason: str, digest: bytes, outcome: Outcome
 ) -> AccountReport:
     """Keep what was refused and why, once, and have somebody look."""
-    async with connection(ctx.pool) as conn:
-        file = await store.find_refused(conn, account, day, reason, digest)
-        if file is None:
-            version = await store.last_version(conn, account, day) + 1
-            file = msgspec.structs.replace(
-                loading.new_file(ctx, account, day, version, digest),
-                state=FileState.REFUSED,
-                reason=reason,
-            )
-            await store.insert_file(conn, file)
-    await items.open_file_item(ctx, file)
+    await items.open_file_item(ctx, await loading.keep_refused(ctx, account, day, reason, digest))
     return await _review(ctx, account, day, _report(account, day, outcome, reason))
 
 

@@ -1,37 +1,37 @@
-"""An institution's day at the bureau: totals a kind of insurance, set against the bureau's (3201).
+"""An institution's day at the bureau: totals a kind of insurance (3201), and then lines (3202).
 
 The kind of insurance stands sealed in each settlement, so the day's settlements are opened one by
-one, their MACs checked. Where totals do not agree a person is told; nothing is moved.
+one, their MACs checked. Where totals do not agree the bureau is asked which settlements differ,
+and a person is told; nothing is moved.
 """
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import msgspec
 
-from integrations.ports.insurance import CallId, ClearingTotals, InsuranceGateway, TotalsVerdict
+from integrations.ports.insurance import ClearingTotals, InsuranceGateway, TotalsVerdict
 from integrations.ports.outcomes import Accepted, Rejected
 from integrations.ports.partners import PartnerUnknown
 from service.casework import actions as casework
 from service.casework.model import ItemsOf
 from service.institution import actions as institution
 from service.institution.model import Institution
-from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
-from service.reconcile import items, store, store_bureau
+from service.reconcile import bureau_lines, insured, items, store, store_bureau
+from service.reconcile.insured import Ours
 from service.reconcile.model import Account, AccountReport, Class, Outcome, Sums
-from service.reconcile.store_bureau import Called
 from service.reconcile.store_pairs import Span
-from service.settlement import door
 
 INSURER = "insurance"
-TOTALS = "settlement"
 ALWAYS = ("310", "390")
 """Employees and residents: asked about also where we hold nothing, for the bureau may."""
 CLOCKS_APART = timedelta(hours=1)
 """The bureau's time of a settlement may be so far from our call's."""
 AGREES = "agrees"
+KIND_LEN = 3
+"""``insutype`` has three digits; a settlement's reference is longer."""
 
 
 class Held(msgspec.Struct):
@@ -41,6 +41,19 @@ class Held(msgspec.Struct):
     total_fen: int = 0
     fund_fen: int = 0
     account_fen: int = 0
+
+
+class Asked(msgspec.Struct):
+    """What 3201 said of each kind of insurance."""
+
+    agreed: set[str] = set()
+    differ: set[str] = set()
+    unanswered: str | None = None
+
+    @property
+    def all_agree(self) -> bool:
+        """Every kind was answered, and agrees."""
+        return not self.differ and self.unanswered is None
 
 
 async def reconcile_bureaus(ctx: Context, day: date, span: Span) -> list[AccountReport]:
@@ -59,25 +72,23 @@ async def _reconcile(
     ctx: Context, place: Institution, gateway: InsuranceGateway, day: date, span: Span
 ) -> AccountReport:
     account = Account(provider=INSURER, account_name=place.code)
-    held = await _held(ctx, place, day, span)
+    near = Span(span.first - CLOCKS_APART, span.end + CLOCKS_APART)
+    ours = await insured.ours_of(ctx, place.institution_id, near)
+    held = _held(ours, day)
     async with connection(ctx.pool) as conn:
-        standing = await store_bureau.list_open_totals(conn, account, day)
-    kinds = sorted({*ALWAYS, *held, *(one.own_no for one in standing)})
-    unanswered: str | None = None
-    agreed: set[str] = set()
-    for kind in kinds:
-        totals = _totals(kind, held.get(kind, Held()), day)
-        asked = await gateway.compare_totals(totals, await _call(ctx, place))
-        if isinstance(asked, Accepted) and asked.value.agrees:
-            agreed.add(kind)
-        elif isinstance(asked, Accepted):
-            await _keep(ctx, account, place, totals, asked.value)
-        else:
-            unanswered = asked.reason if isinstance(asked, Rejected) else asked.why
+        standing = await store_bureau.list_open(conn, account, day)
+    asked = await _ask_totals(ctx, account, place, gateway, held, standing, day)
+    reason, compared = asked.unanswered, bureau_lines.Compared()
+    if asked.differ:
+        compared = await bureau_lines.compare(ctx, account, place, gateway, ours, day)
+        if reason is None and not compared.is_refusal:
+            reason = compared.reason
     closed = 0
     for one in standing:
-        if one.own_no in agreed:
+        if one.own_no in asked.agreed or asked.all_agree:
             closed += await _close(ctx, account, one, day)
+    if asked.all_agree:
+        await items.close_file_items(ctx, account, day)
     await items.open_items(ctx, account)
     async with connection(ctx.pool) as conn:
         left = await store.count_open(conn, account, day)
@@ -86,60 +97,61 @@ async def _reconcile(
         provider=account.provider,
         account_name=account.account_name,
         day=day.isoformat(),
-        outcome=Outcome.MISSING if unanswered is not None else outcome,
-        reason=unanswered,
+        outcome=Outcome.MISSING if reason is not None else outcome,
+        reason=reason or compared.reason,
         here=Sums(
             trade_count=sum(one.count for one in held.values()),
             trade_fen=sum(one.total_fen for one in held.values()),
         ),
-        matched=len(agreed),
-        classes={Class.AMOUNT_DIFFERS.value: left} if left else {},
+        matched=len(asked.agreed),
+        classes=_classes(asked, compared),
         closed=closed,
         open=left,
     )
 
 
-async def _held(ctx: Context, place: Institution, day: date, span: Span) -> dict[str, Held]:
-    first, end = span.first - CLOCKS_APART, span.end + CLOCKS_APART
-    async with connection(ctx.pool) as conn:
-        called = await store_bureau.list_calls(conn, place.institution_id, first, end)
-    held: defaultdict[str, Held] = defaultdict(Held)
-    for one in called:
-        await _add(ctx, held, one, day)
-    return held
+def _classes(asked: Asked, compared: bureau_lines.Compared) -> dict[str, int]:
+    """Single lines where they are known; the kinds of insurance where they are not."""
+    if compared.classes or not asked.differ:
+        return compared.classes
+    return {Class.AMOUNT_DIFFERS.value: len(asked.differ)}
 
 
-async def _add(ctx: Context, held: defaultdict[str, Held], called: Called, day: date) -> None:
+async def _ask_totals(
+    ctx: Context,
+    account: Account,
+    place: Institution,
+    gateway: InsuranceGateway,
+    held: dict[str, Held],
+    standing: list[store_bureau.OpenDifference],
+    day: date,
+) -> Asked:
+    known = {one.own_no for one in standing if one.own_no.isdigit() and len(one.own_no) == KIND_LEN}
+    asked = Asked()
+    for kind in sorted({*ALWAYS, *held, *known}):
+        totals = _totals(kind, held.get(kind, Held()), day)
+        call = await bureau_lines.take_call(ctx, place)
+        answer = await gateway.compare_totals(totals, call)
+        if isinstance(answer, Accepted) and answer.value.agrees:
+            asked.agreed.add(kind)
+        elif isinstance(answer, Accepted):
+            asked.differ.add(kind)
+            await _keep(ctx, account, place, totals, answer.value)
+        else:
+            asked.unanswered = answer.reason if isinstance(answer, Rejected) else answer.why
+    return asked
+
+
+def _held(ours: Ours, day: date) -> dict[str, Held]:
     """A settlement on the day it was made, its reversal on the day of that."""
-    async with connection(ctx.pool) as conn:
-        row = await door.read(conn, ctx, (called.record_id, called.settlement_id))
-        progress = await door.progress_of(conn, ctx, row)
-    if progress.insured is None:
-        return
-    kind = held[progress.insured.insurance_type]
-    if progress.settled is not None:
-        split = progress.settled.split
-        if business_day(progress.settled.settled_at) == day:
-            _count(kind, 1, (split.total_fen, split.fund_fen, split.account_fen))
-        return
-    if progress.reversed_ref is None:
-        return
-    amounts = (row.total_fen, row.fund_fen or 0, row.account_fen or 0)
-    if _is_on(called.settle_at, day):
-        _count(kind, 1, amounts)
-    if _is_on(called.reverse_at, day):
-        _count(kind, -1, amounts)
-
-
-def _is_on(at: datetime | None, day: date) -> bool:
-    return at is not None and business_day(at) == day
-
-
-def _count(held: Held, sign: int, amounts: tuple[int, int, int]) -> None:
-    held.count += 1
-    held.total_fen += sign * amounts[0]
-    held.fund_fen += sign * amounts[1]
-    held.account_fen += sign * amounts[2]
+    held: defaultdict[str, Held] = defaultdict(Held)
+    for one in ours.of(day):
+        kind, line = held[one.insurance_type], one.line
+        kind.count += 1
+        kind.total_fen += line.total_fen
+        kind.fund_fen += line.fund_fen
+        kind.account_fen += line.account_fen
+    return held
 
 
 def _totals(kind: str, held: Held, day: date) -> ClearingTotals:
@@ -154,12 +166,6 @@ def _totals(kind: str, held: Held, day: date) -> ClearingTotals:
         fund_fen=held.fund_fen,
         account_fen=held.account_fen,
     )
-
-
-async def _call(ctx: Context, place: Institution) -> CallId:
-    async with transaction(ctx.pool) as conn:
-        number = await institution.take_message_no(conn, ctx, place.code)
-    return CallId(message_no=number, at=ctx.clock.now())
 
 
 async def _keep(
@@ -178,7 +184,7 @@ async def _keep(
     }
     row = (
         totals.insurance_type,
-        TOTALS,
+        bureau_lines.KIND,
         account.provider,
         account.account_name,
         totals.first_day,
@@ -194,13 +200,15 @@ async def _keep(
         await store.upsert_differences(conn, [row])
 
 
-async def _close(ctx: Context, account: Account, one: store_bureau.OpenTotals, day: date) -> bool:
+async def _close(
+    ctx: Context, account: Account, one: store_bureau.OpenDifference, day: date
+) -> bool:
     """The item first: a crash in between is made good by the next run."""
     of = ItemsOf(record_id=one.record_id, kind=items.KIND, subject_id=one.difference_id)
     async with transaction(ctx.pool) as conn:
         await casework.close_items_of(conn, ctx, of, AGREES)
     closing = store.Closing(
-        own_no=one.own_no, kind=TOTALS, day=day, held_class=one.held_class, reason=AGREES
+        own_no=one.own_no, kind=bureau_lines.KIND, day=day, held_class=one.held_class, reason=AGREES
     )
     async with connection(ctx.pool) as conn:
         return await store.close_difference(conn, account, closing, ctx.clock.now())

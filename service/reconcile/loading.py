@@ -145,3 +145,20 @@ def _texts(piece: list[tuple[int, StatementLine]]) -> Iterator[bytes]:
 async def _source(file_id: int, texts: list[bytes]) -> AsyncIterator[bytes]:
     head = f"{file_id}\t".encode()
     yield head + head.join(texts)
+
+
+async def keep_refused(
+    ctx: Context, account: Account, day: date, reason: str, digest: bytes
+) -> StatementFile:
+    """The row of a file that may not be used, made once for each reason."""
+    async with connection(ctx.pool) as conn:
+        file = await store.find_refused(conn, account, day, reason, digest)
+        if file is None:
+            version = await store.last_version(conn, account, day) + 1
+            file = msgspec.structs.replace(
+                new_file(ctx, account, day, version, digest),
+                state=FileState.REFUSED,
+                reason=reason,
+            )
+            await store.insert_file(conn, file)
+    return file

@@ -1,31 +1,33 @@
-"""SQL that finds what an institution settled and reversed with the bureau on a day."""
+"""SQL that finds what an institution asked the bureau about money on a day."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
 from service.kernel.database import Connection, list_rows
 from service.reconcile.model import Account, Class
+from service.reconcile.store_pairs import Span
 
-CALLS_MAX = 100_000
+SETTLEMENTS_MAX = 100_000
+CALLS_MAX = 1000
 
-LIST_CALLS = """
-select c.record_id, c.settlement_id,
-  max(c.called_at) filter (where c.kind = 'settle') as settle_at,
-  max(c.called_at) filter (where c.kind = 'reverse') as reverse_at
+LIST_SETTLEMENTS = """
+select distinct c.record_id, c.settlement_id
 from insurance_call c
-where (c.record_id, c.settlement_id) in (
-    select d.record_id, d.settlement_id
-    from insurance_call d
-    join settlement s on s.record_id = d.record_id and s.settlement_id = d.settlement_id
-    where d.kind in ('settle', 'reverse') and d.called_at >= $2 and d.called_at < $3
-      and s.institution_id = $1
-  )
-  and c.kind in ('settle', 'reverse')
-group by c.record_id, c.settlement_id
+join settlement s on s.record_id = c.record_id and s.settlement_id = c.settlement_id
+where c.kind in ('settle', 'reverse') and c.called_at >= $2 and c.called_at < $3
+  and s.institution_id = $1
 limit $4
 """
-LIST_OPEN_TOTALS = """
+LIST_CALLS = """
+select call_id, kind, message_no, called_at, outcome, evidence
+from insurance_call
+where record_id = $1 and settlement_id = $2
+  and kind in ('register', 'settle', 'reverse', 'find', 'undo')
+order by called_at, array_position(array['register', 'settle', 'find', 'undo', 'reverse'], kind)
+limit $3
+"""
+LIST_OPEN = """
 select own_no, difference_id, class as held_class, record_id
 from statement_difference
 where provider = $1 and account_name = $2 and day = $3 and kind = 'settlement' and state = 'OPEN'
@@ -33,16 +35,18 @@ where provider = $1 and account_name = $2 and day = $3 and kind = 'settlement' a
 
 
 class Called(msgspec.Struct, frozen=True, kw_only=True):
-    """A settlement that talked to the bureau about money, and when it did last."""
+    """A call to the bureau and what was kept of its answer, sealed."""
 
-    record_id: int
-    settlement_id: int
-    settle_at: datetime | None
-    reverse_at: datetime | None
+    call_id: int
+    kind: str
+    message_no: str
+    called_at: datetime
+    outcome: str | None
+    evidence: bytes | None
 
 
-class OpenTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals that did not agree."""
+class OpenDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals of a kind of insurance, or a single line, that did not agree."""
 
     own_no: str
     difference_id: int
@@ -50,14 +54,20 @@ class OpenTotals(msgspec.Struct, frozen=True, kw_only=True):
     record_id: int
 
 
-async def list_calls(
-    conn: Connection, institution_id: int, first: datetime, end: datetime
-) -> list[Called]:
-    """Every settlement that was settled or reversed, or tried to be, between two instants."""
-    return await list_rows(conn, Called, LIST_CALLS, institution_id, first, end, CALLS_MAX)
+async def list_settlements(
+    conn: Connection, institution_id: int, span: Span
+) -> list[tuple[int, int]]:
+    """(record id, settlement id) of what was settled or reversed, or tried to be, in the span."""
+    rows = await conn.fetch(LIST_SETTLEMENTS, institution_id, span.first, span.end, SETTLEMENTS_MAX)
+    return [(row["record_id"], row["settlement_id"]) for row in rows]
 
 
-async def list_open_totals(conn: Connection, account: Account, day: object) -> list[OpenTotals]:
-    """Open differences of a day's totals."""
+async def list_calls(conn: Connection, record_id: int, settlement_id: int) -> list[Called]:
+    """A settlement's calls about money and its registrations, in their order."""
+    return await list_rows(conn, Called, LIST_CALLS, record_id, settlement_id, CALLS_MAX)
+
+
+async def list_open(conn: Connection, account: Account, day: date) -> list[OpenDifference]:
+    """Open differences of a day with the bureau."""
     key = (account.provider, account.account_name, day)
-    return await list_rows(conn, OpenTotals, LIST_OPEN_TOTALS, *key)
+    return await list_rows(conn, OpenDifference, LIST_OPEN, *key)

@@ -10,15 +10,18 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from crypto.sm2 import PrivateKey
 from integrations.alipay.settings import AlipaySettings
 from integrations.fiscal_invoice.settings import ChargeGroup, FiscalInvoiceSettings
-from integrations.insurance_nhsa.settings import NhsaSettings
+from integrations.insurance_nhsa.settings import MobileSettings, NhsaSettings
 from integrations.realname_generic.gateway import RealNameSettings
 from integrations.registry import InsuranceLine, PartnerSettings, read_partners
 from integrations.sandbox.alipay.model import TwinApp
 from integrations.sandbox.alipay.model import TwinKeys as AlipayTwinKeys
 from integrations.sandbox.fiscal.model import NO_SUCH_BILL, TwinInstitution
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
+from integrations.sandbox.insurance.mobile_centre import MOBILE_PREFIX
+from integrations.sandbox.insurance.mobile_seal import MobileApp, MobileKeys
 from integrations.sandbox.wechatpay.model import TwinKeys, TwinMerchant
 from integrations.wechat_login.gateway import WechatLoginSettings
 from integrations.wechatpay.settings import WechatPaySettings
@@ -39,6 +42,7 @@ PARTY_SECRET = "sandboxtoken0000000000000000001"  # noqa: S105 - the twin's publ
 REAL_NAME_CLIENT = "yimatong"
 INVOICE_APP = "SANDBOXAPP0001"
 INVOICE_PLACE = "001"
+MOBILE_APP = "SANDBOXMOBILE0000000000000000001"
 
 
 class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,7 @@ class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
     wechatpay: TwinKeys
     alipay: AlipayTwinKeys
     fiscal: tuple[TwinInstitution, ...]
+    mobile: MobileKeys
     login_apps: dict[str, str]
     real_name_clients: dict[str, str]
 
@@ -87,6 +92,9 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True):
     login: str
     real_name: str
     invoice: str
+    hospital_sm2: PrivateKey
+    centre_sm2: PrivateKey
+    mobile: str
 
 
 def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
@@ -102,6 +110,9 @@ def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
         login=secrets.token_hex(16),
         real_name=secrets.token_hex(32),
         invoice=secrets.token_hex(16),
+        hospital_sm2=PrivateKey.generate(),
+        centre_sm2=PrivateKey.generate(),
+        mobile=secrets.token_hex(16).upper(),
     )
     return _our_side(shared, twin_url), _their_side(shared)
 
@@ -109,6 +120,17 @@ def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
 def _our_side(shared: _Shared, twin_url: str) -> PartnerSettings:
     return PartnerSettings(
         insurance=[_insurance_line(twin_url)],
+        mobile_insurance=[
+            MobileSettings(
+                code=f"mobile-{REGION}",
+                institution_code=HOSPITAL_CODE,
+                address=f"{twin_url}/insurance{MOBILE_PREFIX}",
+                app_id=MOBILE_APP,
+                app_secret=shared.mobile,
+                private_key_hex=shared.hospital_sm2.to_bytes().hex(),
+                centre_public_key=shared.centre_sm2.public.to_bytes().hex(),
+            )
+        ],
         wechatpay=[
             WechatPaySettings(
                 mchid=MERCHANT,
@@ -207,6 +229,17 @@ def _their_side(shared: _Shared) -> TwinSecrets:
         ),
         login_apps={APP_ID: shared.login},
         real_name_clients={REAL_NAME_CLIENT: shared.real_name},
+        mobile=MobileKeys(
+            private_key_hex=shared.centre_sm2.to_bytes().hex(),
+            apps=(
+                MobileApp(
+                    app_id=MOBILE_APP,
+                    app_secret=shared.mobile,
+                    public_key_hex=shared.hospital_sm2.public.to_bytes().hex(),
+                    institution=HOSPITAL_CODE,
+                ),
+            ),
+        ),
         fiscal=(
             TwinInstitution(
                 appid=INVOICE_APP,
@@ -225,7 +258,7 @@ def prepare_secrets(settings: Settings) -> None:
     path, held = twins_file(settings), {}
     if path.exists():
         held = msgspec.json.decode(path.read_bytes())
-    missing = {"alipay", "fiscal"} - set(held)
+    missing = {"alipay", "fiscal", "mobile"} - set(held)
     if held and not missing:
         return
     ours, theirs = make_secrets(settings.twin_url)
@@ -236,6 +269,10 @@ def prepare_secrets(settings: Settings) -> None:
         ours = msgspec.structs.replace(
             old,
             alipay=[*old.alipay, *(new.alipay if "alipay" in missing else [])],
+            mobile_insurance=[
+                *old.mobile_insurance,
+                *(new.mobile_insurance if "mobile" in missing else []),
+            ],
             fiscal_invoice=[
                 *old.fiscal_invoice,
                 *(new.fiscal_invoice if "fiscal" in missing else []),

@@ -70,7 +70,7 @@ def make_street(
         return ":memory:" if books is None else str(books / f"{name}.sqlite")
 
     twins = {
-        "insurance": create_insurance_twin(book("insurance"), now),
+        "insurance": create_insurance_twin(book("insurance"), now, mobile=theirs.mobile),
         "wechatpay": create_wechatpay_twin(
             book("wechatpay"), now, theirs.wechatpay, notice_sender(client), FaultPlan(), pace
         ),

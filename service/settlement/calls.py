@@ -34,6 +34,9 @@ _BEFORE_PAYMENT = frozenset(
 _MOVES_MONEY = frozenset({CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKind.REVERSE})
 """Clearing up such a call is no progress: its rounds are counted until a person must look."""
 
+_TELLS = frozenset({CallKind.REGISTER, CallKind.PRESETTLE, CallKind.SETTLE, CallKind.FIND})
+"""What the bureau answers to these is kept: reconciliation names its visits and settlements."""
+
 
 async def call(ctx: Context, row: Settlement, kind: CallKind, send: Send) -> None:
     """Make one call and let its outcome act. Raises ``door.LostRace`` when the row has moved on.
@@ -134,7 +137,7 @@ async def _evidence(
             kept = {"code": outcome.provider_code, "text": outcome.provider_text}
         case Unknown() if outcome.evidence:
             kept = outcome.evidence
-        case Accepted() if intent.kind in (CallKind.PRESETTLE, CallKind.SETTLE, CallKind.FIND):
+        case Accepted() if intent.kind in _TELLS:
             kept = outcome.value
         case _:
             return None

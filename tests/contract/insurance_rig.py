@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx
 
 from integrations.insurance_nhsa.gateway import NhsaGateway
+from integrations.insurance_nhsa.inpatient import NhsaInpatient
 from integrations.insurance_nhsa.messenger import Sources
 from integrations.insurance_nhsa.numbers import format_message_no
 from integrations.insurance_nhsa.settings import NhsaSettings
@@ -27,6 +28,7 @@ from integrations.ports.insurance import (
 )
 from integrations.ports.outcomes import Accepted, Outcome
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX, create_insurance_twin
+from integrations.sandbox.insurance.mobile_seal import MobileKeys
 
 T = TypeVar("T")
 EMPLOYEE = "990000000000000000001001"
@@ -75,9 +77,10 @@ class Rig:
         institution: str = COMMUNITY,
         lookup: str = "by-visit",
         at: datetime = START,
+        mobile: MobileKeys | None = None,
     ) -> None:
         self.at = at
-        self.app = create_insurance_twin(book, lambda: self.at)
+        self.app = create_insurance_twin(book, lambda: self.at, mobile=mobile)
         self.twin = self.app.state.twin
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app), base_url="http://twin"
@@ -87,6 +90,7 @@ class Rig:
         self._sequence = 0
         self._nonce = 0
         self.gateway = self.new_gateway(lookup=lookup)
+        self.stays = NhsaInpatient(self.gateway._settings, self.gateway._messenger)
 
     def new_gateway(self, secret: str = SECRET, lookup: str = "by-visit") -> NhsaGateway:
         settings = NhsaSettings(

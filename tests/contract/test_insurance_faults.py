@@ -39,6 +39,7 @@ async def settle(case: Case) -> tuple[CallId, object]:
         ("error_before", LOST, []),
         ("error_after", LOST, ["LIVE"]),
         ("garble", Unknown("answer-invalid"), ["LIVE"]),
+        ("other_charset", Unknown("answer-invalid"), ["LIVE"]),
     ],
 )
 async def test_uncertain_settlement_is_undone_by_its_number(

@@ -71,6 +71,28 @@ async def test_journey_from_scanned_credential_to_reversal(rig: Rig) -> None:
     value_of(await gateway.cancel_visit(case.who, case.visit_ref, "OP1", rig.call()))
 
 
+async def test_a_face_is_exchanged_for_person_and_token(rig: Rig) -> None:
+    gateway = rig.gateway
+    assert isinstance(await gateway.start_face("settlement", rig.call()), Rejected)
+    await rig.control("faces", {"institution": COMMUNITY, "psn_no": EMPLOYEE})
+    await rig.control("faces", {"institution": "H99000100001", "psn_no": CHILD})
+    call = rig.call()
+    number = value_of(await gateway.start_face("settlement", call))
+    assert isinstance(await gateway.start_face("settlement", call), Rejected)
+    who = value_of(await gateway.take_face(number, "settlement", rig.call()))
+    assert who.name == "测试甲"
+    query = PersonQuery(token=who.token, id_no=None, name=None)
+    assert value_of(await gateway.read_person(query, rig.call())).person_no == EMPLOYEE
+    assert isinstance(await gateway.take_face(number, "settlement", rig.call()), Rejected)
+    late = value_of(await gateway.start_face("registration", rig.call()))
+    rig.advance(minutes=6)
+    assert isinstance(await gateway.take_face(late, "registration", rig.call()), Rejected)
+    for purpose, told in (("gift", "A1"), ("settlement", ""), ("settlement", "A" * 65)):
+        assert isinstance(await gateway.take_face(told, purpose, rig.call()), Rejected)
+    rig.line.next_answer = Answer(status=200, headers={}, body=b'{"code": 0, "data": "{}"}')
+    assert await gateway.start_face("settlement", rig.call()) == Unknown("answer-invalid")
+
+
 async def test_published_sample_amounts(rig: Rig) -> None:
     await rig.control(
         "counters", {"psn_no": EMPLOYEE, "moves": {"op.dedc": 50_000, "balance": -97_000}}

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
-from tests.contract.insurance_rig import COMMUNITY, EMPLOYEE, PARTY, SECRET, Rig
+from tests.contract.insurance_rig import COMMUNITY, EMPLOYEE, PARTY, SECRET, Rig, ready
 
 
 @pytest.fixture
@@ -168,3 +169,21 @@ async def test_total_statement_agrees_or_not(rig: Rig) -> None:
         body = message(rig, "3201", {"data": node | changes}, sign_no=number)
         results.append((await post(rig, body)).json()["output"]["stmtinfo"]["stmt_rslt"])
     assert results == ["0", "1"]
+
+
+async def test_business_time_moves_on_and_signatures_do_not(rig: Rig) -> None:
+    case = await ready(rig)
+    settled = await case.settled()
+    moved = await rig.control("clock", {"forward_s": 86_400})
+    assert moved["now"].startswith("2026-01-06")
+    # The sign-in of yesterday is gone; the header's time is the sender's own.
+    later = await (await ready(rig, visit_no="OP2")).settled()
+    assert later.settled_at - settled.settled_at == timedelta(days=1)
+    assert len(rig.sent("9001")) == 2
+    days = [
+        (await rig.control("sums", first_day=day, last_day=day))["count"]
+        for day in ("2026-01-05", "2026-01-06")
+    ]
+    assert days == [1, 1]
+    refused = await rig.client.post("/sandbox/clock", json={"forward_s": -1})
+    assert refused.status_code == 400

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,35 @@ def test_paper_is_told_what_it_can_do(
     kiosk.get_by_role("button", name="English").click()
     expect(kiosk.locator(".empty")).to_contain_text("cashier")
     keep_picture(kiosk, f"paper-en-{shape[0]}.png")
+    assert_fits(kiosk, shape)
+
+
+@SHAPES
+@pytest.mark.parametrize("over", ["revoked", "expired"])
+def test_paper_that_is_over_is_sent_to_a_window_and_not_to_a_phone(
+    new_page: NewPage, system: StandIn, shape: tuple[int, int], over: str
+) -> None:
+    a_phone(new_page, system)
+    text = system.world.print_code(list(system.world.people)[-1])
+    code = system.world.codes[text]
+    if over == "revoked":
+        code["revoked"] = True
+    else:
+        code["ends"] -= timedelta(days=366)
+    kiosk = a_kiosk(new_page, system, shape)
+    scan(kiosk, text)
+    alert = kiosk.get_by_role("alert")
+    expect(alert).to_contain_text("已作废" if over == "revoked" else "已过期")
+    expect(alert).to_contain_text("人工窗口")
+    expect(alert).to_contain_text("重新打印")
+    assert "手机" not in (alert.text_content() or "")
+    keep_picture(kiosk, f"paper-{over}-{shape[0]}.png")
+    assert_fits(kiosk, shape)
+    kiosk.get_by_role("button", name="English").click()
+    kiosk.wait_for_timeout(2_600)  # the same text sooner is the gun's own repeat
+    scan(kiosk, text)
+    expect(alert).to_contain_text("cashier's desk")
+    keep_picture(kiosk, f"paper-{over}-en-{shape[0]}.png")
     assert_fits(kiosk, shape)
 
 

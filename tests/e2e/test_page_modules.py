@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page
@@ -16,6 +18,7 @@ from tests.support.page_backend import PageBackend
 VECTORS = json.loads(
     (Path(__file__).parents[1] / "vectors" / "sm.json").read_text(encoding="utf-8")
 )
+ROOT = Path(__file__).parents[2]
 CODE = "YM1:" + "0A1B2C3D4E$*-.:" * 10
 
 
@@ -131,6 +134,21 @@ def test_money_is_written_without_arithmetic_on_fractions(page: Page) -> None:
         "—",
         "—",
     ]
+
+
+def test_what_the_readme_names_stands_on_the_pages() -> None:
+    steps = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .split("## Watch it work")[1]
+        .split("\n## ")[0]
+    )
+    named = set(re.findall(r"[\u4e00-\u9fff]+", steps)) - {"测试己"}
+    files = load_assets().files
+    books = [asset.body.decode() for name, asset in files.items() if name.endswith("words.js")]
+    shown = re.findall(r'"([^"\n]*)"', "".join(books))
+    assert "扫不上怎么办" in named
+    assert {name for name in named if not any(text.startswith(name) for text in shown)} == set()
 
 
 @pytest.mark.parametrize("name", ["resident/words.js", "kiosk/words.js"])
@@ -273,19 +291,26 @@ def test_a_clock_told_by_an_answer_of_its_own_is_taken_before_the_date_header(pa
 def test_only_an_offer_is_taken_from_a_tills_symbol(page: Page) -> None:
     body = "return given.map((read) => m.offerText(read))"
     text = "YMO1:0A$*.-:Z"
+    own = "YM1:CC" + "0" * 289
     taken = [
         text,
         f" {text}\n",
         f"https://code.example/#/offer/{text}",
         f"http://h:1/a/#/offer/{text}",
+        # What readers undo in a code is undone here too.
+        *(text.lower(), " ".join(text), f"{text[:7]}\r\n{text[7:]}", f"\ufeff{text}%20"),
+        *("".join(chr(ord(letter) + 0xFEE0) for letter in form) for form in (text, text.lower())),
+        "ymo1∶0a￥×。—：z",
+        f"HTTPS://code.example/#/offer/{quote(text, safe='')}",
     ]
     refused = [
-        *("", "YMO1:", "YM1:0A", text.lower(), f"x{text}", f"{text} 0", f"{text}%20", f"{text}/x"),
+        *("", "YMO1:", "YM1:0A", f"x{text}", f"{text}/x", f"{text}é", f"{text}ſ", f"{text}%"),
         *(f"javascript:#/offer/{text}", f"https://h/?q={text}", f"YMO1:{'0' * 462}"),
+        *(" " * 1_281 + text, own),
     ]
-    assert run(page, "resident/scan.js", body, taken + refused) == [text] * 4 + [None] * len(
-        refused
-    )
+    assert run(page, "resident/scan.js", body, taken + refused) == [text] * len(taken) + [
+        None
+    ] * len(refused)
 
 
 def test_a_phone_is_called_by_its_make_and_browser(page: Page) -> None:

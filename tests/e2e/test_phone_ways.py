@@ -93,6 +93,8 @@ def test_a_sixth_phone_says_so_and_takes_the_place_of_one_removed(
     page.get_by_role("button", name="查看我的手机").click()
     expect(page.locator(".phone")).to_have_count(5)
     page.locator(".phone").filter(has_text="旧手机3").get_by_role("button", name="停用").click()
+    expect(page.get_by_role("alert").filter(has_text="停用“旧手机3”？")).to_be_visible()
+    page.get_by_role("button", name="确认停用").click()
     expect(page.locator(".code-source")).to_have_text(OWN)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert desk.phones["H3"]["state"] == "REVOKED"
@@ -138,7 +140,8 @@ def test_a_phone_cut_off_after_its_first_opening_takes_a_tills_code_by_hand(
         "",
         own,
         "https://example.invalid/#/offer/",
-        "ymo1:000",
+        f"{own} {own}",
+        "ymo1 000",
     ):
         field.fill(wrong)
         page.get_by_role("button", name="下一步").click()
@@ -147,9 +150,13 @@ def test_a_phone_cut_off_after_its_first_opening_takes_a_tills_code_by_hand(
     field.fill(f"  {system.base_url}/#/offer/{text}\n")
     page.get_by_role("button", name="下一步").click()
     expect(page.locator(".offer-amount")).to_have_text("¥43.21")
-    page.go_back()
-    page.get_by_label("收费处的文字码或网址").fill(text)
-    page.get_by_role("button", name="下一步").click()
+    # As people copy: a blank, small letters, full width.
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in text)
+    for typed in (f"{text[:60]} {text[60:]}", text.lower(), wide):
+        page.go_back()
+        page.get_by_label("收费处的文字码或网址").fill(typed)
+        page.get_by_role("button", name="下一步").click()
+        expect(page.locator(".offer-amount")).to_have_text("¥43.21")
     page.get_by_role("button", name="同意并出码").click()
     expect(page.locator(".code-picture img")).to_be_visible()
 
@@ -248,6 +255,11 @@ def test_a_code_is_made_for_paper_printed_and_withdrawn(
     assert sizes_of(page, ".tabs, .button, h1, .lead") == []
     page.emulate_media(media="null")
     page.get_by_role("button", name="作废").click()
+    expect(page.get_by_role("alert")).to_contain_text("作废编号")
+    expect(page.get_by_role("button", name="返回")).to_be_focused()
+    page.get_by_role("button", name="返回").click()
+    page.get_by_role("button", name="作废").click()
+    keep_picture(page, "withdraw-asked.png")
     assert system.printing.withdrawn == []
     page.get_by_role("button", name="确认作废").click()
     expect(page.get_by_text("还没有打印的健康码")).to_be_visible()
@@ -313,6 +325,7 @@ def test_a_phone_that_stops_itself_does_not_come_back_by_itself(
     page.get_by_text("我的手机").click()
     this = page.locator(".phone").filter(has_text="本机")
     this.get_by_role("button", name="停用").click()
+    page.get_by_role("button", name="确认停用").click()
     expect(page.get_by_role("alert")).to_contain_text("本机已停用")
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text("本机已停用")

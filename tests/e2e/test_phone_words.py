@@ -1,10 +1,14 @@
 """What the resident's page says and offers when something is over, wrong or out of reach."""
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from crypto.healthcode.layout import Purpose
+from crypto.healthcode.verify import CodeVerifier, Reader
 from tests.e2e.test_phone_offline import (
     ONLINE,
     OWN,
@@ -67,6 +71,37 @@ def test_one_tap_never_logs_out(
     reads(system, shown_text(page))
 
 
+@SCREENS
+def test_one_tap_never_stops_a_phone(
+    phone: BrowserContext, system: StandIn, width: int, height: int
+) -> None:
+    page = enrolled(phone, system)
+    page.set_viewport_size({"width": width, "height": height})
+    mine = desk_of(system).phones[page.evaluate(RECORD)["phoneId"]]
+    desk_of(system).phones["OTHER"] = {**mine, "phone_id": "OTHER", "label": "旧手机"}
+    other = desk_of(system).phones["OTHER"]
+    page.get_by_text("我的手机").click()
+    for row, costs in (("旧手机", "须在那部手机上重新登录"), ("本机", "之后没有网络就不能出码")):
+        page.locator(".phone").filter(has_text=row).get_by_role("button", name="停用").click()
+        asked = page.get_by_role("alert").filter(has_text=f"停用“{row}”？")
+        expect(asked).to_contain_text(costs)
+        keep_picture(page, f"stop-{'this' if row == '本机' else 'other'}-{width}.png")
+        [tabs] = sizes_of(page, ".tabs")
+        answers = sizes_of(page, ".fold .question .button")
+        assert [one["text"] for one in answers] == ["返回", "确认停用"]
+        assert [one for one in answers if one["bottom"] > tabs["top"]] == []
+        assert sideways(page) == 0
+        # A second tap at the same place, and Enter, change nothing.
+        expect(page.get_by_role("button", name="返回")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(".phone")).to_have_count(2)
+    assert (mine["state"], other["state"]) == ("ACTIVE", "ACTIVE")
+    page.locator(".phone").filter(has_text="旧手机").get_by_role("button", name="停用").click()
+    page.get_by_role("button", name="确认停用").click()
+    expect(page.locator(".phone")).to_have_count(1)
+    assert (mine["state"], other["state"]) == ("ACTIVE", "REVOKED")
+
+
 def test_logging_out_without_a_network_is_warned_of_and_then_said(
     phone: BrowserContext, system: StandIn
 ) -> None:
@@ -78,6 +113,9 @@ def test_logging_out_without_a_network_is_warned_of_and_then_said(
     expect(page.get_by_role("status").filter(has_text="已退出登录")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("连上网才能登录")
     expect(page.get_by_role("alert")).to_contain_text("打印的健康码")
+    # One word for one state: the bar says nothing beside it.
+    expect(page.locator("#reach")).to_have_text("")
+    keep_picture(page, "logged-out-offline.png")
     assert page.evaluate(RECORD) is None
     # Once the network is back the way in opens by itself.
     phone.set_offline(False)
@@ -166,9 +204,37 @@ def test_after_consent_nothing_is_covered_by_the_bar(
     page.get_by_role("button", name="同意并出码").click()
     expect(page.locator(".code-picture img")).to_be_visible()
     [tabs] = sizes_of(page, ".tabs")
-    parts = sizes_of(page, ".code-frame, .code-foot, .code-source, main .button")
-    assert len(parts) == 4
-    assert [part for part in parts if part["bottom"] > tabs["top"]] == []
+    parts = sizes_of(page, ".code-frame, .code-foot, .code-source, main .button, main summary")
+    assert len(parts) == 5
+    assert [part for part in parts if part["bottom"] > tabs["top"] or part["top"] < 0] == []
+    assert sideways(page) == 0
+    keep_picture(page, f"bound-{width}.png")
+
+
+@SCREENS
+def test_a_code_for_an_offer_has_its_text_and_says_how_long_the_offer_lives(
+    phone: BrowserContext, system: StandIn, width: int, height: int
+) -> None:
+    page = phone.new_page()
+    page.clock.install()
+    enter(page, system)
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    page.set_viewport_size({"width": width, "height": height})
+    offer, text = desk_of(system).offer(26_634)
+    page.goto(f"{system.base_url}/#/offer/{text}")
+    page.get_by_role("button", name="同意并出码").click()
+    lives = page.locator(".code-source")
+    expect(lives).to_have_text(re.compile(r"^这次请求剩余 (5:00|4:5\d)$"))
+    page.clock.run_for(60_000)
+    expect(lives).to_have_text(re.compile(r"^这次请求剩余 (4:00|3:[45]\d)$"))
+    page.get_by_text("扫不上怎么办").click()
+    expect(page.get_by_role("button", name="复制")).to_be_visible()
+    keep_picture(page, f"bound-text-{width}.png")
+    due = Reader(wanted=Purpose.PAY, context=offer.context(), context_required=True)
+    # The page's clock runs ahead of the test's by what it was moved.
+    now = datetime.now(UTC) + timedelta(seconds=60)
+    assert CodeVerifier(desk_of(system).trust_list()).verify(shown_text(page), due, now).holds
+    assert sideways(page) == 0
 
 
 @pytest.mark.parametrize("insured", [True, False])

@@ -15,8 +15,11 @@ from typing import Any
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
+from crypto.healthcode.layout import VERSION, Kind
+from crypto.healthcode.text import encode
 from crypto.sm3 import sm3
 from service.account.problems import LoginStopped
+from service.healthcode.problems import CodeRevoked
 from service.institution.problems import ActivationRefused
 from service.kernel.clock import Clock
 from service.kernel.masked import mask_name
@@ -203,7 +206,8 @@ class World:
 
     def print_code(self, subject: str) -> str:
         """A code on paper: it identifies, and may be scanned again."""
-        text = code_text()
+        mark = encode(bytes((VERSION, Kind.PRINTED)))
+        text = mark + code_text()[len(mark) :]
         ends = self.clock.now() + timedelta(days=365)
         self.codes[text] = {"subject": subject, "purpose": "", "ends": ends, "used": False}
         return text
@@ -213,6 +217,8 @@ class World:
         code = self.codes.get(text)
         if code is None:
             raise CodeMalformed
+        if code.get("revoked"):
+            raise CodeRevoked
         if self.clock.now() >= code["ends"]:
             raise CodeExpired
         if code["used"]:

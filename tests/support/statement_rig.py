@@ -217,14 +217,14 @@ async def a_counter(dsn: str, *, alipay: bool = False) -> AsyncIterator[Counter]
         await institution.set_merchant_account(
             ctx, place.institution_id, provider=till.gateway.code, account_name=name
         )
-        house = _AnyProvider(ctx, clock, post, place.institution_id)
+        house = AnyProvider(ctx, clock, post, place.institution_id)
         house.provider_code = till.gateway.code
         await house.admit()
         yield Counter(ctx, clock, post, house)
         await till.client.aclose()
 
 
-class _AnyProvider(House):
+class AnyProvider(House):
     """A house whose attempts name the provider at hand."""
 
     provider_code = "wechatpay"

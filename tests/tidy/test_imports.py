@@ -29,9 +29,6 @@ ENTRY_POINTS = {"service.__main__", "service.cli"}
 NOT_CALLED_YET = {
     "crypto.pseudonym",
     "integrations.insurance_nhsa.mixed_order",
-    "integrations.insurance_nhsa.mobile",
-    "integrations.insurance_nhsa.orders",
-    "integrations.insurance_nhsa.statement",
     "integrations.insurance_nhsa.transactions",
     "service.audit.actions",
     "service.casework.actions",

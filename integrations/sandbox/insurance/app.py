@@ -11,9 +11,13 @@ from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
+from crypto.sm2 import PrivateKey
 from integrations.sandbox.insurance.book import Book, read_starting
 from integrations.sandbox.insurance.control import CONTROL_ROUTES, twin_of
 from integrations.sandbox.insurance.faults import FaultPlan
+from integrations.sandbox.insurance.mobile_centre import MOBILE_PREFIX, MobileCentre
+from integrations.sandbox.insurance.mobile_control import MOBILE_CONTROL_ROUTES, centre_of
+from integrations.sandbox.insurance.mobile_seal import MobileKeys
 from integrations.sandbox.insurance.model import CatalogueItem, Institution, Person, Refused
 from integrations.sandbox.insurance.policy import read_policy
 from integrations.sandbox.insurance.twin import Reply, Twin, said
@@ -39,6 +43,13 @@ async def decode(request: AnyRequest) -> Reply:
 
 def _refused(_: AnyRequest, refused: Refused) -> Response[Any]:
     return said({"message": refused.text}, 400)
+
+
+@post(MOBILE_PREFIX + "/{path:str}", status_code=200)
+async def answer_mobile(request: AnyRequest, path: FromPath[str]) -> Reply:
+    """Every transaction of the mobile payment centre."""
+    centre = centre_of(request)
+    return await centre.answer(path, await request.body())
 
 
 def open_twin(
@@ -67,13 +78,28 @@ def open_twin(
 
 
 def create_insurance_twin(
-    book: str | Path, clock: Callable[[], datetime], faults: FaultPlan | None = None
+    book: str | Path,
+    clock: Callable[[], datetime],
+    faults: FaultPlan | None = None,
+    mobile: MobileKeys | None = None,
 ) -> Litestar:
-    """The application. Restarting over the same book file keeps everything but planned faults."""
+    """The application. Restarting over the same book file keeps everything but planned faults.
+
+    Without ``mobile`` the centre knows no application.
+    """
     twin = open_twin(book, clock, faults)
+    unused = MobileKeys(private_key_hex=PrivateKey.generate().to_bytes().hex(), apps=())
+    centre = MobileCentre(
+        book=twin.book,
+        policy=twin.policy,
+        clock=twin.clock,
+        wall=twin.wall,
+        faults=twin.faults,
+        keys=unused if mobile is None else mobile,
+    )
     return Litestar(
-        route_handlers=[transact, decode, *CONTROL_ROUTES],
-        state=State({"twin": twin}, deep_copy=False),
+        route_handlers=[transact, decode, answer_mobile, *CONTROL_ROUTES, *MOBILE_CONTROL_ROUTES],
+        state=State({"twin": twin, "centre": centre}, deep_copy=False),
         exception_handlers={Refused: _refused},
         on_shutdown=[twin.book.close],
         openapi_config=None,

@@ -35,6 +35,11 @@ create table if not exists visit (
 create table if not exists line (
   mdtrt_id text, feedetl_sn text, chrg_bchno text not null, doc text not null, setl_id text,
   primary key (mdtrt_id, feedetl_sn));
+create table if not exists stay (mdtrt_id text primary key, msgid text not null unique);
+create table if not exists stay_line (
+  mdtrt_id text, feedetl_sn text, init_sn text not null, doc text not null,
+  code text not null, price_e6 integer not null, setl_id text, last_setl text,
+  primary key (mdtrt_id, feedetl_sn));
 create table if not exists settlement (
   serial integer primary key, setl_id text not null unique, msgid text not null unique,
   mdtrt_id text not null, psn_no text not null, institution text not null,
@@ -43,6 +48,25 @@ create table if not exists settlement (
   cash_fen integer not null, hospital_fen integer not null, setlinfo text not null,
   setldetail text not null, moves text not null, reversal_id text, reversal_msgid text,
   reversal_day text);
+create table if not exists face (
+  number text primary key, institution text not null, psn_no text not null,
+  until_s integer not null);
+create table if not exists authorisation (
+  number text primary key, psn_no text not null, expires_s integer not null,
+  order_ref text not null);
+create table if not exists mobile_order (
+  order_ref text primary key, token text not null, app_id text not null,
+  institution text not null, number text not null, digest text not null, psn_no text not null,
+  mdtrt_id text not null, own_visit integer not null, batch text not null, proof text not null,
+  doc text not null, state text not null, made_s integer not null, amounts text not null,
+  setl_id text, unique (institution, number));
+create table if not exists mobile_refund (
+  institution text, number text, digest text not null, order_ref text not null,
+  own_fen integer not null, insured integer not null, answer text not null,
+  primary key (institution, number));
+create table if not exists file (
+  number text primary key, institution text not null, name text not null,
+  content blob not null, until_s integer not null);
 create index if not exists settlement_visit on settlement (mdtrt_id);
 create index if not exists settlement_person on settlement (psn_no);
 create index if not exists settlement_reversal on settlement (reversal_msgid);

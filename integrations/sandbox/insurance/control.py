@@ -34,6 +34,19 @@ class CounterMove(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     insutype: str = "310"
 
 
+class Face(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A person before a terminal; an empty ``psn_no`` is nobody."""
+
+    institution: str
+    psn_no: str
+
+
+class Forward(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """By how much business time moves on."""
+
+    forward_s: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
+
+
 def twin_of(request: AnyRequest) -> Twin:
     """The twin behind this application."""
     found: Twin = request.app.state.twin
@@ -193,6 +206,24 @@ async def add_items(request: AnyRequest) -> Response[Any]:
     return said({"added": len(asked)})
 
 
+@post("/sandbox/faces", status_code=200)
+async def show_face(request: AnyRequest) -> Response[Any]:
+    """Whose face the terminals of an institution see from now on."""
+    asked = await _read(request, Face)
+    book = twin_of(request).book
+    with book.transaction():
+        desk.stand_before(book, asked.institution, asked.psn_no)
+    return said({"ok": True})
+
+
+@post("/sandbox/clock", status_code=200)
+async def move_clock(request: AnyRequest) -> Response[Any]:
+    """Let the bureau's business time pass."""
+    asked, twin = await _read(request, Forward), twin_of(request)
+    twin.move_forward(asked.forward_s)
+    return said({"now": twin.clock().isoformat()})
+
+
 @post("/sandbox/style", status_code=200)
 async def set_style(request: AnyRequest) -> Response[Any]:
     """Choose among regional manners."""
@@ -215,4 +246,6 @@ CONTROL_ROUTES: list[HTTPRouteHandler] = [
     add_institutions,
     add_items,
     set_style,
+    show_face,
+    move_clock,
 ]

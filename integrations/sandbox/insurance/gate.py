@@ -15,7 +15,8 @@ from integrations.sandbox.insurance.book import Book
 from integrations.sandbox.insurance.model import Message, Refused
 
 WINDOW_S = 300
-BODY_BYTES_MAX = 2 * 1024 * 1024
+BODY_BYTES_MAX = 16 * 1024 * 1024
+"""A statement travels in 9101 as a list of numbers."""
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\Z", re.ASCII)
 _AREA = re.compile(r"[0-9]{6}\Z", re.ASCII)
 OUTER_FIELDS = {
@@ -34,7 +35,7 @@ OUTER_FIELDS = {
     "sign_no": 30,
 }
 NOT_EMPTY = ("recer_sys_code", "infver", "opter", "opter_name", "fixmedins_name")
-WITHOUT_PERSON = frozenset({"9001", "9002", "1101", "3201", "3202"})
+WITHOUT_PERSON = frozenset({"9001", "9002", "1101", "3201", "3202", "9101", "9102"})
 
 
 class NotAdmitted(Exception):

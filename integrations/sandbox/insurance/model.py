@@ -92,6 +92,10 @@ class Style(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     same_reversal_number: bool = False
     absent_original: str = "accept"
     """2601 for a message that never came: ``accept`` and bar it for ever, or ``reject``."""
+    statement_lists_all: bool = False
+    """3202 also lists what agrees."""
+    discharge_order: str = "any"
+    """2402 ``before-settlement`` or ``after-settlement`` (2304), or ``any``."""
     reversal_order: str = "visit"
     """Last settled, first reversed: within the ``visit``, over the ``person``, or ``none``."""
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from integrations.sandbox.insurance.book import Book, Row
+from integrations.sandbox.insurance.clearing import clearing_of
 from integrations.sandbox.insurance.exact import fen
 from integrations.sandbox.insurance.model import Message, Refused, need, node
 
@@ -81,12 +82,18 @@ def _told(row: Row) -> dict[str, str]:
 
 
 def sums(
-    book: Book, *, first_day: str, last_day: str, institution: str, insutype: str
+    book: Book,
+    *,
+    first_day: str,
+    last_day: str,
+    institution: str,
+    insutype: str,
+    clearing: str = "",
 ) -> dict[str, int]:
     """What the book holds for days (``yyyy-MM-dd``, both counted): reversals count negative.
 
-    Each falls on the day it happened. Empty institution or insurance means all. Undone
-    settlements never happened.
+    Each falls on the day it happened. Empty institution, insurance or ``clr_type`` means all.
+    Undone settlements never happened.
     """
     total = {"count": 0, "total_fen": 0, "fund_fen": 0, "account_fen": 0, "cash_fen": 0}
     for sign, column in ((1, "day"), (-1, "reversal_day")):
@@ -97,6 +104,8 @@ def sums(
         }[column]
         for row in book.all(sql, first_day, last_day):
             if institution not in ("", row["institution"]) or insutype not in ("", row["insutype"]):
+                continue
+            if clearing not in ("", clearing_of(row)):
                 continue
             total["count"] += 1
             for name in ("total_fen", "fund_fen", "account_fen", "cash_fen"):
@@ -114,6 +123,7 @@ def statement(book: Book, message: Message) -> dict[str, Any]:
         last_day=need(asked, "stmt_enddate", 10),
         institution=message.institution,
         insutype=need(asked, "insutype", 6),
+        clearing=need(asked, "clr_type", 6),
     )
     try:
         asked_sums = {

@@ -1,8 +1,4 @@
-"""Dividing and settling: 2206, 2207, and what undoes them: 2208, 2601 (dossier 1.7, 1.9).
-
-settlement  LIVE -> REVERSED (2208) ; LIVE -> UNDONE (2601 of the 2207)
-            REVERSED -> LIVE (2601 of the 2208)
-"""
+"""Dividing and settling: 2206, 2207, and what 2303 and 2304 share with them (dossier 1.7, 1.8)."""
 
 import json
 from typing import Any
@@ -24,7 +20,8 @@ from integrations.sandbox.insurance.model import (
     node,
 )
 from integrations.sandbox.insurance.policy import Policy
-from integrations.sandbox.insurance.visits import enrolment_of, live_visit
+from integrations.sandbox.insurance.stay_lines import open_lines
+from integrations.sandbox.insurance.visits import STAYS, enrolment_of, live_visit
 from integrations.sandbox.insurance.wording import setldetail, setlinfo_amounts
 
 INPATIENT = frozenset({"21", "22", "23", "24", "52", "92"})
@@ -35,8 +32,6 @@ SCOPE = (
     ("preselfpay_amt", "first_pay_fen"),
     ("inscp_scp_amt", "in_scope_fen"),
 )
-SETTLE = ("2207", "2207A")
-REVERSE = ("2208",)
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,21 +55,30 @@ def kind_of(med_type: str) -> str:
 def _prepare(book: Book, message: Message, policy: Policy) -> Prepared:
     asked = node(message.input, "data")
     visit = live_visit(book, asked, message)
+    if visit["med_type"] != need(asked, "med_type", 6):
+        raise Refused("医疗类别与就诊信息不一致，或未上传就诊信息")
+    batch = need(asked, "chrg_bchno", 30)
+    return prepared_of(book, message, policy, visit, batch)
+
+
+def prepared_of(book: Book, message: Message, policy: Policy, visit: Row, batch: str) -> Prepared:
+    """Whose bill it is and how it is divided; for a stay ``batch`` names no lines."""
+    asked = node(message.input, "data")
     person = proved_person(book, asked, message.at)
     if person.psn_no != visit["psn_no"]:
         raise Refused("凭证与就诊人员不一致")
     if need(asked, "insutype", 6) != visit["insutype"]:
         raise Refused("险种与就诊信息不一致")
-    if visit["med_type"] != need(asked, "med_type", 6):
-        raise Refused("医疗类别与就诊信息不一致，或未上传就诊信息")
     if need(asked, "psn_setlway", 6) not in ("01", "02"):
         raise Refused("个人结算方式不符")
     flag = need(asked, "acct_used_flag", 1)
     if flag not in ("0", "1"):
         raise Refused("个人账户使用标志不符")
     enrolment = enrolment_of(person, visit["insutype"], message)
-    batch = need(asked, "chrg_bchno", 30)
-    lines = _unsettled(book, visit["mdtrt_id"], batch)
+    mdtrt_id = visit["mdtrt_id"]
+    lines = (
+        open_lines(book, mdtrt_id) if visit["state"] in STAYS else _unsettled(book, mdtrt_id, batch)
+    )
     claim = _claim(book, message, person, enrolment, visit, use_account=flag == "1")
     division = divide(lines, claim, policy)
     if _amount(asked, "medfee_sumamt") != division.total_fen:
@@ -167,20 +171,41 @@ def _setlinfo(message: Message, prepared: Prepared, setl_id: str | None) -> dict
 
 def presettle(book: Book, message: Message, policy: Policy) -> dict[str, Any]:
     """2206: divides with today's counters and changes nothing."""
+    return shown(message, _prepare(book, message, policy))
+
+
+def settle(book: Book, message: Message, policy: Policy) -> dict[str, Any]:
+    """2207: divides anew, moves the counters, and settles the batch."""
     prepared = _prepare(book, message, policy)
+    output = enter(book, message, prepared)
+    book.run(
+        "update line set setl_id = ? where mdtrt_id = ? and chrg_bchno = ?",
+        output["setlinfo"]["setl_id"],
+        prepared.visit["mdtrt_id"],
+        prepared.batch,
+    )
+    return output
+
+
+def shown(message: Message, prepared: Prepared) -> dict[str, Any]:
+    """A division without a settlement number: nothing was settled."""
     return {
         "setlinfo": _setlinfo(message, prepared, None),
         "setldetail": setldetail(prepared.division),
     }
 
 
-def settle(book: Book, message: Message, policy: Policy) -> dict[str, Any]:
-    """2207: divides anew, moves the counters, and settles the batch."""
-    prepared = _prepare(book, message, policy)
-    division = prepared.division
+def check_scope(prepared: Prepared) -> None:
+    """The four parts must be those of the lines. Raises ``Refused``."""
     for name, part in SCOPE:
-        if _amount(prepared.asked, name) != getattr(division, part):
+        if _amount(prepared.asked, name) != getattr(prepared.division, part):
             raise Refused(f"{name} 与明细分割合计不符")
+
+
+def enter(book: Book, message: Message, prepared: Prepared) -> dict[str, Any]:
+    """Write a settlement and move the counters; its lines are the caller's."""
+    check_scope(prepared)
+    division = prepared.division
     setl_id = f"{message.area}{book.next_number('settlement'):015d}"
     info = _setlinfo(message, prepared, setl_id)
     details = setldetail(division)
@@ -209,12 +234,6 @@ def settle(book: Book, message: Message, policy: Policy) -> dict[str, Any]:
         json.dumps(details, ensure_ascii=False),
         json.dumps(moves),
     )
-    book.run(
-        "update line set setl_id = ? where mdtrt_id = ? and chrg_bchno = ?",
-        setl_id,
-        prepared.visit["mdtrt_id"],
-        prepared.batch,
-    )
     return {"setlinfo": info, "setldetail": details}
 
 
@@ -229,163 +248,3 @@ def _moves(division: Division, kind: str) -> dict[str, int]:
         "mutual": -division.mutual_fen,
     }
     return {name: moved for name, moved in moves.items() if moved}
-
-
-def _restore(book: Book, settlement: Row, sign: int) -> None:
-    moves: dict[str, int] = json.loads(settlement["moves"])
-    year = int(settlement["day"][:4])
-    moved = {name: sign * fen for name, fen in moves.items()}
-    book.move(settlement["psn_no"], settlement["insutype"], year, moved)
-
-
-def _free_lines(book: Book, settlement: Row) -> None:
-    book.run("update line set setl_id = null where setl_id = ?", settlement["setl_id"])
-
-
-def reverse(book: Book, message: Message) -> dict[str, Any]:
-    """2208: counters and purses go back, lines are unsettled again."""
-    asked = node(message.input, "data")
-    visit = live_visit(book, asked, message)
-    found = book.one("select * from settlement where setl_id = ?", need(asked, "setl_id", 30))
-    if found is None or found["mdtrt_id"] != visit["mdtrt_id"] or found["state"] == "UNDONE":
-        raise Refused("结算信息不存在")
-    if found["state"] != "LIVE":
-        raise Refused("结算已撤销")
-    style = book.style()
-    _check_order(book, found, style.reversal_order)
-    _restore(book, found, -1)
-    _free_lines(book, found)
-    reversal_id = (
-        found["setl_id"]
-        if style.same_reversal_number
-        else f"{message.area}{book.next_number('settlement'):015d}"
-    )
-    book.run(
-        "update settlement set state = 'REVERSED', reversal_id = ?, reversal_msgid = ?,"
-        " reversal_day = ? where setl_id = ?",
-        reversal_id,
-        message.msgid,
-        local(message.at).strftime("%Y-%m-%d"),
-        found["setl_id"],
-    )
-    return _reversal(message, found, reversal_id, negative=style.negative_reversal)
-
-
-PERSONAL = (
-    "psn_no",
-    "psn_name",
-    "psn_cert_type",
-    "certno",
-    "gend",
-    "naty",
-    "brdy",
-    "age",
-    "insutype",
-    "psn_type",
-    "cvlserv_flag",
-    "mdtrt_cert_type",
-    "med_type",
-    "clr_way",
-    "clr_type",
-)
-
-
-def _reversal(message: Message, found: Row, reversal_id: str, *, negative: bool) -> dict[str, Any]:
-    info: dict[str, str] = json.loads(found["setlinfo"])
-    for name in PERSONAL:
-        info.pop(name, None)
-    info |= {
-        "setl_id": reversal_id,
-        "setl_time": clock_text(message.at),
-        "medins_setl_id": message.msgid,
-    }
-    details: list[dict[str, str]] = json.loads(found["setldetail"])
-    if negative:
-        amounts = [name for name in info if name.endswith(("_pay", "amt", "dedc"))]
-        info |= {name: _negated(info[name]) for name in amounts}
-        for row in details:
-            row["fund_payamt"] = _negated(row["fund_payamt"])
-    return {"setlinfo": info, "setldetail": details}
-
-
-def _negated(text: str) -> str:
-    return text if not text.strip("0.") else f"-{text}"
-
-
-def _check_order(book: Book, found: Row, order: str) -> None:
-    sql = {
-        "visit": "select 1 from settlement where serial > ? and state = 'LIVE' and mdtrt_id = ?",
-        "person": "select 1 from settlement where serial > ? and state = 'LIVE' and psn_no = ?",
-    }.get(order)
-    column = "mdtrt_id" if order == "visit" else "psn_no"
-    if sql is not None and book.one(sql, found["serial"], found[column]):
-        raise Refused("存在更晚的结算，须先撤销后发生的结算")
-
-
-def undo(book: Book, message: Message) -> None:
-    """2601: undoes the 2207 or 2208 of that message number; repeating it is fine.
-
-    A message that never came is barred for ever, so that it cannot arrive late and settle.
-    """
-    asked = node(message.input, "data")
-    psn_no = need(asked, "psn_no", 30)
-    omsgid = need(asked, "omsgid", 30)
-    infno = need(asked, "oinfno", 5)
-    if infno not in SETTLE + REVERSE:
-        raise Refused("该交易不支持冲正")
-    original = book.one("select * from message where msgid = ?", omsgid)
-    if original is None:
-        if book.style().absent_original == "reject":
-            raise Refused("原交易不存在")
-        book.run(
-            "insert into message values (?, ?, ?, ?)",
-            omsgid,
-            infno,
-            psn_no,
-            clock_text(message.at),
-        )
-        return
-    if original["infno"] != infno or original["psn_no"] != psn_no:
-        raise Refused("原交易信息不一致")
-    if infno in SETTLE:
-        _undo_settle(book, omsgid)
-    else:
-        _undo_reverse(book, omsgid)
-
-
-def _undo_settle(book: Book, omsgid: str) -> None:
-    found = book.one("select * from settlement where msgid = ?", omsgid)
-    if found is None or found["state"] == "UNDONE":
-        return
-    if found["state"] == "REVERSED":
-        raise Refused("原结算已撤销，不能冲正")
-    _restore(book, found, -1)
-    _free_lines(book, found)
-    book.run("update settlement set state = 'UNDONE' where setl_id = ?", found["setl_id"])
-
-
-def _undo_reverse(book: Book, omsgid: str) -> None:
-    found = book.one(
-        "select * from settlement where reversal_msgid = ? and state = 'REVERSED'", omsgid
-    )
-    if found is None:
-        return
-    lines = book.all(
-        "select setl_id from line where mdtrt_id = ? and chrg_bchno = ?",
-        found["mdtrt_id"],
-        found["chrg_bchno"],
-    )
-    if not lines or any(row["setl_id"] is not None for row in lines):
-        raise Refused("明细已变更，不能冲正")
-    _restore(book, found, 1)
-    book.run(
-        "update line set setl_id = ? where mdtrt_id = ? and chrg_bchno = ?",
-        found["setl_id"],
-        found["mdtrt_id"],
-        found["chrg_bchno"],
-    )
-    book.run(
-        "update settlement set state = 'LIVE', reversal_id = null, reversal_msgid = null,"
-        " reversal_day = null where setl_id = ?",
-        found["setl_id"],
-    )

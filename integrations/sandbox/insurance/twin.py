@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from integrations.sandbox.insurance import desk, queries, settling, visits
+from integrations.sandbox.insurance import clearing, desk, queries, settling, stays, undoing, visits
 from integrations.sandbox.insurance.book import Book
 from integrations.sandbox.insurance.exact import fen, yuan
 from integrations.sandbox.insurance.faults import Fault, FaultPlan, ScriptedFault
@@ -25,7 +25,8 @@ from integrations.sandbox.insurance.gate import (
 from integrations.sandbox.insurance.model import Message, Refused, clock_text, local
 from integrations.sandbox.insurance.policy import Policy
 
-Work = Callable[[Book, Message], dict[str, Any] | None]
+Output = dict[str, Any] | bytes | None
+Work = Callable[[Book, Message], Output]
 NOT_SIGNED_IN = "操作员未签到或签到已失效"
 
 
@@ -60,8 +61,9 @@ class Twin:
         parties: Mapping[str, str],
     ) -> None:
         self.book = book
-        self.clock = clock
+        self.wall = clock
         self.faults = faults
+        self.policy = policy
         self._parties = parties
         self._answers = 0
         self._work: dict[str, Work] = {
@@ -78,18 +80,41 @@ class Twin:
             "2206A": lambda book, message: settling.presettle(book, message, policy),
             "2207": lambda book, message: settling.settle(book, message, policy),
             "2207A": lambda book, message: settling.settle(book, message, policy),
-            "2208": settling.reverse,
-            "2601": settling.undo,
+            "2208": undoing.reverse,
+            "2301": stays.upload,
+            "2302": stays.withdraw,
+            "2303": lambda book, message: stays.presettle(book, message, policy),
+            "2304": lambda book, message: stays.settle(book, message, policy),
+            "2305": undoing.reverse_stay,
+            "2401": stays.admit,
+            "2402": stays.discharge,
+            "2403": stays.change,
+            "2404": stays.cancel,
+            "2405": stays.cancel_discharge,
+            "2601": undoing.undo,
             "3201": queries.statement,
+            "3202": clearing.compare,
+            "9101": clearing.upload,
+            "9102": clearing.download,
             "5201": queries.find_visits,
             "5203": queries.find_settlements,
         }
+
+    def clock(self) -> datetime:
+        """The bureau's business time, which a control route can move forward."""
+        return self.wall() + timedelta(seconds=int(self.book.meta("forward_s") or "0"))
+
+    def move_forward(self, seconds: int) -> None:
+        """Let business time pass: days, tokens, orders and files grow old; signatures do not."""
+        with self.book.transaction():
+            passed = int(self.book.meta("forward_s") or "0") + seconds
+            self.book.set_meta("forward_s", str(passed))
 
     async def transact(self, infno: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One transaction of the institution interface."""
         at = self.clock()
         try:
-            admit(self.book, headers, self._parties, at)
+            admit(self.book, headers, self._parties, self.wall())
         except NotAdmitted as fault:
             return said({"code": 401, "message": str(fault)}, 401)
         try:
@@ -134,7 +159,7 @@ class Twin:
                 self.book.move(psn_no, planned.insutype, year, planned.moves)
         return None
 
-    def _do(self, message: Message) -> tuple[dict[str, Any] | None, str]:
+    def _do(self, message: Message) -> tuple[Output, str]:
         """Number the message, then do its work or nothing. Gives output and refusal text."""
         try:
             work = self._work_for(message)
@@ -167,7 +192,7 @@ class Twin:
         self,
         planned: ScriptedFault | None,
         message: Message,
-        output: dict[str, Any] | None,
+        output: Output,
         refusal: str,
     ) -> Reply:
         kind = None if planned is None else planned.fault
@@ -179,10 +204,17 @@ class Twin:
             return said({"message": "internal error"}, 500)
         if kind is Fault.GARBLE:
             return Response(b"\xff<html>", status_code=200, media_type="application/json")
+        if isinstance(output, bytes):
+            if planned is not None and kind is Fault.SPOIL_FILE:
+                output = clearing.spoilt(output, planned.text)
+            return Response(output, status_code=200, media_type="application/zip")
         if kind is Fault.BREAK_IDENTITY and output is not None and "setlinfo" in output:
             info = output["setlinfo"]
             info["psn_cash_pay"] = yuan(fen(info["psn_cash_pay"]) + 1)
-        return self._answer(message, message.at, refusal, output)
+        answer = self._answer(message, message.at, refusal, output)
+        if kind is Fault.OTHER_CHARSET:
+            answer.content = answer.content.decode().encode("gb18030")
+        return answer
 
     def _answer(
         self,

@@ -10,7 +10,12 @@ import msgspec
 
 from integrations.sandbox.insurance.book import Book, Row
 from integrations.sandbox.insurance.desk import proved_person
-from integrations.sandbox.insurance.engine import SELF_PAID_LEVEL, FeeLine, split_line
+from integrations.sandbox.insurance.engine import (
+    SELF_PAID_LEVEL,
+    FeeLine,
+    LineSplit,
+    split_line,
+)
 from integrations.sandbox.insurance.exact import fen, half_up, scaled, unscaled, yuan
 from integrations.sandbox.insurance.model import (
     FEN_MAX,
@@ -26,6 +31,8 @@ from integrations.sandbox.insurance.model import (
 
 LINES_MAX = 100
 EVERY_BATCH = "0000"
+STAYS = frozenset({"ADMITTED", "DISCHARGED"})
+"""States of stays in hospital, which have transactions of their own (``stays``)."""
 NO_LIMIT_E6 = 999_999 * 10**6
 
 
@@ -71,15 +78,23 @@ def register(book: Book, message: Message) -> dict[str, Any]:
     return {"data": {"mdtrt_id": mdtrt_id, "psn_no": psn_no, "ipt_otp_no": number}}
 
 
-def live_visit(book: Book, asked: dict[str, Any], message: Message) -> Row:
-    """The visit that person and institution name, not cancelled. Raises ``Refused``."""
+def known_visit(book: Book, asked: dict[str, Any], message: Message) -> Row:
+    """The visit or stay that person and institution name. Raises ``Refused``."""
     row = book.one("select * from visit where mdtrt_id = ?", need(asked, "mdtrt_id", 30))
     if row is None or row["institution"] != message.institution:
         raise Refused("就诊信息不存在")
     if row["psn_no"] != need(asked, "psn_no", 30):
         raise Refused("人员编号与就诊信息不一致")
+    return row
+
+
+def live_visit(book: Book, asked: dict[str, Any], message: Message) -> Row:
+    """The outpatient visit that is named, not cancelled. Raises ``Refused``."""
+    row = known_visit(book, asked, message)
     if row["state"] == "CANCELLED":
         raise Refused("就诊信息已撤销")
+    if row["state"] in STAYS:
+        raise Refused("就诊信息不是门诊就诊")
     return row
 
 
@@ -132,7 +147,7 @@ def upload(book: Book, message: Message) -> dict[str, Any]:
             batch,
         ):
             raise Refused("该批次已结算")
-        line, item, price = _line(book, asked)
+        line, item, price = read_line(book, asked)
         if book.one(
             "select 1 from line where mdtrt_id = ? and feedetl_sn = ?",
             visit["mdtrt_id"],
@@ -146,11 +161,17 @@ def upload(book: Book, message: Message) -> dict[str, Any]:
             batch,
             msgspec.json.encode(line).decode(),
         )
-        results.append(_result(line, item, price))
+        results.append(line_result(line, item, price, split_line(line)))
     return {"result": results}
 
 
-def _line(book: Book, asked: dict[str, Any]) -> tuple[FeeLine, CatalogueItem, int]:
+def read_line(
+    book: Book, asked: dict[str, Any], *, back: bool = False
+) -> tuple[FeeLine, CatalogueItem, int]:
+    """A charge line by size, its item and its price; ``back`` where both must be below zero.
+
+    Raises ``Refused``.
+    """
     code = need(asked, "med_list_codg", 50)
     item = book.item(code) or CatalogueItem(
         code=code, level=SELF_PAID_LEVEL, selfpay_e4=10_000, limit_e6=NO_LIMIT_E6
@@ -161,6 +182,8 @@ def _line(book: Book, asked: dict[str, Any]) -> tuple[FeeLine, CatalogueItem, in
         price = scaled(asked.get("pric"), 6)
     except ValueError:
         raise Refused("金额、数量或单价格式不符") from None
+    if back:
+        amount, quantity = -amount, -quantity
     if not (0 <= amount <= FEN_MAX and 0 < quantity <= 10**12 and 0 <= price <= 10**15):
         raise Refused("金额、数量或单价超出范围")
     if half_up(quantity * price, 10**8) != amount:
@@ -182,8 +205,10 @@ def _level(item: CatalogueItem, approval: str) -> str:
     return item.level if covered else SELF_PAID_LEVEL
 
 
-def _result(line: FeeLine, item: CatalogueItem, price_e6: int) -> dict[str, str]:
-    split = split_line(line)
+def line_result(
+    line: FeeLine, item: CatalogueItem, price_e6: int, split: LineSplit
+) -> dict[str, str]:
+    """One of ``result``."""
     self_paid = line.level == SELF_PAID_LEVEL
     return {
         "feedetl_sn": line.number,

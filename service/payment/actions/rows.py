@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected
+from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from integrations.ports.partners import PartnerUnknown
 from integrations.ports.payments import PaymentGateway
 from service.audit import actions as audit
@@ -14,6 +14,7 @@ from service.casework.model import Evidence, NewItem
 from service.kernel import outbox
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
+from service.kernel.logs import get_logger
 from service.kernel.problems import InvariantBroken, NotFound
 from service.ledger import actions as ledger
 from service.ledger.model import PATIENT, NewPosting, provider_account
@@ -28,6 +29,8 @@ from service.payment.model import (
 
 ATTEMPT_TABLE = "payment_attempt"
 REFUND_TABLE = "refund"
+
+_log = get_logger("payment")
 
 
 async def get_attempt(conn: Connection, ctx: Context, key: RowKey) -> PaymentAttempt:
@@ -133,7 +136,7 @@ def notice_url(ctx: Context, row: PaymentAttempt) -> str:
 
 
 def count_outcome(ctx: Context, partner: str, operation: str, outcome: Outcome[Any]) -> None:
-    """One more partner call that ended so."""
+    """One more partner call that ended so. An unclear answer says why in the log."""
     match outcome:
         case Accepted():
             word = "accepted"
@@ -144,6 +147,8 @@ def count_outcome(ctx: Context, partner: str, operation: str, outcome: Outcome[A
         case _:
             word = "unknown"
     ctx.metrics.outcomes.labels(partner, operation, word).inc()
+    if isinstance(outcome, Unknown):
+        _log.warning("answer.unclear", partner=partner, operation=operation, why=outcome.why)
 
 
 async def tell_payment(conn: Connection, ctx: Context, row: PaymentAttempt, topic: str) -> None:

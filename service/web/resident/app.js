@@ -93,7 +93,8 @@ function failedScreen(fault) {
   const isPaying = ["settlement", "receipt"].includes(placeNow().name);
   const element = h("div.stack", {},
     loggedOutNotice(app), faultNotice(noCode(fault, app), show, isPaying));
-  return { element, found: fault.kind === "offline" ? show : null };
+  const isOffline = fault.kind === "offline";
+  return { element, saysLost: isOffline, found: isOffline ? show : null };
 }
 
 async function show() {
@@ -131,11 +132,13 @@ app.drawFrame = drawFrame;
 const reach = document.getElementById("reach");
 let isLost = false;
 
-/** Said anew with each screen: whether this phone can do without a network may have changed. */
+/** Said anew with each screen: whether this phone can do without a network may have changed. Said
+ *  once: where the whole screen says that there is none, the bar says only what it does not. */
 function drawReach() {
   if (!isLost) return;
   const alone = app.phone?.canShow === true;
-  reach.textContent = t(alone ? "reach.alone" : "reach.lost");
+  const lost = screen?.saysLost ? "" : t("reach.lost");
+  reach.textContent = alone ? t("reach.alone") : lost;
   reach.classList.toggle("is-lost", !alone);
 }
 

@@ -3,6 +3,7 @@
 import { h, button } from "../element.js";
 import { t } from "../language.js";
 import { isReached } from "../exchange.js";
+import { ask } from "./asking.js";
 import { within } from "./phone.js";
 
 const WAIT_MS = 4_000;
@@ -32,18 +33,13 @@ export const loggedOutNotice = (app) =>
 /** The button, and the question in its place. */
 export function logOutView(app) {
   const view = h("div.stack.question");
-  const start = h("p.row.is-end", {}, button("button.button.is-plain", t("logout"), async () => ask()));
-  const ask = () => {
-    const sure = button("button.button.is-quiet", t("logout.sure"), () => logOut(app));
-    const back = button("button.button.is-main", t("phones.back"), async () => view.replaceChildren(start));
-    view.replaceChildren(
-      h("div.notice", { role: "alert" },
-        h("p.notice-what", {}, t("logout.what")),
-        h("p", {}, t(isReached() ? "logout.more" : "logout.offline"))),
-      back, sure);
-    view.scrollIntoView({ block: "nearest" });
-    back.focus({ preventScroll: true });
-  };
+  const start = h("p.row.is-end", {}, button("button.button.is-plain", t("logout"), async () => ask(view, {
+    what: t("logout.what"),
+    more: t(isReached() ? "logout.more" : "logout.offline"),
+    sure: t("logout.sure"),
+    act: () => logOut(app),
+    back: async () => view.replaceChildren(start),
+  })));
   view.append(start);
   return view;
 }

@@ -45,7 +45,7 @@ function boundView(app, opened, over) {
     isLeft = true;
     shown.leave();
   };
-  return { shown, leave, element: h("div.code-card", {}, shown.parts(), shown.notices) };
+  return { shown, leave, element: h("div.code-card", {}, shown.parts(), shown.notices, shown.text.element) };
 }
 
 export async function offerScreen(app, text) {

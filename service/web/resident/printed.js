@@ -5,6 +5,7 @@ import { t } from "../language.js";
 import { dayText } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
 import { faultNotice } from "../faults.js";
+import { ask } from "./asking.js";
 
 /** What stands on the paper and in the list, so that a sheet is told from the others. */
 const numberOf = (printed) => printed.printed_code_id.slice(-6);
@@ -33,7 +34,7 @@ const listFault = (fault) =>
 
 export function printedScreen(app) {
   const made = h("div.stack.printing", { "aria-live": "polite" });
-  const list = h("div.stack", { "aria-live": "polite" }, h("p.note", {}, t("pay.wait")));
+  const list = h("div.stack.question", { "aria-live": "polite" }, h("p.note", {}, t("pay.wait")));
   // A sheet on the screen is what is printed, whoever starts the printing.
   const unprint = () => document.body.classList.remove("has-paper");
 
@@ -62,15 +63,18 @@ export function printedScreen(app) {
     }
   };
   const rowOf = (printed) => {
-    const ask = button("button.button.is-quiet", t("printed.withdraw"), () => {
-      const sure = button("button.button.is-quiet.is-grave", t("printed.withdraw.sure"), () => withdraw(printed));
-      ask.replaceWith(sure);
-      sure.focus({ preventScroll: true });
-    });
+    const number = numberOf(printed);
+    const start = button("button.button.is-quiet", t("printed.withdraw"), async () => ask(list, {
+      what: t("printed.withdraw.what", { number }),
+      more: t("printed.withdraw.more"),
+      sure: t("printed.withdraw.sure"),
+      act: () => withdraw(printed),
+      back: draw,
+    }));
     return h("li.phone", {},
-      h("span.phone-name", {}, t("printed.row", { number: numberOf(printed) })),
+      h("span.phone-name", {}, t("printed.row", { number })),
       h("span.phone-more", {}, t("printed.days", { from: dayText(printed.issued_at), until: dayText(printed.expires_at) })),
-      ask);
+      start);
   };
   const make = async () => {
     try {

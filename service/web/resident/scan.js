@@ -6,10 +6,30 @@ import { pause } from "../exchange.js";
 
 const LOOK_EVERY_MS = 200;
 // The offer alone, or behind this page's address, as a till's symbol holds it.
-const OFFER = /^(?:https?:\/\/[^\s#]{1,200}#\/offer\/)?(YMO1:[0-9A-Z$*.:-]{1,461})$/;
+const OFFER = /^(?:https?:\/\/[^#]{1,200}#\/offer\/)?(YMO1:[0-9A-Z$*.:-]{1,461})$/i;
+const TYPED_MAX = 1_280;
+// What readers undo in codes too (service/reader/repair.py): what is blank, full width, signs.
+const BLANK = /[\0- \x7f-\xa0\xad\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff+]/g;
+const WIDE = /[\uff01-\uff5e]/g;
+const SIGNS = { "￥": "$", "¥": "$", "。": ".", "∶": ":", "×": "*", "–": "-", "—": "-", "−": "-" };
 
-/** The offer's text in what was read or typed, or null. Nothing in it is repaired. */
-export const offerText = (read) => OFFER.exec(read.trim())?.[1] ?? null;
+function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The offer's text in what was read or typed, or null. Blanks, small and full-width letters, an
+ *  input method's signs and an address's escapes are undone; what is signed is every letter. */
+export function offerText(read) {
+  if (read.length > TYPED_MAX) return null;
+  const meant = unescaped(read).replace(BLANK, "")
+    .replace(WIDE, (letter) => String.fromCharCode(letter.charCodeAt(0) - 0xfee0))
+    .replace(/[^\x00-\x7f]/g, (sign) => SIGNS[sign] ?? sign);
+  return OFFER.exec(meant)?.[1].toUpperCase() ?? null;
+}
 
 const canLook = () => "BarcodeDetector" in globalThis && Boolean(navigator.mediaDevices?.getUserMedia);
 
@@ -73,7 +93,7 @@ export function scanScreen(app) {
   };
   const camera = canLook() ? cameraView(take, say) : null;
   const field = h("textarea.input", {
-    id: "scan-text", rows: 3, maxlength: 800, autocomplete: "off", autocapitalize: "characters",
+    id: "scan-text", rows: 3, maxlength: TYPED_MAX, autocomplete: "off", autocapitalize: "characters",
     spellcheck: "false", "aria-describedby": "scan-hint",
   });
   const element = h("section.screen", { "aria-labelledby": "title" },

@@ -2,7 +2,7 @@
 
 import { drawn, h, button, pictureOf } from "../element.js";
 import { t } from "../language.js";
-import { shortTimeText } from "../amounts.js";
+import { minutesText, shortTimeText } from "../amounts.js";
 import { faultNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
 import { Fault } from "../exchange.js";
@@ -131,7 +131,7 @@ export class CodeShow {
     this.picture.removeAttribute("aria-busy");
     this.picture.classList.remove("is-stale");
     this.picture.replaceChildren(picture);
-    this.source.replaceChildren(...this.sourceWords());
+    if (this.offer === null) this.source.replaceChildren(...this.sourceWords());
     this.text.show(code.text);
     this.countdown?.stop();
     let asked = false;
@@ -140,6 +140,7 @@ export class CodeShow {
       tick: (seconds, share) => {
         this.ring.show(share);
         this.left.textContent = t("code.left", { seconds });
+        if (this.offer !== null) this.source.textContent = this.offerWords();
         if (!asked && seconds > 0 && seconds <= code.early_s && !document.hidden) {
           asked = true;
           this.renew();
@@ -160,6 +161,12 @@ export class CodeShow {
     const { expires_s, clockOffset_s } = this.app.phone.record;
     const time = shortTimeText((expires_s - clockOffset_s) * 1_000);
     return [h("span.source-more", {}, t("code.own.more")), t("code.own", { time })];
+  }
+
+  /** How long the offer lives: no code for it counts afterwards. */
+  offerWords() {
+    const left_s = Math.max(0, Math.ceil(this.ends_s - this.app.phone.server_s()));
+    return t("offer.left", { left: minutesText(left_s) });
   }
 
   /** The code with what stands below it, for a card. */

@@ -4,8 +4,8 @@ import { addWords } from "./language.js";
 
 addWords({
   zh: {
-    brand: "一码通", "brand.sub": "居民健康码", again: "重试", close: "关闭", back: "返回",
-    cancel: "取消", language: "English", "language.label": "Switch to English",
+    brand: "一码通", again: "重试", back: "返回",
+    cancel: "取消", language: "English",
     "reach.lost": "网络断开了，正在重连…", "reach.found": "网络已恢复",
     "step.label": "办理进度", "step.compute": "医保计算", "step.pay": "付款",
     "step.settle": "医保结算", "step.finish": "完成",
@@ -64,8 +64,8 @@ addWords({
     "why.amounts-moved": "医保金额有变化", "why.abandoned": "", "why.join": "。",
   },
   en: {
-    brand: "Yimatong", "brand.sub": "Resident health code", again: "Try again", close: "Close",
-    back: "Back", cancel: "Cancel", language: "中文", "language.label": "切换到中文",
+    brand: "Yimatong", again: "Try again",
+    back: "Back", cancel: "Cancel", language: "中文",
     "reach.lost": "No connection. Reconnecting…", "reach.found": "Connected again",
     "step.label": "Progress", "step.compute": "Insurance", "step.pay": "Payment",
     "step.settle": "Settlement", "step.finish": "Done",

@@ -19,8 +19,6 @@ from integrations.insurance_nhsa.orders import order_faults, order_state, refund
 from integrations.insurance_nhsa.signing import TifSigner, tif_signature
 from integrations.insurance_nhsa.statement import (
     UPLOAD_COLUMNS,
-    StatementUnreadable,
-    UploadLine,
     pack,
     read_line,
     unpack,
@@ -29,7 +27,9 @@ from integrations.insurance_nhsa.statement import (
 )
 from integrations.insurance_nhsa.wire import VisitOutput
 from integrations.insurance_nhsa.wire_mobile import MobileOrder, RefundRequest
+from integrations.ports.insurance import ClearingLine
 from integrations.ports.outcomes import Accepted, Rejected, Unknown
+from integrations.ports.statements import StatementUnusable
 
 AT = datetime(2026, 1, 5, 1, 31, tzinfo=UTC)
 
@@ -194,13 +194,14 @@ def test_state_outside_the_table_is_unknown() -> None:
     assert order_state("99") == "unknown"
 
 
-LINE = UploadLine(
+LINE = ClearingLine(
     settlement_ref="S1",
     visit_ref="V1",
     person_no="P1",
     total_fen=-30800,
     fund_fen=-19840,
     account_fen=-3000,
+    cash_fen=-7960,
     reversed=True,
 )
 
@@ -214,15 +215,15 @@ def test_statement_line_of_a_reversal() -> None:
 @pytest.mark.parametrize("value", ["a\tb", "a\nb", "null"])
 def test_value_that_would_break_the_line_is_refused(value: str) -> None:
     row = upload_row(LINE) | {"setl_id": value}
-    with pytest.raises(StatementUnreadable):
+    with pytest.raises(StatementUnusable):
         write_line(UPLOAD_COLUMNS, row)
 
 
 def test_statement_file_that_is_none_is_refused() -> None:
     assert unpack(pack(["a\tb", "c\td"], "x.txt")) == ["a\tb", "c\td"]
-    with pytest.raises(StatementUnreadable):
+    with pytest.raises(StatementUnusable):
         unpack(b"PK\x03\x04 not really")
-    with pytest.raises(StatementUnreadable):
+    with pytest.raises(StatementUnusable):
         read_line(UPLOAD_COLUMNS, "a\tb")
 
 
