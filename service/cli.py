@@ -207,6 +207,20 @@ def notice(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def settlement(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A person's decisions on settlements; has verbs of its own."""
+    from service.settlement_cli import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
+def staff(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Cashiers, counters and shifts; has verbs of its own."""
+    from service.staff_cli import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
 def reconcile(arguments: argparse.Namespace, settings: Settings) -> int:
     """A day's statements against our books."""
     from service.reconcile_cli import run as run_verb
@@ -248,6 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     told = add("notice", notice, "events out to hospitals")
     words = "show or replay; each has its own --help"
     told.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
+    decided = add("settlement", settlement, "decisions on settlements and what is given back")
+    words = "review or approval-limit; each has its own --help"
+    decided.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
+    counted = add("staff", staff, "cashiers, what counters take, and shifts")
+    words = "add, new-pin, suspend, resume, list, tenders or shifts; each has its own --help"
+    counted.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
     compare = add("reconcile", reconcile, "a day's statements against our books")
     compare.add_argument("--day", required=True, metavar="YYYY-MM-DD", help="a day in China")

@@ -41,8 +41,13 @@ from service.receipt import store_rekeying as receipt_rekeying
 from service.rekeying import jobs as rekeying_jobs
 from service.settlement import jobs as settlement_jobs
 from service.settlement import routes as settlement_routes
+from service.settlement import routes_corrections as correction_routes
+from service.settlement import routes_counter as settlement_counter_routes
 from service.settlement import routes_terminal as settlement_terminal_routes
 from service.settlement import store_rekeying as settlement_rekeying
+from service.shift import jobs as shift_jobs
+from service.shift import routes as shift_routes
+from service.shift import store_rekeying as shift_rekeying
 
 Handler = Callable[[Context, Event], Awaitable[None]]
 
@@ -68,6 +73,7 @@ KEYED_ROWS: Sequence[KeyedRows] = (
     *bill_rekeying.KEYED_ROWS,
     *payment_rekeying.KEYED_ROWS,
     *receipt_rekeying.KEYED_ROWS,
+    *shift_rekeying.KEYED_ROWS,
     *settlement_rekeying.KEYED_ROWS,
     *notice_rekeying.KEYED_ROWS,
 )
@@ -85,8 +91,11 @@ def routers() -> Sequence[Router]:
         healthcode_routes.router,
         healthcode_list_routes.router,
         healthcode_phone_routes.router,
+        shift_routes.router,
         settlement_routes.router,
         settlement_terminal_routes.router,
+        correction_routes.router,
+        settlement_counter_routes.router,
         notice_routes.router,
     ]
 
@@ -94,7 +103,13 @@ def routers() -> Sequence[Router]:
 def handlers() -> dict[str, Handler]:
     """Topic to handler, over all features."""
     gathered: dict[str, list[Handler]] = {}
-    for feature in (settlement_jobs.HANDLERS, receipt_jobs.HANDLERS, notice_jobs.HANDLERS):
+    listening = (
+        shift_jobs.HANDLERS,
+        settlement_jobs.HANDLERS,
+        receipt_jobs.HANDLERS,
+        notice_jobs.HANDLERS,
+    )
+    for feature in listening:
         for topic, handler in feature.items():
             gathered.setdefault(topic, []).append(handler)
     return {topic: _all_of(found) for topic, found in gathered.items()}
@@ -117,6 +132,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
         *bill_jobs.sources(ctx),
         *payment_jobs.sources(ctx),
         *receipt_jobs.sources(ctx),
+        *shift_jobs.sources(ctx),
         *settlement_jobs.sources(ctx),
         *notice_jobs.sources(ctx),
         rekeying_jobs.source(ctx, KEYED_ROWS),

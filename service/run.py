@@ -180,9 +180,9 @@ async def run_all(settings: Settings) -> int:
         nonlocal failed
         try:
             async with _database(settings) as database, contextlib.AsyncExitStack() as parts:
-                activation = await hospital.prepare(settings)
+                prepared = await hospital.prepare(settings)
                 if await _unless_stopped(_start_parts(settings, logs, parts), stop):
-                    _print_addresses(settings, database, activation)
+                    _print_addresses(settings, database, prepared)
                     await stop.wait()
                 say("stopping")
         except (ChildNotReady, PostgresUnavailable, MigrationRefused) as fault:
@@ -235,7 +235,7 @@ def _demo_command(settings: Settings) -> str:
     return " ".join([*asked, ".venv/bin/yimatong demo"])
 
 
-def _print_addresses(settings: Settings, database: str, activation: str) -> None:
+def _print_addresses(settings: Settings, database: str, prepared: hospital.Prepared) -> None:
     base = settings.public_url
     say(
         "\n".join(
@@ -244,7 +244,9 @@ def _print_addresses(settings: Settings, database: str, activation: str) -> None
                 "Yimatong is running (sandbox: every person, hospital and payment is invented)",
                 "",
                 f"  resident's page   {base}/",
-                f"  kiosk             {base}/kiosk#{activation}",
+                f"  kiosk             {base}/kiosk#{prepared.kiosk}",
+                f"  counter           {base}/counter#{prepared.counter}",
+                f"                    cashier {hospital.CASHIER}, PIN {prepared.cashier_pin}",
                 f"  twins             http://127.0.0.1:{settings.sandbox_port}/",
                 f"  health, metrics   {base}/readyz   {base}/metrics",
                 f"  API document      {base}/openapi/openapi.yaml",

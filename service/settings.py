@@ -66,6 +66,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pay_within: timedelta
     post_within: timedelta
     poll_every: timedelta
+    code_within: timedelta
+    """From taking a payer's shown code to its reversal."""
+    code_ask_every: timedelta
+    address_header: str | None
+    """The header in which the proxy in front names a browser's address."""
     lease: timedelta
     retry_after: timedelta
     notice_networks: tuple[Network, ...]
@@ -201,6 +206,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     port = read("PORT", _whole(1, 65535), 8080)
     sandbox_port = read("SANDBOX_PORT", _whole(1, 65535), 8090)
     mode = read("MODE", _mode, Mode.SANDBOX)
+    twin_url = f"http://127.0.0.1:{sandbox_port}" if mode is Mode.SANDBOX else None
     settings = Settings(
         mode=mode,
         state_dir=state_dir,
@@ -213,17 +219,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=read("HOST", str, "127.0.0.1"),
         port=port,
         public_url=read("PUBLIC_URL", _url("http", "https"), f"http://127.0.0.1:{port}"),
-        twin_url=read(
-            "TWIN_URL",
-            _url("http"),
-            f"http://127.0.0.1:{sandbox_port}" if mode is Mode.SANDBOX else None,
-        ),
+        twin_url=read("TWIN_URL", _url("http"), twin_url),
         sandbox_port=sandbox_port,
         workers=read("WORKERS", _whole(1, 64), 1),
         pool_size=read("POOL_SIZE", _whole(2, 200), 20),
         pay_within=read("PAY_WITHIN_S", _seconds(5, 86_400), timedelta(minutes=15)),
         post_within=read("POST_WITHIN_S", _seconds(5, 86_400), timedelta(minutes=10)),
         poll_every=read("POLL_EVERY_S", _seconds(1, 3600), timedelta(seconds=30)),
+        code_within=read("PAY_BY_CODE_WITHIN_S", _seconds(20, 120), timedelta(seconds=45)),
+        code_ask_every=read("PAY_BY_CODE_ASK_EVERY_S", _seconds(1, 30), timedelta(seconds=5)),
+        address_header=read("ADDRESS_HEADER", str, None),
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
         notice_networks=read(

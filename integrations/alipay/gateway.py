@@ -12,7 +12,7 @@ import msgspec
 
 from integrations.alipay import mapping, notices, wire
 from integrations.alipay.bill_lines import AlipayStatement
-from integrations.alipay.lines import Heard, Speaker, open_line
+from integrations.alipay.lines import Heard, Speaker, open_line, page_link
 from integrations.alipay.mapping import Said
 from integrations.alipay.settings import AlipaySettings, load_keys
 from integrations.kit.clocktext import spaced_text
@@ -53,13 +53,13 @@ class AlipayGateway:
         nonce: Callable[[], str],
     ) -> None:
         self._settings = settings
+        self.ways: frozenset[str] = frozenset(settings.ways)
         self._keys = load_keys(settings)
         self._bills = bills
-        self._line = open_line(
-            Speaker(
-                settings=settings, keys=self._keys, transport=transport, clock=clock, nonce=nonce
-            )
+        self._speaker = Speaker(
+            settings=settings, keys=self._keys, transport=transport, clock=clock, nonce=nonce
         )
+        self._line = open_line(self._speaker)
 
     async def place(self, order: PaymentOrder) -> Outcome[PlacedOrder]:
         """Place the order (5.3). The same order again makes the same business content."""
@@ -68,6 +68,8 @@ class AlipayGateway:
             return _refused_here(fault)
         if order.way == "native":
             return await self._precreate(order)
+        if order.way == "h5":
+            return Accepted(PlacedOrder(prepay_ref=None, qr_text=None, link=self._page(order)))
         body = wire.OrderBody(
             out_trade_no=order.trade_no,
             total_amount=yuan_text(order.amount_fen),
@@ -99,6 +101,19 @@ class AlipayGateway:
         if found.out_trade_no != order.trade_no or not found.qr_code:
             return mapping.ANSWER_INVALID
         return Accepted(PlacedOrder(prepay_ref=None, qr_text=found.qr_code))
+
+    def _page(self, order: PaymentOrder) -> str:
+        """Where the payer's browser pays. Until it does, Alipay knows no such trade."""
+        body = wire.OrderBody(
+            out_trade_no=order.trade_no,
+            total_amount=yuan_text(order.amount_fen),
+            subject=order.description,
+            time_expire=spaced_text(order.expires_at),
+            product_code="QUICK_WAP_WAY",
+            quit_url=order.return_url,
+        )
+        method = "alipay.trade.wap.pay"
+        return page_link(self._speaker, method, body, order.notice_url, order.return_url)
 
     async def pay_by_code(self, order: CodeOrder) -> Outcome[Payment]:
         """Take payment by the payer's code (5.4). UNPAID: the payer is asked on his device."""
@@ -273,7 +288,7 @@ def _refused_here(field: str) -> Rejected:
 def _order_fault(order: PaymentOrder) -> str | None:
     return _first_bad(
         {
-            "way": order.way in {"jsapi", "native"},
+            "way": order.way in {"jsapi", "native", "h5"},
             "trade_no": _is_number(order.trade_no),
             "amount_fen": 1 <= order.amount_fen <= FEN_MAX,
             "description": 1 <= len(order.description) <= 256,

@@ -56,13 +56,13 @@ class GatewayLine:
         try:
             answer = await speaker.transport.send(
                 method="POST",
-                url=f"{speaker.settings.base_url.rstrip('/')}/gateway.do",
+                url=_gateway(speaker.settings),
                 headers={
                     "Content-Type": "application/x-www-form-urlencoded;charset=utf-8",
                     "User-Agent": USER_AGENT,
                     "alipay-request-id": speaker.nonce(),
                 },
-                content=urlencode(self._parameters(method, body, notice_url)).encode(),
+                content=urlencode(_parameters(speaker, method, body, notice_url)).encode(),
             )
         except ProviderFault as fault:
             return outcome_of(fault)
@@ -85,29 +85,6 @@ class GatewayLine:
             text=found.sub_msg or found.msg,
             body=content,
         )
-
-    def _parameters(
-        self, method: str, body: msgspec.Struct, notice_url: str | None
-    ) -> dict[str, str]:
-        speaker = self._speaker
-        parameters = {
-            "app_id": speaker.settings.app_id,
-            "method": method,
-            "format": "JSON",
-            "charset": "utf-8",
-            "sign_type": "RSA2",
-            "timestamp": spaced_text(speaker.clock()),
-            "version": "1.0",
-            "biz_content": msgspec.json.encode(body).decode(),
-        }
-        also = {
-            "notify_url": notice_url,
-            "app_auth_token": speaker.settings.app_auth_token,
-            "app_cert_sn": speaker.keys.app_cert_sn,
-            "alipay_root_cert_sn": speaker.keys.root_cert_sn,
-        }
-        parameters |= {name: value for name, value in also.items() if value}
-        return parameters | {"sign": speaker.keys.signing.sign(signing.gateway_message(parameters))}
 
 
 class RestLine:
@@ -181,9 +158,52 @@ class RestLine:
         return headers
 
 
+def page_link(
+    speaker: Speaker, method: str, body: msgspec.Struct, notice_url: str, return_url: str | None
+) -> str:
+    """The signed address of one of Alipay's own pages, which the payer's browser opens.
+
+    It is the form gateway's under either protocol; nothing is asked and nothing answered here.
+    """
+    signed = _parameters(speaker, method, body, notice_url, return_url)
+    return f"{_gateway(speaker.settings)}?{urlencode(signed)}"
+
+
 def open_line(speaker: Speaker) -> Line:
     """The line that the settings name."""
     return RestLine(speaker) if speaker.settings.protocol == "v3" else GatewayLine(speaker)
+
+
+def _gateway(settings: AlipaySettings) -> str:
+    return f"{settings.base_url.rstrip('/')}/gateway.do"
+
+
+def _parameters(
+    speaker: Speaker,
+    method: str,
+    body: msgspec.Struct,
+    notice_url: str | None,
+    return_url: str | None = None,
+) -> dict[str, str]:
+    parameters = {
+        "app_id": speaker.settings.app_id,
+        "method": method,
+        "format": "JSON",
+        "charset": "utf-8",
+        "sign_type": "RSA2",
+        "timestamp": spaced_text(speaker.clock()),
+        "version": "1.0",
+        "biz_content": msgspec.json.encode(body).decode(),
+    }
+    also = {
+        "notify_url": notice_url,
+        "return_url": return_url,
+        "app_auth_token": speaker.settings.app_auth_token,
+        "app_cert_sn": speaker.keys.app_cert_sn,
+        "alipay_root_cert_sn": speaker.keys.root_cert_sn,
+    }
+    parameters |= {name: value for name, value in also.items() if value}
+    return parameters | {"sign": speaker.keys.signing.sign(signing.gateway_message(parameters))}
 
 
 def _trouble(answer: Answer) -> Unknown | None:

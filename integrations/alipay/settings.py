@@ -35,6 +35,10 @@ class AlipaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     alipay_root_cert_pem: str | None = None
     alipay_certs_pem: tuple[str, ...] = ()
     """Alipay's certificate; two while it is replaced."""
+    ways: frozenset[Literal["jsapi", "native", "h5", "code"]] = frozenset(
+        {"jsapi", "native", "h5", "code"}
+    )
+    """The products that the merchant has opened at Alipay; ``h5`` is its page for browsers."""
     app_auth_token: str | None = None
     op_app_id: str | None = None
     """The mini-program in which payers pay; left out, the application itself."""

@@ -51,7 +51,8 @@ def yuan_fen(text: str) -> int:
 
 
 class OrderBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``alipay.trade.create``, ``.precreate`` and ``.pay``. ``notify_url`` stands here in v3."""
+    """``alipay.trade.create``, ``.precreate``, ``.pay`` and ``.wap.pay``. ``notify_url`` stands
+    here in v3."""
 
     out_trade_no: str
     total_amount: str
@@ -63,6 +64,7 @@ class OrderBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     buyer_open_id: str | None = None
     scene: str | None = None
     auth_code: str | None = None
+    quit_url: str | None = None
     notify_url: str | None = None
 
 

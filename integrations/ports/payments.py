@@ -7,7 +7,7 @@ and digits, stored before the first call: they are the idempotency keys.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -53,6 +53,8 @@ class PaymentOrder(msgspec.Struct, frozen=True, kw_only=True):
     notice_url: str
     payer_ip: str | None = None
     """The address of the payer's browser, needed for ``h5``."""
+    return_url: str | None = None
+    """Where the payer's browser goes afterwards, for ``h5``."""
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,9 +136,14 @@ class NoticeAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentGateway(StatementSource, Protocol):
-    """One merchant account at one provider, its statements with it."""
+    """One merchant account at one provider, its statements with it.
+
+    ``ways`` are those that the merchant has opened: of ``jsapi``, ``native``, ``h5`` and, where the
+    gateway is a ``CodePaymentGateway``, ``code``.
+    """
 
     code: str
+    ways: frozenset[str]
 
     async def place(self, order: PaymentOrder) -> Outcome[PlacedOrder]:
         """Place the order. The same order again is answered alike."""
@@ -163,8 +170,9 @@ class PaymentGateway(StatementSource, Protocol):
         """The acknowledgement, or the refusal that asks for a resend."""
 
 
-class CodePaymentGateway(PaymentGateway, Protocol):
-    """A merchant account that can also take payment by a code the payer shows."""
+@runtime_checkable
+class TakesCodes(Protocol):
+    """Who can take payment by a code the payer shows."""
 
     async def pay_by_code(self, order: CodeOrder) -> Outcome[Payment]:
         """Take the payment. UNPAID means that the payer must still confirm on his device: query.
@@ -177,3 +185,7 @@ class CodePaymentGateway(PaymentGateway, Protocol):
 
         Unknown must be repeated until it is definite; query afterwards to learn which it was.
         """
+
+
+class CodePaymentGateway(PaymentGateway, TakesCodes, Protocol):
+    """A merchant account that can also take payment by code."""

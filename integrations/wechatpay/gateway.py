@@ -56,6 +56,8 @@ class WechatPayGateway:
         self._settings = settings
         self._party = Party(settings)
         self._line = WechatPayLine(settings, transport, bills or transport, clock, nonce)
+        without_client = frozenset({"jsapi"}) if self._line.keys.client is None else frozenset()
+        self.ways: frozenset[str] = frozenset(settings.ways) - without_client
         v2 = settings.code_api == "v2"
         self.mixed = WechatPayMixed(self._line, self._party)
         """Mixed orders of insurance and cash."""
@@ -80,8 +82,11 @@ class WechatPayGateway:
         needed = {"jsapi": placed.prepay_id, "native": placed.code_url, "h5": placed.h5_url}
         if not needed[order.way]:
             return mapping.ANSWER_INVALID
+        link = placed.h5_url
+        if link is not None and order.return_url is not None:
+            link = f"{link}&redirect_url={quote(order.return_url, safe='')}"
         return Accepted(
-            PlacedOrder(prepay_ref=placed.prepay_id, qr_text=placed.code_url, link=placed.h5_url)
+            PlacedOrder(prepay_ref=placed.prepay_id, qr_text=placed.code_url, link=link)
         )
 
     def _order_body(self, order: PaymentOrder) -> wire.OrderBody:

@@ -52,6 +52,10 @@ class WechatPaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     downloads_certificates: bool = False
     """Certificate mode: ask for new platform certificates twice a day and for an unknown serial.
     Merchants in public-key mode are answered 404 (1.5), so this is off for them."""
+    ways: frozenset[Literal["jsapi", "native", "h5", "code"]] = frozenset(
+        {"jsapi", "native", "h5", "code"}
+    )
+    """The products that the merchant has opened at WeChat."""
     code_api: Literal["v3", "v2"] = "v3"
     """Which API takes pay-by-code: the documents disagree (2.5), so each merchant is set."""
     api_v2_key: str | None = None

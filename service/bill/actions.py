@@ -7,7 +7,15 @@ import msgspec
 from service.audit import actions as audit
 from service.audit.model import AuditEntry
 from service.bill import rules, store
-from service.bill.model import AmendBill, Bill, BillContent, BillRow, PushBill, SealedBill
+from service.bill.model import (
+    AmendBill,
+    Bill,
+    BillContent,
+    BillRow,
+    CorrectBill,
+    PushBill,
+    SealedBill,
+)
 from service.bill.problems import (
     BillLocked,
     BillNumberExists,
@@ -168,6 +176,12 @@ async def read(ctx: Context, record_id: int, bill_id: int) -> Bill:
         return await _open(conn, ctx, await _get(conn, ctx, BillKey(record_id, bill_id)))
 
 
+async def read_version(ctx: Context, record_id: int, bill_id: int, version: int) -> BillContent:
+    """What one version charged. Raises ``InvariantBroken`` where there is no such version."""
+    async with connection(ctx.pool) as conn:
+        return await _content(conn, ctx, BillKey(record_id, bill_id), version)
+
+
 async def read_number(ctx: Context, institution_id: int, bill_no: str) -> Bill:
     """The institution's bill of that number. Raises ``NotFound``."""
     async with connection(ctx.pool) as conn:
@@ -206,6 +220,39 @@ async def release(
         return
     if await _save(conn, ctx, before, BillEvent.RELEASE, holder_id=None) is None:
         raise StateConflict("the bill was changed at the same moment")
+
+
+async def take_back(
+    conn: Connection, ctx: Context, record_id: int, bill_id: int, holder_id: int
+) -> None:
+    """As ``release``, but nothing is charged any more: the bill is withdrawn."""
+    before = await _get(conn, ctx, BillKey(record_id, bill_id))
+    if before.state not in HELD or before.holder_id != holder_id:
+        return
+    if await _save(conn, ctx, before, BillEvent.WITHDRAW, holder_id=None) is None:
+        raise StateConflict("the bill was changed at the same moment")
+
+
+async def correct(conn: Connection, ctx: Context, corrected: CorrectBill) -> None:
+    """The next version of a paid bill: what remains after lines were given back.
+
+    Raises ``BillLocked`` unless the holder paid it, ``BillVersionStale``.
+    """
+    before = await _get(conn, ctx, BillKey(corrected.record_id, corrected.bill_id))
+    if before.state is not BillState.PAID or before.holder_id != corrected.holder_id:
+        raise BillLocked
+    if before.version != corrected.replaces:
+        raise BillVersionStale
+    content = await _unseal(conn, ctx, _key(before), before.version, before.sealed)
+    total_fen = sum(line.amount_fen for line in corrected.lines)
+    content = msgspec.structs.replace(content, lines=corrected.lines, total_fen=total_fen)
+    rules.check_remaining(content)
+    after = await _save(
+        conn, ctx, before, BillEvent.CORRECT, version=before.version + 1, total_fen=total_fen
+    )
+    if after is None:
+        raise BillVersionStale
+    await store.insert_version(conn, after, await _seal(conn, ctx, after, content))
 
 
 async def mark_paid(

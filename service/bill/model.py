@@ -96,3 +96,13 @@ class AmendBill(PushBill, frozen=True, kw_only=True):
     """The whole bill anew. ``replaces`` is the version it takes the place of."""
 
     replaces: int
+
+
+class CorrectBill(msgspec.Struct, frozen=True, kw_only=True):
+    """What remains of a paid bill. ``replaces`` is the version it takes the place of."""
+
+    record_id: int
+    bill_id: int
+    holder_id: int
+    replaces: int
+    lines: list[ChargeLine]

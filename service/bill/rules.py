@@ -27,15 +27,20 @@ def line_amount_fen(quantity_e4: int, unit_price_e6: int) -> int:
 
 def check_content(content: BillContent, now: datetime) -> None:
     """Raises ``BillPartsDoNotSum`` or ``BillRefused``; the detail names places, never values."""
+    check_remaining(content)
+    if not now < content.pay_until <= now + PAY_WITHIN_MAX:
+        raise BillRefused("pay_until: must lie in the next 30 days")
+    if sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main) != 1:
+        raise BillRefused("visit.diagnoses: exactly one is the main diagnosis")
+
+
+def check_remaining(content: BillContent) -> None:
+    """The part of ``check_content`` that holds of a bill at any time."""
     _check_lines(content.lines)
     if sum(line.amount_fen for line in content.lines) != content.total_fen:
         raise BillPartsDoNotSum("total_fen: not the sum of the lines")
     if not 0 < content.total_fen <= FEN_MAX:
         raise BillRefused("total_fen: nothing to pay, or more than any bill")
-    if not now < content.pay_until <= now + PAY_WITHIN_MAX:
-        raise BillRefused("pay_until: must lie in the next 30 days")
-    if sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main) != 1:
-        raise BillRefused("visit.diagnoses: exactly one is the main diagnosis")
 
 
 def _check_lines(lines: list[ChargeLine]) -> None:

@@ -2,7 +2,8 @@
 
 OPEN --LOCK--> LOCKED --PAY--> PAID
 LOCKED, PAID --RELEASE--> OPEN        the holder gave up, or its settlement was undone
-OPEN --WITHDRAW--> WITHDRAWN          also from EXPIRED
+PAID --CORRECT--> PAID                lines were given back; a new version says what remains
+OPEN --WITHDRAW--> WITHDRAWN          also from EXPIRED; from PAID when all of it was given back
 OPEN --EXPIRE--> EXPIRED --AMEND--> OPEN
 """
 
@@ -31,6 +32,8 @@ class BillEvent(StrEnum):
     AMEND = "AMEND"
     WITHDRAW = "WITHDRAW"
     EXPIRE = "EXPIRE"
+    CORRECT = "CORRECT"
+    """Lines were given back after the payment: what remains stays paid."""
 
 
 _S, _E = BillState, BillEvent
@@ -45,6 +48,8 @@ BILL: Machine[BillState, BillEvent] = Machine(
         (_S.LOCKED, _E.PAY): _S.PAID,
         (_S.LOCKED, _E.RELEASE): _S.OPEN,
         (_S.PAID, _E.RELEASE): _S.OPEN,
+        (_S.PAID, _E.CORRECT): _S.PAID,
+        (_S.PAID, _E.WITHDRAW): _S.WITHDRAWN,
         (_S.EXPIRED, _E.AMEND): _S.OPEN,
         (_S.EXPIRED, _E.WITHDRAW): _S.WITHDRAWN,
     },

@@ -25,7 +25,13 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, Write, connection, transaction
 from service.kernel.entry import Proved
 from service.kernel.principals import Application, Terminal
-from service.kernel.problems import NonceReused, NotAuthenticated, NotFound, Overloaded
+from service.kernel.problems import (
+    NonceReused,
+    NotAuthenticated,
+    NotFound,
+    Overloaded,
+    StateConflict,
+)
 from service.kernel.signed_requests import SCHEME_APPLICATION, WINDOW, Claimed
 from service.kernel.signing import sign_message
 
@@ -55,6 +61,7 @@ async def enrol_institution(ctx: Context, new: NewInstitution) -> Institution:
         state=InstitutionState.ACTIVE,
         created_at=ctx.clock.now(),
         row_mac=b"",
+        approval_above_fen=new.approval_above_fen,
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("institution", row.mac_parts()))
     async with connection(ctx.pool) as conn:
@@ -75,6 +82,20 @@ async def get_institution(ctx: Context, institution_id: int) -> Institution:
         return row
 
     return await ctx.memory.get(("institution", institution_id), load)
+
+
+async def set_approval_limit(ctx: Context, institution_id: int, above_fen: int | None) -> None:
+    """Giving back more than ``above_fen`` needs a second person from now on; None: nothing does.
+
+    Raises ``NotFound``, ``StateConflict`` when the row changed at the same moment.
+    """
+    before = await get_institution(ctx, institution_id)
+    row = msgspec.structs.replace(before, approval_above_fen=above_fen)
+    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("institution", row.mac_parts()))
+    async with connection(ctx.pool) as conn:
+        if not await store.save_approval_limit(conn, before, row):
+            raise StateConflict("the institution was changed at the same moment")
+    ctx.memory.forget(("institution", institution_id))
 
 
 async def list_institutions(ctx: Context) -> list[Institution]:
@@ -204,6 +225,15 @@ async def merchant_account(ctx: Context, institution_id: int, provider: str) -> 
         raise NotFound
     ctx.sealer.check_mac("merchant_account", row.mac_parts(), row.row_mac)
     return row.account_name
+
+
+async def list_merchant_accounts(ctx: Context, institution_id: int) -> list[tuple[str, str]]:
+    """(provider, account name) of all who collect for the institution. Raises ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        found = await store.list_merchants(conn, institution_id)
+    for row in found:
+        ctx.sealer.check_mac("merchant_account", row.mac_parts(), row.row_mac)
+    return [(row.provider, row.account_name) for row in found]
 
 
 def patient_write(ctx: Context, institution_id: int, record_id: int) -> Write:

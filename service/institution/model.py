@@ -34,10 +34,12 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
     state: InstitutionState
     created_at: datetime
     row_mac: bytes
+    approval_above_fen: int | None = None
+    """Giving back more than this needs a second person. None: nothing does."""
 
     def mac_parts(self) -> list[int | str | datetime]:
-        """The columns that the row's MAC covers."""
-        return [
+        """The columns that the row's MAC covers; rows without a limit are as they always were."""
+        parts: list[int | str | datetime] = [
             self.institution_id,
             self.code,
             self.name,
@@ -47,6 +49,8 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
             self.state.value,
             self.created_at,
         ]
+        limit = self.approval_above_fen
+        return parts if limit is None else [*parts, limit]
 
 
 class CallerState(StrEnum):
@@ -232,6 +236,7 @@ class NewInstitution(msgspec.Struct, frozen=True, kw_only=True):
     insurance_region: str
     level: int
     moved_amounts: MovedAmounts
+    approval_above_fen: int | None = None
 
 
 class Activated(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,23 +12,29 @@ from service.kernel.database import Connection, Write, execute, find_row, insert
 
 INSERT_INSTITUTION = """
 insert into institution (
-  institution_id, code, name, insurance_region, level, moved_amounts, state, created_at, row_mac
+  institution_id, code, name, insurance_region, level, moved_amounts, state, created_at, row_mac,
+  approval_above_fen
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (code) do nothing
 """
 GET_INSTITUTION = """
 select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at,
-  row_mac
+  row_mac, approval_above_fen
 from institution
 where institution_id = $1
 """
 LIST_INSTITUTIONS = """
 select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at,
-  row_mac
+  row_mac, approval_above_fen
 from institution
 order by code
 limit $1
+"""
+SAVE_APPROVAL_LIMIT = """
+update institution
+set approval_above_fen = $3, row_mac = $4
+where institution_id = $1 and row_mac = $2
 """
 INSERT_APPLICATION = """
 insert into application (
@@ -92,6 +98,14 @@ select institution_id, provider, account_name, created_at, row_mac
 from merchant_account
 where institution_id = $1 and provider = $2
 """
+MERCHANTS_MAX = 20
+LIST_MERCHANTS = """
+select institution_id, provider, account_name, created_at, row_mac
+from merchant_account
+where institution_id = $1
+order by provider
+limit $2
+"""
 INSERT_PATIENT = """
 insert into institution_patient (institution_id, pseudonym, record_id, created_at)
 values ($1, $2, $3, $4)
@@ -132,7 +146,15 @@ async def insert_institution(conn: Connection, row: Institution) -> bool:
         row.state.value,
         row.created_at,
         row.row_mac,
+        row.approval_above_fen,
     )
+
+
+async def save_approval_limit(conn: Connection, before: Institution, row: Institution) -> bool:
+    """False when somebody was faster."""
+    key = (row.institution_id, before.row_mac)
+    changed = (row.approval_above_fen, row.row_mac)
+    return await execute(conn, SAVE_APPROVAL_LIMIT, *key, *changed) == 1
 
 
 async def find_institution(conn: Connection, institution_id: int) -> Institution | None:
@@ -252,6 +274,11 @@ async def find_merchant(
 ) -> MerchantAccount | None:
     """By institution and provider."""
     return await find_row(conn, MerchantAccount, GET_MERCHANT, institution_id, provider)
+
+
+async def list_merchants(conn: Connection, institution_id: int) -> list[MerchantAccount]:
+    """All of an institution, by provider."""
+    return await list_rows(conn, MerchantAccount, LIST_MERCHANTS, institution_id, MERCHANTS_MAX)
 
 
 def patient_write(institution_id: int, pseudonym: bytes, record_id: int, now: datetime) -> Write:

@@ -58,6 +58,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """After so many tries without progress a person must look."""
     poll_every: timedelta = timedelta(seconds=30)
     """Between two questions to a provider about one order."""
+    code_ask_every: timedelta = timedelta(seconds=5)
+    """Between two questions about a payment by a shown code (payments dossier 2.5, 5.4)."""
+    code_within: timedelta = timedelta(seconds=45)
+    """From taking a shown code to its reversal: both providers' pages agree on that much."""
+    code_reverse_after: timedelta = timedelta(seconds=15)
+    """No reversal sooner after the taking: WeChat refuses it."""
+    address_header: str | None = None
+    """The header in which the proxy in front names a browser's address; None: no proxy."""
     lease: timedelta = timedelta(seconds=30)
     code_life_s: int = 60
     credential_life_min: int = 2880

@@ -58,6 +58,7 @@ def _row(
         account_fen=facts.account_fen,
         cash_fen=facts.cash_fen,
         hospital_fen=facts.hospital_fen,
+        bill_version=facts.bill_version,
     )
     row = EventRow(
         institution_id=facts.institution_id,

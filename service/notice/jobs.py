@@ -54,6 +54,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
 
 HANDLERS: Mapping[str, Callable[[Context, Event], Awaitable[None]]] = {
     "settlement.settled": actions.write_down,
+    "settlement.corrected": actions.write_down,
     "settlement.posted": actions.write_down,
     "settlement.reversed": actions.write_down,
 }

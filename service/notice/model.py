@@ -25,6 +25,7 @@ class ToldFacts(msgspec.Struct, frozen=True, kw_only=True):
     account_fen: int
     cash_fen: int
     hospital_fen: int
+    bill_version: int = 1
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

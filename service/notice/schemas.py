@@ -16,6 +16,8 @@ class EventType(StrEnum):
 
     SETTLED = "settlement.settled"
     """Paid and settled: the hospital must post it."""
+    CORRECTED = "settlement.corrected"
+    """Lines were given back, and what remains is settled: the hospital must post that instead."""
     POSTED = "settlement.posted"
     """The hospital acknowledged it."""
     REVERSED = "settlement.reversed"
@@ -42,6 +44,8 @@ class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True):
     account_fen: FenField
     cash_fen: FenField
     hospital_fen: FenField
+    bill_version: Annotated[int, Meta(ge=1)] = 1
+    """The version of the bill that the amounts are of; acknowledge it by this number."""
 
 
 class EventList(msgspec.Struct, kw_only=True):

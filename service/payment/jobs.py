@@ -5,7 +5,7 @@ from typing import Any
 
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
-from service.payment.actions import attempts, refunds, tries
+from service.payment.actions import attempts, pursuing, refunds
 from service.payment.model import RowKey
 
 
@@ -23,7 +23,7 @@ def _attempts(ctx: Context) -> ClaimSource[RowKey]:
 
     async def work(key: RowKey) -> None:
         try:
-            await tries.pursue(ctx, key)
+            await pursuing.pursue(ctx, key)
         finally:
             await attempts.release(ctx, key)
 

@@ -8,9 +8,10 @@ from service.payment.states import AttemptState, RefundState
 
 
 class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt to make. ``purpose``: ``MAIN``, ``DIFFERENCE``; ``way``: ``jsapi``, ``native``.
+    """An attempt to make. ``purpose``: ``MAIN``, ``DIFFERENCE``; ``way``: one of ``rules.WAYS``.
 
-    ``payer`` is the provider's id of the payer, needed for ``jsapi``.
+    ``payer`` is the provider's id of the payer for ``jsapi``, the address of the payer's browser
+    for ``h5``; the other ways need none.
     """
 
     record_id: int
@@ -22,6 +23,21 @@ class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
     amount_fen: int
     payer: str | None
     expires_at: datetime
+
+
+class TakenAtCounter(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that a cashier took: ``provider`` is ``cash`` or ``pos``. The caller made the id, so
+    that its own books name the attempt before it is written."""
+
+    record_id: int
+    attempt_id: int
+    settlement_id: int
+    institution_id: int
+    provider: str
+    purpose: str
+    amount_fen: int
+    provider_ref: str
+    """What the payer's slip says; for cash the number of the cashier's entry."""
 
 
 class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,11 +152,43 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-class Presentation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payer's device needs: a QR text, or the signed parameters of the pay call."""
+class ShownQr(msgspec.Struct, frozen=True):
+    """``native``: a text that the payer scans as a QR."""
 
-    qr_text: str | None
-    client_parameters: dict[str, str] | None
+    qr_text: str
+
+
+class ClientCall(msgspec.Struct, frozen=True):
+    """``jsapi``: the signed parameters of the mini-program's pay call."""
+
+    parameters: dict[str, str]
+
+
+class PayPage(msgspec.Struct, frozen=True):
+    """``h5``: the provider's page, which the payer's browser opens."""
+
+    link: str
+
+
+class PayerConfirms(msgspec.Struct, frozen=True):
+    """``code``: the provider asks the payer for his password on his own phone."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The provider refused; ``reason`` is the port's word."""
+
+    reason: str
+
+
+Presentation = ShownQr | ClientCall | PayPage | PayerConfirms | Refusal
+"""What the payer's device shows or needs now."""
+
+
+class Way(msgspec.Struct, frozen=True):
+    """A way to pay that an institution offers."""
+
+    provider: str
+    way: str
 
 
 class RowKey(msgspec.Struct, frozen=True):
@@ -163,3 +211,5 @@ class RefundFacts(PaymentFacts, frozen=True, kw_only=True):
     means a payment on a closed attempt that this feature gave back by itself."""
 
     cause: str
+    provider: str
+    refund_id: str

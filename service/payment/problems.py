@@ -4,7 +4,7 @@ from service.kernel.problems import Problem
 
 
 class PaymentInProgress(Problem):
-    """Another attempt for the same purpose lives, is paid, or is under review."""
+    """Another attempt of the settlement lives or is under review."""
 
     code = "payment-in-progress"
     status = 409

@@ -6,6 +6,7 @@ import msgspec
 
 from integrations.ports.payments import Payment, PaymentStatus, RefundStatus
 from integrations.ports.payments import Refund as ToldRefund
+from service.kernel.context import Policy
 from service.payment.model import PaymentAttempt, Refund
 from service.payment.states import (
     LIVE,
@@ -21,9 +22,17 @@ ASK_EVERY = timedelta(seconds=30)
 """Between two questions about one order on a client's demand."""
 KEEP_NOTICES = timedelta(days=7)
 """Providers give up sending a notice again after about a day (payments dossier 3.2, 9)."""
-WAYS = frozenset({"jsapi", "native"})
+AT_COUNTER = frozenset({"cash", "pos"})
+"""What a cashier takes and gives by hand; no provider is asked about it."""
+COUNTER_ACCOUNT = "counter"
+CODE, H5, JSAPI, NATIVE = "code", "h5", "jsapi", "native"
+WAYS = frozenset({CODE, H5, JSAPI, NATIVE})
+PAGE_LIVES = timedelta(minutes=5)
+"""Of WeChat's page for browsers (payments dossier 2.1); Alipay's is given the same."""
+NEEDS_PAYER = frozenset({H5, JSAPI})
 
 _ENDED = frozenset({AttemptState.CLOSED, AttemptState.FAILED})
+_REVERSED_BY_US = frozenset({AttemptState.CLOSING, AttemptState.CLOSED})
 
 
 class AttemptJudgement(msgspec.Struct, frozen=True):
@@ -49,13 +58,34 @@ def pause(retry_after: timedelta, tries: int) -> timedelta:
     return min(retry_after * (1 << min(tries, 10)), PAUSE_MAX)
 
 
+def ask_again_at(row: PaymentAttempt, policy: Policy, now: datetime) -> datetime:
+    """When a try that begins now is followed by the next. A shown code is asked about steadily and
+    ended in time, whatever the answers: its payer stands there and waits."""
+    if row.way == CODE and row.state is not AttemptState.CLOSING:
+        return max(now, min(now + policy.code_ask_every, row.expires_at))
+    return now + pause(policy.retry_after, row.tries)
+
+
+def ends_at(way: str, wanted: datetime, policy: Policy, now: datetime) -> datetime:
+    """When an attempt that begins now is over: what the payer was given lives no longer."""
+    lives = {CODE: policy.code_within, H5: PAGE_LIVES}.get(way)
+    return wanted if lives is None else min(wanted, now + lives)
+
+
 def may_ask(row: PaymentAttempt, now: datetime) -> bool:
     """Whether a client's demand may cause a question now."""
     return row.asked_at is None or row.asked_at + ASK_EVERY <= now
 
 
-def judge_payment(row: PaymentAttempt, told: Payment) -> AttemptJudgement:
-    """What a provider's word about a trade means for the attempt."""
+def judge_payment(row: PaymentAttempt, told: Payment, *, sure: bool = False) -> AttemptJudgement:
+    """What a provider's word about a trade means for the attempt.
+
+    A trade of a shown code is ended by reversing it, which gives paid money back: what is told of
+    it meanwhile or later may be older than the reversal and counts only when ``sure``.
+    """
+    if row.way == CODE and row.state in _REVERSED_BY_US and not sure:
+        is_over = told.status is PaymentStatus.CLOSED and row.state is AttemptState.CLOSING
+        return AttemptJudgement(AttemptEvent.CLOSE, None) if is_over else NOTHING
     match told.status:
         case PaymentStatus.PAID:
             return _judge_paid(row, told)

@@ -6,10 +6,15 @@ attempt   CREATED --PLACED--> AWAITING_PAYER --PAY--> PAID
           CREATED, CLOSING --PAY--> PAID           the payer was faster
           CLOSED, FAILED --PAY_LATE--> PAID_LATE   given back whole, by itself
           CREATED, AWAITING_PAYER, CLOSING --CONTRADICT--> NEEDS_REVIEW
+          What a cashier took is stored PAID; what he surely did not take, FAILED.
+
+          Way ``code``: AWAITING_PAYER while the payer confirms on his phone; CLOSING is left only
+          when the reversal is definite, and PAID then means that it was refused.
 
 refund    CREATED --ACCEPT--> PROCESSING --FINISH--> REFUNDED
           any open state --FAIL--> FAILED, --BLOCK--> NEEDS_REVIEW
           NEEDS_REVIEW is not the end: the provider may still do it, or an operator send again.
+          Cash and card slips stay CREATED until a cashier gives them back (FINISH).
 """
 
 from enum import StrEnum

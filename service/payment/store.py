@@ -18,9 +18,7 @@ values (
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
   $22, $23, $24
 )
-on conflict (record_id, settlement_id, purpose)
-  where state in ('CREATED', 'AWAITING_PAYER', 'PAID', 'CLOSING', 'NEEDS_REVIEW')
-do nothing
+on conflict do nothing
 """
 GET_ATTEMPT = """
 select record_id, attempt_id, settlement_id, institution_id, provider, account_name, way, purpose,
@@ -163,7 +161,7 @@ REFUND = "refund"
 
 
 async def insert_attempt(conn: Connection, row: PaymentAttempt) -> bool:
-    """False when another attempt for the same purpose lives, is paid or under review."""
+    """False when another attempt of the settlement lives or is under review, or this one stands."""
     return await insert_new(
         conn,
         INSERT_ATTEMPT,

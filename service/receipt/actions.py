@@ -10,7 +10,7 @@ from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound
-from service.receipt import invoices, rules, store
+from service.receipt import invoices, orders, rules, store
 from service.receipt.model import PostedFacts, Receipt, ReceiptContent, ReceiptRow
 
 _TABLE = "receipt"
@@ -19,17 +19,18 @@ _TABLE = "receipt"
 async def issue(ctx: Context, record_id: int, settlement_id: int, facts: PostedFacts) -> Receipt:
     """Issue the receipt of a posted settlement; again gives the one that stands.
 
-    The lines are read from the bill, which is paid and therefore does not change any more.
+    The lines are read from the version of the bill that was settled: it never changes.
     """
-    standing = await find(ctx, record_id, settlement_id)
+    standing = await find(ctx, record_id, settlement_id, facts.round_no)
     if standing is not None:
         return standing
     bill_record, bill_id = ctx.public_ids.parse(facts.bill_id)
     charged = await bill.read(ctx, bill_record, bill_id)
-    _check(record_id, facts, charged.record_id, charged.total_fen)
+    settled = await orders.settled_content(ctx, charged, facts)
+    _check(record_id, facts, charged.record_id, settled.total_fen)
     hospital = await institution.get_institution(ctx, facts.institution_id)
     content = ReceiptContent(
-        institution_name=hospital.name, bill_no=charged.bill_no, lines=charged.lines, facts=facts
+        institution_name=hospital.name, bill_no=charged.bill_no, lines=settled.lines, facts=facts
     )
     now = ctx.clock.now()
     number = rules.receipt_no(hospital.code, business_day(now), ctx.ids.token())
@@ -41,10 +42,15 @@ async def issue(ctx: Context, record_id: int, settlement_id: int, facts: PostedF
     return await get(ctx, record_id, settlement_id)
 
 
-async def find(ctx: Context, record_id: int, settlement_id: int) -> Receipt | None:
-    """The receipt without its invoice, or None before it is issued. Raises ``RowTampered``."""
+async def find(
+    ctx: Context, record_id: int, settlement_id: int, round_no: int | None = None
+) -> Receipt | None:
+    """The receipt of a round (None: of the last) without its invoice, or None before it is issued.
+
+    Raises ``RowTampered``.
+    """
     async with connection(ctx.pool) as conn:
-        row = await store.find_receipt(conn, record_id, settlement_id)
+        row = await store.find_receipt(conn, record_id, settlement_id, round_no)
         if row is None:
             return None
         ctx.sealer.check_mac(_TABLE, row.mac_parts(), row.row_mac)
@@ -54,11 +60,12 @@ async def find(ctx: Context, record_id: int, settlement_id: int) -> Receipt | No
 
 
 async def get(ctx: Context, record_id: int, settlement_id: int) -> Receipt:
-    """The receipt with its invoice. Raises ``NotFound`` before it is issued, ``RowTampered``."""
+    """The last receipt with its invoice. Raises ``NotFound`` before one is issued,
+    ``RowTampered``."""
     found = await find(ctx, record_id, settlement_id)
     if found is None:
         raise NotFound
-    invoice = await invoices.find(ctx, record_id, settlement_id)
+    invoice = await invoices.find(ctx, record_id, settlement_id, found.round_no)
     return msgspec.structs.replace(found, invoice=invoice)
 
 
@@ -87,6 +94,7 @@ async def _row(
         sealed=ctx.sealer.seal(key, _TABLE, "sealed", receipt_id, msgspec.json.encode(content)),
         issued_at=ctx.clock.now(),
         row_mac=b"",
+        round_no=content.facts.round_no,
     )
     return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(_TABLE, row.mac_parts()))
 
@@ -123,4 +131,5 @@ def _opened(row: ReceiptRow, content: ReceiptContent) -> Receipt:
         paid_by=facts.paid_by,
         provider_ref=facts.provider_ref,
         insurance_ref=facts.insurance_ref,
+        round_no=row.round_no,
     )

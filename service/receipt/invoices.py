@@ -10,25 +10,18 @@ import msgspec
 
 from integrations.ports.invoices import (
     Invoice,
-    InvoiceAmounts,
     InvoiceGateway,
     InvoiceOrder,
-    InvoicePayer,
-    InvoiceVisit,
     WriteOffOrder,
 )
 from integrations.ports.outcomes import Accepted, NotSent, Rejected
 from integrations.ports.partners import PartnerUnknown
-from service.bill import actions as bill
-from service.credential import actions as credential
-from service.credential.model import InsuredIdentity
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, StateConflict
-from service.person import actions as person
 from service.receipt import invoice_rows as rows
-from service.receipt import rules
+from service.receipt import orders, rules
 from service.receipt import store_invoices as store
 from service.receipt.model import (
     FiscalInvoice,
@@ -53,14 +46,18 @@ async def ask(ctx: Context, record_id: int, settlement_id: int, facts: PostedFac
     if _gateway(ctx, hospital.code) is None:
         return
     async with connection(ctx.pool) as conn:
-        if await store.find_of_settlement(conn, record_id, settlement_id) is not None:
+        if (
+            await store.find_of_settlement(conn, record_id, settlement_id, facts.round_no)
+            is not None
+        ):
             return
     business_no = ctx.ids.trade_no()
-    order = await _order(ctx, record_id, business_no, facts)
+    order = await orders.order_of(ctx, record_id, business_no, facts)
     key = InvoiceKey(record_id, ctx.ids.new())
     async with transaction(ctx.pool) as conn:
         content = InvoiceContent(order=order)
         row = await _new(conn, ctx, key, settlement_id, facts.institution_id, content)
+        row = rows.signed(ctx, msgspec.structs.replace(row, round_no=facts.round_no))
         await store.insert_invoice(conn, row)
 
 
@@ -71,31 +68,40 @@ async def write_off(
     settlement_id: int,
     institution_id: int,
     reason: str,
+    round_no: int = 0,
 ) -> FiscalInvoice:
-    """The settlement is refunded: write its invoice off, in the caller's transaction.
+    """The settlement is given back or corrected: write that round's invoice off, in the caller's
+    transaction.
 
     ``reason`` stands on the red invoice. Again changes nothing. One that was never asked for is
     not asked for any more; one whose answer is not known yet is found first. The job does it;
     ``find`` tells how far it is.
     """
-    standing = await store.find_of_settlement(conn, record_id, settlement_id)
+    standing = await store.find_of_settlement(conn, record_id, settlement_id, round_no)
     if standing is None:
         key = InvoiceKey(record_id, ctx.ids.new())
         row = await _new(conn, ctx, key, settlement_id, institution_id, InvoiceContent(order=None))
-        row = msgspec.structs.replace(row, state=_S.WITHDRAWN, reason=reason, due_at=None)
+        row = msgspec.structs.replace(
+            row, state=_S.WITHDRAWN, reason=reason, due_at=None, round_no=round_no
+        )
         if await store.insert_invoice(conn, rows.signed(ctx, row)):
             return await rows.opened(conn, ctx, row)
-        standing = await store.find_of_settlement(conn, record_id, settlement_id)
+        standing = await store.find_of_settlement(conn, record_id, settlement_id, round_no)
     row = await rows.lock(conn, ctx, rows.checked(ctx, standing).key)
     if INVOICE.allows(row.state, _E.ASK_WRITE_OFF):
         row = await rows.advance(conn, ctx, row, _E.ASK_WRITE_OFF, reason=reason)
     return await rows.opened(conn, ctx, row)
 
 
-async def find(ctx: Context, record_id: int, settlement_id: int) -> FiscalInvoice | None:
-    """The invoice of a settlement, or None before it was asked for. Raises ``RowTampered``."""
+async def find(
+    ctx: Context, record_id: int, settlement_id: int, round_no: int | None = None
+) -> FiscalInvoice | None:
+    """The invoice of a round (None: of the last), or None before it was asked for.
+
+    Raises ``RowTampered``.
+    """
     async with connection(ctx.pool) as conn:
-        row = await store.find_of_settlement(conn, record_id, settlement_id)
+        row = await store.find_of_settlement(conn, record_id, settlement_id, round_no)
         if row is None:
             return None
         return await rows.opened(conn, ctx, rows.checked(ctx, row))
@@ -190,56 +196,6 @@ async def _new(
         row_mac=b"",
     )
     return rows.signed(ctx, row)
-
-
-async def _order(
-    ctx: Context, record_id: int, business_no: str, facts: PostedFacts
-) -> InvoiceOrder:
-    bill_record, bill_id = ctx.public_ids.parse(facts.bill_id)
-    charged = await bill.read(ctx, bill_record, bill_id)
-    if bill_record != record_id or charged.total_fen != facts.total_fen:
-        raise InvariantBroken("an invoice says what its bill says")
-    payer = await person.read(ctx, record_id)
-    is_insured = facts.insurance_ref is not None
-    insured = await credential.insured_person(ctx, record_id) if is_insured else None
-    return InvoiceOrder(
-        business_no=business_no,
-        at=ctx.clock.now(),
-        payer=InvoicePayer(
-            name=payer.name.reveal(),
-            id_type=payer.id_type,
-            id_no=payer.id_no.reveal(),
-            sex=payer.sex,
-            birth_date=payer.birth_date,
-            insurance_type=_insurance_type(facts, insured),
-            person_no=insured.person_no if insured is not None else None,
-        ),
-        visit=InvoiceVisit(
-            visit_no=charged.visit.visit_no,
-            began_at=charged.visit.began_at,
-            department_no=charged.visit.department_no,
-            department_name=charged.visit.department_name,
-        ),
-        amounts=InvoiceAmounts(
-            total_fen=facts.total_fen,
-            fund_fen=facts.fund_fen,
-            account_fen=facts.account_fen,
-            cash_fen=facts.cash_fen,
-            hospital_fen=facts.hospital_fen,
-            full_own_fen=facts.full_own_fen if is_insured else facts.total_fen,
-            first_pay_fen=facts.first_pay_fen,
-        ),
-        paid_by=facts.paid_by,
-        insurance_ref=facts.insurance_ref,
-        lines=charged.lines,
-    )
-
-
-def _insurance_type(facts: PostedFacts, insured: InsuredIdentity | None) -> str | None:
-    """None where nobody but the payer paid; empty where the enrolment is not linked any more."""
-    if facts.insurance_ref is None:
-        return None
-    return insured.insurance_type if insured is not None else ""
 
 
 async def _begin(ctx: Context, row: InvoiceRow) -> InvoiceRow | None:

@@ -29,6 +29,10 @@ class PostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     insurance_ref: str | None
     full_own_fen: int = 0
     first_pay_fen: int = 0
+    bill_version: int = 0
+    """Which version of the bill was settled; 0 in old events: the one that stands."""
+    round_no: int = 0
+    """0 at first; higher after corrections. Each round has its own receipt and invoice."""
 
 
 class ReceiptContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +55,11 @@ class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bytes
     issued_at: datetime
     row_mac: bytes
+    round_no: int = 0
 
     def mac_parts(self) -> list[int | str | bytes | datetime]:
-        """The columns that the row's MAC covers."""
-        return [
+        """The columns that the row's MAC covers; first receipts are as they always were."""
+        parts: list[int | str | bytes | datetime] = [
             self.record_id,
             self.receipt_id,
             self.settlement_id,
@@ -63,6 +68,7 @@ class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
             self.sealed,
             self.issued_at,
         ]
+        return [*parts, self.round_no] if self.round_no else parts
 
 
 class InvoiceKey(msgspec.Struct, frozen=True):
@@ -107,10 +113,11 @@ class InvoiceRow(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     version: int
     row_mac: bytes
+    round_no: int = 0
 
     def mac_parts(self) -> list[int | str | bytes | datetime | None]:
-        """The columns that the row's MAC covers."""
-        return [
+        """The columns that the row's MAC covers; first invoices are as they always were."""
+        parts: list[int | str | bytes | datetime | None] = [
             self.record_id,
             self.invoice_id,
             self.settlement_id,
@@ -129,6 +136,7 @@ class InvoiceRow(msgspec.Struct, frozen=True, kw_only=True):
             self.created_at,
             self.version,
         ]
+        return [*parts, self.round_no] if self.round_no else parts
 
     @property
     def key(self) -> InvoiceKey:
@@ -165,4 +173,5 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     paid_by: str | None
     provider_ref: str | None
     insurance_ref: str | None
+    round_no: int
     invoice: FiscalInvoice | None = None

@@ -8,26 +8,34 @@ from service.receipt.model import InvoiceKey, InvoiceRow
 INSERT_INVOICE = """
 insert into fiscal_invoice (
   record_id, invoice_id, settlement_id, institution_id, business_no, state, code, number, red_code,
-  red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac
+  red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac,
+  round_no
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-on conflict (record_id, settlement_id) do nothing
+values (
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+)
+on conflict (record_id, settlement_id, round_no) do nothing
 """
 GET_INVOICE = """
 select record_id, invoice_id, settlement_id, institution_id, business_no, state, code, number,
-  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac
+  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac,
+  round_no
 from fiscal_invoice
 where record_id = $1 and invoice_id = $2
 """
 GET_OF_SETTLEMENT = """
 select record_id, invoice_id, settlement_id, institution_id, business_no, state, code, number,
-  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac
+  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac,
+  round_no
 from fiscal_invoice
-where record_id = $1 and settlement_id = $2
+where record_id = $1 and settlement_id = $2 and ($3::integer is null or round_no = $3)
+order by round_no desc
+limit 1
 """
 LOCK_INVOICE = """
 select record_id, invoice_id, settlement_id, institution_id, business_no, state, code, number,
-  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac
+  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac,
+  round_no
 from fiscal_invoice
 where record_id = $1 and invoice_id = $2
 for update
@@ -59,7 +67,7 @@ where record_id = $1 and invoice_id = $2
 
 
 async def insert_invoice(conn: Connection, row: InvoiceRow) -> bool:
-    """False when the settlement has its invoice already."""
+    """False when that round of the settlement has its invoice already."""
     return await insert_new(
         conn,
         INSERT_INVOICE,
@@ -81,6 +89,7 @@ async def insert_invoice(conn: Connection, row: InvoiceRow) -> bool:
         row.created_at,
         row.version,
         row.row_mac,
+        row.round_no,
     )
 
 
@@ -90,10 +99,10 @@ async def find_invoice(conn: Connection, key: InvoiceKey) -> InvoiceRow | None:
 
 
 async def find_of_settlement(
-    conn: Connection, record_id: int, settlement_id: int
+    conn: Connection, record_id: int, settlement_id: int, round_no: int | None
 ) -> InvoiceRow | None:
-    """The invoice of a settlement."""
-    return await find_row(conn, InvoiceRow, GET_OF_SETTLEMENT, record_id, settlement_id)
+    """The invoice of one round of a settlement; None: of its last."""
+    return await find_row(conn, InvoiceRow, GET_OF_SETTLEMENT, record_id, settlement_id, round_no)
 
 
 async def lock_invoice(conn: Connection, key: InvoiceKey) -> InvoiceRow | None:

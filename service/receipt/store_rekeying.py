@@ -5,7 +5,7 @@ from service.receipt.model import InvoiceRow, ReceiptRow
 
 PAGE_RECEIPTS = """
 select record_id, receipt_id, settlement_id, institution_id, receipt_no, sealed, issued_at,
-  row_mac
+  row_mac, round_no
 from receipt
 where (record_id, receipt_id) > ($1, $2)
 order by record_id, receipt_id
@@ -21,7 +21,8 @@ where record_id = $1 and receipt_id = $2 and row_mac = $3
 """
 PAGE_INVOICES = """
 select record_id, invoice_id, settlement_id, institution_id, business_no, state, code, number,
-  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac
+  red_code, red_number, reason, sealed, sent_at, due_at, tries, created_at, version, row_mac,
+  round_no
 from fiscal_invoice
 where (record_id, invoice_id) > ($1, $2)
 order by record_id, invoice_id

@@ -20,6 +20,9 @@ def judge(pair: Pair, day: date) -> Verdict:
     """
     if pair.there_fen is None:
         return _without_line(pair, day)
+    if pair.here_fen is None and pair.kind != TRADE and pair.there_state == "REVOKED":
+        # A reversal has no refund of ours; its trade's own line says whether we know of it.
+        return Verdict(None, "reversed")
     found = _found(pair)
     if found is not None:
         return Verdict(found, None)

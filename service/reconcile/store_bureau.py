@@ -24,7 +24,7 @@ select call_id, kind, message_no, called_at, outcome, evidence
 from insurance_call
 where record_id = $1 and settlement_id = $2
   and kind in ('register', 'settle', 'reverse', 'find', 'undo')
-order by called_at, array_position(array['register', 'settle', 'find', 'undo', 'reverse'], kind)
+order by called_at, message_no
 limit $3
 """
 LIST_OPEN = """

@@ -15,12 +15,15 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.context import Context
 from service.kernel.problems import NotFound
 from service.settings import Settings
+from service.shift import actions as shift
+from service.shift.model import Tender
 from service.wiring import open_context
 
 HOSPITAL_CODE = "H99000100001"
 HOSPITAL_NAME = "测试市第一人民医院"
 REGION = "990001"
 MERCHANT = "1900000109"
+CASHIER = "1001"
 ALIPAY_SELLER = "2088990000000001"
 
 
@@ -72,8 +75,16 @@ def _platform_keys(ctx: Context) -> list[str]:
     return [public.to_bytes().hex() for _, public in institution.platform_keys(ctx)]
 
 
-async def prepare(settings: Settings) -> str:
-    """Enrol the demo hospital if it is not; give a fresh activation code for a kiosk page."""
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start tells whoever sits before it: activation codes, and the demo cashier's PIN."""
+
+    kiosk: str
+    counter: str
+    cashier_pin: str
+
+
+async def prepare(settings: Settings) -> Prepared:
+    """Enrol the demo hospital if it is not; give fresh codes for a kiosk's and a counter's page."""
     async with open_context(settings, "run") as ctx:
         if not demo_file(settings).exists():
             hospital = await _enrol(ctx)
@@ -82,10 +93,22 @@ async def prepare(settings: Settings) -> str:
         hospital = read_demo(settings)
         _, institution_id = ctx.public_ids.parse(hospital.institution_id)
         await _set_accounts(ctx, institution_id)
-        _, code = await institution.enrol_terminal(
+        _, kiosk = await institution.enrol_terminal(
             ctx, institution_id, name="演示自助机", public_place=True
         )
-        return code
+        _, counter = await institution.enrol_terminal(
+            ctx, institution_id, name="演示收费窗口", public_place=False
+        )
+        pin = await _staff_counter(ctx, institution_id)
+        return Prepared(kiosk=kiosk, counter=counter, cashier_pin=pin)
+
+
+async def _staff_counter(ctx: Context, institution_id: int) -> str:
+    """The demo cashier's new PIN; the demo hospital's counters take cash and cards."""
+    if CASHIER in {one.staff_no for one in await shift.list_staff(ctx, institution_id)}:
+        return await shift.new_pin(ctx, institution_id, CASHIER)
+    await shift.set_tenders(ctx, institution_id, frozenset(Tender))
+    return await shift.add_staff(ctx, institution_id, CASHIER)
 
 
 async def _enrol(ctx: Context) -> DemoHospital:

@@ -15,7 +15,7 @@ from service.payment.model import PaymentAttempt, Presentation
 from service.payment.problems import PaymentNotReady
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
-from service.settlement import door, rules, store, tender
+from service.settlement import correction_rows, door, rules, store, tender
 from service.settlement.model import (
     Channel,
     Progress,
@@ -25,6 +25,7 @@ from service.settlement.model import (
 )
 from service.settlement.problems import (
     HospitalReferenceDiffers,
+    PostingVersionDiffers,
     ScanBoundToAnotherBill,
     SomethingToPay,
 )
@@ -149,20 +150,23 @@ async def get(ctx: Context, record_id: int, settlement_id: int) -> SettlementVie
     """The settlement with what its payer needs. Raises ``NotFound``, ``RowTampered``."""
     async with connection(ctx.pool) as conn:
         row = await door.read(conn, ctx, (record_id, settlement_id))
-        attempt = (await tender.tender_of(conn, ctx, row)).current(None)
+        payments = await tender.tender_of(conn, ctx, row)
+        attempt = payments.order
         refusal = (await door.progress_of(conn, ctx, row)).refusal_text if row.reason else None
     posted = row.state is _S.POSTED
     return SettlementView(
         settlement=row,
         attempt=attempt,
+        tenders=list(reversed(payments.paid)),
         presentation=await _present(ctx, attempt),
         refusal_text=refusal,
-        receipt=await receipt.find(ctx, record_id, settlement_id) if posted else None,
+        receipt=await receipt.find(ctx, record_id, settlement_id, row.round_no) if posted else None,
     )
 
 
 async def _present(ctx: Context, attempt: PaymentAttempt | None) -> Presentation | None:
-    if attempt is None or attempt.state is not AttemptState.AWAITING_PAYER:
+    shown = (AttemptState.AWAITING_PAYER, AttemptState.FAILED)
+    if attempt is None or attempt.state not in shown:
         return None
     try:
         return await payment.present(ctx, attempt.record_id, attempt.attempt_id)
@@ -198,13 +202,16 @@ async def confirm(ctx: Context, record_id: int, settlement_id: int) -> Settlemen
 async def abandon(ctx: Context, record_id: int, settlement_id: int) -> Settlement:
     """The payer gives up. A payment that is still open is closed first; if it won, it stands.
 
-    Again changes nothing. Raises ``StateConflict`` once the money is taken, ``NotFound``.
+    Again changes nothing. Raises ``StateConflict`` once the money is taken, and in a correction;
+    ``NotFound``.
     """
     key = (record_id, settlement_id)
 
     async def decide(conn: Connection, row: Settlement) -> Settlement:
         if row.state in (_S.REVERSING, _S.REVERSED):
             return row
+        if row.correcting:
+            raise StateConflict("a correction is under way; it is not abandoned")
         live = (await tender.tender_of(conn, ctx, row)).live
         if live is not None and row.state in PAYABLE:
             # Its deadline is now: the worker closes it if the provider does not answer here.
@@ -223,16 +230,23 @@ async def abandon(ctx: Context, record_id: int, settlement_id: int) -> Settlemen
 
 
 async def acknowledge_posting(
-    ctx: Context, application: Application, settlement_id_text: str, hospital_ref: str
+    ctx: Context,
+    application: Application,
+    settlement_id_text: str,
+    hospital_ref: str,
+    bill_version: int | None = None,
 ) -> Settlement:
     """The hospital's own system has it in its books. Again with the same reference changes nothing.
 
-    Raises ``NotFound`` for another institution's settlement, ``HospitalReferenceDiffers``,
-    ``StateConflict``.
+    After a correction ``bill_version`` is needed: a late repeat of the first acknowledgement must
+    not pass for one of what remains. Raises ``NotFound`` for another institution's settlement,
+    ``HospitalReferenceDiffers``, ``PostingVersionDiffers``, ``StateConflict``.
     """
     key = await _own_key(ctx, application, settlement_id_text)
 
     async def decide(conn: Connection, row: Settlement) -> Settlement:
+        if bill_version != row.bill_version and (bill_version is not None or row.round_no):
+            raise PostingVersionDiffers
         if row.state is _S.POSTED:
             if row.hospital_ref != hospital_ref:
                 raise HospitalReferenceDiffers
@@ -292,14 +306,17 @@ async def list_to_post(
 async def review(
     ctx: Context, record_id: int, settlement_id: int, decision: SettlementEvent
 ) -> Settlement:
-    """A person's decision on a settlement in review: settle on, or undo everything.
+    """A person's decision on a settlement in review: settle on, take a correction up again, or undo
+    everything.
 
     Raises ``StateConflict`` for any other event or state.
     """
-    if decision not in (_E.REVIEWED_SETTLE, _E.REVIEWED_REVERSE):
-        raise StateConflict("a review ends in settling or in reversing")
+    if decision not in (_E.REVIEWED_SETTLE, _E.REVIEWED_REVERSE, _E.REVIEWED_GO_ON):
+        raise StateConflict("a review ends in settling, in going on or in reversing")
 
     async def decide(conn: Connection, row: Settlement) -> Settlement:
+        if decision is _E.REVIEWED_GO_ON and not await _may_go_on(conn, ctx, row):
+            raise StateConflict("only a correction whose money nobody gave back goes on")
         if decision is _E.REVIEWED_SETTLE and not await _may_settle(conn, ctx, row):
             raise StateConflict("only a settlement whose money is complete can be settled")
         return await door.advance(conn, ctx, row, decision, None)
@@ -307,12 +324,24 @@ async def review(
     return await door.through(ctx, (record_id, settlement_id), decide)
 
 
+async def _may_go_on(conn: Connection, ctx: Context, row: Settlement) -> bool:
+    """Lines are given back, no order is under review, and undoing everything has not begun."""
+    running = await correction_rows.find_running(conn, ctx, row)
+    if running is None or running.is_return:
+        return False
+    refunds = await payment.list_refunds(conn, ctx, row.record_id, row.settlement_id)
+    undoing = any(one.cause.partition(":")[0] == tender.REVERSAL for one in refunds)
+    return not undoing and not (await tender.tender_of(conn, ctx, row)).in_review
+
+
 async def _may_settle(conn: Connection, ctx: Context, row: Settlement) -> bool:
-    """Money taken as promised, nothing refunded, and the bureau not known to have settled."""
+    """Money taken as promised, nothing refunded, and the bureau not known to have settled. In a
+    correction all is begun anew instead."""
     progress = await door.progress_of(conn, ctx, row)
     paid = await tender.tender_of(conn, ctx, row)
     return (
         row.cash_fen is not None
+        and await correction_rows.find_running(conn, ctx, row) is None
         and progress.settled is None
         and paid.live is None
         and not paid.in_review

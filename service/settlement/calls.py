@@ -15,12 +15,12 @@ from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
-from service.payment import actions as payment
-from service.payment.states import AttemptState
 from service.settlement import consequences, door, rules, store
+from service.settlement.giving_back import give_back
 from service.settlement.judging import Asked, Verdict, judge
 from service.settlement.model import CallKind, InsuranceCall, Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
+from service.settlement.tender import tender_of
 
 Send = Callable[[InsuranceGateway, CallId], Awaitable[Outcome[Any]]]
 
@@ -103,13 +103,19 @@ async def record(
             progress=progress,
             state=row.state,
             total_fen=row.total_fen,
-            paid_fen=row.paid_fen,
+            paid_fen=await _kept_fen(conn, ctx, row),
             undo_moved=place.moved_amounts is MovedAmounts.UNDO,
+            correcting=row.correcting,
         )
         verdict = judge(asked, outcome)
         await _follow(conn, ctx, row, intent, progress, verdict)
 
     await door.through(ctx, (intent.record_id, intent.settlement_id), decide)
+
+
+async def _kept_fen(conn: Connection, ctx: Context, row: Settlement) -> int:
+    """What the payer paid and was not promised back: nothing was, before a first correction."""
+    return (await tender_of(conn, ctx, row)).kept_fen if row.round_no else row.paid_fen
 
 
 def label(outcome: Outcome[Any]) -> str:
@@ -183,7 +189,7 @@ async def _follow(
         changed = replace(changed, settled_at=ctx.clock.now(), reason=None)
     saved = await door.advance(conn, ctx, changed, event, progress)
     if verdict.refund_fen:
-        await _give_back(conn, ctx, saved, verdict.refund_fen)
+        await give_back(conn, ctx, saved, verdict.refund_fen)
 
 
 def _counts(row: Settlement, intent: InsuranceCall, event: SettlementEvent | None) -> bool:
@@ -241,7 +247,8 @@ async def postpone(
         late = replace(later, reason="insurance-unreachable")
         await door.advance(conn, ctx, late, _E.DEADLINE_PASSED, progress)
         return
-    if later.tries > ctx.policy.tries_max and row.state is not _S.PRESETTLING:
+    has_deadline = row.state is _S.PRESETTLING and row.deadline_at is not None
+    if later.tries > ctx.policy.tries_max and not has_deadline:
         stuck = f"{row.state.value.lower().replace('_', '-')}-stuck"
         if row.state is not _S.REVERSING and MACHINE.allows(row.state, _E.CONTRADICTED):
             lost = replace(later, reason=stuck)
@@ -250,15 +257,3 @@ async def postpone(
         # Undoing never gives up by itself; a person is told and the tries go on.
         await consequences.open_item(conn, ctx, later, stuck)
     await door.keep(conn, ctx, later, progress)
-
-
-async def _give_back(conn: Connection, ctx: Context, row: Settlement, amount_fen: int) -> None:
-    """Promise the payer what he paid too much, out of his payments."""
-    left = amount_fen
-    for attempt in await payment.list_attempts(conn, ctx, row.record_id, row.settlement_id):
-        part = min(left, attempt.refundable_fen) if attempt.state is AttemptState.PAID else 0
-        if part:
-            await payment.refund(
-                conn, ctx, row.record_id, attempt.attempt_id, part, "amounts-moved"
-            )
-            left -= part

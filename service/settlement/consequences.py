@@ -12,31 +12,56 @@ from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.ledger import actions as ledger
 from service.ledger.model import HOSPITAL, HOSPITAL_BURDEN, INSURER, PATIENT, NewPosting
+from service.receipt import invoices
 from service.receipt.model import PostedFacts
-from service.settlement import store
+from service.settlement import correction_rows, store
 from service.settlement.model import Progress, Settlement
-from service.settlement.states import SettlementState
+from service.settlement.model_corrections import BillAfter
+from service.settlement.states import CorrectionEvent, SettlementEvent, SettlementState
 
 _S = SettlementState
+_E = SettlementEvent
 
 TOPICS = {
     _S.POSTING: "settlement.settled",
     _S.POSTED: "settlement.posted",
     _S.REVERSED: "settlement.reversed",
 }
-_AUDITED = frozenset({_S.SETTLED, _S.POSTED, _S.REVERSED, _S.NEEDS_REVIEW})
+CORRECTED = "settlement.corrected"
+WRITE_OFF_REASON = "退费"
+"""What stands on the red invoice."""
+_AUDITED = frozenset({_S.SETTLED, _S.POSTED, _S.RECALLING, _S.REVERSED, _S.NEEDS_REVIEW})
 
 
 async def for_bill(conn: Connection, ctx: Context, row: Settlement) -> None:
-    """A settled bill is paid; an undone settlement gives it back."""
+    """A settled bill is paid; an undone settlement gives it back, or whoever gave all of it back
+    wants it withdrawn."""
     if row.state is _S.SETTLED:
         await bill.mark_paid(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
     elif row.state is _S.REVERSED:
-        await bill.release(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
+        running = await correction_rows.find_running(conn, ctx, row)
+        withdrawn = running is not None and running.bill_after is BillAfter.WITHDRAWN
+        give = bill.take_back if withdrawn else bill.release
+        await give(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
 
 
-async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> None:
+async def for_others(
+    conn: Connection, ctx: Context, row: Settlement, progress: Progress, event: SettlementEvent
+) -> None:
     """Ledger, hospital's list, events, audit and work item of the state that was entered."""
+    if event in (_E.CORRECTED, _E.RETURN_ASKED):
+        await post(conn, ctx, row, "reversed:patient", (HOSPITAL, PATIENT), row.cash_fen or 0)
+        await invoices.write_off(
+            conn,
+            ctx,
+            row.record_id,
+            row.settlement_id,
+            row.institution_id,
+            WRITE_OFF_REASON,
+            row.round_no,
+        )
+    elif event is _E.AMOUNTS_REFUSED and row.round_no:
+        await open_item(conn, ctx, row, "correction-undone")
     if row.state is _S.SETTLED:
         await post(conn, ctx, row, "settled:patient", (PATIENT, HOSPITAL), row.cash_fen or 0)
     elif row.state is _S.POSTING:
@@ -45,7 +70,9 @@ async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: 
         await store.mark_posted(conn, row.institution_id, row.settlement_id, row.updated_at)
     elif row.state is _S.NEEDS_REVIEW:
         await open_item(conn, ctx, row, row.reason or "contradicted")
-    if (topic := TOPICS.get(row.state)) is not None:
+    if row.state in (_S.POSTED, _S.REVERSED):
+        await _end_correction(conn, ctx, row)
+    if (topic := topic_of(row)) is not None:
         await outbox.append(
             conn,
             ctx.ids,
@@ -63,6 +90,21 @@ async def for_others(conn: Connection, ctx: Context, row: Settlement, progress: 
         )
     if row.state in _AUDITED:
         await note(conn, ctx, row, f"settlement.{row.state.value.lower().replace('_', '-')}")
+
+
+def topic_of(row: Settlement) -> str | None:
+    """What is told about the state that was entered."""
+    return CORRECTED if row.state is _S.POSTING and row.round_no else TOPICS.get(row.state)
+
+
+async def _end_correction(conn: Connection, ctx: Context, row: Settlement) -> None:
+    """What ran is done; what was to give lines back has undone all of it instead."""
+    running = await correction_rows.find_running(conn, ctx, row)
+    if running is None:
+        return
+    done = running.is_return == (row.state is _S.REVERSED)
+    event = CorrectionEvent.FINISH if done else CorrectionEvent.UNDO
+    await correction_rows.advance(conn, ctx, running, event, ended_at=row.updated_at)
 
 
 def event_body(
@@ -84,6 +126,8 @@ def event_body(
             insurance_ref=row.settlement_ref,
             full_own_fen=split.full_own_fen if split is not None else 0,
             first_pay_fen=split.first_pay_fen + split.over_limit_fen if split is not None else 0,
+            bill_version=row.bill_version,
+            round_no=row.round_no,
         )
     )
     return body
@@ -143,7 +187,7 @@ async def post(
     sides: tuple[str, str],
     amount_fen: int,
 ) -> None:
-    """One posting (debit, credit) of the settlement; nothing where there is no amount."""
+    """One posting (debit, credit) of the settlement's present round; nothing without an amount."""
     if amount_fen == 0:
         return
     await ledger.post(
@@ -153,7 +197,7 @@ async def post(
             record_id=row.record_id,
             settlement_id=row.settlement_id,
             institution_id=row.institution_id,
-            cause=cause,
+            cause=cause + row.cause_suffix,
             debit=sides[0],
             credit=sides[1],
             amount_fen=amount_fen,

@@ -114,12 +114,15 @@ async def advance(
     entered = replace(
         row, state=state, tries=0, deadline_at=deadline, due_at=next_due(state, deadline, now)
     )
+    if entered.correcting and row.state is _S.PRESETTLING:
+        # Whether anything has to be paid at all is decided at once.
+        entered = replace(entered, due_at=now if state is _S.PRESETTLED else entered.due_at)
     # Rows are locked in the order bill, settlement, payment.
     await consequences.for_bill(conn, ctx, entered)
     saved = await keep(conn, ctx, entered, progress)
     await store.insert_event(conn, saved, event.value)
     known = progress if progress is not None else await progress_of(conn, ctx, saved)
-    await consequences.for_others(conn, ctx, saved, known)
+    await consequences.for_others(conn, ctx, saved, known, event)
     ctx.metrics.transitions.labels(_TABLE, state.value).inc()
     return saved
 

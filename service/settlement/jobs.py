@@ -14,7 +14,14 @@ from service.kernel.problems import InvariantBroken
 from service.settlement import calls, door, store, tender
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementState
-from service.settlement.steps import finishing, presettling, reversing, settling, waiting
+from service.settlement.steps import (
+    finishing,
+    presettling,
+    recalling,
+    reversing,
+    settling,
+    waiting,
+)
 
 STEPS_MAX = 32
 """Of one settlement in one claim; the rest is due again at once."""
@@ -31,6 +38,7 @@ STEPS: Mapping[SettlementState, Callable[[Context, Settlement], Awaitable[None]]
     _S.SETTLING: settling.step,
     _S.SETTLED: finishing.show,
     _S.POSTING: finishing.remind,
+    _S.RECALLING: recalling.step,
     _S.REVERSING: reversing.step,
 }
 """One step a working state; the other states rest."""

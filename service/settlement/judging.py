@@ -5,6 +5,7 @@ its lost answer is cleared up.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import Settled, Split
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from service.settlement.model import CallKind, Doubt, DoubtPhase, InsuranceCall, Progress
+from service.settlement.model import CallKind, Doubt, DoubtPhase, InsuranceCall, Progress, Revoked
 from service.settlement.rules import VISIT_NO_MAX, same_parts, split_faults
 from service.settlement.states import SettlementEvent, SettlementState
 
@@ -27,7 +28,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     state: SettlementState
     total_fen: int
     paid_fen: int
+    """What the payer paid, without what was promised back."""
     undo_moved: bool
+    correcting: bool = False
+    """A correction runs: a refusal undoes nothing, it goes before a person."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +54,10 @@ def judge(asked: Asked, outcome: Outcome[Any]) -> Verdict:
     """What the outcome of one call means for the settlement."""
     if isinstance(outcome, NotSent):
         return Verdict(progress=asked.progress, again="later")
-    return _JUDGES[asked.call.kind](asked, outcome)
+    verdict = _JUDGES[asked.call.kind](asked, outcome)
+    if asked.correcting and verdict.event is SettlementEvent.REFUSED:
+        return replace(verdict, event=SettlementEvent.CONTRADICTED)
+    return verdict
 
 
 def _refused(progress: Progress, outcome: Rejected) -> Verdict:
@@ -201,14 +208,16 @@ def _find(asked: Asked, outcome: Outcome[Settled | None]) -> Verdict:
 def _find_reversal(progress: Progress, doubt: Doubt, *, gone: bool) -> Verdict:
     """A settlement that is gone was reversed. One that stands may still be reversed late."""
     if gone:
-        return Verdict(progress=_reversed(progress, "found-reversed"))
+        return Verdict(progress=_reversed(progress, "found-reversed", doubt.call.at))
     if doubt.phase is DoubtPhase.RECHECK:
         return Verdict(progress=replace(progress, doubt=None))
     return Verdict(progress=replace(progress, doubt=replace(doubt, phase=DoubtPhase.UNDO)))
 
 
-def _reversed(progress: Progress, ref: str) -> Progress:
-    return replace(progress, settled=None, doubt=None, reversed_ref=ref)
+def _reversed(progress: Progress, ref: str, at: datetime) -> Progress:
+    was = progress.settled
+    revoked = [*progress.revoked, *([Revoked(settled=was, at=at)] if was is not None else [])]
+    return replace(progress, settled=None, doubt=None, reversed_ref=ref, revoked=revoked)
 
 
 def _undo(asked: Asked, outcome: Outcome[None]) -> Verdict:
@@ -224,7 +233,7 @@ def _reverse(asked: Asked, outcome: Outcome[str]) -> Verdict:
     progress = asked.progress
     match outcome:
         case Accepted(value):
-            return Verdict(progress=_reversed(progress, value))
+            return Verdict(progress=_reversed(progress, value, asked.call.called_at))
         case Rejected():
             return _contradicts(progress, "reversal-refused")
         case _:

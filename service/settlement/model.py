@@ -8,9 +8,11 @@ import msgspec
 
 from crypto.canonical import Value
 from integrations.ports.insurance import CallId, Insured, Settled, Split
+from service.kernel.masked import Masked
 from service.payment.model import PaymentAttempt, Presentation
 from service.receipt.model import Receipt
 from service.settlement.states import SettlementState
+from service.shift.model import Slip, Tender
 
 
 class Channel(StrEnum):
@@ -63,14 +65,30 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     settled_at: datetime | None
     version: int
     row_mac: bytes
+    round_no: int = 0
+    """0 at first; one more each time what remains after a correction is divided anew."""
 
     def mac_parts(self) -> Sequence[Value]:
-        """Every column that the row's MAC covers: all but the lease and the MAC."""
+        """Every column that the row's MAC covers: all but the lease and the MAC. First rounds are
+        as they always were."""
         return [
             value.value if isinstance(value, StrEnum) else value
             for name, value in msgspec.structs.asdict(self).items()
-            if name != "row_mac"
+            if name != "row_mac" and (name, value) != ("round_no", 0)
         ]
+
+    @property
+    def correcting(self) -> bool:
+        """Whether a correction runs: the bill was posted before, and what remains is not yet."""
+        over = (SettlementState.POSTED, SettlementState.REVERSING, SettlementState.REVERSED)
+        return self.state is SettlementState.RECALLING or (
+            self.round_no > 0 and self.state not in over
+        )
+
+    @property
+    def cause_suffix(self) -> str:
+        """What the causes of this round's postings and refunds end in: nothing at first."""
+        return f":correction:{self.round_no}" if self.round_no else ""
 
 
 class DoubtPhase(StrEnum):
@@ -93,6 +111,13 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     phase: DoubtPhase
 
 
+class Revoked(msgspec.Struct, frozen=True, kw_only=True):
+    """A settlement that stood at the bureau, and when it was asked to revoke it."""
+
+    settled: Settled
+    at: datetime
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bureau was told and answered. Personal: stored sealed."""
 
@@ -112,6 +137,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     promised: Split | None = None
     settled: Settled | None = None
     reversed_ref: str | None = None
+    revoked: list[Revoked] = []
+    """Oldest first: the bureau's day counts each settlement and each revocation."""
     doubt: Doubt | None = None
     refusal_text: str | None = None
     """The bureau's own words for a refusal, for the payer."""
@@ -183,7 +210,26 @@ class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     way: str
     payer: str | None
-    """The provider's id of the payer where the way needs one."""
+    """The provider's id of the payer where the way needs one; the address of his browser for
+    ``h5``."""
+    code: Masked | None = None
+    """What the payer's phone showed, for the way ``code``."""
+    amount_fen: int | None = None
+    """A part of what is owed; None for all of it."""
+
+
+class TakePayment(msgspec.Struct, frozen=True, kw_only=True):
+    """Money in a cashier's hand for a settlement, or a card terminal's slip for it."""
+
+    record_id: int
+    settlement_id: int
+    tender: Tender
+    amount_fen: int | None
+    """A part of what is owed; None for all of it, or for all the cash handed over."""
+    tendered_fen: int | None
+    """The cash handed over."""
+    slip: Slip | None
+    request_key: str
 
 
 class ToPost(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +248,8 @@ class SettlementView(msgspec.Struct, frozen=True, kw_only=True):
 
     settlement: Settlement
     attempt: PaymentAttempt | None
+    tenders: Sequence[PaymentAttempt]
+    """Every payment that took money, in the order of paying."""
     presentation: Presentation | None
     refusal_text: str | None
     receipt: Receipt | None

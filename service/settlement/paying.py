@@ -1,63 +1,97 @@
-"""Pay what a settlement leaves to the payer: one order at a time, by whatever way he chooses."""
+"""Pay what a settlement leaves to the payer: one order at a time, by whatever ways he chooses.
+
+Orders and what a cashier took add up; together with the order that stands they are never more than
+what is owed. Whoever adds one holds the settlement's row by compare-and-set on its version, after
+reading all payments in that transaction.
+"""
+
+from msgspec.structs import replace
 
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.payment import actions as payment
-from service.payment.model import NewAttempt, PaymentAttempt
+from service.payment.model import NewAttempt, PaymentAttempt, TakenAtCounter
 from service.payment.problems import PaymentInProgress
 from service.payment.states import AttemptState
 from service.settlement import door, rules, tender
 from service.settlement.model import Settlement, StartPayment
-from service.settlement.problems import PaymentStillOpen, SettlementNotPayable
+from service.settlement.problems import MoreThanOwed, PaymentStillOpen, SettlementNotPayable
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
 
 _S = SettlementState
 
 
 async def pay(ctx: Context, command: StartPayment) -> Settlement:
-    """Place an order for what is owed. The same way again gives the order that stands; another way
-    first closes it, and a payer who was faster has paid.
+    """Place an order for what is owed or a part of it. The same order again gives the one that
+    stands; another first closes it, and a payer who was faster has paid.
 
-    Raises ``SettlementNotPayable``, ``PaymentStillOpen``, ``PaymentWayUnknown``, ``NotFound``.
+    Raises ``SettlementNotPayable``, ``MoreThanOwed``, ``PaymentStillOpen``, ``PaymentWayUnknown``,
+    ``NotFound``.
     """
     key = (command.record_id, command.settlement_id)
     row = await tender.sync_now(ctx, key)
-    _check_payable(ctx, row)
-    standing = await _live(ctx, key)
-    if standing is not None and _same_way(ctx, standing, command):
+    check_payable(ctx, row)
+    standing = await _standing(ctx, key)
+    asked_fen = wanted_fen(row, standing, command.amount_fen)
+    if standing.live is not None and _same_way(ctx, standing.live, command, asked_fen):
         return row
-    if standing is not None:
-        row = await tender.close_live(ctx, row)
+    if standing.live is not None:
+        row = await end_standing(ctx, row)
         if row.state not in PAYABLE:
             return row
-        if await _live(ctx, key) is not None:
-            raise PaymentStillOpen
     await payment.check_way(ctx, row.institution_id, command.provider, command.way)
     attempt = await door.through(ctx, key, _creating(ctx, command))
-    await payment.place(ctx, attempt.record_id, attempt.attempt_id)
+    await payment.place(ctx, attempt.record_id, attempt.attempt_id, command.code)
     return await tender.sync_now(ctx, key)
 
 
-def _check_payable(ctx: Context, row: Settlement) -> None:
+async def end_standing(ctx: Context, row: Settlement) -> Settlement:
+    """Close the order that stands. The settlement comes back not payable when it was paid.
+
+    Raises ``PaymentStillOpen`` when nobody knows yet whether it can take money.
+    """
+    row = await tender.close_live(ctx, row)
+    key = (row.record_id, row.settlement_id)
+    if row.state in PAYABLE and (await _standing(ctx, key)).live is not None:
+        raise PaymentStillOpen
+    return row
+
+
+def check_payable(ctx: Context, row: Settlement) -> None:
+    """Raises ``SettlementNotPayable`` unless it is a time to pay."""
     if row.state not in PAYABLE or rules.is_past(row.deadline_at, ctx.clock.now()):
         raise SettlementNotPayable
-    if rules.owed_fen(row.cash_fen, row.paid_fen) == 0:
+
+
+def wanted_fen(row: Settlement, standing: tender.Tender, amount_fen: int | None) -> int:
+    """How much to collect: what was asked for, else all that is owed.
+
+    Raises ``SettlementNotPayable`` when nothing is owed, ``MoreThanOwed``.
+    """
+    owed = standing.owed_fen(row)
+    if owed == 0:
         raise SettlementNotPayable
+    if amount_fen is not None and not 0 < amount_fen <= owed:
+        raise MoreThanOwed
+    return amount_fen or owed
 
 
-async def _live(ctx: Context, key: door.Key) -> PaymentAttempt | None:
-    async def decide(conn: Connection, row: Settlement) -> PaymentAttempt | None:
-        return (await tender.tender_of(conn, ctx, row)).live
+async def _standing(ctx: Context, key: door.Key) -> tender.Tender:
+    async def decide(conn: Connection, row: Settlement) -> tender.Tender:
+        return await tender.tender_of(conn, ctx, row)
 
     return await door.through(ctx, key, decide)
 
 
-def _same_way(ctx: Context, standing: PaymentAttempt, command: StartPayment) -> bool:
+def _same_way(
+    ctx: Context, standing: PaymentAttempt, command: StartPayment, asked_fen: int
+) -> bool:
     """Whether the order that stands is what is asked for. The payer of an order is not compared:
     a provider's id belongs to one person, and the settlement has one."""
     return (
         standing.provider == command.provider
         and standing.way == command.way
+        and standing.amount_fen == asked_fen
         and standing.state in (AttemptState.CREATED, AttemptState.AWAITING_PAYER)
         and standing.expires_at > ctx.clock.now()
     )
@@ -67,9 +101,11 @@ def _creating(ctx: Context, command: StartPayment) -> door.Decide[PaymentAttempt
     """Create the attempt and move the settlement in one transaction."""
 
     async def decide(conn: Connection, row: Settlement) -> PaymentAttempt:
-        _check_payable(ctx, row)
-        if row.state is _S.AWAITING_PAYER:
+        check_payable(ctx, row)
+        standing = await tender.tender_of(conn, ctx, row)
+        if row.state is _S.AWAITING_PAYER or standing.live is not None:
             raise PaymentStillOpen
+        amount_fen = wanted_fen(row, standing, command.amount_fen)
         if row.deadline_at is None:
             raise SettlementNotPayable
         if row.state is _S.PRESETTLED:
@@ -87,13 +123,45 @@ def _creating(ctx: Context, command: StartPayment) -> door.Decide[PaymentAttempt
                     institution_id=row.institution_id,
                     provider=command.provider,
                     way=command.way,
-                    purpose=tender.purpose_in(row.state),
-                    amount_fen=rules.owed_fen(row.cash_fen, row.paid_fen),
+                    purpose=tender.purpose_in(row),
+                    amount_fen=amount_fen,
                     payer=command.payer,
                     expires_at=row.deadline_at,
                 ),
             )
         except PaymentInProgress:
             raise PaymentStillOpen from None
+
+    return decide
+
+
+def taking(ctx: Context, new: TakenAtCounter) -> door.Decide[Settlement]:
+    """Record money that a cashier took, and move the settlement, in one transaction.
+
+    Again with the same attempt changes nothing. Raises ``SettlementNotPayable``, ``MoreThanOwed``,
+    ``PaymentStillOpen``: the cashier gives the money back.
+    """
+
+    async def decide(conn: Connection, row: Settlement) -> Settlement:
+        stands = await payment.find_taken(conn, ctx, new.record_id, new.attempt_id)
+        if stands is not None and stands.state is AttemptState.PAID:
+            return await tender.sync(conn, ctx, row)
+        if stands is not None:
+            raise SettlementNotPayable
+        row = await tender.sync(conn, ctx, row)
+        check_payable(ctx, row)
+        before = await tender.tender_of(conn, ctx, row)
+        if before.live is not None or row.state is _S.AWAITING_PAYER:
+            raise PaymentStillOpen
+        wanted_fen(row, before, new.amount_fen)
+        if row.state is _S.PRESETTLED:
+            row = await door.advance(conn, ctx, row, SettlementEvent.PAYMENT_STARTED, None)
+        purpose = tender.purpose_in(row)
+        try:
+            await payment.take_at_counter(conn, ctx, replace(new, purpose=purpose))
+        except PaymentInProgress:
+            raise SettlementNotPayable from None
+        # Writes what is paid, by the version read above: of two cashiers one comes again.
+        return await tender.sync(conn, ctx, row)
 
     return decide

@@ -11,6 +11,14 @@ class SettlementNotPayable(Problem):
     title = "This settlement takes no payment now"
 
 
+class MoreThanOwed(Problem):
+    """A payment may be for a part of what is owed, never for more."""
+
+    code = "more-than-owed"
+    status = 409
+    title = "The amount is more than what is still owed"
+
+
 class PaymentStillOpen(Problem):
     """An earlier order is not surely closed yet; a second one could take the money twice."""
 
@@ -58,3 +66,43 @@ class ScanBoundToAnotherBill(Problem):
     code = "scan-bound-to-another-bill"
     status = 409
     title = "The payer approved another bill or amount; show the offer again"
+
+
+class CorrectionRefused(Problem):
+    """What shall be given back does not fit the bill."""
+
+    code = "correction-refused"
+    status = 422
+    title = "What is given back does not fit the bill"
+
+
+class SettlementNotCorrectable(Problem):
+    """Only what the hospital has posted is given back; before, a settlement is abandoned."""
+
+    code = "settlement-not-correctable"
+    status = 409
+    title = "Nothing can be given back of this settlement now"
+
+
+class CorrectionUnderWay(Problem):
+    """Another correction of the settlement waits or runs."""
+
+    code = "correction-under-way"
+    status = 409
+    title = "Another correction of this settlement is under way"
+
+
+class AskerMayNotApprove(Problem):
+    """Above the institution's limit a second person must agree."""
+
+    code = "asker-may-not-approve"
+    status = 403
+    title = "Whoever asked for a correction cannot approve it"
+
+
+class PostingVersionDiffers(Problem):
+    """The acknowledgement is not for the version of the bill that is to be posted."""
+
+    code = "posting-version-differs"
+    status = 409
+    title = "The acknowledgement is for another version of the bill"

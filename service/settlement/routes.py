@@ -9,11 +9,15 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from service.account import actions as account
 from service.kernel.context import Context
+from service.kernel.http_address import caller_address
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
+from service.kernel.masked import Masked
 from service.kernel.principals import Application, Resident
 from service.kernel.problems import NotAllowed
+from service.payment.problems import PaymentWayUnknown
+from service.payment.rules import CODE, H5
 from service.receipt import actions as receipt
-from service.settlement import actions, paying
+from service.settlement import actions, paying, ways
 from service.settlement.model import Channel, StartPayment, StartSettlement
 from service.settlement.schemas import (
     Nothing,
@@ -24,9 +28,11 @@ from service.settlement.schemas import (
     ReceiptAnswer,
     SettlementAnswer,
     StartRequest,
+    WaysAnswer,
 )
 
 SCOPE = "settlement"
+PROVIDERS = ("alipay", "wechatpay")
 LOGIN_OF = {"wechatpay": "wechat"}
 """The login platform whose ids a provider knows its payers by."""
 
@@ -102,6 +108,21 @@ async def read(
     return await _answer(ctx, *await _own(ctx, resident, settlement_id))
 
 
+async def _payer(ctx: Context, resident: Resident, provider: str) -> Masked | None:
+    login = LOGIN_OF.get(provider, provider)
+    return await account.find_subject(ctx, resident.account_id, login)
+
+
+@get("/v1/me/settlements/{settlement_id:str}/ways", tags=["resident"])
+async def list_ways(
+    settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
+) -> WaysAnswer:
+    """How I can pay my settlement on this phone."""
+    view = await actions.get(ctx, *await _own(ctx, resident, settlement_id))
+    payers = {name: await _payer(ctx, resident, name) for name in PROVIDERS}
+    return WaysAnswer.of(await ways.on_phone(ctx, view.settlement.institution_id, payers))
+
+
 @post(
     "/v1/me/settlements/{settlement_id:str}/payment",
     status_code=200,
@@ -120,8 +141,13 @@ async def pay(
     key = await _own(ctx, resident, settlement_id)
 
     async def run() -> SettlementAnswer:
-        login = LOGIN_OF.get(data.provider, data.provider)
-        payer = await account.find_subject(ctx, resident.account_id, login)
+        if data.way == CODE:
+            raise PaymentWayUnknown
+        if data.way == H5:
+            payer: str | None = caller_address(request, ctx.policy.address_header)
+        else:
+            known = await _payer(ctx, resident, data.provider)
+            payer = known.reveal() if known is not None else None
         await paying.pay(
             ctx,
             StartPayment(
@@ -129,7 +155,8 @@ async def pay(
                 settlement_id=key[1],
                 provider=data.provider,
                 way=data.way,
-                payer=payer.reveal() if payer is not None else None,
+                payer=payer,
+                amount_fen=data.amount_fen,
             ),
         )
         return await _answer(ctx, *key)
@@ -253,7 +280,9 @@ async def acknowledge(
     _check_scope(application)
 
     async def run() -> PostableAnswer:
-        await actions.acknowledge_posting(ctx, application, settlement_id, data.hospital_ref)
+        await actions.acknowledge_posting(
+            ctx, application, settlement_id, data.hospital_ref, data.bill_version
+        )
         found = await actions.get_of_institution(ctx, application, settlement_id)
         return PostableAnswer.of(ctx, *found)
 
@@ -268,6 +297,6 @@ async def acknowledge(
     )
 
 
-RESIDENT = [start, read, pay, confirm, abandon, read_receipt]
+RESIDENT = [start, read, list_ways, pay, confirm, abandon, read_receipt]
 INSTITUTION = [list_settlements, read_settlement, acknowledge]
 router = Router(path="/", route_handlers=[*RESIDENT, *INSTITUTION])

@@ -8,17 +8,19 @@ from litestar.params import FromPath, JSONBody
 from service.healthcode.symbols import SymbolDrawer
 from service.kernel.context import Context
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
+from service.kernel.masked import Masked
 from service.kernel.principals import Terminal
 from service.receipt import actions as receipt
-from service.settlement import actions, paying, scans
+from service.settlement import actions, paying, scans, ways
 from service.settlement.model import Channel, StartPayment, StartSettlement
 from service.settlement.routes import OPERATION, SHOWN, STARTED
 from service.settlement.schemas import (
     Nothing,
-    PaymentRequest,
     ReceiptAnswer,
     SettlementAnswer,
+    TerminalPaymentRequest,
     TerminalStartRequest,
+    WaysAnswer,
 )
 
 _SCAN = "/v1/terminal/scans/{scan_id:str}/settlements"
@@ -90,18 +92,31 @@ async def read(
     return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
 
+@get(_ONE + "/ways", tags=["terminal"])
+async def list_ways(
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    ctx: NamedDependency[Context],
+) -> WaysAnswer:
+    """How this settlement can be paid at a terminal."""
+    row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
+    return WaysAnswer.of(await ways.at_terminal(ctx, row.institution_id))
+
+
 @post(_ONE + "/payment", status_code=200, tags=["terminal"], responses=SHOWN)
 async def pay(
     scan_id: FromPath[str],
     settlement_id: FromPath[str],
     terminal: NamedDependency[Terminal],
-    data: JSONBody[PaymentRequest],
+    data: JSONBody[TerminalPaymentRequest],
     request: AnyRequest,
     ctx: NamedDependency[Context],
     symbol_drawer: NamedDependency[SymbolDrawer],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Place an order whose QR the payer scans with his phone."""
+    """Place an order whose QR the payer scans with his phone, or take payment by the code that his
+    phone showed to the scanner. Until such a payment is definite no other one begins."""
 
     async def run() -> SettlementAnswer:
         view = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
@@ -113,6 +128,8 @@ async def pay(
                 provider=data.provider,
                 way=data.way,
                 payer=None,
+                amount_fen=data.amount_fen,
+                code=Masked(data.code) if data.code is not None else None,
             ),
         )
         return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
@@ -184,4 +201,6 @@ async def read_receipt(
     return ReceiptAnswer.of(await receipt.get(ctx, row.record_id, row.settlement_id))
 
 
-router = Router(path="/", route_handlers=[start, read, pay, confirm, abandon, read_receipt])
+router = Router(
+    path="/", route_handlers=[start, read, list_ways, pay, confirm, abandon, read_receipt]
+)

@@ -27,6 +27,8 @@ class Leg(StrEnum):
 COMPENSATION: tuple[Leg, ...] = (Leg.MONEY, Leg.SETTLEMENT, Leg.CHARGES, Leg.VISIT)
 """The order of undoing (payments dossier 9.8): the payer's money first, then the insurance, so that
 nobody is left without both. Each leg is definite before the next begins."""
+RECALL: tuple[Leg, ...] = (Leg.SETTLEMENT, Leg.CHARGES)
+"""What a correction revokes before what remains is divided anew."""
 
 
 def back_off(tries: int, first: timedelta) -> timedelta:
@@ -132,6 +134,11 @@ def _undo_settlement(progress: Progress) -> CallKind | None:
 def owed_fen(cash_fen: int | None, paid_fen: int) -> int:
     """What the payer still owes."""
     return max(0, (cash_fen or 0) - paid_fen)
+
+
+def cash_part_fen(owed_fen: int, tendered_fen: int, wanted_fen: int | None) -> int:
+    """What of the cash handed over is kept: the amount that was wanted, else as much as is owed."""
+    return wanted_fen if wanted_fen is not None else min(owed_fen, tendered_fen)
 
 
 def is_past(deadline: datetime | None, now: datetime) -> bool:

@@ -7,14 +7,18 @@ from urllib.parse import quote
 import msgspec
 
 from integrations.ports.invoices import Invoice
-from integrations.ports.money import FenField
+from integrations.ports.money import FEN_MAX, FenField
 from service.kernel.context import Context
+from service.payment.model import ClientCall, PaymentAttempt, PayPage, Refusal, ShownQr, Way
+from service.payment.rules import CODE
 from service.receipt.model import FiscalInvoice, Receipt
 from service.settlement.model import Settlement, SettlementView
 from service.settlement.states import PAYABLE
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+ShownCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{16,24}$(?!\n)")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z_]{1,64}$(?!\n)")]
+PaidFenField = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
 
 
 class StartRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -33,10 +37,43 @@ class TerminalStartRequest(StartRequest, forbid_unknown_fields=True, kw_only=Tru
 
 
 class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """By which provider and way: ``jsapi`` inside the mini-program, ``native`` by a shown QR."""
+    """By which provider and way: ``jsapi`` inside the mini-program, ``h5`` on the provider's page,
+    ``native`` by a shown QR, ``code`` by the payer's own code."""
 
     provider: Word
     way: Word
+    amount_fen: PaidFenField | None = None
+    """A part of what is owed; left out, all of it."""
+
+
+class TerminalPaymentRequest(PaymentRequest, forbid_unknown_fields=True, kw_only=True):
+    """The same at a terminal."""
+
+    code: ShownCode | None = None
+    """The payment code that the payer's phone showed to the scanner; for the way ``code`` alone."""
+
+    def __post_init__(self) -> None:
+        if (self.way == CODE) != (self.code is not None):
+            raise ValueError("a code goes with the way `code`, and only with it")
+
+
+class WayAnswer(msgspec.Struct, kw_only=True):
+    """One way to pay."""
+
+    provider: str
+    way: str
+
+
+class WaysAnswer(msgspec.Struct, kw_only=True):
+    """The ways in which this settlement can be paid here; of each provider that collects for the
+    institution, those that its merchant account has."""
+
+    ways: list[WayAnswer]
+
+    @classmethod
+    def of(cls, ways: list[Way]) -> "WaysAnswer":
+        """In the order given."""
+        return cls(ways=[WayAnswer(provider=one.provider, way=one.way) for one in ways])
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,42 +84,87 @@ class PostingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The hospital's own number of the entry."""
 
     hospital_ref: Text
+    bill_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Which version of the bill was posted; needed after a correction."""
 
 
 class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The newest order for this settlement and what the payer's device needs for it."""
 
     state: str
+    provider: str
     way: str
     amount_fen: FenField
     expires_at: datetime
     qr_text: str | None = None
     qr_svg: str | None = None
     client_parameters: dict[str, str] | None = None
+    link: str | None = None
+    """The provider's page, for the payer's browser."""
+    refusal: str | None = None
+    """A fixed word: why the provider refused. ``code-invalid`` and ``payer-cannot-pay`` are the
+    payer's to mend."""
     cashier_url: str | None = None
     """The sandbox's cashier page."""
 
     @classmethod
     def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "PaymentAnswer | None":
-        """None before anybody wanted to pay."""
-        attempt, shown = view.attempt, view.presentation
+        """None before anybody wanted to pay. A client's secrets are for the payer himself."""
+        attempt = view.attempt
         if attempt is None:
             return None
-        parameters = shown.client_parameters if shown is not None and is_own else None
-        cashier = None
-        page = (ctx.policy.cashier_url or "").replace("{provider}", attempt.provider)
-        if page and parameters and "package" in parameters:
-            cashier = f"{page}?{parameters['package']}"
-        elif page and shown is not None and shown.qr_text is not None:
-            cashier = f"{page}?code_url={quote(shown.qr_text, safe='')}"
-        return cls(
+        answer = cls(
             state=attempt.state.value,
+            provider=attempt.provider,
             way=attempt.way,
             amount_fen=attempt.amount_fen,
             expires_at=attempt.expires_at,
-            qr_text=shown.qr_text if shown is not None else None,
-            client_parameters=parameters,
-            cashier_url=cashier,
+        )
+        page = (ctx.policy.cashier_url or "").replace("{provider}", attempt.provider)
+        match view.presentation:
+            case ShownQr(qr_text):
+                answer.qr_text = qr_text
+                answer.cashier_url = _cashier(page, code_url=qr_text)
+            case PayPage(link) if is_own:
+                answer.link = link
+                # Nobody's browser finds WeChat's page from the sandbox; Alipay's twin has its own.
+                if attempt.provider == "wechatpay":
+                    answer.cashier_url = _cashier(page, code_url=link)
+            case ClientCall(parameters) if is_own:
+                answer.client_parameters = parameters
+                package = parameters.get("package")
+                answer.cashier_url = f"{page}?{package}" if page and package else None
+            case Refusal(reason):
+                answer.refusal = reason
+            case _:
+                pass
+        return answer
+
+
+def _cashier(page: str, *, code_url: str) -> str | None:
+    return f"{page}?code_url={quote(code_url, safe='')}" if page else None
+
+
+class TenderAnswer(msgspec.Struct, kw_only=True):
+    """One payment that took money: of a provider, ``cash`` or ``pos``."""
+
+    provider: str
+    way: str
+    amount_fen: FenField
+    refunded_fen: FenField
+    """Given back for certain."""
+    returning_fen: FenField
+    """Promised back: on its way, or waiting at the counter."""
+
+    @classmethod
+    def of(cls, paid: PaymentAttempt) -> "TenderAnswer":
+        """From the payment as it stands."""
+        return cls(
+            provider=paid.provider,
+            way=paid.way,
+            amount_fen=paid.amount_fen,
+            refunded_fen=paid.refunded_fen,
+            returning_fen=paid.refunding_fen,
         )
 
 
@@ -106,7 +188,11 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     cash_fen: FenField | None = None
     hospital_fen: FenField | None = None
     deadline_at: datetime | None = None
+    owed_fen: FenField | None = None
+    """What the payer still owes, once the division is known."""
     payment: PaymentAnswer | None = None
+    tenders: list[TenderAnswer] = []
+    """What was paid, in the order of paying."""
 
     @classmethod
     def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "SettlementAnswer":
@@ -128,8 +214,18 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             cash_fen=row.cash_fen,
             hospital_fen=row.hospital_fen,
             deadline_at=row.deadline_at if row.state in PAYABLE else None,
+            owed_fen=_owed_fen(view),
             payment=PaymentAnswer.of(ctx, view, is_own=is_own),
+            tenders=[TenderAnswer.of(one) for one in view.tenders],
         )
+
+
+def _owed_fen(view: SettlementView) -> int | None:
+    row = view.settlement
+    if row.cash_fen is None or row.state not in PAYABLE:
+        return None
+    kept_fen = sum(one.refundable_fen for one in view.tenders)
+    return max(0, row.cash_fen - kept_fen)
 
 
 class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -143,6 +239,7 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     account_fen: FenField
     cash_fen: FenField
     hospital_fen: FenField
+    bill_version: int
     settled_at: datetime
     insurance_ref: str | None = None
     provider_ref: str | None = None
@@ -160,6 +257,7 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             account_fen=row.account_fen or 0,
             cash_fen=row.cash_fen or 0,
             hospital_fen=row.hospital_fen or 0,
+            bill_version=row.bill_version,
             settled_at=row.settled_at or row.updated_at,
             insurance_ref=row.settlement_ref,
             provider_ref=row.provider_ref,

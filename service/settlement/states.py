@@ -1,4 +1,4 @@
-"""The states of a settlement and the one table of what may follow.
+"""The states of a settlement, and of a correction of one, and what may follow.
 
 ::
 
@@ -14,10 +14,22 @@
         │   ^──── refused, or amounts moved and the institution undoes ─ SETTLING  POSTING
         v                                                                          │ hospital posted
     REVERSED                                                                       v
-                                                                                 POSTED
-    any working state ──contradicted──> NEEDS_REVIEW ──a person decides──> SETTLING or REVERSING
+    POSTED ──all of it is given back──> REVERSING                                POSTED
+       └──lines are given back──> RECALLING ──recalled──> PRESETTLING ──split──> PRESETTLED
+                                                  enough is paid already: PAID <─────┘
+    any working state ──contradicted──> NEEDS_REVIEW ──a person decides──> SETTLING or REVERSING,
+                                                                 in a correction RECALLING again
 
-REVERSED and POSTED are final. NEEDS_REVIEW always stands beside an open work item.
+REVERSED and POSTED are final, but for what a hospital gives back of a posted settlement: a
+correction goes through the same states with what remains of the bill. In it nothing is abandoned
+by a deadline or a refusal: it goes before a person. NEEDS_REVIEW always stands beside an open work
+item.
+
+correction   AWAITING_APPROVAL --APPROVE--> RUNNING --FINISH--> DONE
+             AWAITING_APPROVAL --REFUSE--> REFUSED
+             RUNNING --UNDO--> UNDONE      lines were to go back, and in the end all of it did
+
+Up to the institution's limit nobody is waited for.
 """
 
 from enum import StrEnum
@@ -46,6 +58,8 @@ class SettlementState(StrEnum):
     """The hospital's own system has not acknowledged yet."""
     POSTED = "POSTED"
     """The hospital's own system has it in its books."""
+    RECALLING = "RECALLING"
+    """Lines were given back: what the bureau settled is being revoked, to settle what remains."""
     REVERSING = "REVERSING"
     """Every leg is being undone, money first."""
     REVERSED = "REVERSED"
@@ -77,9 +91,19 @@ class SettlementEvent(StrEnum):
     """The hospital can see it and must post it."""
     HOSPITAL_POSTED = "hospital-posted"
     UNDONE = "undone"
+    RETURN_ASKED = "return-asked"
+    """All of it is given back."""
+    CORRECTED = "corrected"
+    """Lines of it are given back."""
+    RECALLED = "recalled"
+    """Nothing of the former settlement stands at the bureau any more."""
+    ENOUGH_PAID = "enough-paid"
+    """The payer paid as much as what remains leaves to him, or more."""
     CONTRADICTED = "contradicted"
     REVIEWED_SETTLE = "reviewed-settle"
     REVIEWED_REVERSE = "reviewed-reverse"
+    REVIEWED_GO_ON = "reviewed-go-on"
+    """The correction is taken up again from its beginning."""
 
 
 _S = SettlementState
@@ -97,6 +121,9 @@ MACHINE = Machine[SettlementState, SettlementEvent](
         (_S.PRESETTLED, _E.CONFIRMED): _S.PAID,
         (_S.PRESETTLED, _E.ABANDONED): _S.REVERSING,
         (_S.PRESETTLED, _E.DEADLINE_PASSED): _S.REVERSING,
+        (_S.PRESETTLED, _E.ENOUGH_PAID): _S.PAID,
+        (_S.PRESETTLED, _E.AMOUNTS_REFUSED): _S.REVERSING,
+        (_S.PRESETTLED, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.AWAITING_PAYER, _E.PAID): _S.PAID,
         (_S.AWAITING_PAYER, _E.PAYMENT_ENDED): _S.PRESETTLED,
         (_S.AWAITING_PAYER, _E.CONTRADICTED): _S.NEEDS_REVIEW,
@@ -112,10 +139,15 @@ MACHINE = Machine[SettlementState, SettlementEvent](
         (_S.COLLECTING, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.SETTLED, _E.RECORDED): _S.POSTING,
         (_S.POSTING, _E.HOSPITAL_POSTED): _S.POSTED,
+        (_S.POSTED, _E.RETURN_ASKED): _S.REVERSING,
+        (_S.POSTED, _E.CORRECTED): _S.RECALLING,
+        (_S.RECALLING, _E.RECALLED): _S.PRESETTLING,
+        (_S.RECALLING, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.REVERSING, _E.UNDONE): _S.REVERSED,
         (_S.REVERSING, _E.CONTRADICTED): _S.NEEDS_REVIEW,
         (_S.NEEDS_REVIEW, _E.REVIEWED_SETTLE): _S.SETTLING,
         (_S.NEEDS_REVIEW, _E.REVIEWED_REVERSE): _S.REVERSING,
+        (_S.NEEDS_REVIEW, _E.REVIEWED_GO_ON): _S.RECALLING,
     },
     final=frozenset({_S.POSTED, _S.REVERSED}),
     states=SettlementState,
@@ -123,3 +155,40 @@ MACHINE = Machine[SettlementState, SettlementEvent](
 
 PAYABLE = frozenset({_S.PRESETTLED, _S.AWAITING_PAYER, _S.COLLECTING})
 """States in which the payer may start a payment."""
+
+
+class CorrectionState(StrEnum):
+    """Where a correction stands."""
+
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    """Another person than the asker must agree."""
+    RUNNING = "RUNNING"
+    REFUSED = "REFUSED"
+    DONE = "DONE"
+    """Given back; what remains, if anything, is posted."""
+    UNDONE = "UNDONE"
+    """It could not be done, and the whole settlement was undone instead."""
+
+
+class CorrectionEvent(StrEnum):
+    """What can happen to a correction."""
+
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    FINISH = "finish"
+    UNDO = "undo"
+
+
+_C, _D = CorrectionState, CorrectionEvent
+
+CORRECTION: Machine[CorrectionState, CorrectionEvent] = Machine(
+    start=_C.AWAITING_APPROVAL,
+    table={
+        (_C.AWAITING_APPROVAL, _D.APPROVE): _C.RUNNING,
+        (_C.AWAITING_APPROVAL, _D.REFUSE): _C.REFUSED,
+        (_C.RUNNING, _D.FINISH): _C.DONE,
+        (_C.RUNNING, _D.UNDO): _C.UNDONE,
+    },
+    final=frozenset({_C.REFUSED, _C.DONE, _C.UNDONE}),
+    states=CorrectionState,
+)

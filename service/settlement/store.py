@@ -10,7 +10,8 @@ GET_SETTLEMENT = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
-  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
+  round_no
 from settlement
 where record_id = $1 and settlement_id = $2
 """
@@ -18,7 +19,8 @@ FIND_LIVE = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
-  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
+  round_no
 from settlement
 where record_id = $1 and bill_id = $2 and state <> 'REVERSED'
 """
@@ -27,11 +29,12 @@ insert into settlement (
   record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
-  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
+  round_no
 )
 values (
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32
+  $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33
 )
 on conflict do nothing
 """
@@ -40,7 +43,8 @@ update settlement
 set state = $4, reason = $5, fund_fen = $6, account_fen = $7, cash_fen = $8, hospital_fen = $9,
   paid_fen = $10, refunded_fen = $11, sealed = $12, settlement_ref = $13, paid_by = $14,
   provider_ref = $15, hospital_ref = $16, due_at = $17, deadline_at = $18, tries = $19,
-  updated_at = $20, settled_at = $21, version = $22, row_mac = $23
+  updated_at = $20, settled_at = $21, version = $22, row_mac = $23, bill_version = $24,
+  total_fen = $25, round_no = $26
 where record_id = $1 and settlement_id = $2 and version = $3
 """
 LIST_DUE = """
@@ -94,7 +98,8 @@ insert into institution_settlement (
   institution_id, settlement_id, record_id, bill_no, settled_at
 )
 values ($1, $2, $3, $4, $5)
-on conflict (institution_id, settlement_id) do nothing
+on conflict (institution_id, settlement_id) do update
+set settled_at = excluded.settled_at, posted_at = null
 """
 MARK_POSTED = """
 update institution_settlement
@@ -171,6 +176,7 @@ async def insert_settlement(conn: Connection, row: Settlement) -> bool:
         row.settled_at,
         row.version,
         row.row_mac,
+        row.round_no,
     )
 
 
@@ -203,6 +209,9 @@ async def save_settlement(conn: Connection, row: Settlement, *, version: int) ->
             row.settled_at,
             row.version,
             row.row_mac,
+            row.bill_version,
+            row.total_fen,
+            row.round_no,
         )
         == 1
     )
@@ -284,7 +293,7 @@ async def mark_undone(
 
 
 async def insert_to_post(conn: Connection, row: Settlement, bill_no: str) -> None:
-    """Show the settlement to its hospital."""
+    """Show the settlement to its hospital; again after a correction."""
     await execute(
         conn,
         INSERT_TO_POST,

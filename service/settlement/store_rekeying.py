@@ -2,12 +2,14 @@
 
 from service.kernel.rekeying import maced
 from service.settlement.model import Settlement
+from service.settlement.model_corrections import Correction
 
 PAGE_SETTLEMENTS = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
-  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac
+  hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
+  round_no
 from settlement
 where (record_id, settlement_id) > ($1, $2)
 order by record_id, settlement_id
@@ -22,6 +24,24 @@ set row_mac = $4
 where record_id = $1 and settlement_id = $2 and row_mac = $3
 """
 
+PAGE_CORRECTIONS = """
+select record_id, correction_id, settlement_id, institution_id, bill_version, bill_after,
+  amount_fen, state, sealed, asked_by, asked_through, asked_at, decided_by, decided_through,
+  decided_at, round_no, ended_at, version, row_mac
+from correction
+where (record_id, correction_id) > ($1, $2)
+order by record_id, correction_id
+limit $3
+"""
+COUNT_CORRECTIONS = """
+select count(*) from correction where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_CORRECTION_MAC = """
+update correction
+set row_mac = $4
+where record_id = $1 and correction_id = $2 and row_mac = $3
+"""
+
 KEYED_ROWS = (
     maced(
         "settlement",
@@ -31,5 +51,14 @@ KEYED_ROWS = (
         page=PAGE_SETTLEMENTS,
         count=COUNT_SETTLEMENTS,
         swap=SWAP_SETTLEMENT_MAC,
+    ),
+    maced(
+        "correction",
+        Correction,
+        ("record_id", "correction_id"),
+        ("record_id", "correction_id"),
+        page=PAGE_CORRECTIONS,
+        count=COUNT_CORRECTIONS,
+        swap=SWAP_CORRECTION_MAC,
     ),
 )

@@ -1,5 +1,7 @@
 """The payer's side of a settlement, read from the payment feature's rows.
 
+Several payments may add up: each is for a part of what is owed, at most one takes money at a time.
+
 Events of payments are only a hint to look: what counts is what the rows say, in the same
 transaction, so late, doubled and reordered events do no harm.
 """
@@ -13,6 +15,7 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
+from service.payment.rules import AT_COUNTER
 from service.payment.states import LIVE, AttemptState
 from service.settlement import door, rules
 from service.settlement.model import Settlement
@@ -52,6 +55,11 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
         return sum(one.refunded_fen for one in self.paid)
 
     @property
+    def kept_fen(self) -> int:
+        """What is left of it: neither given back nor promised back."""
+        return sum(one.refundable_fen for one in self.paid)
+
+    @property
     def in_review(self) -> bool:
         """Whether an attempt waits for a person."""
         return any(one.state is AttemptState.NEEDS_REVIEW for one in self.attempts)
@@ -61,6 +69,22 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every attempt is over and nothing of the payer's money is left."""
         return self.live is None and not self.in_review and self.paid_fen == self.refunded_fen
 
+    @property
+    def waits_for_cashier(self) -> bool:
+        """Whether all that is still to be given back waits at a counter."""
+        left = [one for one in self.paid if one.amount_fen != one.refunded_fen]
+        return bool(left) and all(is_at_counter(one) and not one.refundable_fen for one in left)
+
+    def owed_fen(self, row: Settlement) -> int:
+        """What the payer still owes, by the payments' own rows."""
+        return rules.owed_fen(row.cash_fen, self.kept_fen)
+
+    @property
+    def order(self) -> PaymentAttempt | None:
+        """The order at a provider that counts now: a live one, else the newest."""
+        orders = [one for one in self.attempts if not is_at_counter(one)]
+        return self.live or next(iter(orders), None)
+
     def current(self, purpose: str | None) -> PaymentAttempt | None:
         """The attempt that counts now, of one purpose or of any: a live one, else the newest."""
         wanted = [one for one in self.attempts if purpose in (None, one.purpose)]
@@ -68,9 +92,14 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(live or wanted), None)
 
 
-def purpose_in(state: SettlementState) -> str:
-    """What a payment in this state is for."""
-    return DIFFERENCE if state is _S.COLLECTING else MAIN
+def is_at_counter(attempt: PaymentAttempt) -> bool:
+    """Whether a cashier took it, and a cashier gives it back."""
+    return attempt.provider in AT_COUNTER
+
+
+def purpose_in(row: Settlement) -> str:
+    """What a payment is for, as the settlement stands."""
+    return DIFFERENCE if row.state is _S.COLLECTING or row.correcting else MAIN
 
 
 async def tender_of(conn: Connection, ctx: Context, row: Settlement) -> Tender:
@@ -81,12 +110,12 @@ async def tender_of(conn: Connection, ctx: Context, row: Settlement) -> Tender:
 
 def event_of(row: Settlement, tender: Tender) -> SettlementEvent | None:
     """What the attempts mean for the state; None while nothing is decided."""
-    current = tender.current(purpose_in(row.state))
+    current = tender.current(purpose_in(row))
     if current is None or row.state not in (_S.AWAITING_PAYER, _S.COLLECTING):
         return None
-    if current.state is AttemptState.NEEDS_REVIEW:
+    if tender.in_review:
         return _E.CONTRADICTED
-    if rules.owed_fen(row.cash_fen, tender.paid_fen) == 0:
+    if tender.owed_fen(row) == 0:
         return _E.PAID
     if row.state is _S.AWAITING_PAYER and tender.live is None:
         return _E.PAYMENT_ENDED
@@ -96,13 +125,14 @@ def event_of(row: Settlement, tender: Tender) -> SettlementEvent | None:
 async def sync(conn: Connection, ctx: Context, row: Settlement) -> Settlement:
     """Bring the settlement up to what the payment rows say. Again changes nothing."""
     tender = await tender_of(conn, ctx, row)
-    main = next((one for one in reversed(tender.paid) if one.purpose == MAIN), None)
+    main = [one for one in reversed(tender.paid) if one.purpose == MAIN]
     changed = replace(
         row,
         paid_fen=tender.paid_fen,
         refunded_fen=tender.refunded_fen,
-        paid_by=main.provider if main is not None else row.paid_by,
-        provider_ref=main.provider_ref if main is not None else row.provider_ref,
+        # In the order of paying, each provider once; one number, or none where there are several.
+        paid_by="+".join(dict.fromkeys(one.provider for one in main)) or row.paid_by,
+        provider_ref=main[0].provider_ref if len(main) == 1 else None if main else row.provider_ref,
     )
     event = event_of(changed, tender)
     if event is _E.CONTRADICTED:

@@ -16,6 +16,7 @@ FOLDERS: Mapping[str, str] = {
     "static": "",
     "resident": "resident/",
     "kiosk": "kiosk/",
+    "counter": "counter/",
     "built": "built/",
 }
 """Folder of this package -> where its files stand below ``/static/{version}/``."""
@@ -57,7 +58,7 @@ class Assets(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[str, Asset]
 
     def page(self, name: str) -> Asset:
-        """The start page of a folder, ``resident`` or ``kiosk``."""
+        """The start page of a folder, ``resident``, ``kiosk`` or ``counter``."""
         return self.files[f"{name}/index.html"]
 
     @property
@@ -94,11 +95,13 @@ def load_assets(root: Path = Path(__file__).parent, folders: Mapping[str, str] =
 
 
 def _opened_with(names: Iterable[str]) -> list[str]:
-    """What the resident page needs to open: not the kiosk's, not pages, not the worker itself."""
+    """What the resident page needs to open: no other page's, not pages, not the worker itself."""
     return sorted(
         name
         for name in names
-        if not name.startswith("kiosk/") and not name.endswith((".html", ".txt")) and name != WORKER
+        if not name.startswith(("kiosk/", "counter/"))
+        and not name.endswith((".html", ".txt"))
+        and name != WORKER
     )
 
 

@@ -335,7 +335,7 @@ async def test_the_twin_refuses_what_is_not_signed_or_not_now() -> None:
         {"trade_no": "TRADE-0001"},
         {"amount_fen": 0},
         {"description": ""},
-        {"way": "h5"},
+        {"way": "cheque"},
         {"payer": None},
         {"notice_url": ""},
     ],

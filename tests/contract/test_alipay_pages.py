@@ -1,9 +1,12 @@
 """The twin's pages: a cashier that pays one trade, and the book with its fault form."""
 
+import httpx
 import pytest
 
+from integrations.ports.outcomes import Accepted
+from integrations.ports.payments import PaymentStatus
 from integrations.sandbox.alipay.pages import allowed_return
-from tests.contract.alipay_rig import Rig
+from tests.contract.alipay_rig import Rig, an_order
 
 
 async def test_the_cashier_shows_a_trade_escaped_and_says_when_it_is_paid() -> None:
@@ -59,3 +62,30 @@ async def test_the_book_page_shows_what_is_there_and_what_will_go_wrong() -> Non
 )
 def test_the_way_back_leads_home_only(url: str | None, allowed: bool) -> None:
     assert (allowed_return(url, "sandbox.test") is not None) is allowed
+
+
+@pytest.mark.parametrize("protocol", ["gateway", "v3"])
+async def test_a_browser_pays_on_the_page_of_its_signed_address(protocol: str) -> None:
+    rig = Rig(protocol=protocol)
+    back = "http://127.0.0.1:9/?settlement=S"
+    placed = await rig.gateway.place(
+        an_order("TRADE0001", rig.clock(), way="h5", payer=None, return_url=back)
+    )
+    assert isinstance(placed, Accepted)
+    link = placed.value.link or ""
+    assert isinstance(await rig.gateway.query("TRADE0001"), Accepted)
+    assert (await rig.book())["trades"] == [], "no trade before the payer is there"
+    forged = await rig.client.get(link.replace("123.45", "000.01"))
+    assert forged.status_code == 400
+    opened = await rig.client.get(link)
+    asked = httpx.URL(opened.headers["location"]).params
+    assert (opened.status_code, asked["return_url"]) == (303, back)
+    cashier = await rig.client.get("/sandbox/cashier", params=dict(asked))
+    assert "¥123.45" in cashier.text
+    await rig.control("pay", qr_code=asked["qr_code"])
+    assert await rig.deliver() == 1
+    told = await rig.gateway.query("TRADE0001")
+    assert isinstance(told, Accepted)
+    assert (told.value.status, told.value.amount_fen) == (PaymentStatus.PAID, 12_345)
+    late = await rig.client.get(link)
+    assert late.status_code == 400, "a paid order is not paid again"

@@ -20,6 +20,7 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.context import Policy
 from service.ledger import actions as ledger
 from service.payment import actions as payment
+from service.payment.model import ShownQr
 from service.payment.states import AttemptState
 from service.reconcile import actions as reconcile
 from service.reconcile.model import Account, Outcome
@@ -164,7 +165,7 @@ async def test_the_example_pays_refunds_and_reconciles(fresh_database: str, exam
         assert attempt.state is AttemptState.CREATED, "unknown is not failed"
         await house.work()
         shown = await payment.present(ctx, attempt.record_id, attempt.attempt_id)
-        assert shown.qr_text == f"bean://{attempt.trade_no}"
+        assert shown == ShownQr(f"bean://{attempt.trade_no}")
         assert len(twin.trades) == 1
 
         body = twin.pay(attempt.trade_no)

@@ -36,6 +36,8 @@ CIVIL_SERVANT = ("测试戊", "990001197005050056")
 SLOW_MS = 60_000
 
 pytestmark = pytest.mark.timeout(300)
+PAYMENT_CODE = "131234567890123400"
+"""Of a payer at the twin of WeChat Pay: pays at once."""
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +90,11 @@ def spend_what_is_saved(system: RunningSystem) -> None:
 
 
 def pay_by_scanning(system: RunningSystem, qr_text: str) -> None:
-    """The payer's phone scans the kiosk's payment code and pays at the payment twin."""
-    assert qr_text.startswith("weixin://wxpay/bizpayurl?pr=")
-    answer = httpx.post(
-        f"{system.twin_url}/wechatpay/sandbox/pay",
-        json={"code_url": qr_text, "openid": "somebody-at-the-kiosk"},
-        trust_env=False,
-    )
+    """The payer's phone scans the kiosk's payment code and pays at the provider's twin."""
+    path, body = "wechatpay", {"code_url": qr_text, "openid": "somebody-at-the-kiosk"}
+    if qr_text.startswith("https://qr.alipay.com/"):
+        path, body = "alipay", {"qr_code": qr_text}
+    answer = httpx.post(f"{system.twin_url}/{path}/sandbox/pay", json=body, trust_env=False)
     assert answer.status_code == 200, answer.text
 
 
@@ -137,6 +137,7 @@ def test_from_the_phone_to_the_receipt_at_the_kiosk(
 
     cash = kiosk.locator("[data-part=cash_fen]").text_content() or ""
     kiosk.get_by_role("button", name=f"去付款 {cash}").click()
+    kiosk.get_by_role("button", name="微信支付").click()
     expect(kiosk.locator(".pay-left")).to_have_text(re.compile(r"付款码剩余 \d+:\d\d"))
     pay_by_scanning(system, symbol_on(kiosk))
     expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=30_000)
@@ -192,10 +193,11 @@ def test_a_person_keeps_the_insurance_account_and_pays_alone(
     own = parts_of(kiosk)
     assert own["total_fen"] == own["fund_fen"] + own["cash_fen"] == with_account["total_fen"]
     kiosk.get_by_role("button", name="去付款").click()
+    kiosk.get_by_role("button", name="支付宝").click()
     expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
     pay_by_scanning(system, symbol_on(kiosk))
     expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=SLOW_MS)
-    expect(kiosk.locator(".receipt")).to_contain_text("微信支付", timeout=SLOW_MS)
+    expect(kiosk.locator(".receipt")).to_contain_text("支付宝", timeout=SLOW_MS)
     assert fen_of(kiosk.locator(".receipt .is-own .amount").text_content()) == own["cash_fen"]
 
 
@@ -280,8 +282,8 @@ def test_a_phone_without_a_network_approves_one_bill_at_the_kiosk(
     kiosk.get_by_role("button", name="不用个人账户的钱").click()
 
     kiosk.get_by_role("button", name="去付款").click()
-    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
-    pay_by_scanning(system, symbol_on(kiosk))
+    expect(kiosk.get_by_role("heading", name="请选择付款方式")).to_be_visible(timeout=SLOW_MS)
+    scan(kiosk, PAYMENT_CODE)
     expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=SLOW_MS)
     [settled] = rows_of(
         system,
@@ -320,3 +322,68 @@ def test_the_code_of_a_phone_without_a_network_is_read_by_the_published_list(
     verifier = CodeVerifier(read_trust_file(trust_file))
     assert verifier.verify(symbol_on(page), Reader(), datetime.now(UTC)).refusal is None
     context.close()
+
+
+def signed_in_cashier(new_page: NewPage, system: RunningSystem) -> Page:
+    """A counter with an open shift, from what ``yimatong run`` prints."""
+    found = re.search(
+        r"/counter#([A-Z2-9]{16})\s+cashier (\d+), PIN (\d+)", system.text_since_start()
+    )
+    assert found is not None
+    counter = new_page(1280, 800, scale=1, quiet=("409 (Conflict)",))
+    counter.set_default_timeout(SLOW_MS)
+    counter.goto(f"{system.base_url}/counter#{found[1]}")
+    counter.get_by_role("button", name="激活").click()
+    counter.get_by_label("工号").fill(found[2])
+    counter.get_by_label("密码").fill(found[3])
+    counter.get_by_role("button", name="登录").click()
+    counter.get_by_label("备用金").fill("100")
+    counter.get_by_role("button", name="开班").click()
+    expect(counter.get_by_label("扫码或输入码上的字")).to_be_focused()
+    assert "#" not in counter.url, "the activation code does not stay in the address"
+    return counter
+
+
+def test_a_cashier_takes_cash_and_a_card_and_closes_the_shift(
+    new_page: NewPage, system: RunningSystem
+) -> None:
+    name, number = "测试己", "990001194806060066"
+    phone = new_page(390, 844)
+    phone.set_default_timeout(SLOW_MS)
+    enter(phone, system, name, number)
+    choose_payment(phone)
+    counter = signed_in_cashier(new_page, system)
+    counter.get_by_label("扫码或输入码上的字").fill(symbol_on(phone))
+    counter.keyboard.press("Enter")
+    expect(counter.locator(".person-name")).to_have_text(name)
+    counter.locator(".choice").first.click(timeout=SLOW_MS)
+    pay = counter.locator(".pay")
+    expect(pay).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
+    owed = fen_of(counter.locator(".owed .amount").text_content())
+    counter.get_by_label("本次收取").fill("10.00")
+    counter.get_by_label("收到现金").fill("50")
+    expect(counter.locator(".change")).to_have_text("找零 ¥40.00")
+    keep_picture(counter, "counter.png")
+    counter.get_by_role("button", name="现金入账").click()
+    expect(counter.locator(".is-taken")).to_contain_text("请找零 ¥40.00")
+    expect(counter.locator(".owed .amount")).not_to_have_text(f"¥{owed // 100}.{owed % 100:02d}")
+    assert fen_of(counter.locator(".owed .amount").text_content()) == owed - 10_00
+    counter.get_by_label("签购单号").fill("000123")
+    counter.get_by_label("POS 参考号").fill("88-1")
+    counter.get_by_role("button", name="刷卡入账").click()
+    expect(counter.locator(".receipt")).to_contain_text("现金、刷卡", timeout=SLOW_MS)
+    assert fen_of(counter.locator(".receipt .is-own .amount").text_content()) == owed
+    keep_picture(counter, "counter-receipt.png")
+
+    counter.get_by_role("button", name="班次").click()
+    counter.get_by_label("清点现金").fill("109.00")
+    counter.get_by_label("清点签购单").fill(f"{(owed - 10_00) // 100}.{(owed - 10_00) % 100:02d}")
+    keep_picture(counter, "counter-shift.png")
+    counter.get_by_role("button", name="结束班次").click()
+    expect(counter.locator("[data-code=shift-difference-unexplained]")).to_be_visible()
+    counter.get_by_label("差额说明").fill("少收一元")
+    counter.get_by_role("button", name="结束班次").click()
+    expect(counter.get_by_role("heading", name="班次已结束")).to_be_visible()
+    line = system.run("staff", "shifts", "--institution", "H99000100001").stdout
+    assert "cash 110.00 counted 109.00" in line
+    assert line.rstrip().endswith("少收一元")

@@ -286,8 +286,10 @@ async def a_fen_is_paid_for_a_bill(dsn: str) -> None:
 async def the_amount_of_a_payment(patch: pytest.MonkeyPatch, dsn: str) -> None:
     judge = payment_rules.judge_payment
 
-    def trusting(row: PaymentAttempt, told: Payment) -> payment_rules.AttemptJudgement:
-        return judge(row, msgspec.structs.replace(told, amount_fen=row.amount_fen))
+    def trusting(
+        row: PaymentAttempt, told: Payment, *, sure: bool = False
+    ) -> payment_rules.AttemptJudgement:
+        return judge(row, msgspec.structs.replace(told, amount_fen=row.amount_fen), sure=sure)
 
     patch.setattr(payment_rules, "judge_payment", trusting)
 

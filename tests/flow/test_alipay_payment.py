@@ -12,7 +12,7 @@ import pytest
 
 from service.kernel.database import transaction
 from service.payment import actions as payment
-from service.payment.model import NewAttempt, PaymentAttempt
+from service.payment.model import ClientCall, NewAttempt, PaymentAttempt
 from service.payment.states import AttemptState
 from tests.contract import alipay_rig
 from tests.support.database import DatabaseServer
@@ -151,8 +151,8 @@ async def paid_in_the_mini_program(street: Street, settlement_id: int) -> Paymen
     placed = await payment.place(ctx, record_id, attempt.attempt_id)
     assert placed.state is AttemptState.AWAITING_PAYER
     shown = await payment.present(ctx, record_id, attempt.attempt_id)
-    assert shown.client_parameters is not None
-    await street.till.control("pay", trade_no=shown.client_parameters["tradeNO"])
+    assert isinstance(shown, ClientCall)
+    await street.till.control("pay", trade_no=shown.parameters["tradeNO"])
     await street.till.deliver()
     paid = await payment.read(ctx, record_id, attempt.attempt_id)
     assert paid.state is AttemptState.PAID

@@ -191,3 +191,25 @@ async def test_what_only_the_bureau_holds_is_named_and_no_broken_file_used(
         _, again = await actions.reconcile_day(street.ctx, day)
         assert (again.outcome, again.open) == (Outcome.DIFFERENCES, 2)
         assert len(await items(street)) == 2
+
+
+async def test_a_correction_counts_on_the_days_of_its_settlements(street: Street) -> None:
+    await settled(street)
+    first = business_day(street.ctx.clock.now())
+    (one,) = (await street.ask(street.his, "GET", "/v1/institution/settlements"))["settlements"]
+    path = f"/v1/institution/settlements/{one['settlement_id']}"
+    await street.ask(street.his, "POST", f"{path}/posting", {"hospital_ref": "HIS-1"})
+    street.advance(timedelta(hours=23))
+    body = {
+        "bill_version": 1,
+        "lines": [{"line_no": "1", "quantity_e4": 4_000}],
+        "reason": "少取药",
+        "asked_by": "A1",
+    }
+    await street.ask(street.his, "POST", f"{path}/corrections", body)
+    await street.run_for(timedelta(minutes=2))
+    _, second = await next_morning(street)
+    assert (second.outcome, second.here.trade_count) == (Outcome.EXPLAINED, 2)
+    assert second.here.trade_fen == SINGLE_FEN * 6 // 10 - SINGLE_FEN
+    _, again = await actions.reconcile_day(street.ctx, first)
+    assert (again.outcome, again.here.trade_fen) == (Outcome.EXPLAINED, SINGLE_FEN)

@@ -12,7 +12,7 @@ from service.kernel.problems import InvariantBroken, NotFound, RowTampered, Stat
 from service.ledger import actions as ledger
 from service.payment import actions as payment
 from service.payment.actions import attempts
-from service.payment.model import RowKey
+from service.payment.model import ClientCall, RowKey, ShownQr
 from service.payment.problems import (
     PaymentInProgress,
     PaymentNotReady,
@@ -49,11 +49,11 @@ async def test_a_placed_order_is_shown_to_the_payer(house: House) -> None:
     native = await house.place(await house.create())
     assert native.state is AttemptState.AWAITING_PAYER
     shown = await payment.present(house.ctx, house.record_id, native.attempt_id)
-    assert (shown.qr_text, shown.client_parameters) == (f"pay://{native.trade_no}", None)
+    assert shown == ShownQr(f"pay://{native.trade_no}")
     inside = await house.place(await house.create(settlement_id=8, way="jsapi", payer="o-1"))
     shown = await payment.present(house.ctx, house.record_id, inside.attempt_id)
-    assert shown.client_parameters is not None
-    assert shown.client_parameters["package"] == f"prepay-{inside.trade_no}"
+    assert isinstance(shown, ClientCall)
+    assert shown.parameters["package"] == f"prepay-{inside.trade_no}"
     assert house.provider.trades[inside.trade_no].order.payer == "o-1"
 
 
@@ -63,11 +63,12 @@ async def test_nothing_is_shown_before_the_order_stands(house: House) -> None:
         await payment.present(house.ctx, house.record_id, attempt.attempt_id)
 
 
-async def test_one_purpose_has_one_live_attempt(house: House) -> None:
+async def test_a_settlement_has_one_live_attempt(house: House) -> None:
     first = await house.create()
     with pytest.raises(PaymentInProgress):
         await house.create()
-    await house.create(purpose="DIFFERENCE")
+    with pytest.raises(PaymentInProgress):
+        await house.create(purpose="DIFFERENCE")
     closed = await payment.close(house.ctx, house.record_id, first.attempt_id)
     assert closed.state is AttemptState.CLOSED
     assert house.provider.calls == [], "what was never sent needs no call to be closed"

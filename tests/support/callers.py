@@ -44,6 +44,7 @@ class Caller:
         nonce: str | None = None,
         timestamp: int | None = None,
         content: bytes | None = None,
+        more: dict[str, str] | None = None,
     ) -> httpx.Response:
         """Send a signed request and check the signature of the answer."""
         if content is None:
@@ -61,7 +62,7 @@ class Caller:
             body=content,
         )
         header = authorization(self.scheme, self.caller_id, timestamp, nonce, self.sign(text))
-        headers = {"authorization": header, "content-type": "application/json"}
+        headers = {"authorization": header, "content-type": "application/json", **(more or {})}
         if key:
             headers["idempotency-key"] = key
         answer = await self.client.request(method, target, content=content, headers=headers)

@@ -15,6 +15,7 @@ from integrations.ports.outcalls import transaction_open
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from integrations.ports.partners import PartnerUnknown
 from integrations.ports.payments import (
+    CodeOrder,
     NoticeAnswer,
     NoticeRefused,
     Payment,
@@ -42,6 +43,7 @@ class Trade:
         self.order = order
         self.status = PaymentStatus.UNPAID
         self.paid_fen = 0
+        self.reversed_fen = 0
         self.provider_ref: str | None = None
         self.paid_at: datetime | None = None
 
@@ -57,11 +59,14 @@ class BookedRefund:
 class FakeProvider:
     """``PaymentGateway`` of one merchant account. ``faults`` holds one word for each coming call:
 
+    Codes that end in 5 wait for their payer, in 7 are refused, others pay at once.
+
     ``ok``; ``kill-before`` and ``kill-after`` raise ``Killed`` around the effect; ``drop`` does it
     and answers Unknown; ``lost`` does nothing and answers Unknown; ``not-sent``; ``reject``.
     """
 
     code = "wechatpay"
+    ways = frozenset({"jsapi", "native", "h5", "code"})
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -71,6 +76,7 @@ class FakeProvider:
         self.calls: list[str] = []
         self.refund_status = RefundStatus.PROCESSING
         self.always = "ok"
+        self.reversal_refused = False
 
     @property
     def received_fen(self) -> int:
@@ -124,9 +130,38 @@ class FakeProvider:
                 return _rejected("order-closed")
             if order.way == "native":
                 return Accepted(PlacedOrder(prepay_ref=None, qr_text=f"pay://{order.trade_no}"))
+            if order.way == "h5":
+                link = f"https://pay.test/{order.trade_no}"
+                return Accepted(PlacedOrder(prepay_ref=None, qr_text=None, link=link))
             return Accepted(PlacedOrder(prepay_ref=f"prepay-{order.trade_no}", qr_text=None))
 
         return self._call("place", act)
+
+    async def pay_by_code(self, order: CodeOrder) -> Outcome[Payment]:
+        def act() -> Outcome[Payment]:
+            assert order.trade_no not in self.trades, "a code is sent a second time"
+            if order.code.endswith("7"):
+                return _rejected("code-invalid")
+            trade = self.trades[order.trade_no] = Trade(as_order(order))
+            if not order.code.endswith("5"):
+                self.pay(order.trade_no)
+            assert trade.order.way == "code"
+            return Accepted(self._payment(order.trade_no))
+
+        return self._call("pay_by_code", act)
+
+    async def reverse(self, trade_no: str) -> Outcome[None]:
+        def act() -> Outcome[None]:
+            trade = self.trades.get(trade_no)
+            if trade is None:
+                return _rejected("not-found")
+            if self.reversal_refused:
+                return _rejected("too-late")
+            trade.reversed_fen, trade.paid_fen = trade.reversed_fen + trade.paid_fen, 0
+            trade.status = PaymentStatus.CLOSED
+            return Accepted(None)
+
+        return self._call("reverse", act)
 
     async def query(self, trade_no: str) -> Outcome[Payment]:
         return self._call("query", lambda: Accepted(self._payment(trade_no)))
@@ -218,6 +253,19 @@ class FakeProvider:
             amount_fen=found.order.amount_fen if found else None,
             refunded_at=self.clock.now() if found else None,
         )
+
+
+def as_order(order: CodeOrder) -> PaymentOrder:
+    """What the book keeps of a payment by code."""
+    return PaymentOrder(
+        trade_no=order.trade_no,
+        amount_fen=order.amount_fen,
+        description=order.description,
+        way="code",
+        payer=None,
+        expires_at=order.expires_at,
+        notice_url=order.notice_url,
+    )
 
 
 def _rejected(reason: str) -> Rejected:

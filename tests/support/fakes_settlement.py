@@ -349,6 +349,7 @@ class FakeTill:
     """A payment provider's merchant account."""
 
     code = "fake-till"
+    ways = frozenset({"jsapi", "native"})
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.faults = Faults()

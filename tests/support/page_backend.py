@@ -141,14 +141,19 @@ def resident_money_handlers(world: World) -> list[Any]:
     def receipt(request: Ask, settlement_id: FromPath[str]) -> Json:
         return world.receipt(_whose(world, request), settlement_id)
 
-    return [bills, bill, start, read, act, receipt]
+    @get("/v1/me/settlements/{settlement_id:str}/ways", sync_to_thread=False)
+    def ways(request: Ask, settlement_id: FromPath[str]) -> Json:
+        world.find(_whose(world, request), settlement_id)
+        return world.offered(("h5", "jsapi"))
+
+    return [bills, bill, start, read, act, receipt, ways]
 
 
 def _act(
     world: World, request: Ask, person: str, settlement_id: str, verb: str, data: Body
 ) -> Json:
     acts: dict[str, Act] = {
-        "payment": lambda: world.pay(person, settlement_id, data["way"]),
+        "payment": lambda: world.pay(person, settlement_id, data),
         "confirmation": lambda: world.confirm(person, settlement_id),
         "abandonment": lambda: world.abandon(person, settlement_id),
     }
@@ -216,7 +221,15 @@ def terminal_handlers(world: World, tills: TillDesk | None) -> list[Any]:
     def receipt(scan_id: FromPath[str], settlement_id: FromPath[str]) -> Json:
         return world.receipt(world.scan_subject(scan_id), settlement_id)
 
-    return [activate, scan, bills, start, read, act, receipt]
+    @get(
+        "/v1/terminal/scans/{scan_id:str}/settlements/{settlement_id:str}/ways",
+        sync_to_thread=False,
+    )
+    def ways(scan_id: FromPath[str], settlement_id: FromPath[str]) -> Json:
+        world.find(world.scan_subject(scan_id), settlement_id)
+        return world.offered(("code", "native"))
+
+    return [activate, scan, bills, start, read, act, receipt, ways]
 
 
 def twin_app(world: World) -> Litestar:

@@ -30,6 +30,10 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$*-.:"
 STEP_S = 0.7
 """How long a settlement stays in a state that ends by itself."""
 
+QR_TEXTS = {
+    "wechatpay": "weixin://wxpay/bizpayurl?pr=",
+    "alipay": "https://qr.alipay.invalid/?pr=",
+}
 Json = dict[str, Any]
 
 
@@ -124,6 +128,11 @@ class World:
         self.posts: list[tuple[str, str]] = []
         """(operation, Idempotency-Key) of every keyed act that took effect."""
         self.insured = True
+        self.ways = [("wechatpay", way) for way in ("code", "h5", "jsapi", "native")]
+        """(provider, way) that the hospital's merchant accounts have."""
+        self.code_outcomes: list[str] = []
+        """What becomes of the payment codes to come: PAID, FAILED, AWAITING_PAYER, CREATED."""
+        self.taken_codes: list[str] = []
         self.bills_wait_s = 0.0
 
     def new_activation_code(self) -> str:
@@ -395,25 +404,46 @@ class World:
             bill["state"] = "OPEN"
             del bill["settlement_id"]
 
-    def pay(self, subject: str, settlement_id: str, way: str) -> Json:
-        """Place an order for the person's part."""
+    def offered(self, here: tuple[str, ...]) -> Json:
+        """The ways of the place that asks."""
+        found = [{"provider": name, "way": way} for name, way in self.ways if way in here]
+        return {"ways": found}
+
+    def pay(self, subject: str, settlement_id: str, asked: Json) -> Json:
+        """Place an order for the person's part, or take it by a shown code."""
         settlement = self.find(subject, settlement_id)
         if settlement["state"] not in ("PRESETTLED", "AWAITING_PAYER"):
             raise StateConflict
+        provider, way = asked["provider"], asked["way"]
         self.move(settlement, "AWAITING_PAYER")
-        expires = wire_time(self.clock.now() + timedelta(minutes=5))
-        amount = settlement["cash_fen"]
-        payment: Json = {"state": "AWAITING_PAYER", "way": way, "amount_fen": amount}
-        payment["expires_at"] = expires
-        if way == "native":
-            text = f"weixin://wxpay/bizpayurl?pr={settlement_id}"
+        payment: Json = {"state": "AWAITING_PAYER", "provider": provider, "way": way}
+        payment["amount_fen"] = settlement["cash_fen"]
+        payment["expires_at"] = wire_time(self.clock.now() + timedelta(minutes=5))
+        settlement["payment"] = payment
+        if way == "code":
+            self._take_code(settlement, asked["code"])
+        elif way == "native":
+            text = QR_TEXTS[provider] + settlement_id
             payment.update(qr_text=text, qr_svg=drawn(text))
+        elif way == "h5":
+            payment["link"] = f"https://pages.invalid/?pr={settlement_id}"
+            payment["cashier_url"] = f"{self.cashier_url}?prepay_id=wx{settlement_id}"
         else:
             package = f"prepay_id=wx{settlement_id}"
             payment["client_parameters"] = {"package": package, "signType": "RSA"}
             payment["cashier_url"] = self.cashier_url
-        settlement["payment"] = payment
         return self.read(subject, settlement_id)
+
+    def _take_code(self, settlement: Json, code: str) -> None:
+        self.taken_codes.append(code)
+        state = self.code_outcomes.pop(0) if self.code_outcomes else "PAID"
+        if state == "PAID":
+            self.take_payment(settlement["settlement_id"])
+            return
+        settlement["payment"]["state"] = state
+        if state == "FAILED":
+            settlement["payment"]["refusal"] = "code-invalid"
+            self.move(settlement, "PRESETTLED")
 
     def take_payment(self, settlement_id: str) -> None:
         """The payer paid at the provider."""
@@ -451,7 +481,7 @@ class World:
             "bill_no": bill["bill_no"],
             "lines": bill["lines"],
             **{part: settlement[part] for part in parts},
-            "paid_by": "wechatpay" if settlement["cash_fen"] else "none",
+            "paid_by": settlement["payment"]["provider"] if settlement["cash_fen"] else "none",
             "provider_ref": "4200009900" + settlement_id[1:9],
             "insurance_ref": "9900" + settlement_id[1:13],
             "invoice": {

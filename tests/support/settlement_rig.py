@@ -34,6 +34,7 @@ from service.settlement.model import (
     StartPayment,
     StartSettlement,
 )
+from service.shift import jobs as shift_jobs
 from tests.support.app import a_context
 from tests.support.clock import FakeClock
 from tests.support.fakes_identity import POLICY, citizen_number
@@ -49,7 +50,12 @@ from insurance_call
 where record_id = $1 and settlement_id = $2
 order by called_at, message_no
 """
-FORGET = "truncate outbox, settlement, insurance_call, refund, payment_attempt"
+FORGET = """
+truncate outbox, settlement, insurance_call, refund, payment_attempt, staff, shift, shift_entry,
+  counter_tender, counter_refund;
+delete from data_key where record_id = 0
+"""
+_HANDLERS = {**jobs.HANDLERS, **shift_jobs.HANDLERS}
 
 
 async def list_calls(conn: Connection, record_id: int, settlement_id: int) -> list[InsuranceCall]:
@@ -180,7 +186,9 @@ class Rig:
         }
         return await actions.start(self.ctx, StartSettlement(**{**wishes, **deviations}))
 
-    async def pay(self, row: Settlement, *, way: str = "native") -> Settlement:
+    async def pay(
+        self, row: Settlement, *, way: str = "native", amount_fen: int | None = None
+    ) -> Settlement:
         """Place an order."""
         return await paying.pay(
             self.ctx,
@@ -190,19 +198,23 @@ class Rig:
                 provider=PROVIDER,
                 way=way,
                 payer="openid-1" if way == "jsapi" else None,
+                amount_fen=amount_fen,
             ),
         )
 
     async def post(self, row: Settlement, hospital_ref: str = "HIS-1") -> Settlement:
         """The hospital acknowledges."""
         text = self.ctx.public_ids.text(row.record_id, row.settlement_id)
-        return await actions.acknowledge_posting(self.ctx, self.application, text, hospital_ref)
+        return await actions.acknowledge_posting(
+            self.ctx, self.application, text, hospital_ref, row.bill_version
+        )
 
     async def work(self) -> int:
         """Work off everything that is due now; gives how many units that were."""
         sources: list[ClaimSource[Any]] = [
             *jobs.sources(self.ctx),
             *payment_jobs.sources(self.ctx),
+            *shift_jobs.sources(self.ctx),
             outbox_source(self.ctx),
         ]
         done = 0
@@ -317,7 +329,7 @@ def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
             return await execute(conn, outbox.CLAIM_EVENT, *key, token, until) == 1
 
     async def work(event: outbox.Event) -> None:
-        if (handler := jobs.HANDLERS.get(event.topic)) is not None:
+        if (handler := _HANDLERS.get(event.topic)) is not None:
             await handler(ctx, event)
         key = (event.record_id, event.event_id)
         async with connection(ctx.pool) as conn:

@@ -11,6 +11,7 @@ import msgspec
 
 from integrations.ports.events_out import Courier
 from integrations.ports.partners import PartnerUnknown
+from integrations.sandbox.wechatpay.model import TwinPace
 from service import worker
 from service.app import create_app
 from service.institution import actions as institution
@@ -39,7 +40,7 @@ class NoticingTill(wechat_rig.Rig):
     provider, account = "wechatpay", wechat_rig.MCHID
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(pace=TwinPace(reverse_after_s=15))
         self.merchant: httpx.AsyncClient | None = None
 
     async def _take_notice(self, url: str, headers: dict[str, str], body: bytes) -> int:

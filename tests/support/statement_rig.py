@@ -13,7 +13,7 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.context import Context, Policy
 from service.kernel.database import connection, transaction
 from service.payment import actions as payment
-from service.payment.model import NewAttempt, PaymentAttempt
+from service.payment.model import NewAttempt, PaymentAttempt, ShownQr
 from service.reconcile import actions
 from service.reconcile.model import Account, AccountReport
 from tests.contract import alipay_rig, wechat_rig
@@ -94,6 +94,7 @@ class Counter:
             await self.house.create(settlement_id=self.trades, amount_fen=amount_fen)
         )
         shown = await payment.present(self.ctx, attempt.record_id, attempt.attempt_id)
+        assert isinstance(shown, ShownQr)
         name = "code_url" if self.provider == "wechatpay" else "qr_code"
         await self.till.control("pay", **{name: shown.qr_text})
         if not known:

@@ -19,6 +19,8 @@ VERBS = (
     ("certificates", "list"),
     ("notice", "show", "--institution", "H99000100001"),
     ("reconcile", "--day", "2026-11-20"),
+    ("staff", "list", "--institution", "H99000100001"),
+    ("settlement", "approval-limit", "--institution", "H99000100001", "--none"),
     ("worker",),
     ("signer", "--socket", "signer.sock"),
     ("keys", "list"),

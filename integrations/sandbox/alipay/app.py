@@ -9,21 +9,29 @@ from typing import Any
 from litestar import Litestar, Request, Response, get, post, route
 from litestar.handlers import HTTPRouteHandler
 
-from integrations.sandbox.alipay.control import CONTROL_ROUTES, refused_answer
+from integrations.sandbox.alipay.control import CONTROL_ROUTES, refused_answer, show_page
 from integrations.sandbox.alipay.courier import NoticeSender
 from integrations.sandbox.alipay.exchange import origin_of
 from integrations.sandbox.alipay.faults import FaultPlan
 from integrations.sandbox.alipay.model import Refused, TwinKeys, TwinPace
-from integrations.sandbox.alipay.twin import BILL_METHOD, METHODS, Twin, twin_of
+from integrations.sandbox.alipay.twin import (
+    BILL_METHOD,
+    METHODS,
+    PAGE_METHOD,
+    Twin,
+    twin_of,
+)
 
 AnyRequest = Request[Any, Any, Any]
 
 
 @route("/gateway.do", http_method=["GET", "POST"], status_code=200)
 async def gateway(request: AnyRequest) -> Response[Any]:
-    """Every method by a signed form."""
+    """Every method by a signed form, and the page to which a payer's browser is sent."""
     twin = twin_of(request)
     twin.origin = origin_of(request)
+    if request.method == "GET" and request.query_params.get("method") == PAGE_METHOD:
+        return show_page(request)
     return await twin.exchange.gateway(request)
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -209,6 +210,18 @@ def _page(text: str, nonce: str, status: int = 200) -> Response[Any]:
         ),
     }
     return Response(text, status_code=status, media_type="text/html", headers=headers)
+
+
+def show_page(request: AnyRequest) -> Response[Any]:
+    """A payer's browser with a signed address: on to the cashier, or a page that says no."""
+    try:
+        text, return_url = twin_of(request).open_page(request.scope.get("query_string", b""))
+    except Refused:
+        nonce = secrets.token_urlsafe(16)
+        return _page(pages.gone(nonce), nonce, 400)
+    asked = urlencode({"qr_code": text, "return_url": return_url})
+    headers = {"Location": f"sandbox/cashier?{asked}", "Cache-Control": "no-store"}
+    return Response(b"", status_code=303, headers=headers)
 
 
 @get("/sandbox/cashier")

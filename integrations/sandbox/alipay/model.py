@@ -87,6 +87,7 @@ class OrderBody(msgspec.Struct, frozen=True, kw_only=True):
     buyer_open_id: Annotated[str, msgspec.Meta(max_length=128)] = ""
     scene: Text64 = ""
     auth_code: Text64 = ""
+    quit_url: Annotated[str, msgspec.Meta(max_length=400)] = ""
     notify_url: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 

@@ -29,6 +29,9 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 CODE_PAYER = "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5"
 
+SHOWN_WAYS = frozenset({"precreate", "wap"})
+"""A code or a page that is no trade until the payer logs in to pay it (5.3)."""
+
 PAYS, WAITS, SHORT, BAD_CODE, UNCLEAR_PAID, UNCLEAR = range(6)
 CODE_ENDS = {"5": WAITS, "6": SHORT, "7": BAD_CODE, "8": UNCLEAR_PAID, "9": UNCLEAR}
 """What a payment code does, by its last digit; every other digit pays at once."""
@@ -74,7 +77,7 @@ class Trading:
                 expires_at=expires_at,
                 created_at=now,
             )
-            if way != "precreate":
+            if way not in SHOWN_WAYS:
                 self._begin(trade, now)
             self._book.put_trade(trade)
             return trade
@@ -90,7 +93,7 @@ class Trading:
         return known
 
     def _reference(self, way: str) -> str:
-        if way != "precreate":
+        if way not in SHOWN_WAYS:
             return ""
         number = self._book.next_number("qr")
         return f"bax{hashlib.sha256(f'qr {number}'.encode()).hexdigest()[:20]}"
@@ -258,6 +261,8 @@ def _check_way(way: str, body: OrderBody) -> None:
         or not _is_payment_code(body.auth_code)
     ):
         raise invalid("条码支付参数不正确")
+    if way == "wap" and body.product_code != "QUICK_WAP_WAY":
+        raise invalid("手机网站支付的 product_code 应为 QUICK_WAP_WAY")
 
 
 def _is_payment_code(text: str) -> bool:

@@ -36,12 +36,13 @@ from integrations.sandbox.alipay.model import (
     TwinPace,
 )
 from integrations.sandbox.alipay.refunding import Refunding
-from integrations.sandbox.alipay.seal import TwinSeal
+from integrations.sandbox.alipay.seal import TwinSeal, read_form
 from integrations.sandbox.alipay.texts import spaced, yuan
 from integrations.sandbox.alipay.trading import CODE_PAYER, PAID, Trading
 
 QR_TEXT = "https://qr.alipay.com/"
 DOWNLOAD_LIVES_S = 30
+PAGE_METHOD = "alipay.trade.wap.pay"
 BILL_METHOD = "alipay.data.dataservice.bill.downloadurl.query"
 AnyRequest = Request[Any, Any, Any]
 
@@ -136,6 +137,16 @@ class Twin:
             self.faults.add(
                 ScriptedFault(fault=fault, number=trade.out_trade_no, delay_ms=MAGIC_DELAY_MS)
             )
+
+    def open_page(self, query: bytes) -> tuple[str, str]:
+        """wap.pay: the payer's browser arrives with a signed address. Gives the text by which the
+        cashier finds the order, and where the payer wants back to. Raises ``Refused``."""
+        form = read_form(query)
+        merchant = self.seal.authenticate_form(form, self._wall())
+        body = _order(form.get("biz_content", "").encode())
+        notify_url = form.get("notify_url", "")
+        trade = self.trading.place(merchant, "wap", body, notify_url, self.now())
+        return QR_TEXT + trade.qr, form.get("return_url", "")
 
     async def pay_by_code(self, merchant: Merchant, business: bytes, notify_url: str) -> Reply:
         """pay: by the code that the payer shows."""

@@ -80,7 +80,7 @@ def prepay_of(prepay_id: str | None, code_url: str | None) -> str:
     if code_url is None:
         return prepay_id or ""
     if code_url.startswith(H5_URL):
-        return code_url[len(H5_URL) :]
+        return code_url[len(H5_URL) :].partition("&")[0]
     if not code_url.startswith(CODE_URL):
         raise Refused(400, "PARAM_ERROR", "不是微信支付二维码")
     return code_url[len(CODE_URL) :]

@@ -1,11 +1,11 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
-Each file uses only those before it: rows, refunds, outcomes, tries, attempts, notices.
+Each file uses only those before it: rows, refunds, outcomes, tries, codes, pursuing, ways,
+attempts, counter, notices.
 """
 
 from service.payment.actions.attempts import (
     ask,
-    check_way,
     close,
     create,
     end_review,
@@ -15,8 +15,17 @@ from service.payment.actions.attempts import (
     present,
     read,
 )
+from service.payment.actions.counter import (
+    find_taken,
+    give_at_counter,
+    hold_given,
+    hold_taken,
+    read_refund,
+    take_at_counter,
+)
 from service.payment.actions.notices import take_notice
 from service.payment.actions.outcomes import apply_payment
+from service.payment.actions.pursuing import pursue
 from service.payment.actions.refunds import (
     LATE_PAYMENT,
     apply_refund,
@@ -25,7 +34,7 @@ from service.payment.actions.refunds import (
     refund,
     retry_refund,
 )
-from service.payment.actions.tries import pursue
+from service.payment.actions.ways import check_way, list_ways
 
 __all__ = [
     "LATE_PAYMENT",
@@ -36,15 +45,22 @@ __all__ = [
     "close",
     "create",
     "end_review",
+    "find_taken",
     "forget_notices",
+    "give_at_counter",
+    "hold_given",
+    "hold_taken",
     "list_attempts",
     "list_refunds",
+    "list_ways",
     "place",
     "present",
     "pursue",
     "pursue_refund",
     "read",
+    "read_refund",
     "refund",
     "retry_refund",
+    "take_at_counter",
     "take_notice",
 ]

@@ -5,14 +5,23 @@ from datetime import datetime
 import msgspec
 
 from integrations.ports import payments as port
-from integrations.ports.partners import PartnerUnknown
-from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
-from service.kernel.problems import NotFound, StateConflict
+from service.kernel.masked import Masked
+from service.kernel.problems import StateConflict
 from service.payment import rules, store
-from service.payment.actions import outcomes, rows, tries
-from service.payment.model import NewAttempt, PaymentAttempt, Presentation, RowKey
+from service.payment.actions import codes, outcomes, pursuing, rows, tries
+from service.payment.model import (
+    ClientCall,
+    NewAttempt,
+    PayerConfirms,
+    PaymentAttempt,
+    PayPage,
+    Presentation,
+    Refusal,
+    RowKey,
+    ShownQr,
+)
 from service.payment.problems import PaymentInProgress, PaymentNotReady, PaymentWayUnknown
 from service.payment.states import ATTEMPT, AttemptState
 
@@ -22,25 +31,14 @@ async def read(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
     return await rows.read_attempt(ctx, RowKey(record_id, attempt_id))
 
 
-async def check_way(ctx: Context, institution_id: int, provider: str, way: str) -> None:
-    """Can the institution be paid like this? Raises ``PaymentWayUnknown``. For callers to ask
-    before they open the transaction of ``create``."""
-    try:
-        account_name = await institution.merchant_account(ctx, institution_id, provider)
-        ctx.partners.payment(provider, account_name)
-    except (NotFound, PartnerUnknown):
-        raise PaymentWayUnknown from None
-    if way not in rules.WAYS:
-        raise PaymentWayUnknown
-
-
 async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAttempt:
     """Store an attempt (CREATED) and its trade number in the caller's transaction.
 
-    Raises ``PaymentInProgress`` while another attempt for the same purpose of the settlement
-    lives, is paid or is under review; ``PaymentWayUnknown`` for a way without its payer.
+    Raises ``PaymentInProgress`` while another attempt of the settlement lives or is under review;
+    ``PaymentWayUnknown`` for a way without its payer. That paid attempts and this one are not more
+    than what is owed, the caller sees to, by compare-and-set on its own row.
     """
-    if new.way not in rules.WAYS or (new.way == "jsapi" and not new.payer):
+    if new.way not in rules.WAYS or (new.way in rules.NEEDS_PAYER and not new.payer):
         raise PaymentWayUnknown
     now, attempt_id = ctx.clock.now(), ctx.ids.new()
     row = rows.sign_attempt(
@@ -63,7 +61,7 @@ async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAtte
             client_sealed=None,
             provider_ref=None,
             paid_at=None,
-            expires_at=new.expires_at,
+            expires_at=rules.ends_at(new.way, new.expires_at, ctx.policy, now),
             asked_at=None,
             due_at=now + ctx.policy.retry_after,
             tries=0,
@@ -91,27 +89,59 @@ async def list_attempts(
 
 
 async def present(ctx: Context, record_id: int, attempt_id: int) -> Presentation:
-    """What the payer's device needs now. Raises ``PaymentNotReady`` unless AWAITING_PAYER."""
+    """What the payer's device shows or needs now. Raises ``PaymentNotReady`` unless AWAITING_PAYER
+    or FAILED."""
     async with connection(ctx.pool) as conn:
         row = await rows.get_attempt(conn, ctx, RowKey(record_id, attempt_id))
         text = await rows.unseal(conn, ctx, row, "client", row.client_sealed)
-    gateway = rows.find_gateway(ctx, row.provider, row.account_name)
-    if row.state is not AttemptState.AWAITING_PAYER or text is None or gateway is None:
+    shown = _shown(ctx, row, text)
+    if shown is None:
         raise PaymentNotReady(retry_after_s=2)
-    placed = msgspec.json.decode(text, type=port.PlacedOrder)
-    parameters = None
-    if row.way == "jsapi" and placed.prepay_ref is not None:
-        parameters = gateway.client_parameters(placed.prepay_ref, ctx.clock.now())
-    return Presentation(qr_text=placed.qr_text, client_parameters=parameters)
+    return shown
 
 
-async def place(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
-    """Place the order at the provider. Gives the attempt as it stands afterwards:
-    AWAITING_PAYER, FAILED, still CREATED (outcome unknown: the poller goes on), or PAID."""
+def _shown(ctx: Context, row: PaymentAttempt, text: str | None) -> Presentation | None:
+    match row.state, text:
+        case AttemptState.FAILED, str(told):
+            return msgspec.json.decode(told, type=Refusal)
+        case AttemptState.AWAITING_PAYER, str(told):
+            return _order_shown(ctx, row, msgspec.json.decode(told, type=port.PlacedOrder))
+        case AttemptState.AWAITING_PAYER, None if row.way == rules.CODE:
+            return PayerConfirms()
+        case _:
+            return None
+
+
+def _order_shown(
+    ctx: Context, row: PaymentAttempt, placed: port.PlacedOrder
+) -> Presentation | None:
+    match placed:
+        case port.PlacedOrder(qr_text=str(qr_text)) if row.way == rules.NATIVE:
+            return ShownQr(qr_text)
+        case port.PlacedOrder(link=str(link)) if row.way == rules.H5:
+            return PayPage(link)
+        case port.PlacedOrder(prepay_ref=str(prepay_ref)) if row.way == rules.JSAPI:
+            gateway = rows.find_gateway(ctx, row.provider, row.account_name)
+            if gateway is None:
+                return None
+            return ClientCall(gateway.client_parameters(prepay_ref, ctx.clock.now()))
+        case _:
+            return None
+
+
+async def place(
+    ctx: Context, record_id: int, attempt_id: int, code: Masked | None = None
+) -> PaymentAttempt:
+    """Place the order at the provider; for the way ``code``, take payment by the shown ``code``.
+    Gives the attempt as it stands afterwards: AWAITING_PAYER, FAILED, still CREATED (outcome
+    unknown: the poller goes on), or PAID."""
     row = await read(ctx, record_id, attempt_id)
     if row.state is not AttemptState.CREATED or not rules.may_ask(row, ctx.clock.now()):
         return row
-    return await tries.try_place(ctx, row)
+    if row.way != rules.CODE:
+        return await tries.try_place(ctx, row)
+    # A code that was sent once is never sent again, so the poller asks and does not place.
+    return row if code is None or row.tries else await codes.try_pay(ctx, row, code)
 
 
 async def ask(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
@@ -119,7 +149,7 @@ async def ask(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
     row = await read(ctx, record_id, attempt_id)
     if row.due_at is None or not rules.may_ask(row, ctx.clock.now()):
         return row
-    return await tries.pursue(ctx, RowKey(record_id, attempt_id))
+    return await pursuing.pursue(ctx, RowKey(record_id, attempt_id))
 
 
 async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
@@ -130,7 +160,7 @@ async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt
     is_new = row.state is not before.state
     if row.state is not AttemptState.CLOSING:
         return row
-    return await tries.try_close(ctx, row) if is_new or rules.may_ask(row, ctx.clock.now()) else row
+    return await pursuing.undo(ctx, row) if is_new or rules.may_ask(row, ctx.clock.now()) else row
 
 
 async def end_review(

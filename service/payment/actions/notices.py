@@ -11,10 +11,13 @@ from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.kernel.logs import get_logger
 from service.kernel.problems import NotFound
-from service.payment import store
-from service.payment.actions import outcomes, refunds, rows
+from service.payment import rules, store
+from service.payment.actions import codes, outcomes, refunds, rows
 from service.payment.model import RowKey
+from service.payment.states import AttemptState
 
+UNKNOWN_NUMBER = "unknown-number"
+NOT_CONFIRMED = "not-confirmed"
 _log = get_logger("payment")
 
 
@@ -35,17 +38,19 @@ async def take_notice(
     now = ctx.clock.now()
     try:
         notice = gateway.read_notice(headers, body, now)
-    except port.NoticeRefused as fault:
+    except port.NoticeRefused as refused:
         ctx.metrics.outcomes.labels(provider, "notice", "refused").inc()
-        _log.warning("notice.refused", provider=provider, reason=fault.reason)
+        _log.warning("notice.refused", provider=provider, reason=refused.reason)
         return gateway.notice_answer(accepted=False)
     notice_no = f"{account_name}:{notice.notice_id}"
     async with connection(ctx.pool) as conn:
         if await store.has_notice(conn, notice_no, provider):
             return gateway.notice_answer(accepted=True)
-    if not await _apply(ctx, provider, account_name, notice):
-        await _report_unknown(ctx, provider, account_name, notice)
-        ctx.metrics.outcomes.labels(provider, "notice", "unknown-number").inc()
+    fault = await _apply(ctx, provider, account_name, notice)
+    if fault is not None:
+        if fault == UNKNOWN_NUMBER:
+            await _report_unknown(ctx, provider, account_name, notice)
+        ctx.metrics.outcomes.labels(provider, "notice", fault).inc()
         return gateway.notice_answer(accepted=False)
     # Remembered last: a crash before this line makes the provider send again, which is harmless.
     async with connection(ctx.pool) as conn:
@@ -56,24 +61,41 @@ async def take_notice(
 
 async def _apply(
     ctx: Context, provider: str, account_name: str, notice: port.PaymentNotice
-) -> bool:
-    """False when the number is not ours, or not that merchant account's."""
+) -> str | None:
+    """Why the notice is not taken: its number is not ours or not that merchant account's, or what
+    it says is not certain now. None when it is applied."""
     if notice.payment is not None:
         key = await outcomes.find_trade(ctx, notice.payment.trade_no)
         if key is None or not await _is_of_account(ctx, key, provider, account_name):
-            return False
-        await outcomes.apply_to(ctx, key, provider, notice.payment)
+            return UNKNOWN_NUMBER
+        return await _apply_payment(ctx, key, provider, notice.payment)
     if notice.refund is not None:
         key = await _find_refund(ctx, notice.refund.refund_no)
         if key is None:
-            return False
+            return UNKNOWN_NUMBER
         async with connection(ctx.pool) as conn:
             attempt_id = (await rows.get_refund(conn, ctx, key)).attempt_id
         attempt = RowKey(key.record_id, attempt_id)
         if not await _is_of_account(ctx, attempt, provider, account_name):
-            return False
+            return UNKNOWN_NUMBER
         await refunds.apply_to(ctx, key, provider, notice.refund)
-    return True
+    return None
+
+
+async def _apply_payment(
+    ctx: Context, key: RowKey, provider: str, told: port.Payment
+) -> str | None:
+    row = await rows.read_attempt(ctx, key)
+    if row.way != rules.CODE or row.state is not AttemptState.CLOSED:
+        await outcomes.apply_to(ctx, key, provider, told)
+        return None
+    # It was reversed, and the notice may be older than that: only what is said now counts.
+    now_told = await codes.confirm(ctx, row)
+    if now_told is None:
+        return NOT_CONFIRMED
+    if now_told.status is port.PaymentStatus.PAID:
+        await outcomes.apply_to(ctx, key, provider, now_told, sure=True)
+    return None
 
 
 async def _find_refund(ctx: Context, refund_no: str) -> RowKey | None:
@@ -102,7 +124,7 @@ async def _report_unknown(
         # No row of ours to point at: one item a number.
         subject_id=int.from_bytes(sm3(number.encode())[:8]) >> 1,
         institution_id=None,
-        reason="unknown-number",
+        reason=UNKNOWN_NUMBER,
         evidence={
             "provider": provider,
             "account_name": account_name,

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from integrations.ports import payments as port
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
@@ -10,7 +12,7 @@ from service.kernel.problems import NotFound
 from service.payment import rules, store
 from service.payment.actions import rows
 from service.payment.actions.refunds import LATE_PAYMENT, refund
-from service.payment.model import PaymentAttempt, RowKey
+from service.payment.model import PaymentAttempt, Refusal, RowKey
 from service.payment.states import ATTEMPT, AttemptEvent, AttemptState
 
 
@@ -31,13 +33,18 @@ async def find_trade(ctx: Context, trade_no: str) -> RowKey | None:
         return await store.find_number(conn, trade_no, store.TRADE)
 
 
-async def apply_to(ctx: Context, key: RowKey, provider: str, told: port.Payment) -> PaymentAttempt:
-    """Apply what was told to the attempt at ``key``; gives it as it stands afterwards."""
+async def apply_to(
+    ctx: Context, key: RowKey, provider: str, told: port.Payment, *, sure: bool = False
+) -> PaymentAttempt:
+    """Apply what was told to the attempt at ``key``; gives it as it stands afterwards.
+
+    ``sure``: no reversal of ours can be later than this word.
+    """
     async with transaction(ctx.pool) as conn:
         before = await rows.lock_attempt(conn, ctx, key)
         if (before.provider, before.trade_no) != (provider, told.trade_no):
             raise NotFound
-        judged = rules.judge_payment(before, told)
+        judged = rules.judge_payment(before, told, sure=sure)
         if judged.reason is not None:
             await rows.report_attempt(conn, ctx, before, judged.reason, told.amount_fen)
         if judged.event is None:
@@ -60,6 +67,17 @@ async def end(ctx: Context, key: RowKey, event: AttemptEvent) -> PaymentAttempt:
         if not ATTEMPT.allows(before.state, event):
             return before
         return await advance(conn, ctx, before, event)
+
+
+async def refuse(ctx: Context, key: RowKey, reason: str) -> PaymentAttempt:
+    """The provider did nothing and says why, unless something else ended the attempt before."""
+    async with transaction(ctx.pool) as conn:
+        before = await rows.lock_attempt(conn, ctx, key)
+        if not ATTEMPT.allows(before.state, AttemptEvent.REFUSE):
+            return before
+        text = msgspec.json.encode(Refusal(reason)).decode()
+        sealed = await rows.seal(conn, ctx, key.record_id, key.row_id, "client", text)
+        return await advance(conn, ctx, before, AttemptEvent.REFUSE, client_sealed=sealed)
 
 
 async def ask_close(ctx: Context, key: RowKey) -> PaymentAttempt:

@@ -28,6 +28,7 @@ async def refund(
     conn: Connection, ctx: Context, record_id: int, attempt_id: int, amount_fen: int, cause: str
 ) -> Refund:
     """Promise money back in the caller's transaction; the job sends it. One cause, one refund.
+    What was taken at a counter waits for a cashier (topic ``refund.asked``).
 
     Raises ``PaymentNotRefundable`` (not paid, or more than is left), ``InvariantBroken`` when the
     cause stands with another amount.
@@ -41,7 +42,7 @@ async def refund(
     if attempt.state not in TOOK_MONEY or not 0 < amount_fen <= attempt.refundable_fen:
         raise PaymentNotRefundable
     await rows.save_attempt(conn, ctx, attempt, refunding_fen=attempt.refunding_fen + amount_fen)
-    now = ctx.clock.now()
+    now, at_counter = ctx.clock.now(), attempt.provider in rules.AT_COUNTER
     row = rows.sign_refund(
         ctx,
         Refund(
@@ -58,7 +59,7 @@ async def refund(
             state=REFUND.start,
             provider_ref=None,
             refunded_at=None,
-            due_at=now,
+            due_at=None if at_counter else now,
             tries=0,
             created_at=now,
             version=1,
@@ -67,6 +68,8 @@ async def refund(
     )
     await store.insert_refund(conn, row)
     await store.insert_number(conn, row.refund_no, store.REFUND, RowKey(record_id, row.refund_id))
+    if at_counter:
+        await rows.tell_refund(conn, ctx, attempt, row, "refund.asked")
     return row
 
 
@@ -103,10 +106,10 @@ async def apply_to(ctx: Context, key: RowKey, provider: str, told: port.Refund) 
             await rows.report_refund(conn, ctx, before, judged.reason)
         if judged.event is None:
             return before
-        return await _advance(conn, ctx, attempt, before, judged.event, told)
+        return await advance(conn, ctx, attempt, before, judged.event, told)
 
 
-async def _advance(
+async def advance(
     conn: Connection,
     ctx: Context,
     attempt: PaymentAttempt,
@@ -225,7 +228,7 @@ async def _block(ctx: Context, key: RowKey) -> None:
         before = await rows.lock_refund(conn, ctx, key)
         if REFUND.allows(before.state, RefundEvent.BLOCK):
             await rows.report_refund(conn, ctx, before, "refund-refused")
-            await _advance(conn, ctx, attempt, before, RefundEvent.BLOCK, None)
+            await advance(conn, ctx, attempt, before, RefundEvent.BLOCK, None)
 
 
 async def retry_refund(ctx: Context, record_id: int, refund_id: int) -> Refund:

@@ -130,6 +130,12 @@ def find_gateway(ctx: Context, provider: str, account_name: str | None) -> Payme
         return None
 
 
+def return_url(ctx: Context, row: PaymentAttempt) -> str:
+    """Where the payer's browser comes back to: our page, at this settlement."""
+    settlement = ctx.public_ids.text(row.record_id, row.settlement_id)
+    return f"{ctx.policy.notice_url_base}/?settlement={settlement}"
+
+
 def notice_url(ctx: Context, row: PaymentAttempt) -> str:
     """Where the provider sends notices about this attempt."""
     return f"{ctx.policy.notice_url_base}/v1/notices/payment/{row.provider}/{row.account_name}"
@@ -170,6 +176,8 @@ async def tell_refund(
         purpose=attempt.purpose,
         amount_fen=row.amount_fen,
         cause=row.cause,
+        provider=row.provider,
+        refund_id=ctx.public_ids.text(row.record_id, row.refund_id),
     )
     await _tell(conn, ctx, attempt, topic, facts)
 

@@ -16,36 +16,18 @@ from service.kernel.problems import NotFound
 from service.payment import rules
 from service.payment.actions import outcomes, rows
 from service.payment.model import PaymentAttempt, RowKey
-from service.payment.states import ATTEMPT, AttemptEvent, AttemptState
+from service.payment.states import ATTEMPT, AttemptEvent
 
-_DESCRIPTIONS = {"MAIN": "医疗费用", "DIFFERENCE": "医疗费用差额"}
+DESCRIPTIONS = {"MAIN": "医疗费用", "DIFFERENCE": "医疗费用差额"}
 """What the payer reads at the provider: nothing of the visit. Fixed, for a repeated order must be
 the same to the byte."""
-_MOVED_ON = frozenset(
+NO_ACCOUNT = "account-misconfigured"
+MOVED_ON = frozenset(
     {port.PaymentStatus.PAID, port.PaymentStatus.CLOSED, port.PaymentStatus.REFUNDED}
 )
 
 
-async def pursue(ctx: Context, key: RowKey) -> PaymentAttempt:
-    """One try to bring a live attempt further; the job's unit of work."""
-    row = await rows.read_attempt(ctx, key)
-    is_over = row.expires_at <= ctx.clock.now()
-    match row.state:
-        case AttemptState.CREATED | AttemptState.AWAITING_PAYER if is_over:
-            closing = await outcomes.ask_close(ctx, key)
-            is_open = closing.state is AttemptState.CLOSING
-            return await try_close(ctx, closing) if is_open else closing
-        case AttemptState.CREATED:
-            return await try_place(ctx, row)
-        case AttemptState.AWAITING_PAYER:
-            return await _poll(ctx, row)
-        case AttemptState.CLOSING:
-            return await try_close(ctx, row)
-        case _:
-            return row
-
-
-async def _begin(
+async def begin(
     ctx: Context, row: PaymentAttempt, account_name: str | None
 ) -> PaymentAttempt | None:
     """The intent of a try: counted, dated and due again. None when somebody was faster."""
@@ -57,12 +39,13 @@ async def _begin(
             row,
             account_name=account_name,
             asked_at=now,
-            due_at=now + rules.pause(ctx.policy.retry_after, row.tries),
+            due_at=rules.ask_again_at(row, ctx.policy, now),
             tries=row.tries + 1,
         )
 
 
-async def _account(ctx: Context, row: PaymentAttempt) -> str | None:
+async def account_of(ctx: Context, row: PaymentAttempt) -> str | None:
+    """The merchant account that collects, fixed by the first try; None where there is none."""
     if row.account_name is not None:
         return row.account_name
     try:
@@ -74,11 +57,11 @@ async def _account(ctx: Context, row: PaymentAttempt) -> str | None:
 async def try_place(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     """Ask first, unless nothing was sent yet; then place: the same order is answered alike."""
     key = RowKey(row.record_id, row.attempt_id)
-    account_name = await _account(ctx, row)
+    account_name = await account_of(ctx, row)
     gateway = rows.find_gateway(ctx, row.provider, account_name)
     if gateway is None and row.tries == 0:
-        return await outcomes.end(ctx, key, AttemptEvent.REFUSE)
-    begun = await _begin(ctx, row, account_name)
+        return await outcomes.refuse(ctx, key, NO_ACCOUNT)
+    begun = await begin(ctx, row, account_name)
     if begun is None:
         return await rows.read_attempt(ctx, key)
     if gateway is None:
@@ -89,7 +72,7 @@ async def try_place(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
         told = await query(ctx, gateway, begun)
         if told is None:
             return begun
-        if told.status in _MOVED_ON:
+        if told.status in MOVED_ON:
             return await outcomes.apply_to(ctx, key, row.provider, told)
         stands_there = told.status is port.PaymentStatus.UNPAID
     return await _send(ctx, gateway, begun, stands_there=stands_there)
@@ -107,8 +90,8 @@ async def _send(
             return await _record_placed(ctx, key, value)
         case Rejected() if stands_there:
             return await outcomes.ask_close(ctx, key)
-        case Rejected():
-            return await outcomes.end(ctx, key, AttemptEvent.REFUSE)
+        case Rejected(reason=reason):
+            return await outcomes.refuse(ctx, key, reason)
         case _:
             await rows.report_unresolved(ctx, row)
             return row
@@ -120,11 +103,13 @@ async def _order(ctx: Context, row: PaymentAttempt) -> port.PaymentOrder:
     return port.PaymentOrder(
         trade_no=row.trade_no,
         amount_fen=row.amount_fen,
-        description=_DESCRIPTIONS[row.purpose],
+        description=DESCRIPTIONS[row.purpose],
         way=row.way,
-        payer=payer,
+        payer=payer if row.way == rules.JSAPI else None,
+        payer_ip=payer if row.way == rules.H5 else None,
         expires_at=row.expires_at,
         notice_url=rows.notice_url(ctx, row),
+        return_url=rows.return_url(ctx, row) if row.way == rules.H5 else None,
     )
 
 
@@ -145,9 +130,9 @@ async def _record_placed(ctx: Context, key: RowKey, placed: port.PlacedOrder) ->
         )
 
 
-async def _poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
+async def poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     """Ask about an order that waits for its payer."""
-    begun = await _begin(ctx, row, row.account_name)
+    begun = await begin(ctx, row, row.account_name)
     if begun is None:
         return await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
     gateway = rows.find_gateway(ctx, begun.provider, begun.account_name)
@@ -165,7 +150,7 @@ async def _poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
 async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     """Close at the provider, then ask, whatever it answered: the payer may have been faster."""
     key = RowKey(row.record_id, row.attempt_id)
-    begun = await _begin(ctx, row, row.account_name)
+    begun = await begin(ctx, row, row.account_name)
     if begun is None:
         return await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
     gateway = rows.find_gateway(ctx, begun.provider, begun.account_name)

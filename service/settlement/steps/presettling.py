@@ -31,6 +31,9 @@ async def step(ctx: Context, row: Settlement) -> None:
     if rules.is_past(row.deadline_at, ctx.clock.now()):
         await _give_up(ctx, row)
         return
+    if not row.insured:
+        await _split_own(ctx, row)
+        return
     async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)
     if progress.insured is None:
@@ -46,6 +49,30 @@ async def _give_up(ctx: Context, row: Settlement) -> None:
         if fresh.state is SettlementState.PRESETTLING:
             late = replace(fresh, reason="insurance-unreachable")
             await door.advance(conn, ctx, late, SettlementEvent.DEADLINE_PASSED, None)
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def _split_own(ctx: Context, row: Settlement) -> None:
+    """What remains after a correction, where nobody but the payer pays."""
+
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        if fresh.state is SettlementState.PRESETTLING:
+            split = rules.own_split(fresh.total_fen)
+            progress = await door.progress_of(conn, ctx, fresh)
+            await door.advance(
+                conn,
+                ctx,
+                replace(
+                    fresh,
+                    fund_fen=0,
+                    account_fen=0,
+                    cash_fen=split.cash_fen,
+                    hospital_fen=0,
+                ),
+                SettlementEvent.SPLIT,
+                replace(progress, promised=split),
+            )
 
     await door.through(ctx, (row.record_id, row.settlement_id), decide)
 

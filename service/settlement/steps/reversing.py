@@ -1,6 +1,9 @@
 """REVERSING: undo leg by leg as ``rules.COMPENSATION`` orders; over when each is definite."""
 
+from datetime import timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from integrations.ports.insurance import CallId, InsuranceGateway, Insured
 from integrations.ports.outcomes import Outcome
@@ -11,6 +14,9 @@ from service.settlement import calls, consequences, door, rules, tender
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.settling import clear_up
+
+COUNTER_LOOK = timedelta(hours=1)
+"""While money waits at a counter for its payer."""
 
 
 async def step(ctx: Context, row: Settlement) -> None:
@@ -34,7 +40,7 @@ async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
     kind = rules.undo_call(leg, progress)
     if kind is None or progress.insured is None:
         return True
-    await calls.call(ctx, fresh, kind, _sender(kind, progress, progress.insured))
+    await calls.call(ctx, fresh, kind, sender(kind, progress, progress.insured))
     return False
 
 
@@ -47,6 +53,11 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
         paid = await tender.tender_of(conn, ctx, fresh)
         if paid.given_back:
             return True
+        if paid.waits_for_cashier:
+            # Nothing to try: the cashier's giving makes the settlement due.
+            later = replace(fresh, due_at=ctx.clock.now() + COUNTER_LOOK)
+            await door.keep(conn, ctx, later, None)
+            return False
         # The row is written before the payments: locks are taken in that order.
         await calls.postpone(conn, ctx, fresh, None)
         for attempt in paid.paid:
@@ -74,7 +85,8 @@ async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: 
     return False
 
 
-def _sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
+def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
+    """How one thing is undone at the bureau."""
     visit_ref = progress.visit_ref or ""
 
     async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:

@@ -17,7 +17,8 @@ from service.bill.model import Bill
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
-from service.settlement import calls, door, rules
+from service.settlement import calls, door, rules, tender
+from service.settlement.giving_back import give_back
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.presettling import split_request
@@ -51,8 +52,11 @@ async def step(ctx: Context, row: Settlement) -> None:
 async def _settle_own(ctx: Context, row: Settlement) -> None:
     async def decide(conn: Connection, fresh: Settlement) -> None:
         if fresh.state is SettlementState.SETTLING:
+            kept_fen = (await tender.tender_of(conn, ctx, fresh)).kept_fen
             done = replace(fresh, settled_at=ctx.clock.now(), reason=None)
-            await door.advance(conn, ctx, done, SettlementEvent.SETTLED, None)
+            saved = await door.advance(conn, ctx, done, SettlementEvent.SETTLED, None)
+            if kept_fen > (fresh.cash_fen or 0):
+                await give_back(conn, ctx, saved, kept_fen - (fresh.cash_fen or 0))
 
     await door.through(ctx, (row.record_id, row.settlement_id), decide)
 

@@ -2,15 +2,23 @@
 
 from msgspec.structs import replace
 
+from service.institution import actions as institution
+from service.institution.model import MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection
-from service.settlement import calls, door, rules, tender
+from service.settlement import calls, consequences, door, rules, tender
 from service.settlement.model import Settlement
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
 
 
 async def step(ctx: Context, row: Settlement) -> None:
-    """Close what may still take money; only when it surely cannot, go back."""
+    """Close what may still take money; only when it surely cannot, go back.
+
+    In a correction enough is paid as a rule; what is not paid in time goes before a person.
+    """
+    if row.correcting and not rules.is_past(row.deadline_at, ctx.clock.now()):
+        await _weigh(ctx, row)
+        return
     await tender.close_live(ctx, row)
 
     async def decide(conn: Connection, fresh: Settlement) -> None:
@@ -21,8 +29,33 @@ async def step(ctx: Context, row: Settlement) -> None:
         if open_attempt is not None or fresh.state is SettlementState.AWAITING_PAYER:
             await calls.postpone(conn, ctx, fresh, None)
             return
+        if fresh.correcting:
+            unpaid = replace(fresh, reason="correction-not-paid")
+            await door.advance(conn, ctx, unpaid, SettlementEvent.CONTRADICTED, None)
+            return
         over = replace(fresh, reason=_reason(fresh))
         await door.advance(conn, ctx, over, SettlementEvent.DEADLINE_PASSED, None)
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def _weigh(ctx: Context, row: Settlement) -> None:
+    """Did the payer pay enough for what remains? If not, it goes on as the institution set it."""
+    place = await institution.get_institution(ctx, row.institution_id)
+
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        if fresh.state is not SettlementState.PRESETTLED or not fresh.correcting:
+            return
+        kept_fen = (await tender.tender_of(conn, ctx, fresh)).kept_fen
+        if rules.owed_fen(fresh.cash_fen, kept_fen) == 0:
+            await door.advance(conn, ctx, fresh, SettlementEvent.ENOUGH_PAID, None)
+            return
+        moved = replace(fresh, reason="amounts-moved", due_at=fresh.deadline_at)
+        if place.moved_amounts is MovedAmounts.UNDO:
+            await door.advance(conn, ctx, moved, SettlementEvent.AMOUNTS_REFUSED, None)
+            return
+        await consequences.open_item(conn, ctx, moved, "correction-to-collect")
+        await door.keep(conn, ctx, moved, None)
 
     await door.through(ctx, (row.record_id, row.settlement_id), decide)
 

@@ -7,6 +7,7 @@ import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { linesView } from "../receipt.js";
 import { dueFen, follow, isFinal, isFree, isPayable, isUndone, splitView, stateWords } from "../settlement.js";
+import { providersOf } from "./choosing.js";
 
 const IDLE_S = 60;
 const ASKS = 7;
@@ -238,13 +239,23 @@ class Checking {
     }
     this.notices.replaceChildren();
     try {
-      const next = isFree(settlement) ? await this.calls.confirm() : await this.calls.pay();
+      const visit = { scan: this.scan, bill: this.bill, calls: this.calls, settlement, ways: [] };
+      if (isFree(settlement)) visit.settlement = await this.calls.confirm();
+      else await this.beginToPay(visit);
       if (this.gone) return;
       this.kept = true;
-      this.kiosk.pay({ scan: this.scan, bill: this.bill, calls: this.calls, settlement: next });
+      this.kiosk.pay(visit);
     } catch (fault) {
       this.fail(fault, null);
     }
+  }
+
+  /** Where one provider alone can be paid, its code is shown at once; else the person chooses. */
+  async beginToPay(visit) {
+    visit.ways = await this.calls.listWays();
+    if (visit.ways.length === 0) throw new Fault("problem", { code: "payment-way-unknown" });
+    const shown = providersOf(visit.ways, "native");
+    if (shown.length === 1) visit.settlement = await this.calls.pay(shown[0]);
   }
 
   fail(fault, again) {

@@ -1,4 +1,4 @@
-// Screen 3: the payment code, then on the same screen the result with the receipt.
+// Screen 3: by whom to pay, the payment code, then on the same screen the result with the receipt.
 
 import { h, button, pictureOf, setDisabled } from "../element.js";
 import { t } from "../language.js";
@@ -8,14 +8,18 @@ import { payingNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
 import { receiptView } from "../receipt.js";
 import {
-  dueFen, follow, isAwaiting, isDone, isFinal, isInReview, isMoneyMoving, isPayable, isUndoing, isUndone,
-  stateWords, stepsView,
+  dueFen, follow, isAwaiting, isDone, isFinal, isInReview, isMoneyMoving, isPayable, isTaking, isUndoing,
+  isUndone, stateWords, stepsView,
 } from "../settlement.js";
+import { choiceView, codeOwner, providersOf } from "./choosing.js";
 
 const STILL_S = 120;
 const ANSWER_S = 30;
 const RESULT_S = 40;
 const UNDO_S = 25;
+/** A payment by the payer's own code is undone later: providers want some seconds in between. */
+const UNDO_CODE_S = 75;
+const CHOOSE_S = 60;
 
 class Paying {
   constructor(kiosk, visit) {
@@ -28,6 +32,9 @@ class Paying {
     this.leaving = false;
     this.countdown = null;
     this.undoing = null;
+    this.choosing = false;
+    this.taking = false;
+    this.lost = false;
     this.element = h("section.pay", { "aria-labelledby": "title" });
     this.draw();
   }
@@ -60,7 +67,9 @@ class Paying {
       read: () => this.visit.calls.read(),
       seen: (settlement) => this.seen(settlement),
       failed: (fault) => {
-        if (!this.gone && this.phase !== "done") this.notices.replaceChildren(payingNotice(fault));
+        if (this.gone || this.phase === "done") return;
+        this.lost = true;
+        this.notices.replaceChildren(payingNotice(fault));
       },
     });
   }
@@ -72,19 +81,24 @@ class Paying {
     if (isMoneyMoving(settlement)) return "working";
     if (isUndoing(settlement) || this.leaving) return "undoing";
     if (!isPayable(settlement)) return "working";
-    return isAwaiting(settlement) ? "asking" : "stale";
+    if (this.taking || isTaking(settlement)) return "taking";
+    if (isAwaiting(settlement) && !this.choosing) return "asking";
+    const alone = providersOf(this.visit.ways, "native").length === 1;
+    return alone && settlement.payment?.way !== "code" ? "stale" : "choosing";
   }
 
   seen(settlement) {
     if (this.gone) return;
     this.visit.settlement = settlement;
     this.element.dataset.state = settlement.state;
-    this.notices.replaceChildren();
+    if (this.lost) this.notices.replaceChildren();
+    this.lost = false;
     this.steps.show(settlement);
     const phase = this.phaseOf(settlement);
     if (phase !== this.phase) this.enter(phase);
     if (phase === "done") this.findReceipt();
     if (phase === "asking") this.showSymbol();
+    if (phase === "taking") this.sayTaking();
   }
 
   enter(phase) {
@@ -92,14 +106,18 @@ class Paying {
     this.element.dataset.phase = phase;
     this.hideQuestion?.();
     this.countdown?.stop();
+    this.notices.replaceChildren();
     this.left.textContent = "\u00a0";
     this.kiosk.idle.stop();
+    this.kiosk.setSide("", null);
     const { settlement } = this.visit;
     this.words.textContent = stateWords(settlement);
     this.amount.textContent = `¥${yuan(dueFen(settlement))}`;
     setDisabled(this.main, true);
     this.main.classList.add("is-absent");
     if (phase === "asking") this.showCode();
+    else if (phase === "choosing") this.showChoice();
+    else if (phase === "taking") this.showTaking();
     else if (phase === "stale") this.showStale();
     else if (phase === "working") this.showWorking();
     else if (phase === "undoing") this.showUndoing();
@@ -114,11 +132,13 @@ class Paying {
 
   showCode() {
     const { payment, deadline_at: deadline } = this.visit.settlement;
-    this.title.textContent = t("pay.title");
+    this.title.textContent = t(`pay.title.${payment?.provider}`);
     this.box.className = "pay-box is-code";
     this.symbol = null;
     this.showSymbol();
-    this.words.textContent = t("pay.after");
+    const also = providersOf(this.visit.ways, "code").length > 0 ? t("pay.code.also") : "";
+    this.words.textContent = `${also}${t("pay.after")}`;
+    if (providersOf(this.visit.ways, "native").length > 1) this.kiosk.setSide(t("pay.other"), () => this.chooseAgain());
     const until = payment?.expires_at ?? deadline;
     const left_s = Math.max(0, (Date.parse(until) - serverNow()) / 1_000) || 0;
     this.countdown = new Countdown(left_s, {
@@ -134,13 +154,81 @@ class Paying {
     const symbol = this.visit.settlement.payment?.qr_svg ?? "";
     if (symbol === this.symbol) return;
     this.symbol = symbol;
-    const picture = symbol === "" ? h("p", {}, t("check.wait")) : pictureOf(symbol, t("pay.picture"));
+    const picture = symbol === "" ? h("p", {}, t("check.wait")) : pictureOf(symbol, t(`pay.picture.${this.visit.settlement.payment.provider}`));
     // Nobody's WeChat reads the sandbox's code: there a tap on it opens the sandbox's cashier.
     const cashier = this.visit.settlement.payment?.cashier_url;
     const shown = cashier && symbol !== ""
       ? h("a.sandbox-cashier", { href: cashier, target: "_blank", rel: "noopener" }, picture)
       : picture;
     this.box.replaceChildren(shown);
+  }
+
+  chooseAgain() {
+    this.choosing = true;
+    this.enter("choosing");
+  }
+
+  showChoice() {
+    const { ways, settlement } = this.visit;
+    this.title.textContent = t("choose.title");
+    this.box.className = "pay-box is-choice";
+    this.box.replaceChildren(...choiceView(ways, (provider) => this.pay(provider)).filter(Boolean));
+    this.words.textContent = providersOf(ways, "code").length > 0 ? t("choose.more") : "\u00a0";
+    const { payment } = settlement;
+    if (!this.choosing && payment?.way === "code") this.sayRefusal(payment);
+    this.kiosk.setCancel(t("cancel"), () => this.undo());
+    this.kiosk.idle.watch(CHOOSE_S, { end: () => this.undo() });
+  }
+
+  /** Why the code that was shown did not pay. */
+  sayRefusal(payment) {
+    const why = ["code-invalid", "payer-cannot-pay"].includes(payment.refusal) ? payment.refusal : "other";
+    const key = payment.state === "FAILED" ? `refused.${why}` : "refused.unpaid";
+    this.notices.replaceChildren(h("p.notice", { role: "alert" }, `${t(key)}${t("refused.more")}`));
+  }
+
+  pay(provider) {
+    return this.attempt(() => this.visit.calls.pay(provider));
+  }
+
+  /** The payer's own code came before the scanner. Whatever becomes of the call, it is one call. */
+  take(provider, code) {
+    this.taking = true;
+    this.enter("taking");
+    return this.attempt(() => this.visit.calls.take(provider, code));
+  }
+
+  async attempt(act) {
+    this.following?.stop();
+    let failure = null;
+    try {
+      this.visit.settlement = await act();
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      failure = fault;
+    }
+    this.choosing = false;
+    this.taking = false;
+    if (this.gone) return;
+    this.seen(this.visit.settlement);
+    if (failure !== null) this.notices.replaceChildren(payingNotice(failure));
+    this.watch();
+  }
+
+  showTaking() {
+    this.sign("…", "is-work");
+    this.sayTaking();
+    this.words.textContent = t("taking.words");
+    const enabled = !this.taking;
+    this.kiosk.setCancel(t("cancel"), () => this.undo(), enabled);
+    this.kiosk.say(t("idle.work"));
+    this.countdown = new Countdown(90, { tick: () => {}, done: () => this.unsure() });
+  }
+
+  sayTaking() {
+    const asks = !this.taking && this.visit.settlement.payment?.state === "AWAITING_PAYER";
+    this.title.textContent = t(asks ? "taking.confirm" : "taking.title");
+    if (!this.taking) this.kiosk.setCancel(t("cancel"), () => this.undo());
   }
 
   askStill() {
@@ -192,7 +280,8 @@ class Paying {
     this.words.textContent = t("undoing.words");
     this.kiosk.setCancel(t("cancel"), () => {}, false);
     this.kiosk.say(t("idle.work"));
-    this.countdown = new Countdown(UNDO_S, { tick: () => {}, done: () => this.unsure() });
+    const wait_s = this.visit.settlement.payment?.way === "code" ? UNDO_CODE_S : UNDO_S;
+    this.countdown = new Countdown(wait_s, { tick: () => {}, done: () => this.unsure() });
   }
 
   showResult(phase) {
@@ -243,17 +332,7 @@ class Paying {
 
   async goOn() {
     if (this.phase === "done") window.print();
-    else if (this.phase === "stale") await this.renew();
-  }
-
-  async renew() {
-    try {
-      this.seen(await this.visit.calls.pay());
-      this.watch();
-    } catch (fault) {
-      if (!(fault instanceof Fault)) throw fault;
-      this.notices.replaceChildren(payingNotice(fault));
-    }
+    else if (this.phase === "stale") await this.pay(providersOf(this.visit.ways, "native")[0]);
   }
 
   // Cancelling asks the system to undo; it answers undone, or paid after all. Both are shown.
@@ -275,9 +354,15 @@ class Paying {
   }
 
   scanned(text) {
-    if (!["done", "undone"].includes(this.phase)) return;
+    if (["choosing", "asking", "stale"].includes(this.phase)) {
+      const provider = codeOwner(this.visit.ways, text);
+      if (provider !== null) return this.take(provider, text);
+      this.notices.replaceChildren(h("p.notice", { role: "alert" }, t("choose.unknown")));
+      return undefined;
+    }
+    if (!["done", "undone"].includes(this.phase)) return undefined;
     this.kiosk.home();
-    this.kiosk.screen.scanned(text);
+    return this.kiosk.screen.scanned(text);
   }
 
   leave() {

@@ -97,7 +97,14 @@ export class Terminal {
     const act = (verb, body) => this.act(`${verb}.${settlementId}`, `${path}/${verb}`, body);
     return {
       read: () => this.call("GET", path, { once: true }),
-      pay: () => act("payment", { provider: "wechatpay", way: "native" }),
+      /** How this settlement can be paid here: `{provider, way}`, way `native` or `code`. */
+      listWays: async () => (await this.call("GET", `${path}/ways`)).ways,
+      /** A code on the screen, for the payer's phone. */
+      pay: (provider) =>
+        this.act(`payment.${settlementId}.${provider}`, `${path}/payment`, { provider, way: "native" }),
+      /** A code on the payer's phone, before the scanner: it is kept nowhere, so neither is its key. */
+      take: (provider, code) =>
+        this.call("POST", `${path}/payment`, { body: { provider, way: "code", code }, key: freshKey() }),
       confirm: () => act("confirmation", {}),
       abandon: () => act("abandonment", {}),
       readReceipt: () => this.call("GET", `${path}/receipt`),

@@ -64,6 +64,12 @@ function showsAlone() {
   return app.session.me !== null;
 }
 
+/** A provider's page comes back to `/?settlement=ID`: a part after `#` does not survive the way. */
+function returnFromProvider() {
+  const id = new URLSearchParams(location.search).get("settlement");
+  if (id) history.replaceState(null, "", `${location.pathname}#/settlement/${encodeURIComponent(id)}`);
+}
+
 async function chooseScreen() {
   const { session } = app;
   await phoneOpened;
@@ -189,6 +195,7 @@ app.session.onLogin = () => {
   return app.phone?.meetLogin();
 };
 addEventListener("hashchange", show);
+returnFromProvider();
 drawFrame();
 show();
 openOffline();

@@ -11,6 +11,7 @@ import {
   dueFen, follow, isDone, isFinal, isFree, isInReview, isMoneyMoving, isPayable,
   splitView, stateWords, stepsView,
 } from "../settlement.js";
+import { openPage, usableWays, WayChoice } from "./ways.js";
 
 /** The cashier's address: the answer's own, else the configured page with the order's number. */
 export function cashierAddress(config, payment, back) {
@@ -38,6 +39,7 @@ class Paying {
     this.split = splitView();
     this.words = h("p.state", { role: "status" });
     this.until = h("p.until", {}, "\u00a0");
+    this.choice = new WayChoice();
     this.notices = h("div.pay-notices", { "aria-live": "assertive" });
     this.main = button("button.button.is-main", "", () => this.goOn());
     this.side = button("button.button.is-quiet", t("pay.cancel"), () => this.giveUp());
@@ -45,7 +47,7 @@ class Paying {
     this.lost = false;
     this.element = h("section.screen.paying", { "aria-labelledby": "title" },
       h("h1", { id: "title" }, t("pay.title")),
-      this.steps.element, this.words, this.split.element, this.until, this.notices,
+      this.steps.element, this.words, this.split.element, this.choice.element, this.until, this.notices,
       h("div.stack", {}, this.main, this.side));
     this.show(settlement);
     this.following = null;
@@ -80,8 +82,29 @@ class Paying {
     this.words.textContent = stateWords(settlement);
     this.words.classList.toggle("is-good", isDone(settlement));
     this.words.classList.toggle("is-grave", isInReview(settlement));
+    const isOpen = isPayable(settlement) && !isFree(settlement) && !isMoneyMoving(settlement);
+    if (isOpen) this.findWays();
+    const standing = settlement.state === "AWAITING_PAYER" ? settlement.payment?.provider : undefined;
+    this.choice.show(isOpen, standing);
     this.showActions(settlement);
     this.showUntil(settlement);
+  }
+
+  /** Asked once, and again at paying where that failed: the page is of use without the answer. */
+  findWays() {
+    this.finding ??= this.askWays().catch((fault) => {
+      if (!(fault instanceof Fault)) throw fault;
+      this.finding = null;
+    });
+    return this.finding;
+  }
+
+  async askWays() {
+    const { session } = this.app;
+    const config = await session.readConfig();
+    const offered = await session.listWays(this.id);
+    this.choice.offer(usableWays(offered, { agent: navigator.userAgent, isSandbox: config.sandbox }));
+    this.show(this.settlement);
   }
 
   showActions(settlement) {
@@ -125,15 +148,26 @@ class Paying {
 
   async pay() {
     const { session } = this.app;
-    await session.readConfig();
-    const settlement = await session.pay(this.id);
+    await (this.finding ??= this.askWays());
+    const { chosen } = this.choice;
+    if (chosen === null) {
+      this.say(t("pay.outside"));
+      return;
+    }
+    const settlement = await session.pay(this.id, chosen);
     this.show(settlement);
     const payment = settlement.payment ?? {};
     const back = `${location.origin}/#/settlement/${encodeURIComponent(this.id)}`;
-    const cashier = cashierAddress(session.config, payment, back);
+    // Alipay's twin has a page as Alipay has; WeChat's is stood in for by the twin's cashier.
+    const cashier = chosen.provider === "wechatpay" ? cashierAddress(session.config, payment, back) : null;
     if (cashier) location.assign(cashier);
-    else if (window.WeixinJSBridge) await askWeChat(payment.client_parameters);
-    else this.notices.replaceChildren(h("p.notice", { role: "alert" }, t("pay.outside")));
+    else if (payment.link) openPage(payment.link);
+    else if (window.WeixinJSBridge && payment.client_parameters) await askWeChat(payment.client_parameters);
+    else this.say(t("pay.outside"));
+  }
+
+  say(words) {
+    this.notices.replaceChildren(h("p.notice", { role: "alert" }, words));
   }
 
   giveUp() {

@@ -136,9 +136,14 @@ export class Session {
     return this.call("GET", pathOf(settlementId), { once: true });
   }
 
-  pay(settlementId) {
-    const body = { provider: "wechatpay", way: "jsapi" };
-    return this.act(`pay.${settlementId}`, "POST", `${pathOf(settlementId)}/payment`, body);
+  /** How this settlement can be paid: `{provider, way}`, way `jsapi` or `h5`. */
+  async listWays(settlementId) {
+    return (await this.call("GET", `${pathOf(settlementId)}/ways`)).ways;
+  }
+
+  pay(settlementId, { provider, way }) {
+    const name = `pay.${settlementId}.${provider}.${way}`;
+    return this.act(name, "POST", `${pathOf(settlementId)}/payment`, { provider, way });
   }
 
   confirm(settlementId) {

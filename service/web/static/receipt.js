@@ -26,7 +26,9 @@ const fact = (key, value) =>
 const part = (key, fen, name = "div.split-row") =>
   h(name, {}, h("dt", {}, t(`split.${key}`)), h("dd.amount", {}, `¥${yuan(fen)}`));
 
-const ways = { wechatpay: "way.wechatpay", none: "way.none" };
+/** By what it was paid, several in the order of paying. */
+export const wayText = (paidBy) => (paidBy ?? "").split("+")
+  .map((one) => (has(`way.${one}`) ? t(`way.${one}`) : one)).join(t("way.join"));
 
 /** The fiscal e-invoice in one line: what names it, or how far it is. */
 function invoiceText(invoice) {
@@ -39,7 +41,7 @@ function invoiceText(invoice) {
 
 /** The whole receipt. */
 export function receiptView(receipt) {
-  const way = ways[receipt.paid_by] ? t(ways[receipt.paid_by]) : receipt.paid_by;
+  const way = wayText(receipt.paid_by);
   return h("article.receipt", { "aria-label": t("receipt.title") },
     h("header.receipt-head", {},
       h("p.receipt-place", {}, receipt.institution_name),

@@ -29,16 +29,19 @@ export const isFree = (settlement) => settlement.state === "PRESETTLED" && settl
 /** Money may be on its way: leaving is safe, forgetting is not. */
 export const isMoneyMoving = (settlement) =>
   ["PAID", "SETTLING"].includes(settlement.state) ||
-  (settlement.payment?.state === "PAID" &&
+  (settlement.payment?.state === "PAID" && !(settlement.owed_fen > 0) &&
     ["PRESETTLED", "AWAITING_PAYER"].includes(settlement.state));
 /** An order is open that the payer can pay. */
 export const isAwaiting = (settlement) =>
   ["CREATED", "AWAITING_PAYER"].includes(settlement.payment?.state);
-/** What is to be paid now: a later difference, or the person's own part. */
+/** The payer's own code was sent and its outcome is not known yet: no other payment may begin. */
+export const isTaking = (settlement) => settlement.payment?.way === "code" &&
+  ["CREATED", "AWAITING_PAYER", "CLOSING"].includes(settlement.payment.state);
+/** What is to be paid now: by the order that stands, else what is still owed. */
 export const dueFen = (settlement) =>
-  settlement.state !== "COLLECTING" ? settlement.cash_fen
-    : isAwaiting(settlement) ? settlement.payment.amount_fen
-      : Math.max(0, settlement.cash_fen - settlement.paid_fen);
+  isPayable(settlement) && isAwaiting(settlement) ? settlement.payment.amount_fen
+    : settlement.owed_fen
+      ?? (settlement.state !== "COLLECTING" ? settlement.cash_fen : Math.max(0, settlement.cash_fen - settlement.paid_fen));
 
 /** One sentence on where it stands. */
 export function stateWords(settlement) {

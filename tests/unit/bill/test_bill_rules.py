@@ -150,6 +150,8 @@ ALLOWED = {
     (BillState.LOCKED, BillEvent.PAY): BillState.PAID,
     (BillState.LOCKED, BillEvent.RELEASE): BillState.OPEN,
     (BillState.PAID, BillEvent.RELEASE): BillState.OPEN,
+    (BillState.PAID, BillEvent.CORRECT): BillState.PAID,
+    (BillState.PAID, BillEvent.WITHDRAW): BillState.WITHDRAWN,
     (BillState.EXPIRED, BillEvent.AMEND): BillState.OPEN,
     (BillState.EXPIRED, BillEvent.WITHDRAW): BillState.WITHDRAWN,
 }

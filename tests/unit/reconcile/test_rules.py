@@ -62,6 +62,8 @@ NEXT = DAY + timedelta(days=1)
         (REFUND | {"here_at": NOON - timedelta(days=9)}, None, "agrees"),
         (REFUND | {"here_state": "PROCESSING", "booked_fen": None}, None, "agrees"),
         (REFUND | {"booked_fen": None}, Class.AMOUNT_DIFFERS, None),
+        (REFUND | {"here_fen": None, "here_state": None}, Class.ONLY_THERE, None),
+        (REFUND | {"here_fen": None, "there_state": "REVOKED"}, None, "reversed"),
         (REFUND | {"here_state": "CREATED"}, Class.STATE_DIFFERS, None),
         (REFUND | {"here_state": "FAILED"}, Class.STATE_DIFFERS, None),
         (REFUND | NO_LINE, Class.ONLY_HERE, None),

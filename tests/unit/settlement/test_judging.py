@@ -22,15 +22,14 @@ NO = Rejected(reason="business", provider_code="-1", provider_text="余额不足
 K = CallKind
 
 
-def ask(
+def asked_of(
     kind: CallKind,
-    outcome: Any,
     progress: Progress = BLANK,
     *,
     state: SettlementState = S.PRESETTLING,
     paid_fen: int = 40_00,
     undo_moved: bool = False,
-) -> Verdict:
+) -> Asked:
     call = InsuranceCall(
         record_id=1,
         call_id=2,
@@ -42,17 +41,18 @@ def ask(
         undone_by=None,
         evidence=None,
     )
-    return judge(
-        Asked(
-            call=call,
-            progress=progress,
-            state=state,
-            total_fen=100_00,
-            paid_fen=paid_fen,
-            undo_moved=undo_moved,
-        ),
-        outcome,
+    return Asked(
+        call=call,
+        progress=progress,
+        state=state,
+        total_fen=100_00,
+        paid_fen=paid_fen,
+        undo_moved=undo_moved,
     )
+
+
+def ask(kind: CallKind, outcome: Any, progress: Progress = BLANK, **circumstances: Any) -> Verdict:
+    return judge(asked_of(kind, progress, **circumstances), outcome)
 
 
 @pytest.mark.parametrize("kind", K)
@@ -234,3 +234,25 @@ def test_a_refused_reversal_goes_to_a_person() -> None:
     known = replace(PROMISED, settled=settled())
     verdict = ask(K.REVERSE, NO, known, state=S.REVERSING)
     assert (verdict.event, verdict.reason) == (E.CONTRADICTED, "reversal-refused")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [(K.WITHDRAW, S.RECALLING), (K.CHARGES, S.PRESETTLING), (K.SETTLE, S.SETTLING)],
+)
+def test_a_refusal_in_a_correction_goes_before_a_person(
+    kind: CallKind, state: SettlementState
+) -> None:
+    asked = asked_of(kind, PROMISED, state=state)
+    verdict = judge(replace(asked, correcting=True), NO)
+    assert (verdict.event, verdict.reason) == (E.CONTRADICTED, "insurance-refused")
+    assert verdict.progress.refusal_text == "余额不足"
+    assert judge(asked, NO).event is E.REFUSED
+
+
+def test_what_was_revoked_is_remembered_with_its_day() -> None:
+    progress = replace(BLANK, settled=settled())
+    told = ask(K.REVERSE, Accepted("R1"), progress, state=S.RECALLING).progress
+    assert [(one.settled, one.at) for one in told.revoked] == [(settled(), AT)]
+    again = ask(K.REVERSE, Accepted("R2"), replace(told, settled=settled(30_00)))
+    assert [one.settled for one in again.progress.revoked] == [settled(), settled(30_00)]

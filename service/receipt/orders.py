@@ -1,0 +1,73 @@
+"""What an invoice or a receipt says: read from the bill version that was settled, and the payer."""
+
+from integrations.ports.invoices import (
+    InvoiceAmounts,
+    InvoiceOrder,
+    InvoicePayer,
+    InvoiceVisit,
+)
+from service.bill import actions as bill
+from service.bill.model import Bill, BillContent
+from service.credential import actions as credential
+from service.credential.model import InsuredIdentity
+from service.kernel.context import Context
+from service.kernel.problems import InvariantBroken
+from service.person import actions as person
+from service.receipt.model import PostedFacts
+
+
+async def order_of(
+    ctx: Context, record_id: int, business_no: str, facts: PostedFacts
+) -> InvoiceOrder:
+    """The order of the invoice of a posted settlement: as its bill, to the fen."""
+    bill_record, bill_id = ctx.public_ids.parse(facts.bill_id)
+    charged = await settled_content(ctx, await bill.read(ctx, bill_record, bill_id), facts)
+    if bill_record != record_id or charged.total_fen != facts.total_fen:
+        raise InvariantBroken("an invoice says what its bill says")
+    payer = await person.read(ctx, record_id)
+    is_insured = facts.insurance_ref is not None
+    insured = await credential.insured_person(ctx, record_id) if is_insured else None
+    return InvoiceOrder(
+        business_no=business_no,
+        at=ctx.clock.now(),
+        payer=InvoicePayer(
+            name=payer.name.reveal(),
+            id_type=payer.id_type,
+            id_no=payer.id_no.reveal(),
+            sex=payer.sex,
+            birth_date=payer.birth_date,
+            insurance_type=_insurance_type(facts, insured),
+            person_no=insured.person_no if insured is not None else None,
+        ),
+        visit=InvoiceVisit(
+            visit_no=charged.visit.visit_no,
+            began_at=charged.visit.began_at,
+            department_no=charged.visit.department_no,
+            department_name=charged.visit.department_name,
+        ),
+        amounts=InvoiceAmounts(
+            total_fen=facts.total_fen,
+            fund_fen=facts.fund_fen,
+            account_fen=facts.account_fen,
+            cash_fen=facts.cash_fen,
+            hospital_fen=facts.hospital_fen,
+            full_own_fen=facts.full_own_fen if is_insured else facts.total_fen,
+            first_pay_fen=facts.first_pay_fen,
+        ),
+        paid_by=facts.paid_by,
+        insurance_ref=facts.insurance_ref,
+        lines=charged.lines,
+    )
+
+
+async def settled_content(ctx: Context, standing: Bill, facts: PostedFacts) -> BillContent:
+    """What the version of the bill charged that the facts speak of; a later one may stand."""
+    version = facts.bill_version or standing.version
+    return await bill.read_version(ctx, standing.record_id, standing.bill_id, version)
+
+
+def _insurance_type(facts: PostedFacts, insured: InsuredIdentity | None) -> str | None:
+    """None where nobody but the payer paid; empty where the enrolment is not linked any more."""
+    if facts.insurance_ref is None:
+        return None
+    return insured.insurance_type if insured is not None else ""

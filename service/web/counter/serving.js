@@ -1,0 +1,183 @@
+// One person at the counter: found by a scan or a typed number, with bills and what waits for him.
+
+import { button, h } from "../element.js";
+import { has, t } from "../language.js";
+import { timeText, yuan } from "../amounts.js";
+import { Fault, pause } from "../exchange.js";
+import { faultNotice } from "../faults.js";
+import { repaired } from "../kiosk/scanner.js";
+import { field, form } from "./parts.js";
+import { payView } from "./paying.js";
+
+const ASKS = 7;
+const ASK_EVERY_MS = 2_000;
+const SAY_MS = 8_000;
+
+function personView(scan) {
+  const linked = scan.insurance?.status === "LINKED";
+  const status = `insurance.${scan.insurance?.status ?? "UNKNOWN"}`;
+  const type = `insurance.${scan.insurance?.insurance_type}`;
+  const words = t(linked && has(type) ? type : has(status) ? status : "insurance.UNKNOWN");
+  const more = [
+    has(`sex.${scan.sex}`) ? t(`sex.${scan.sex}`) : null,
+    Number.isInteger(scan.age) ? t("person.age", { age: scan.age }) : null,
+  ].filter(Boolean).join(" · ");
+  return h("div.person", {},
+    h("p.person-name", {}, scan.name ?? scan.masked_name ?? ""),
+    h("p.note", {}, more),
+    h(`p.badge${linked ? ".is-good" : ""}`, {},
+      h("span.badge-sign", { "aria-hidden": "true" }, linked ? "✓" : "–"), words));
+}
+
+class Serving {
+  constructor(desk) {
+    this.name = "serve";
+    this.desk = desk;
+    this.scan = null;
+    this.paying = null;
+    this.found = 0;
+    this.waits = "";
+    this.holds = false;
+    this.gone = false;
+    this.text = field(t("find.text"), { maxlength: 512, type: "search", placeholder: t("find.hint") });
+    const find = form("find", { act: () => this.find(), submit: t("find.submit"), left: (fault) => this.left(fault) },
+      this.text.element);
+    this.who = h("div.who-box", {});
+    this.bills = h("div.bills", {});
+    this.waiting = h("div.waiting", {});
+    this.desktop = h("section.pay-pane", { "aria-live": "polite" }, this.nothing());
+    // Lines of a paid bill are given back from this column, below what waits.
+    this.element = h("section.serve", {},
+      h("div.serve-left", {}, h("h1.unseen", {}, t("page.title")), find, this.who, this.bills, this.waiting),
+      this.desktop);
+  }
+
+  nothing() {
+    return h("p.empty", {}, t("serve.nobody"));
+  }
+
+  left(fault) {
+    return this.desk.left(fault);
+  }
+
+  entered() {
+    this.text.input.focus();
+  }
+
+  leave() {
+    this.gone = true;
+    this.paying?.leave();
+  }
+
+  async find() {
+    const text = repaired(this.text.value);
+    if (text.length < 4) return t("find.short");
+    this.paying?.leave();
+    this.paying = null;
+    this.found = 0;
+    this.waits = "";
+    this.holds = false;
+    this.text.input.value = "";
+    this.who.replaceChildren();
+    this.bills.replaceChildren();
+    this.waiting.replaceChildren();
+    this.desktop.replaceChildren(this.nothing());
+    this.scan = await this.desk.terminal.identify(text);
+    this.who.replaceChildren(personView(this.scan));
+    this.desktop.replaceChildren(h("p.empty", {}, t("serve.choose")));
+    await this.refresh();
+    this.lookAgain(this.scan);
+    return null;
+  }
+
+  // A hospital pushes the bill when it hears of the scan, so the first answers may be empty.
+  async lookAgain(scan) {
+    for (let asked = 1; asked < ASKS; asked += 1) {
+      await pause(ASK_EVERY_MS);
+      if (scan !== this.scan || this.gone || this.found > 0) return;
+      await this.refresh();
+    }
+  }
+
+  /** Bills and what waits, as they stand. */
+  async refresh() {
+    const { scan } = this;
+    if (scan === null) return;
+    try {
+      const [bills, waiting] = await Promise.all([
+        this.desk.terminal.listBills(scan), this.desk.terminal.listWaiting(scan),
+      ]);
+      if (scan !== this.scan) return;
+      this.found = bills.length;
+      this.drawBills(bills);
+      this.drawWaiting(waiting.refunds);
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (!this.left(fault)) this.bills.replaceChildren(faultNotice(fault, () => this.refresh()));
+    }
+  }
+
+  drawBills(bills) {
+    const list = bills.map((bill) => {
+      const choose = button("button.choice", "", () => this.choose(bill));
+      choose.append(
+        h("span", {}, h("strong", {}, bill.department || bill.institution_name), h("br"),
+          h("span.note", {}, `${bill.bill_no} · ${timeText(bill.charged_at)}`)),
+        h("strong.amount", {}, `¥${yuan(bill.total_fen)}`));
+      choose.setAttribute("aria-pressed", String(this.paying?.bill.bill_id === bill.bill_id));
+      choose.dataset.bill = bill.bill_id;
+      return h("li", {}, choose);
+    });
+    this.bills.replaceChildren(h("h2", {}, t("bills.title")),
+      list.length === 0 ? h("p.note", {}, t("bills.none")) : h("ul.stack", {}, list));
+  }
+
+  /** Only anew when it changed: a cashier may be typing a slip. */
+  drawWaiting(refunds) {
+    const now = JSON.stringify([this.scan.scan_id, refunds]);
+    if (now === this.waits || this.holds) return;
+    this.waits = now;
+    this.waiting.replaceChildren(...(refunds.length === 0 ? [] : [
+      h("h2", {}, t("waiting.title")),
+      h("ul.stack", {}, refunds.map((one) => h("li", {}, this.refundView(one)))),
+    ]));
+  }
+
+  refundView(refund) {
+    const isCard = refund.tender === "pos";
+    const no = field(t("slip.no"), { maxlength: 40 });
+    const ref = field(t("slip.ref"), { maxlength: 40 });
+    const act = async () => {
+      if (isCard && (no.value === "" || ref.value === "")) return t("slip.short");
+      await this.desk.terminal.give(this.scan, refund, isCard ? { slip_no: no.value, slip_ref: ref.value } : {});
+      this.waiting.replaceChildren(h("p.notice", { role: "status" },
+        t(`given.${refund.tender}`, { amount: yuan(refund.amount_fen) })));
+      this.waits = "";
+      this.holds = true;
+      setTimeout(() => {
+        this.holds = false;
+        this.refresh();
+      }, SAY_MS);
+      return null;
+    };
+    const submit = t(`give.${refund.tender}`, { amount: yuan(refund.amount_fen) });
+    return form("refund", { act, submit, left: (fault) => this.left(fault) },
+      h("p", {}, t("waiting.of", { bill: refund.bill_no, at: timeText(refund.asked_at) })),
+      ...(isCard ? [no.element, ref.element] : []));
+  }
+
+  choose(bill) {
+    this.paying?.leave();
+    this.paying = payView(this.desk, this.scan, bill, {
+      changed: () => this.refresh(),
+      next: () => this.desk.home(),
+    });
+    for (const choice of this.bills.querySelectorAll(".choice")) {
+      choice.setAttribute("aria-pressed", String(choice.dataset.bill === bill.bill_id));
+    }
+    this.desktop.replaceChildren(this.paying.element);
+    return this.paying.begin();
+  }
+}
+
+export const serveScreen = (desk) => new Serving(desk);

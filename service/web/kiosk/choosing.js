@@ -1,0 +1,25 @@
+// By whom to pay: the providers' names to touch, and whose payment code came before the scanner.
+
+import { h, button } from "../element.js";
+import { t } from "../language.js";
+
+/** What the codes in payers' apps look like: 18 digits at WeChat, 16 to 24 at Alipay. */
+const CODES = { wechatpay: /^1[0-5]\d{16}$/, alipay: /^(?:2[5-9]|30)\d{14,22}$/ };
+
+/** Of ways `{provider, way}` those providers that can be paid in this way. */
+export const providersOf = (ways, way) => ways.filter((one) => one.way === way).map((one) => one.provider);
+
+/** Whose payment code it is, of those that can be paid by code here; null for another text. */
+export function codeOwner(ways, text) {
+  return providersOf(ways, "code").find((provider) => CODES[provider]?.test(text)) ?? null;
+}
+
+/** One large button for each provider whose code this screen can show. */
+export function choiceView(ways, choose) {
+  const named = (provider) => button(`button.choice-way.is-${provider}`, t(`way.${provider}`), () => choose(provider));
+  const shown = providersOf(ways, "native").map(named);
+  const scanned = providersOf(ways, "code").length > 0
+    ? h("p.choice-scan", {}, h("span.scan-arrow", { "aria-hidden": "true" }, "↓"), h("span", {}, t("choose.scan")))
+    : null;
+  return [h("div.choice-ways", {}, shown), scanned];
+}

@@ -1,0 +1,110 @@
+"""Guards of the counter, each run twice: with it all is well, without it that very harm is done."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+import pytest
+
+from service.kernel.context import Context
+from service.payment import actions as payment
+from service.payment.actions import counter as counter_payments
+from service.payment.model import PaymentAttempt, TakenAtCounter
+from service.payment.states import AttemptState
+from service.settlement import door, paying
+from service.settlement import store as settlement_store
+from service.settlement.problems import SettlementNotPayable
+from service.shift import actions as shift
+from service.shift.model import NewEntry, Tender
+from tests.support.counter_rig import a_desk
+from tests.support.last_lines import Harm, at_once
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """A guard, the harm that only it prevents, and how it is taken out."""
+
+    name: str
+    harm: str
+    scenario: Callable[[str], Awaitable[None]]
+    take_out: Callable[[pytest.MonkeyPatch], None]
+
+
+async def two_cashiers_at_the_same_moment(dsn: str) -> None:
+    """Seven yuan are owed; both saw it, and each takes five of them."""
+    async with a_desk(dsn) as desk:
+        one, other = await desk.drawer("1001"), await desk.drawer("1002")
+        row = await desk.presettled(100_00)
+        await one.take(row)
+        desk.rig.bureau.cash_moves_fen = 7_00
+        row = await desk.rig.settled(row)
+        works = (one.take(row, amount_fen=5_00), other.take(row, amount_fen=5_00))
+        await at_once(dsn, "payment_attempt", *works)
+        if await desk.in_ledger(Tender.CASH) > 47_00:
+            raise Harm("the payer paid more than he owes")
+
+
+def version_of_a_settlement(patch: pytest.MonkeyPatch) -> None:
+    sql = settlement_store.SAVE_SETTLEMENT.replace("version = $3\n", "$3::int > 0\n")
+    patch.setattr(settlement_store, "SAVE_SETTLEMENT", sql)
+
+
+async def a_cut_off_request_wakes_after_the_closing(dsn: str) -> None:
+    """The shift is closed over an entry that its request left; then the request goes on."""
+    async with a_desk(dsn) as desk:
+        ctx, drawer = desk.rig.ctx, await desk.drawer("1001")
+        row = await desk.presettled(100_00)
+        new = NewEntry(
+            tender=Tender.CASH,
+            amount_fen=40_00,
+            tendered_fen=40_00,
+            slip=None,
+            record_id=row.record_id,
+            settlement_id=row.settlement_id,
+            attempt_id=ctx.ids.new(),
+            request_key="cut",
+        )
+        work = await shift.working(ctx, drawer.terminal, drawer.token)
+        entry = await shift.intend(ctx, work, new)
+        closed = await drawer.close(0)
+        taking = paying.taking(ctx, shift.taken_of(ctx, entry))
+        with suppress(SettlementNotPayable):
+            await door.through(ctx, (row.record_id, row.settlement_id), taking)
+        if await desk.in_ledger(Tender.CASH) != closed.shift.expected_cash_fen:
+            raise Harm("the settlement counts cash that no shift has")
+
+
+def the_id_that_is_taken(patch: pytest.MonkeyPatch) -> None:
+    async def only_look(ctx: Context, new: TakenAtCounter) -> PaymentAttempt:
+        return counter_payments._attempt(ctx, new, AttemptState.FAILED, None)
+
+    patch.setattr(payment, "hold_taken", only_look)
+
+
+GUARDS = [
+    Guard(
+        name="compare-and-set: settlement",
+        harm="the payer paid more than he owes",
+        scenario=two_cashiers_at_the_same_moment,
+        take_out=version_of_a_settlement,
+    ),
+    Guard(
+        name="the payment's id is taken",
+        harm="the settlement counts cash that no shift has",
+        scenario=a_cut_off_request_wakes_after_the_closing,
+        take_out=the_id_that_is_taken,
+    ),
+]
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
+async def test_with_the_guard_nothing_is_lost(guard: Guard, fresh_database: str) -> None:
+    await guard.scenario(fresh_database)
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
+async def test_without_the_guard_its_harm_is_done(
+    guard: Guard, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard.take_out(monkeypatch)
+    with pytest.raises(Harm, match=guard.harm):
+        await guard.scenario(fresh_database)
