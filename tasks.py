@@ -251,10 +251,13 @@ def openapi(arguments: Sequence[str]) -> int:
     return _become(BIN / "yimatong", "openapi", "--output", "openapi/openapi.yaml", *arguments)
 
 
+SERVED_WHEN = "A system that runs serves it when it is started again: Ctrl-C, make run."
+
+
 def clients(_arguments: Sequence[str]) -> int:
     """Build what runs on phones, with Node 18 or newer: bound codes on the resident's page."""
     lacking = _build_clients()
-    print(lacking or f"Built: {BUILT.relative_to(HERE) / 'holder.js'}")
+    print(lacking or f"Built: {BUILT.relative_to(HERE) / 'holder.js'}. {SERVED_WHEN}")
     return 1 if lacking else 0
 
 

@@ -105,7 +105,9 @@ def read_partners(path: Path) -> PartnerSettings:
     try:
         return msgspec.json.decode(path.read_bytes(), type=PartnerSettings)
     except FileNotFoundError:
-        raise PartnersFault(f"{path}: no such file; `yimatong run` makes one") from None
+        raise PartnersFault(
+            f"{path}: no such file; the sandbox's is made by `yimatong run`"
+        ) from None
     except msgspec.ValidationError as fault:
         raise PartnersFault(f"{path}: {fault}") from None
     except msgspec.DecodeError:

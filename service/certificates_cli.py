@@ -6,21 +6,27 @@ close it.
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from crypto.errors import CryptoError
 from service.certificates_show import ToShow, show
+from service.cli import complain, say
 from service.institution import actions, authority, certificates
-from service.institution.model import HeldCertificate, HolderKind, Institution, RevocationReason
+from service.institution.model import (
+    HeldCertificate,
+    HolderKind,
+    Institution,
+    RevocationReason,
+    RevokedAll,
+)
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
 from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
-from service.wiring import DatabaseAddressMissing, install_ciphers, open_context
+from service.wiring import install_ciphers, open_context
 
 Job = Callable[[Context, argparse.Namespace], Awaitable[str]]
 
@@ -37,7 +43,7 @@ def main(argv: Sequence[str], settings: Settings) -> int:
             _give(shown.text, arguments.output)
             return 1 if shown.is_void else 0
         _give(asyncio.run(_in_context(arguments.job, arguments, settings)), arguments.output)
-    except (OSError, CryptoError, DatabaseAddressMissing, ValueError) as fault:
+    except (OSError, CryptoError, ValueError) as fault:
         return _refused(str(fault))
     except Problem as problem:
         return _refused(f"{problem.code}: {problem}")
@@ -49,15 +55,19 @@ def main(argv: Sequence[str], settings: Settings) -> int:
 
 
 def _refused(reason: str) -> int:
-    sys.stderr.write(f"yimatong certificates: {reason}\n")
+    complain(f"yimatong certificates: {reason}")
     return 2
 
 
 def _give(text: str, output: str | None) -> None:
     if output is None:
-        sys.stdout.write(text)
-    else:
-        Path(output).write_text(text, "utf-8")
+        if text:
+            say(text.removesuffix("\n"))
+        return
+    Path(output).write_text(text, "utf-8")
+    head, pem, _ = text.partition("-----BEGIN")
+    if head and pem:
+        say(f"written to {output}: {', '.join(head.splitlines())}")
 
 
 async def _in_context(job: Job, arguments: argparse.Namespace, settings: Settings) -> str:
@@ -131,10 +141,16 @@ async def revoke(ctx: Context, arguments: argparse.Namespace) -> str:
     reason = RevocationReason(arguments.reason)
     if arguments.application is not None:
         ids = ctx.public_ids.parse(arguments.application)
-        count = await certificates.revoke_all(ctx, *ids, reason)
-        return f"revoked {count} certificates, and the bare key\n"
+        return _gone(await certificates.revoke_all(ctx, *ids, reason))
     held = await certificates.revoke(ctx, *ctx.public_ids.parse(arguments.certificate), reason)
     return f"revoked {held.serial_no.hex()}\n"
+
+
+def _gone(revoked: RevokedAll) -> str:
+    count = revoked.certificates
+    found = [f"{count} certificate{'s' if count > 1 else ''}"] if count else []
+    found += ["the bare key"] if revoked.bare_key else []
+    return f"revoked {' and '.join(found)}\n" if found else "there was nothing left to revoke\n"
 
 
 async def list_held(ctx: Context, arguments: argparse.Namespace) -> str:
@@ -143,6 +159,8 @@ async def list_held(ctx: Context, arguments: argparse.Namespace) -> str:
         held = await certificates.held_by(ctx, *ctx.public_ids.parse(arguments.application))
     else:
         held = await certificates.ending_within(ctx, timedelta(days=arguments.within))
+    if not held:
+        complain(_none_found(arguments))
     now = ctx.clock.now()
     lines = [
         "\t".join(
@@ -159,6 +177,13 @@ async def list_held(ctx: Context, arguments: argparse.Namespace) -> str:
         for one in held
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _none_found(arguments: argparse.Namespace) -> str:
+    """For a person, beside the empty table."""
+    if arguments.application is not None:
+        return "this application has no certificate"
+    return f"no certificate ends within {arguments.within} days (--within says how many; usual: 30)"
 
 
 async def crl(ctx: Context, arguments: argparse.Namespace) -> str:

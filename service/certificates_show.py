@@ -32,7 +32,7 @@ from service.kernel.database import UNAVAILABLE
 from service.kernel.live_ring import KeystoreUnreadable
 from service.kernel.outside_roots import OutsideRoots
 from service.settings import Settings
-from service.wiring import DatabaseAddressMissing, open_without_partners
+from service.wiring import DatabaseAddressMissing, DatabaseNotReady, open_without_partners
 
 FILE_MAX = 1 << 24
 _REQUESTS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
@@ -141,6 +141,8 @@ def _own_rows(settings: Settings, shown: Sequence[Certificate]) -> _OwnRows:
         return _OwnRows(fault="no keystore opens here")
     except DatabaseAddressMissing:
         return _OwnRows(fault="no database is named here")
+    except DatabaseNotReady as fault:
+        return _OwnRows(fault=fault.what)
     except (*UNAVAILABLE, asyncpg.PostgresError) as fault:
         return _OwnRows(fault=f"the database does not answer ({type(fault).__name__})")
 

@@ -9,15 +9,27 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from service.kernel.problems import NotSetUp
 from service.settings import Settings, SettingsFault, read_settings
 
 Verb = Callable[[argparse.Namespace, Settings], int]
+NO_READER = 141
+"""What a shell says of a program that SIGPIPE ended."""
+
+
+class ReaderGone(Exception):
+    """Whoever read our standard output has enough."""
 
 
 def say(text: str = "") -> None:
-    """Print a line for a person."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Print a line for a person. Raises ``ReaderGone``."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What Python writes at its end must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGone from None
 
 
 def complain(text: str) -> None:
@@ -83,13 +95,11 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def migrate(_arguments: argparse.Namespace, settings: Settings) -> int:
     """Bring the schema to the newest version."""
-    import asyncpg
-
     from service.kernel.migrate import migrate as apply
-    from service.wiring import database_url
+    from service.wiring import connect
 
     async def run_migrations() -> int:
-        conn = await asyncpg.connect(database_url(settings))
+        conn = await connect(settings)
         try:
             return await apply(conn)
         finally:
@@ -143,12 +153,11 @@ def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
     """Settings and ciphers are in order, and the signer, where there is one, answers."""
     from crypto.errors import CryptoError
     from crypto.signer import SignerError
-    from service.kernel.live_ring import KeystoreUnreadable
-    from service.wiring import CipherBroken, check_signer, install_ciphers
+    from service.wiring import check_signer, install_ciphers
 
     try:
         report = install_ciphers(settings)
-    except (CipherBroken, CryptoError) as fault:
+    except CryptoError as fault:
         complain(f"yimatong: {fault}")
         return 2
     say(f"mode {settings.mode}; SM2 by {report.backend} ({report.version}); self-test passed")
@@ -158,7 +167,7 @@ def config_check(_arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
     try:
         asyncio.run(check_signer(settings))
-    except (SignerError, CryptoError, KeystoreUnreadable) as fault:
+    except (SignerError, CryptoError) as fault:
         complain(f"yimatong: the signer at {settings.signer_socket}: {fault}")
         return 2
     say(f"the signer at {settings.signer_socket} answers, with the keys of the serving keystore")
@@ -301,7 +310,8 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, read settings, run the verb. Exit status 2 for wrong settings."""
+    """Parse, read settings, run the verb. Exit status 2 for wrong settings, and where a verb finds
+    what it begins with missing: a keystore, the partners' file, a database."""
     arguments = _parser().parse_args(argv)
     try:
         settings = read_settings(os.environ)
@@ -310,4 +320,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             complain(f"yimatong: {line}")
         return 2
     verb: Verb = arguments.verb
-    return verb(arguments, settings)
+    try:
+        return verb(arguments, settings)
+    except NotSetUp as fault:
+        complain(f"yimatong: {fault}")
+        return 2
+    except ReaderGone:
+        return NO_READER

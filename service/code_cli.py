@@ -15,7 +15,8 @@ def add_code_verbs(parser: argparse.ArgumentParser) -> None:
     """Everything below ``yimatong code``."""
     code = parser.add_subparsers(required=True, metavar="VERB")
     look = code.add_parser("inspect", help="what a scanned text is; offline")
-    look.add_argument("text", help="as it was scanned; - for standard input, a text a line")
+    words = "as it was scanned; - for standard input, a text a line and an answer a line"
+    look.add_argument("text", help=words)
     look.add_argument("--trust", metavar="FILE", help="a trust file; default: the local key ring")
     look.set_defaults(verb=_inspect)
     check = code.add_parser("verify", help="verify texts, one a line, one JSON verdict a line")
@@ -29,7 +30,8 @@ def add_code_verbs(parser: argparse.ArgumentParser) -> None:
     words = "the open offer: only codes bound to it hold"
     check.add_argument("--offer", metavar="TEXT|FILE", help=words)
     check.add_argument("--state", default=None, metavar="DIR", help="remember what was shown")
-    check.add_argument("--jobs", type=int, default=0, help="worker processes; default: all cores")
+    words = "worker processes; default: all cores"
+    check.add_argument("--jobs", type=_at_least_one, default=0, metavar="N", help=words)
     check.set_defaults(verb=_verify)
     owed = code.add_parser("hand-in", help="what a reader's folder still owes the platform")
     owed.add_argument("--state", required=True, metavar="DIR", help="the folder of code verify")
@@ -55,6 +57,26 @@ def add_code_verbs(parser: argparse.ArgumentParser) -> None:
     front.set_defaults(verb=_serve)
 
 
+def _at_least_one(text: str) -> int:
+    count = int(text) if text.isdecimal() and len(text) < 5 else 0
+    if not count:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 9999")
+    return count
+
+
+def _refused(verb: str, fault: Exception, arguments: argparse.Namespace) -> int:
+    """Say why, and of a file that does not open by which option it was named; status 2."""
+    told = str(fault)
+    if isinstance(fault, OSError) and fault.filename is not None:
+        told = f"{fault.filename}: {fault.strerror}"
+        for name, given in vars(arguments).items():
+            values = given if isinstance(given, list) else [given]
+            if name != "text" and fault.filename in map(str, values):
+                told = f"--{name.replace('_', '-')} {fault.filename}: {fault.strerror}"
+    complain(f"yimatong code {verb}: {told}")
+    return 2
+
+
 def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     """What a scanned text is; offline."""
     from service import codes
@@ -62,17 +84,17 @@ def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     texts = [arguments.text]
     if arguments.text == "-":
         given = sys.stdin.buffer.read(STDIN_MAX + 1)
-        texts = [line for line in given.decode("utf-8", "replace").splitlines() if line.strip()]
-        if not texts or len(given) > STDIN_MAX:
-            what = "more than 1 MiB" if texts else "nothing"
+        lines = given.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        texts = lines.removesuffix("\n").split("\n")
+        if not lines.strip() or len(given) > STDIN_MAX:
+            what = "more than 1 MiB" if lines.strip() else "nothing"
             complain(f"yimatong code inspect: {what} on standard input")
             return 2
     try:
         for text in texts:
             say(codes.inspect(text, settings, arguments.trust))
     except codes.FAULTS as fault:
-        complain(f"yimatong code inspect: {fault}")
-        return 2
+        return _refused("inspect", fault, arguments)
     return 0
 
 
@@ -93,8 +115,7 @@ def _verify(arguments: argparse.Namespace, _settings: Settings) -> int:
         )
         return verify_codes.verify_stream(wanted, sys.stdin.fileno(), sys.stdout.fileno())
     except verify_codes.FAULTS as fault:
-        complain(f"yimatong code verify: {fault}")
-        return 2
+        return _refused("verify", fault, arguments)
 
 
 def _serve(arguments: argparse.Namespace, _settings: Settings) -> int:
@@ -117,8 +138,7 @@ def _serve(arguments: argparse.Namespace, _settings: Settings) -> int:
     try:
         uvloop.run(until_stopped(lambda stop: serve_front(settings, stop, say)))
     except (OSError, CryptoError, ValueError) as fault:
-        complain(f"yimatong code serve: {fault}")
-        return 2
+        return _refused("serve", fault, arguments)
     return 0
 
 
@@ -134,8 +154,7 @@ def _hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
             for body in hand_in.bodies(folder):
                 say(body)
     except (OSError, ValueError) as fault:
-        complain(f"yimatong code hand-in: {fault}")
-        return 2
+        return _refused("hand-in", fault, arguments)
     return 0
 
 
@@ -154,8 +173,7 @@ def _fetch_lists(arguments: argparse.Namespace, _settings: Settings) -> int:
     try:
         told = verb.fetch_lists(wanted, SystemClock().now())
     except verb.FAULTS as fault:
-        complain(f"yimatong code fetch-lists: {fault}")
-        return 2
+        return _refused("fetch-lists", fault, arguments)
     for one in told:
         (say if one.outcome.is_good else complain)(one.line())
     return verb.status_of(told)

@@ -3,14 +3,12 @@
 import argparse
 import asyncio
 import getpass
-import os
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.cli import complain, say
+from service.cli import ReaderGone, complain, say
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 Verb = Callable[[argparse.Namespace, Settings], int]
 Adder = Callable[[str, str], argparse.ArgumentParser]
 _PASSPHRASE_MAX = 4096
+_TRIES = 5
 _UNIT_S = {"s": 1, "d": 86_400}
 
 
@@ -232,7 +231,7 @@ def _root_desk(arguments: argparse.Namespace, settings: Settings) -> "RootDesk":
 def _said(work: Callable[[], list[str]], found: int = 0) -> int:
     """Say what came of it: 0, or ``found`` when there was something to say; 2 when refused."""
     from crypto.errors import CryptoError
-    from service.kernel.live_ring import KeystoreUnreadable
+    from service.kernel.problems import NotSetUp
     from service.keys.ceremony import CeremonyRefused
     from service.keys.changes import ChangeRefused
     from service.keys.keystore_editing import KeystoreBusy, KeystoreInTheWay
@@ -245,7 +244,7 @@ def _said(work: Callable[[], list[str]], found: int = 0) -> int:
         CryptoError,
         KeystoreBusy,
         KeystoreInTheWay,
-        KeystoreUnreadable,
+        NotSetUp,
         PassphraseRefused,
         OSError,
         OverflowError,
@@ -256,9 +255,8 @@ def _said(work: Callable[[], list[str]], found: int = 0) -> int:
     try:
         for line in lines:
             say(line)
-    except BrokenPipeError:
-        # Whoever read has enough; what Python writes at its end must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGone:
+        pass
     return found if lines else 0
 
 
@@ -281,15 +279,38 @@ def _passphrases(arguments: argparse.Namespace) -> Callable[[str, bool], str]:
         if name in named:
             with named[name].open(encoding="utf-8") as file:
                 return file.read(_PASSPHRASE_MAX)
-        try:
-            first = getpass.getpass(f"passphrase of {name}: ")
-            if is_new and getpass.getpass(f"passphrase of {name}, again: ") != first:
-                raise PassphraseRefused("the two passphrases differ")
-        except EOFError:
-            raise PassphraseRefused(f"no passphrase of {name} was given") from None
-        return first
+        return ask_passphrase(name, is_new, getpass.getpass, complain)
 
     return read
+
+
+def ask_passphrase(
+    name: str, is_new: bool, ask: Callable[[str], str], tell: Callable[[str], None]
+) -> str:
+    """What one person types; a new one twice, and again, a few times, when it is too short or the
+    two differ: nobody else types anew for it. Raises ``PassphraseRefused``."""
+    from crypto.errors import BadKey
+    from crypto.passphrase import passphrase_bytes
+
+    why = ""
+    try:
+        for tried in range(_TRIES if is_new else 1):
+            if tried:
+                tell(f"{why}: once more")
+            given = ask(f"passphrase of {name}: ")
+            if not is_new:
+                return given
+            try:
+                passphrase_bytes(given)
+            except BadKey as fault:
+                why = str(fault)
+                continue
+            if ask(f"passphrase of {name}, again: ") == given:
+                return given
+            why = "the two passphrases differ"
+    except EOFError:
+        raise PassphraseRefused(f"no passphrase of {name} was given") from None
+    raise PassphraseRefused(f"passphrase of {name}: {why}")
 
 
 def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
@@ -298,9 +319,10 @@ def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
     def count(kind: "KeyKind", version: int) -> dict[str, int]:
         from service.features import KEYED_ROWS
         from service.kernel.database import UNAVAILABLE
+        from service.kernel.problems import NotSetUp
         from service.keys.changes import ChangeRefused
         from service.rekeying.actions import remaining
-        from service.wiring import DatabaseAddressMissing, open_without_partners
+        from service.wiring import open_without_partners
 
         async def ask() -> dict[str, int]:
             async with open_without_partners(settings, "keys") as ctx:
@@ -308,7 +330,9 @@ def _needed(settings: Settings) -> "Callable[[KeyKind, int], dict[str, int]]":
 
         try:
             return asyncio.run(ask())
-        except (*UNAVAILABLE, DatabaseAddressMissing) as fault:
+        except NotSetUp as fault:
+            raise ChangeRefused(f"the rows could not be counted: {fault}") from None
+        except UNAVAILABLE as fault:
             raise ChangeRefused(f"the rows could not be counted: {type(fault).__name__}") from None
 
     return count

@@ -2,17 +2,17 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 
+from service.cli import complain, say
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
 from service.kernel.problems import NotFound, Problem, RowTampered
 from service.notice import actions
 from service.settings import Settings
-from service.wiring import DatabaseAddressMissing, install_ciphers, open_without_partners
+from service.wiring import install_ciphers, open_without_partners
 
 
 def main(argv: Sequence[str], settings: Settings) -> int:
@@ -22,7 +22,7 @@ def main(argv: Sequence[str], settings: Settings) -> int:
     install_ciphers(settings)
     try:
         text = asyncio.run(_in_context(arguments, settings))
-    except (OSError, DatabaseAddressMissing) as fault:
+    except OSError as fault:
         return _refused(str(fault))
     except Problem as problem:
         return _refused(f"{problem.code}: {problem}")
@@ -30,12 +30,12 @@ def main(argv: Sequence[str], settings: Settings) -> int:
         return _refused(
             f"a row of the table {tampered} was changed by something else than Yimatong"
         )
-    sys.stdout.write(text + "\n")
+    say(text)
     return 0
 
 
 def _refused(reason: str) -> int:
-    sys.stderr.write(f"yimatong notice: {reason}\n")
+    complain(f"yimatong notice: {reason}")
     return 2
 
 

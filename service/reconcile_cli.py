@@ -9,7 +9,7 @@ from service.kernel.logs import set_up_logs
 from service.reconcile import actions, report
 from service.reconcile.model import Account, AccountReport
 from service.settings import Settings
-from service.wiring import DatabaseAddressMissing, install_ciphers, open_context
+from service.wiring import install_ciphers, open_context
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         day = date.fromisoformat(arguments.day)
         accounts = [_account(text) for text in arguments.account or ()] or None
         reports = asyncio.run(_reconcile(settings, day, accounts))
-    except (actions.TooEarly, DatabaseAddressMissing, ValueError, OSError) as fault:
+    except (actions.TooEarly, ValueError, OSError) as fault:
         complain(f"yimatong reconcile: {fault}")
         return report.NO_FILE
     say(report.as_json(reports) if arguments.json else report.as_table(reports))

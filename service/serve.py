@@ -11,6 +11,7 @@ from granian.constants import Interfaces, Loops
 from service.app import create_app
 from service.kernel.entry import App, Receive, Scope, Send
 from service.kernel.logs import get_logger, set_up_logs
+from service.kernel.problems import NotSetUp
 from service.settings import Settings, read_settings
 from service.wiring import install_ciphers, open_context, pages_of
 
@@ -48,7 +49,8 @@ class LazyApp:
             ctx = await opened.__aenter__()
         except Exception as fault:  # noqa: BLE001 - told to the server, which then stops
             _log.error("serve.not_started", fault=fault)
-            await send({"type": "lifespan.startup.failed", "message": type(fault).__name__})
+            told = str(fault) if isinstance(fault, NotSetUp) else type(fault).__name__
+            await send({"type": "lifespan.startup.failed", "message": told})
             return
         self._app = create_app(ctx, cipher, pages_of(self._settings))
         _let_the_collector_rest()

@@ -2,10 +2,10 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 
 from integrations.ports.money import FEN_MAX
+from service.cli import complain, say
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
@@ -13,7 +13,7 @@ from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
 from service.settlement import actions
 from service.settlement.states import SettlementEvent
-from service.wiring import DatabaseAddressMissing, install_ciphers, open_without_partners
+from service.wiring import install_ciphers, open_without_partners
 
 DECISIONS = {
     "settle": SettlementEvent.REVIEWED_SETTLE,
@@ -29,7 +29,7 @@ def main(argv: Sequence[str], settings: Settings) -> int:
     install_ciphers(settings)
     try:
         text = asyncio.run(_in_context(arguments, settings))
-    except (OSError, DatabaseAddressMissing) as fault:
+    except OSError as fault:
         return _refused(str(fault))
     except Problem as problem:
         return _refused(f"{problem.code}: {problem}")
@@ -37,12 +37,12 @@ def main(argv: Sequence[str], settings: Settings) -> int:
         return _refused(
             f"a row of the table {tampered} was changed by something else than Yimatong"
         )
-    sys.stdout.write(text + "\n")
+    say(text)
     return 0
 
 
 def _refused(reason: str) -> int:
-    sys.stderr.write(f"yimatong settlement: {reason}\n")
+    complain(f"yimatong settlement: {reason}")
     return 2
 
 

@@ -57,11 +57,10 @@ def run_verb(arguments: argparse.Namespace, settings: Settings) -> int:
 
     from crypto.errors import CryptoError
     from crypto.signer import SignerUnavailable
-    from service.kernel.live_ring import KeystoreUnreadable
     from service.kernel.logs import set_up_logs
     from service.signer.sdf import read_card
     from service.signer.server import SocketTaken, run_signer
-    from service.wiring import CipherBroken, install_ciphers, keystore_of
+    from service.wiring import install_ciphers, keystore_of
 
     path = arguments.socket or settings.signer_socket
     if path is None:
@@ -77,8 +76,6 @@ def run_verb(arguments: argparse.Namespace, settings: Settings) -> int:
         uvloop.run(until_stopped(lambda stop: run_signer(keys, path, kinds, users, stop, card)))
     except (
         SocketTaken,
-        KeystoreUnreadable,
-        CipherBroken,
         CryptoError,
         ValueError,
         OSError,

@@ -3,11 +3,11 @@
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from integrations.ports.money import yuan_text
+from service.cli import complain, say
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
@@ -15,7 +15,7 @@ from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
 from service.shift import actions, rules
 from service.shift.model import Report, StaffState, Tender
-from service.wiring import DatabaseAddressMissing, install_ciphers, open_without_partners
+from service.wiring import install_ciphers, open_without_partners
 
 
 def main(argv: Sequence[str], settings: Settings) -> int:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str], settings: Settings) -> int:
     install_ciphers(settings)
     try:
         text = asyncio.run(_in_context(arguments, settings))
-    except (OSError, DatabaseAddressMissing, ValueError) as fault:
+    except (OSError, ValueError) as fault:
         return _refused(str(fault))
     except Problem as problem:
         return _refused(f"{problem.code}: {problem}")
@@ -33,12 +33,12 @@ def main(argv: Sequence[str], settings: Settings) -> int:
         return _refused(
             f"a row of the table {tampered} was changed by something else than Yimatong"
         )
-    sys.stdout.write(text + "\n")
+    say(text)
     return 0
 
 
 def _refused(reason: str) -> int:
-    sys.stderr.write(f"yimatong staff: {reason}\n")
+    complain(f"yimatong staff: {reason}")
     return 2
 
 

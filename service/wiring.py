@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 
 from crypto.errors import BadKey
@@ -16,10 +17,12 @@ from integrations import registry
 from integrations.ports.events_out import Reach
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
-from service.kernel.database import open_pool
+from service.kernel.database import UNAVAILABLE, Connection, open_pool
 from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport, ServingKeystore
 from service.kernel.logs import get_logger
 from service.kernel.outside_roots import OutsideRoots
+from service.kernel.pool import Pool
+from service.kernel.problems import NotSetUp
 from service.settings import Mode, Settings
 from service.signer.client import SocketSigner
 from service.web.routes import PageSettings
@@ -30,12 +33,20 @@ PARTNER_TIMEOUT_S = 8.0
 """Shorter than the lease that covers the call."""
 
 
-class CipherBroken(Exception):
+class CipherBroken(NotSetUp):
     """A known answer came out wrong: nothing may be signed or sealed on this host."""
 
 
-class DatabaseAddressMissing(Exception):
+class DatabaseAddressMissing(NotSetUp):
     """No server is named and no embedded one runs."""
+
+
+class DatabaseNotReady(NotSetUp):
+    """The named server does not let us in, or our tables are not in it."""
+
+
+class PartnersUnreadable(NotSetUp):
+    """The partners' file is missing or wrong."""
 
 
 def load_ring(settings: Settings) -> KeyRing:
@@ -140,13 +151,45 @@ def database_url(settings: Settings) -> str:
         return noted.read_text("utf-8").strip()
     except FileNotFoundError:
         raise DatabaseAddressMissing(
-            "no database: start `yimatong run`, or set YIMATONG_DATABASE_URL"
+            "no database", "start `yimatong run`, or set YIMATONG_DATABASE_URL"
         ) from None
+
+
+async def connect(settings: Settings) -> Connection:
+    """One connection to the server. Raises ``NotSetUp``."""
+    url = database_url(settings)
+    try:
+        return await asyncpg.connect(url)
+    except (*UNAVAILABLE, asyncpg.PostgresError) as fault:
+        raise _no_database(fault) from None
+
+
+@asynccontextmanager
+async def _pool(settings: Settings, size: int, role: str) -> AsyncIterator[Pool]:
+    url = database_url(settings)
+    try:
+        pool = await open_pool(url, size=size, application=role)
+    except (*UNAVAILABLE, asyncpg.PostgresError) as fault:
+        raise _no_database(fault) from None
+    try:
+        yield pool
+    except asyncpg.UndefinedTableError:
+        raise DatabaseNotReady("the database lacks our tables", "`yimatong migrate`") from None
+    finally:
+        await pool.close()
+
+
+def _no_database(fault: Exception) -> DatabaseNotReady:
+    """Never with the address, which may hold a password."""
+    return DatabaseNotReady(
+        f"the database does not let us in ({type(fault).__name__})",
+        "see that it runs and what YIMATONG_DATABASE_URL names",
+    )
 
 
 @asynccontextmanager
 async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
-    """Everything of one process, from settings."""
+    """Everything of one process, from settings. Raises ``NotSetUp``."""
     ring = LiveRing.following(serving_keystore_of(settings))
     clock = SystemClock()
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=50)
@@ -156,26 +199,23 @@ async def open_context(settings: Settings, role: str) -> AsyncIterator[Context]:
         partners = registry.open_partners(
             read_partners(settings.partners_file), client, PARTNER_TIMEOUT_S, clock.now
         )
-        pool = await open_pool(database_url(settings), size=settings.pool_size, application=role)
-        try:
-            async with (
-                _signer(settings) as signer,
-                registry.open_courier(reach_of(settings)) as courier,
-            ):
-                ctx = make_context(
-                    pool=pool,
-                    clock=clock,
-                    ring=ring,
-                    partners=partners,
-                    policy=policy_of(settings),
-                    signer=signer,
-                    outside_roots=OutsideRoots(settings.certificate_roots),
-                    courier=courier,
-                )
-                async with following(ctx):
-                    yield ctx
-        finally:
-            await pool.close()
+        async with (
+            _pool(settings, settings.pool_size, role) as pool,
+            _signer(settings) as signer,
+            registry.open_courier(reach_of(settings)) as courier,
+        ):
+            ctx = make_context(
+                pool=pool,
+                clock=clock,
+                ring=ring,
+                partners=partners,
+                policy=policy_of(settings),
+                signer=signer,
+                outside_roots=OutsideRoots(settings.certificate_roots),
+                courier=courier,
+            )
+            async with following(ctx):
+                yield ctx
 
 
 @asynccontextmanager
@@ -208,20 +248,23 @@ async def check_signer(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[Context]:
-    """Ring and database alone, for a command that asks no partner and ends soon."""
+    """Ring and database alone, for a command that asks no partner and ends soon.
+
+    Raises ``NotSetUp``.
+    """
     ring, clock = LiveRing.following(serving_keystore_of(settings)), SystemClock()
     nobody = registry.OpenPartners(
         insurance={}, mobile_insurance={}, invoices={}, payments={}, logins={}, real_name=None
     )
-    pool = await open_pool(database_url(settings), size=2, application=role)
-    try:
+    async with _pool(settings, 2, role) as pool:
         yield make_context(
             pool=pool, clock=clock, ring=ring, partners=nobody, policy=policy_of(settings)
         )
-    finally:
-        await pool.close()
 
 
 def read_partners(path: Path) -> registry.PartnerSettings:
-    """The partners' file. Raises ``registry.PartnersFault`` with the place of the fault."""
-    return registry.read_partners(path)
+    """The partners' file. Raises ``PartnersUnreadable`` with the place of the fault."""
+    try:
+        return registry.read_partners(path)
+    except (registry.PartnersFault, OSError) as fault:
+        raise PartnersUnreadable(f"the partners' file: {fault}") from None

@@ -150,7 +150,7 @@ def _trust_filled(case: Case, document: Document) -> Judgement:
 
 def _open_lists_filled(case: Case, document: Document) -> Judgement:
     *before, last = case["lists"]
-    lists = [*before, last + "00" * case["zeros"]]
+    lists = [*before, last + "00" * case["zeros"] + case.get("behind", "")]
     return _open_lists(dict(case) | {"lists": lists}, document)
 
 

@@ -1,16 +1,16 @@
 """Finds out which form a file has, hands each case to its judge, prints, and gives a status.
 
 Of a folder, every ``.json`` file in it. Exit statuses: 0 every case passes, 1 one fails, 3 none
-fails but a section is not built yet, 2 a file is not one of the known forms.
+fails but a section is not built yet or has no case, 2 a file is not one of the known forms.
 """
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.cli import complain, say
 from service.conformance import (
     ciphers,
     code_lists,
@@ -20,9 +20,20 @@ from service.conformance import (
     insurance,
     payments,
 )
-from service.conformance.verdict import UNSUPPORTED, CaseJudge, MalformedFile, Verdict
+from service.conformance.verdict import (
+    UNSUPPORTED,
+    Case,
+    CaseJudge,
+    Judgement,
+    MalformedFile,
+    MemberMissing,
+    Members,
+    Verdict,
+    expected_of,
+)
 
 FILE_MAX = 1 << 26
+_Sections = Mapping[str, Sequence[Case]]
 NOT_JUDGED = frozenset({"persons", "sandbox_policy", "uncertain_outcomes"})
 """Sections that hold material for others, or behaviour that only simulation shows."""
 
@@ -102,7 +113,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     if len(raw) > FILE_MAX:
         raise MalformedFile("the file is longer than 64 MiB")
     try:
-        document = json.loads(raw)
+        document = json.loads(raw, object_pairs_hook=Members)
     except (ValueError, RecursionError):
         raise MalformedFile("the file is not JSON") from None
     if not isinstance(document, dict):
@@ -112,12 +123,10 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def judge_file(path: Path) -> Iterator[Verdict]:
     """One verdict a case, in the file's order; ``MalformedFile`` before the first one."""
-    document = _read(path)
-    form = _form_of(document)
-    sections = {name: cases for name, cases in document.items() if name not in form.aside}
-    for name, cases in sections.items():
-        if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
-            raise MalformedFile(f"section {name} is not a list of cases")
+    yield from _judged(*_sections(path))
+
+
+def _judged(form: _Form, sections: _Sections) -> Iterator[Verdict]:
     for name, cases in sections.items():
         for number, case in enumerate(cases, 1):
             section = str(case.get("kind", name)) if form.by_kind else name
@@ -127,15 +136,45 @@ def judge_file(path: Path) -> Iterator[Verdict]:
             yield _judge(form, section, case_id, case)
 
 
-def _judge(form: _Form, section: str, case_id: str, case: Mapping[str, Any]) -> Verdict:
+def _sections(path: Path) -> tuple[_Form, _Sections]:
+    document = _read(path)
+    form = _form_of(document)
+    sections = {name: cases for name, cases in document.items() if name not in form.aside}
+    for name, cases in sections.items():
+        if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+            raise MalformedFile(f"section {name} is not a list of cases")
+    return form, sections
+
+
+def _judge(form: _Form, section: str, case_id: str, case: Case) -> Verdict:
     judge = form.judges.get(section)
     if judge is None:
         return Verdict(id=case_id, section=section, passed=False, got=UNSUPPORTED, supported=False)
+    passed, got = _outcome(judge, case, form.shared)
+    if passed:
+        return Verdict(id=case_id, section=section, passed=True, got=got)
+    return Verdict(
+        id=case_id,
+        section=section,
+        passed=False,
+        got=got,
+        expected=expected_of(case, got),
+        why=case.get("why"),
+    )
+
+
+def _outcome(judge: CaseJudge, case: Case, shared: Mapping[str, Any]) -> Judgement:
+    if case.get("expect") == {}:
+        return False, "error: the case expects nothing"
     try:
-        passed, got = judge(case, form.shared)
+        passed, got = judge(case, shared)
+    except MemberMissing as missing:
+        return False, f"error: there is no member {missing}"
+    except KeyError as unknown:
+        return False, f"error: nothing is called {unknown}"
     except Exception as error:  # noqa: BLE001  a judge that breaks on a case has failed it
-        passed, got = False, f"error: {type(error).__name__}: {error}"
-    return Verdict(id=case_id, section=section, passed=bool(passed), got=got)
+        return False, f"error: {type(error).__name__}: {error}"
+    return bool(passed), got
 
 
 def _plain(value: object) -> str:
@@ -149,6 +188,7 @@ class _Count:
     failed: int = 0
     unsupported: int = 0
     malformed: int = 0
+    empty: int = 0
 
     @property
     def status(self) -> int:
@@ -157,7 +197,7 @@ class _Count:
             return 2
         if self.failed:
             return 1
-        return 3 if self.unsupported else 0
+        return 3 if self.unsupported or self.empty else 0
 
 
 def _files(path: Path) -> list[Path]:
@@ -172,18 +212,27 @@ def _files(path: Path) -> list[Path]:
 
 def _judge_all(files: Sequence[Path], count: _Count, *, is_folder: bool) -> None:
     for file in files:
+        name = f"{file.name}: " if is_folder else ""
         try:
-            for verdict in judge_file(file):
+            form, sections = _sections(file)
+            for fault in _without_a_case(sections):
+                complain(f"conformance: {name}{fault}")
+                count.empty += 1
+            for verdict in _judged(form, sections):
                 said = ({"file": file.name} if is_folder else {}) | verdict.document()
-                line = json.dumps(said, ensure_ascii=False, default=_plain)
-                sys.stdout.write(line + "\n")
+                say(json.dumps(said, ensure_ascii=False, default=_plain))
                 count.passed += verdict.passed
                 count.unsupported += not verdict.supported
                 count.failed += verdict.supported and not verdict.passed
         except MalformedFile as error:
-            name = f"{file.name}: " if is_folder else ""
-            sys.stderr.write(f"conformance: {name}{error}\n")
+            complain(f"conformance: {name}{error}")
             count.malformed += 1
+
+
+def _without_a_case(sections: _Sections) -> list[str]:
+    if not sections:
+        return ["the file has no section with cases: nothing was judged"]
+    return [f"section {name} has no case" for name, cases in sections.items() if not cases]
 
 
 def main(path: str, as_json: bool) -> int:
@@ -192,12 +241,12 @@ def main(path: str, as_json: bool) -> int:
     try:
         files = _files(Path(path))
     except MalformedFile as error:
-        sys.stderr.write(f"conformance: {error}\n")
+        complain(f"conformance: {error}")
         return 2
     _judge_all(files, count, is_folder=Path(path).is_dir())
     if not as_json and count.malformed < len(files):
-        sys.stderr.write(
+        complain(
             f"{count.passed} passed, {count.failed} failed, {count.unsupported} unsupported; "
-            f"SM2 by {ciphers.backend_in_use()}\n"
+            f"SM2 by {ciphers.backend_in_use()}"
         )
     return count.status

@@ -57,7 +57,13 @@ def open_reader(folder: Path, clock: Clock) -> FolderReader:
         state=folder / "state",
         now=clock.now(),
         tills=TillsFile(folder / "tills.json"),
+        other_roots=_tell_roots,
     )
+
+
+def _tell_roots(before: tuple[str, ...], now: tuple[str, ...]) -> None:
+    """Whoever puts a trust file there decides who is believed: a person must know of it."""
+    _log.warning("roots.changed", before=", ".join(before), now=", ".join(now))
 
 
 def address_of(settings: FrontSettings) -> str:

@@ -22,6 +22,7 @@ from service.institution.model import (
     HeldCertificate,
     HolderKind,
     RevocationReason,
+    RevokedAll,
 )
 from service.institution.problems import (
     CertificateKeyTaken,
@@ -241,21 +242,22 @@ async def _locked_holder(
 
 async def _bound_bare_key(
     ctx: Context, conn: Connection, row: EnrolledApplication, certified: bytes | None
-) -> None:
+) -> bool:
     """The bare key ends in a week; at once when it is the key certified now, or for None.
 
-    ``row`` is locked. An earlier end stands.
+    ``row`` is locked. An earlier end stands: then False.
     """
     now = ctx.clock.now()
     ctx.sealer.check_mac("application", row.mac_parts(), row.row_mac)
     until = now if certified in (None, row.public_key) else now + BARE_KEY_OVERLAP
     if row.key_until is not None and row.key_until <= until:
-        return
+        return False
     ended = msgspec.structs.replace(row, key_until=until)
     mac = ctx.sealer.row_mac("application", ended.mac_parts())
     ended = msgspec.structs.replace(ended, row_mac=mac)
     if not await store_certificates.end_bare_key(conn, ended, was=row.row_mac):
         raise StateConflict
+    return True
 
 
 async def held_by(ctx: Context, institution_id: int, holder_id: int) -> list[HeldCertificate]:
@@ -361,8 +363,8 @@ async def _revoke(
 
 async def revoke_all(
     ctx: Context, institution_id: int, application_id: int, reason: RevocationReason
-) -> int:
-    """Everything an application could sign with, its bare key included; tells how many.
+) -> RevokedAll:
+    """Everything an application could sign with, its bare key included; tells what that was.
 
     Raises ``NotFound``, ``RowTampered``; then nothing is revoked.
     """
@@ -376,10 +378,10 @@ async def revoke_all(
             ctx.sealer.check_mac("certificate", one.mac_parts(), one.row_mac)
             gone = await _revoke(ctx, conn, one, reason)
             await certificate_audit.note(conn, ctx, "certificate.revoked", gone, by_holder=False)
-        await _bound_bare_key(ctx, conn, application, None)
+        had_bare_key = await _bound_bare_key(ctx, conn, application, None)
         await certificate_audit.note_all_revoked(
             conn, ctx, institution_id, application_id, reason.value
         )
     for one in active:
         _log.warning("certificate.revoked", serial=one.serial_no.hex(), reason=reason.value)
-    return len(active)
+    return RevokedAll(certificates=len(active), bare_key=had_bare_key)

@@ -196,6 +196,13 @@ class HeldCertificate(msgspec.Struct, frozen=True, kw_only=True):
         return self.state
 
 
+class RevokedAll(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken from an application: so many certificates, and a bare key if it had one."""
+
+    certificates: int
+    bare_key: bool
+
+
 class AuthorityRow(msgspec.Struct, frozen=True, kw_only=True):
     """Our authority's certificate under one version of its key, and its newest list, both DER."""
 

@@ -7,6 +7,7 @@ because an editor, a disk or a master key failed; it says so, and a person must 
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from crypto.keyring import Key, KeyKind, KeyRing
 from service.kernel.clock import Clock
 from service.kernel.logs import get_logger
 from service.kernel.metrics import Metrics
+from service.kernel.problems import NotSetUp
 
 LOOK_EVERY_S = 1.0
 """Half of the two seconds in which a change must count."""
@@ -25,8 +27,8 @@ LOOK_EVERY_S = 1.0
 _log = get_logger("ring")
 
 
-class KeystoreUnreadable(Exception):
-    """The keystore or its master key cannot be read or opened. Says which, never what is inside."""
+class KeystoreUnreadable(NotSetUp):
+    """The keystore or its master key cannot be read or opened."""
 
 
 class RingSource(Protocol):
@@ -46,6 +48,12 @@ class KeystoreFile:
     are tried, so no moment of the change, nor a crash in it, leaves the keystore closed.
     """
 
+    made_by = (
+        "`yimatong run` makes the sandbox's, `yimatong keys init` a real one, "
+        "`yimatong keys restore` puts a backup in place"
+    )
+    put_right_by = "put the right one back, or a backup by `yimatong keys restore --replace`"
+
     def __init__(self, path: Path, master_file: Path) -> None:
         self.path = path
         self.master_file = master_file
@@ -56,7 +64,7 @@ class KeystoreFile:
         try:
             seen = self.path.stat()
         except OSError as fault:
-            raise KeystoreUnreadable(f"keystore: {type(fault).__name__}") from None
+            raise self._unreadable(fault) from None
         return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
     def load(self) -> KeyRing:
@@ -65,18 +73,40 @@ class KeystoreFile:
 
     def open(self) -> tuple[KeyRing, bytes]:
         """The ring and the master key that opened it. Raises ``KeystoreUnreadable``."""
-        refused = ""
+        refused: Exception | None = None
         for file in (self.master_file, self.next_master_file):
             try:
                 master = bytes.fromhex(file.read_text("ascii").strip())
                 return keystore.load(self.path, master), master
             except (OSError, ValueError, CryptoError) as fault:
-                refused = refused or type(fault).__name__
-        raise KeystoreUnreadable(f"keystore: {refused}")
+                refused = refused or fault
+        raise self._unreadable(refused)
+
+    def _unreadable(self, fault: Exception | None) -> KeystoreUnreadable:
+        """What is wrong with which file, and the way out."""
+        if isinstance(fault, PermissionError):
+            return KeystoreUnreadable(f"{fault.filename} may not be read by this user")
+        if not os.path.lexists(self.path):
+            return KeystoreUnreadable(f"there is no keystore {self.path}", self.made_by)
+        if not os.path.lexists(self.master_file):
+            missing = f"there is no master key {self.master_file} for the keystore {self.path}"
+            return KeystoreUnreadable(missing, self.put_right_by)
+        if isinstance(fault, OSError):
+            return KeystoreUnreadable(f"{fault.filename} cannot be read", fault.strerror or "")
+        if isinstance(fault, CryptoError):
+            closed = (
+                f"the keystore {self.path} does not open with the master key {self.master_file}"
+            )
+            why = f"{fault}; it is damaged, or of another master key"
+            return KeystoreUnreadable(closed, f"{why}: {self.put_right_by}")
+        return KeystoreUnreadable(f"{self.master_file} holds no master key", self.put_right_by)
 
 
 class ServingKeystore(KeystoreFile):
     """The keystore of a process that asks a signer: private keys of its kinds must not be in it."""
+
+    made_by = "`yimatong keys write-serving` makes it"
+    put_right_by = "remove it and its master key, then `yimatong keys write-serving`"
 
     def __init__(self, path: Path, master_file: Path, kinds: Collection[KeyKind]) -> None:
         super().__init__(path, master_file)
@@ -86,7 +116,7 @@ class ServingKeystore(KeystoreFile):
         """Read and open. Raises ``KeystoreUnreadable``, also for a ring that says too much."""
         ring = super().load()
         if any(key.kind in self._kinds and not key.is_public_half for key in ring.keys):
-            raise KeystoreUnreadable("keystore: private keys that only the signer may have")
+            raise KeystoreUnreadable(f"{self.path} has private keys that only the signer may have")
         return ring
 
 
@@ -152,7 +182,7 @@ class LiveRing:
                 return False
             ring = self._source.load()
         except KeystoreUnreadable as fault:
-            self._fault = str(fault)
+            self._fault = fault.what
             return False
         changed = mark != self._mark
         # The mark is older than what was read: a change in between is read once more, never missed.

@@ -189,3 +189,15 @@ class InvariantBroken(Exception):
 
 class RowTampered(InvariantBroken):
     """A row's MAC does not verify: it was changed by something other than this program."""
+
+
+class NotSetUp(Exception):
+    """What a process needs to begin is missing or does not open; no caller ever sees it.
+
+    ``what`` says which, never what is inside, and ``way_out`` what the operator does about it.
+    """
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(f"{what}: {way_out}" if way_out else what)
+        self.what = what
+        self.way_out = way_out

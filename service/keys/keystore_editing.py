@@ -125,6 +125,7 @@ class KeystoreEditor:
         The very ring back means that there is nothing to do: then nothing is written. Raises
         ``KeystoreBusy``, ``KeystoreUnreadable`` and what ``changed`` raises; then neither.
         """
+        self.file.mark()
         with self._locked():
             ring, master = self.file.open()
             self._note_what_was_done(ring)
@@ -146,6 +147,7 @@ class KeystoreEditor:
         On disks and file systems that move what is written that is no promise: what makes the old
         bytes useless is a new master key.
         """
+        self.file.mark()
         with self._locked():
             ring, master = self.file.open()
             self._note_what_was_done(ring)
@@ -161,6 +163,7 @@ class KeystoreEditor:
 
     def change_master(self, entry: Entry) -> None:
         """Seal the ring under a fresh master key, and the serving copy under another."""
+        self.file.mark()
         with self._locked():
             ring, master = self.file.open()
             reseal(self.file, ring, master)
@@ -185,6 +188,7 @@ class KeystoreEditor:
 
     def publish(self) -> None:
         """Write the serving copy anew from the keystore. Raises what its files raise."""
+        self.file.mark()
         with self._locked():
             ring = self.file.load()
             if self.serving is not None:

@@ -22,8 +22,9 @@ from crypto.healthcode.revocation import (
     open_revocation_list,
 )
 from crypto.healthcode.revocation_set import RevocationSet
+from crypto.healthcode.rootfile import fingerprint
 from crypto.healthcode.trust import TrustList
-from crypto.healthcode.trustfile import read_trust_file
+from crypto.healthcode.trustfile import read_trust_file, split_trust_file
 from service.reader.files import read_bounded, write_durably
 
 TRUST_FILE_MAX = 3 << 20
@@ -44,9 +45,11 @@ class Newest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class HeldLists:
-    """What is in force. ``faults``: what was refused at the last look, file name to word."""
+    """What is in force. ``roots``: fingerprints of those that the trust file in force names.
+    ``faults``: what was refused at the last look, file name to word."""
 
     trust: TrustList
+    roots: tuple[str, ...] = ()
     revoked: RevocationSet
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -58,6 +61,12 @@ def _word(fault: Exception) -> str:
 def open_trust(text: bytes, newest: int) -> TrustList:
     """The trust list of a trust file. ``CryptoError`` or ``ValueError`` if it is not one."""
     return read_trust_file(text.decode("utf-8"), newest)
+
+
+def roots_of(text: bytes) -> tuple[str, ...]:
+    """Fingerprints of the roots that a trust file names. ``CryptoError`` or ``ValueError``."""
+    roots, _ = split_trust_file(text.decode("utf-8"))
+    return tuple(fingerprint([root.compressed()]) for root in roots)
 
 
 @dataclass(slots=True)
@@ -136,6 +145,14 @@ class ListKeeper:
         self._state = state
         self._newest = read_newest(state / _NEWEST)
         self._held: HeldLists | None = None
+        self.roots = self._kept_roots()
+        """Those in force; before the first look those that were in force when it was kept."""
+
+    def _kept_roots(self) -> tuple[str, ...]:
+        try:
+            return roots_of(read_bounded(self._state / _TRUST, TRUST_FILE_MAX))
+        except (OSError, CryptoError, ValueError):
+            return ()
 
     def refresh(self, trust_file: Path, revoked_files: Iterable[Path], now: datetime) -> HeldLists:
         """Look at the files and the kept copies; what is newest and good is in force.
@@ -156,7 +173,7 @@ class ListKeeper:
         refused = opened.faults | self._rolled_back(opened, ours)
         faults |= {Path(name).name: word for name, word in refused.items() if name not in ours}
         revoked = self._keep(opened, blobs, kept, _void_places(kept, opened.faults))
-        self._held = HeldLists(trust=trust, revoked=revoked, faults=faults)
+        self._held = HeldLists(trust=trust, roots=self.roots, revoked=revoked, faults=faults)
         return self._held
 
     def _rolled_back(self, opened: OpenedRevocations, ours: Collection[str]) -> dict[str, str]:
@@ -175,7 +192,7 @@ class ListKeeper:
         kept = self._state / _TRUST
         try:
             text = read_bounded(trust_file, TRUST_FILE_MAX)
-            trust = open_trust(text, self._newest.trust)
+            trust, roots = open_trust(text, self._newest.trust), roots_of(text)
         except (OSError, CryptoError, ValueError) as fault:
             word = "LIST_UNREADABLE" if isinstance(fault, OSError) else _word(fault)
             if self._held is not None:
@@ -184,7 +201,9 @@ class ListKeeper:
                 raise
             text = read_bounded(kept, TRUST_FILE_MAX)
             return open_trust(text, self._newest.trust), {trust_file.name: word}
-        if self._held is None or trust.sequence != self._newest.trust:
+        is_new = trust.sequence != self._newest.trust or roots != self.roots
+        self.roots = roots
+        if self._held is None or is_new:
             write_durably(kept, text)
             self._newest.trust = trust.sequence
             self._write_newest()

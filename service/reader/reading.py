@@ -32,6 +32,7 @@ from service.reader.tills import TillsFile
 REPEATED_WITHIN_S = 600
 """After a restart, answers no older than this are given again."""
 JUDGED_EVERY = timedelta(minutes=1)
+RootsTold = Callable[[tuple[str, ...], tuple[str, ...]], None]
 _PLAIN = {purpose: Reader(wanted=purpose) for purpose in Purpose}
 
 
@@ -60,11 +61,12 @@ class ListAge(msgspec.Struct, kw_only=True):
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """How a reader stands. ``missing_lists``: the scopes without any revocation list, whose codes
-    are taken without asking one. ``refused_lists``: file name to why it was not taken, also of the
-    tills' file."""
+    """How a reader stands. ``roots``: fingerprints of those it believes. ``missing_lists``: the
+    scopes without any revocation list, whose codes are taken without asking one.
+    ``refused_lists``: file name to why it was not taken, also of the tills' file."""
 
     now: datetime
+    roots: tuple[str, ...]
     lists: list[ListAge]
     missing_lists: list[str]
     refused_lists: dict[str, str]
@@ -83,7 +85,8 @@ class FolderReader:
     ``repairs``: texts come from scanner guns and are repaired first. ``trust_file`` and
     ``revoked_files`` are only read; everything written is under ``state``, which one reader owns
     at a time. ``tills``: by who asks (``Question.reader``), the terminal whose offers are his own;
-    None: whoever asks answers for the offer. Raises ``OSError``, ``CryptoError`` or
+    None: whoever asks answers for the offer. ``other_roots`` is told the fingerprints before and
+    now when a trust file with other roots takes over. Raises ``OSError``, ``CryptoError`` or
     ``ValueError`` when there is nothing to judge by.
     """
 
@@ -97,11 +100,13 @@ class FolderReader:
         codes_max: int = 1_000_000,
         repairs: bool = True,
         tills: TillsFile | None = None,
+        other_roots: RootsTold | None = None,
     ) -> None:
         self._trust_file = trust_file
         self._revoked_files = revoked_files
         self._repairs = repairs
         self._tills = tills
+        self._other_roots = other_roots
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock_state(state)
         self._keeper = ListKeeper(state)
@@ -112,7 +117,7 @@ class FolderReader:
         second = int(now.timestamp())
         self._damage: Damage = self._log.open(lambda line: self._recall(line, second))
         self._stamps, self._judged_at = self._look(), now
-        self._lists: HeldLists = self._keeper.refresh(trust_file, revoked_files(), now)
+        self._lists: HeldLists = self._take(now)
         self._verifier = CodeVerifier(self._lists.trust)
 
     @property
@@ -144,10 +149,17 @@ class FolderReader:
         if stamps == self._stamps and is_settled:
             return
         before = self._lists.trust
-        self._lists = self._keeper.refresh(self._trust_file, self._revoked_files(), now)
+        self._lists = self._take(now)
         self._stamps, self._judged_at = stamps, now
         if self._lists.trust != before:
             self._verifier = CodeVerifier(self._lists.trust)
+
+    def _take(self, now: datetime) -> HeldLists:
+        before = self._keeper.roots
+        lists = self._keeper.refresh(self._trust_file, self._revoked_files(), now)
+        if self._other_roots is not None and before and set(before) != set(lists.roots):
+            self._other_roots(before, lists.roots)
+        return lists
 
     def open_offer(self, text: str, now: datetime) -> SignedOffer:
         """An offer by the trust list in force. ``OfferRefused``."""
@@ -263,6 +275,7 @@ class FolderReader:
         scopes = [scope.name.lower() for scope in ListScope]
         return Status(
             now=now,
+            roots=self._lists.roots,
             lists=ages,
             missing_lists=[scope for scope in scopes if scope not in held],
             refused_lists=self._lists.faults | self._till_fault(),

@@ -23,7 +23,7 @@ from crypto.keyring import KeyKind
 from crypto.sm2 import PrivateKey
 from service.app import create_app
 from service.institution import certificates
-from service.institution.model import RevocationReason
+from service.institution.model import RevocationReason, RevokedAll
 from service.kernel.live_ring import LiveRing
 from service.kernel.problems import RowTampered
 from tests.support.app import a_client, a_context
@@ -245,7 +245,7 @@ async def test_everything_of_an_application_is_revoked_at_once(rig: Rig) -> None
     gone = await certificates.revoke_all(
         rig.ctx, rig.hospital.institution_id, application_id, RevocationReason.KEY_COMPROMISE
     )
-    assert gone == 1
+    assert gone == RevokedAll(certificates=1, bare_key=True)
     assert not await works(his)
 
 

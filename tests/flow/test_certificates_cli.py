@@ -65,11 +65,13 @@ class Operator:
     def __init__(self, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
         self.settings = settings
         self.capsys = capsys
+        self.err = ""
 
     async def type(self, line: str, *, status: int = 0) -> str:
         self.capsys.readouterr()
         assert await asyncio.to_thread(main, line.split(), self.settings) == status
         said = self.capsys.readouterr()
+        self.err = said.err
         return said.err if status == 2 else said.out
 
 
@@ -106,11 +108,17 @@ async def test_from_request_to_revocation(
     assert "certificate-key-taken" in await operator.type(enrol, status=2)
     request.write_text(make_request(make_name("any"), PrivateKey.generate()))
     renewed = tmp_path / "renewed.pem"
-    await operator.type(f"renew --application {application_id} --csr {request} --output {renewed}")
+    said = await operator.type(
+        f"renew --application {application_id} --csr {request} --output {renewed}"
+    )
+    named = ", ".join(renewed.read_text().splitlines()[:3])
+    assert said == f"written to {renewed}: {named}\n"
+    assert named.startswith(f"application {application_id}, certificate ")
     listed = (await operator.type(f"list --application {application_id}")).splitlines()
     assert [line.split("\t")[3] for line in listed] == ["ACTIVE", "ACTIVE"]
     assert len((await operator.type("list --within 366")).splitlines()) == 2
     assert await operator.type("list --within 10") == ""
+    assert "no certificate ends within 10 days" in operator.err
     certificate_id = renewed.read_text().splitlines()[1].removeprefix("certificate ")
     await operator.type(f"revoke --certificate {certificate_id} --reason superseded")
     roots = read_chain(await operator.type("roots"))
@@ -121,7 +129,9 @@ async def test_from_request_to_revocation(
     with pytest.raises(CertificateRefused, match="superseded"):
         check_path(read_chain(renewed.read_text())[0], [], anchors, now)
     said = await operator.type(f"revoke --application {application_id} --reason keyCompromise")
-    assert said == "revoked 1 certificates, and the bare key\n"
+    assert said == "revoked 1 certificate\n"
+    said = await operator.type(f"revoke --application {application_id} --reason keyCompromise")
+    assert said == "there was nothing left to revoke\n"
     request.write_text(make_request(make_name("any"), PrivateKey.generate()))
     said = await operator.type(f"issue --terminal {kiosk_id} --csr {request}")
     assert said.startswith(f"terminal {kiosk_id}\n")

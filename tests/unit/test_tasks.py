@@ -149,7 +149,7 @@ def test_without_node_the_clients_are_said_to_be_lacking(
 
 
 def test_clients_are_built_once_and_again_when_a_source_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module = load(tmp_path)
     source = tmp_path / "clients" / "holder" / "src" / "index.js"
@@ -164,6 +164,7 @@ def test_clients_are_built_once_and_again_when_a_source_changes(
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     assert [module.clients([]), module.clients([])] == [0, 0]
+    assert "A system that runs serves it when it is started again" in capsys.readouterr().out
     calls = tmp_path / "calls"
     assert calls.read_text(encoding="utf-8").split("\n")[:-1] == ["ci", "run --silent build"]
     calls.unlink()

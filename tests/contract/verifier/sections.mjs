@@ -50,7 +50,7 @@ function rice(example) {
   });
 }
 
-const filled = (given, { zeros }) => given + "00".repeat(zeros);
+const filled = (given, { zeros, behind = "" }) => given + "00".repeat(zeros) + behind;
 
 function riceFilled(example) {
   const { count = null } = refusable(() => {

@@ -57,7 +57,14 @@ def open_lists_edges() -> list[Case]:
     wide = replace(NEW, width=64)
     at_once = replace(DELTA, made_at=OLD.made_at)
     beyond = array("Q", [*DELTA.removed, 10])
+    nobody = full_list(given_list([]))
     return [
+        open_case(
+            "ok-empty",
+            "nothing is revoked: the shortest list, 91 bytes",
+            list_taken(nobody),
+            list_blob(nobody, "nobody"),
+        ),
         open_case(
             "ok-restart",
             "the delta's own sequence was seen, the full list's is older",
@@ -121,6 +128,24 @@ def filled_lists() -> dict[str, list[Case]]:
         given = open_case(f"filled-{name}", f"{size} bytes", error, FULL)
         return given | {"zeros": size - len(FULL)}
 
+    def grown() -> Case:
+        before = replace(OLD, entries=array("Q", [1 << 47]))
+        added = array("Q", range(COUNT_MAX))
+        after = replace(before, sequence=44, entries=array("Q", [*added, 1 << 47]))
+        delta = replace(
+            DELTA, removed=array("Q"), added=added, made_at=OLD.made_at, digest=after.digest()
+        )
+        blob, zeros = list_blob(delta, "grown"), COUNT_MAX // 8
+        why = f"{COUNT_MAX} entries upon one: a list of one too many"
+        given = open_case(
+            "filled-delta-over",
+            why,
+            "LIST_WRONG_BASE",
+            list_blob(before, "one"),
+            blob[: -64 - zeros],
+        )
+        return given | {"zeros": zeros, "behind": blob[-64:].hex()}
+
     def section(name: str, count: int, expect: int | None) -> Case:
         given: Case = {"id": f"rice-filled-{name}", "why": f"0 to {count - 1}", "width": 48}
         head = b"\0" + count.to_bytes(4, "big")
@@ -135,6 +160,7 @@ def filled_lists() -> dict[str, list[Case]]:
         "open_lists_filled": [
             filled("most", LIST_MAX, "LIST_SIGNATURE"),
             filled("over", LIST_MAX + 1, "LIST_MALFORMED"),
+            grown(),
         ],
     }
 
@@ -165,6 +191,12 @@ def revoked_edges() -> list[Case]:
     unfit = list_blob(elsewhere, "step from 40").hex()
     base, base_made = held("base", IDS, 41), z(NOW - 3 * MINUTE)
     return [
+        judged(
+            "empty",
+            "nobody is revoked",
+            ok | {"not_revoked_as_of": z(NOW)},
+            held("empty", []),
+        ),
         judged("by-delta", "the delta adds it", revoked, base, step),
         judged(
             "delta-unfit",
@@ -308,6 +340,12 @@ def offer_edges() -> list[Case]:
         offer_case("ok-till-early", offer_text("e", early), "certified 30 s ahead", offer_taken()),
         offer_case("ok-till-year", offer_text("y", year), "366 days", offer_taken()),
         offer_case("till-until-second", too_long, "366 days and a second", "TILL_MALFORMED"),
+        offer_case(
+            "ok-shortest",
+            offer_text("shortest", certificate_of("shortest", name="a")),
+            "a name of one letter: the shortest of all, 248 bytes",
+            offer_taken("a"),
+        ),
         offer_case("ok-list-due", plain, due, offer_taken(NAME), trust_list="due"),
         *_names(),
     ]

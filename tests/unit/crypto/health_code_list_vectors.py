@@ -250,6 +250,7 @@ def _malformed(full: bytes, step: bytes) -> list[Case]:
         "cut-short": (body[:-1], "the last entry is cut short"),
         "scope": (body[:4] + b"\3" + body[5:], "scope 3"),
         "width": (body[:21] + b"\x28" + body[22:], "width 40"),
+        "width-between": (body[:21] + b"\x38" + body[22:], "width 56"),
         "next": (body[:17] + body[13:17] + body[21:], "next is not behind made"),
         "base": (delta[:9] + delta[5:9] + delta[13:], "a delta upon itself"),
         "parameter": (

@@ -129,6 +129,7 @@ def _forms(plain: str) -> list[Case]:
         "purpose": (body[:1] + b"\6" + body[2:], "purpose 6"),
         "purpose-bit": (body[:1] + b"\x82" + body[2:], "bit 7 stands in the context only"),
         "amount": (body[:34] + b"\x80" + body[35:], "an amount of 2**63 or more"),
+        "amount-least": (body[:34] + b"\x80" + bytes(7) + body[42:], "an amount of 2**63"),
         "life-zero": (body[:46] + b"\0\0" + body[48:], "life 0"),
         "life-long": (body[:46] + b"\3\x85" + body[48:], "life 901"),
     }

@@ -58,7 +58,7 @@ NOTE = {
     "seen": "one reader's scans in their order, read to identify, no revocation list held",
     "shown_log": "the head behind each entry",
     "trust_filled, rice_filled, open_lists_filled": "the same with `zeros` zero bytes behind the"
-    " last that is given in hex",
+    " last that is given in hex, and then the bytes of `behind`",
     "keys": "public test keys: they sign these examples and nothing else",
 }
 

@@ -8,9 +8,11 @@ import pytest
 from crypto.sm2_backend import Sm2Backend, install_backend, installed_backend
 from service.conformance.runner import judge_file, main
 from service.conformance.verdict import MalformedFile, Verdict
+from tests.support.running import ROOT
 from tests.unit.crypto.conftest import VECTORS
 
 SM = VECTORS / "sm.json"
+CODES = ROOT / "openapi" / "examples" / "health-code"
 
 
 def write(path: Path, content: object) -> Path:
@@ -134,3 +136,59 @@ def test_a_folder_is_judged_file_by_file(
 def test_a_folder_without_cases_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(str(tmp_path), as_json=True) == 2
     assert "holds no .json files" in capsys.readouterr().err
+
+
+HEALTH_CODE = {"form": "yimatong-health-code/1"}
+SM3 = {"id": "mine", "msg": "616263", "repeat": 1, "digest": "00" * 32, "why": "the standard's"}
+
+
+def test_a_failed_case_says_what_was_expected_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer = json.loads((CODES / "context.json").read_text())["context"][0]
+    wrong = HEALTH_CODE | {"context": [offer | {"expect": {"context": "00"}}]}
+    assert main(str(write(tmp_path / "wrong.json", wrong)), as_json=False) == 1
+    line = json.loads(capsys.readouterr().out)
+    assert line["expected"] == {"context": "00"}
+    assert list(line)[:4] == ["id", "section", "pass", "got"]
+    assert main(str(write(tmp_path / "sm3.json", {"sm3": [SM3]})), as_json=True) == 1
+    line = json.loads(capsys.readouterr().out)
+    assert line["expected"] == {"digest": "00" * 32}
+    assert line["why"] == "the standard's"
+    right = SM3 | {"digest": line["got"]["digest"]}
+    assert main(str(write(tmp_path / "sm3.json", {"sm3": [right]})), as_json=True) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["id", "section", "pass", "got"]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (HEALTH_CODE, "no section with cases"),
+        (HEALTH_CODE | {"verify": []}, "section verify has no case"),
+        ({"sm3": []}, "section sm3 has no case"),
+        ({"vectors": []}, "section vectors has no case"),
+    ],
+)
+def test_what_holds_no_case_does_not_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object, word: str
+) -> None:
+    assert main(str(write(tmp_path / "empty.json", content)), as_json=False) == 3
+    assert word in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("section", "case", "got"),
+    [
+        ("verify", {"expect": {}}, "error: the case expects nothing"),
+        ("context", {"expect": {"context": "00"}}, "error: there is no member 'offer'"),
+        ("context", {"offer": {}, "expect": {"context": "00"}}, "error: there is no member"),
+        ("text", {"text": "YM1:00"}, "error: there is no member 'bytes'"),
+    ],
+)
+def test_half_a_case_says_what_it_lacks(
+    tmp_path: Path, section: str, case: dict[str, object], got: str
+) -> None:
+    path = write(tmp_path / "half.json", HEALTH_CODE | {section: [case]})
+    (verdict,) = judge_file(path)
+    assert not verdict.passed
+    assert str(verdict.got).startswith(got)

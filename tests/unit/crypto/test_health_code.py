@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,20 @@ def errors_in(*sections: str) -> set[object]:
 def test_every_reason_not_to_take_a_list_or_an_offer_has_a_vector() -> None:
     assert errors_in("trust", "open_lists") == {None, *ListRefusal}
     assert errors_in("offer") == {None, *OfferRefusal} - {OfferRefusal.OFFER_ELSEWHERE}
+
+
+def published(file: str, section: str) -> list[dict[str, Any]]:
+    return list(json.loads((FOLDER / file).read_text(encoding="utf-8"))[section])
+
+
+def test_the_vectors_hold_the_shortest_list_and_the_shortest_offer() -> None:
+    """What a rule read one too narrow refuses: every new installation's list is the empty one."""
+    lists = published("revocation.json", "open_lists")
+    taken = [one["lists"][-1] for one in lists if not one["expect"]["error"]]
+    assert min(map(len, taken)) == 91 * 2
+    offers = published("offer.json", "offer")
+    texts = [one["text"] for one in offers if not one["expect"]["error"]]
+    assert min(len(code_text.decode_letters(text[5:])) for text in texts) == 248
 
 
 def test_every_refusal_a_verifier_can_give_has_a_vector() -> None:

@@ -14,6 +14,7 @@ from crypto.healthcode.rootfile import make_root, read_root
 from crypto.passphrase import LOG2_N_MIN
 from service.cli import main
 from service.keys import changes
+from service.keys_cli import PassphraseRefused, ask_passphrase
 from tests.support.running import ROOT
 
 RING = changes.new_ring(datetime(2026, 11, 22, 8, 0, tzinfo=UTC), 52)
@@ -122,3 +123,18 @@ def test_no_passphrase_at_all_is_answered_with_a_sentence(
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "kept").exists()
     assert not (tmp_path / "root").exists()
+
+
+def test_a_slip_is_asked_again_of_the_same_custodian() -> None:
+    good, said = WORDS["Wu"], list[str]()
+    typed = iter(["short", good, good + "x", good, good])
+    assert ask_passphrase("Wu", True, lambda _: next(typed), said.append) == good
+    assert list(typed) == []
+    assert said == [
+        "a passphrase has at least 16 characters: once more",
+        "the two passphrases differ: once more",
+    ]
+    with pytest.raises(PassphraseRefused, match="passphrase of Wu: a passphrase has at least 16"):
+        ask_passphrase("Wu", True, lambda _: "short", said.append)
+    assert len(said) < 10
+    assert ask_passphrase("Wu", False, lambda _: "short", said.append) == "short"

@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from crypto.healthcode.layout import Purpose
+from crypto.healthcode.rootfile import fingerprint
 from service.front_machine.serving import FrontSettings, check_folder, open_reader, read_secret
 from service.reader.reading import FolderReader
 from tests.support.clock import FakeClock
@@ -211,6 +213,37 @@ def test_tills_are_read_again_while_it_runs(tmp_path: Path) -> None:
             )
             assert http.get("/v1/status").json()["refused_lists"] == refused
     reader.close()
+
+
+def test_the_status_names_the_roots_in_force_and_the_log_their_change(tmp_path: Path) -> None:
+    """Whose trust file lies in the folder decides whom the reader believes; restarts hide none."""
+    own, other = ReaderWorld(NOON), ReaderWorld(NOON)
+    prints = [fingerprint([one.root.public.compressed()]) for one in (own, other)]
+
+    def roots_of(reader: FolderReader) -> object:
+        with front_client(reader, FakeClock(NOON)) as http:
+            return http.get("/v1/status").json()["roots"]
+
+    with structlog.testing.capture_logs() as logs:
+        own.write_trust(tmp_path / "trust.json", own.trust(1))
+        reader = open_reader(tmp_path, FakeClock(NOON))
+        assert roots_of(reader) == prints[:1]
+        own.write_trust(tmp_path / "trust.json", own.trust(2))
+        reader.refresh(NOON)
+        assert logs == []
+        other.write_trust(tmp_path / "trust.json", other.trust(2))
+        reader.refresh(NOON)
+        assert roots_of(reader) == prints[1:]
+        reader.close()
+        open_reader(tmp_path, FakeClock(NOON)).close()
+        own.write_trust(tmp_path / "trust.json", own.trust(3))
+        reader = open_reader(tmp_path, FakeClock(NOON))
+        assert roots_of(reader) == prints[:1]
+        reader.close()
+    assert [(one["event"], one["log_level"], one["before"], one["now"]) for one in logs] == [
+        ("roots.changed", "warning", prints[0], prints[1]),
+        ("roots.changed", "warning", prints[1], prints[0]),
+    ]
 
 
 def test_the_command_says_where_it_listens_and_what_holds_it_up(tmp_path: Path) -> None:

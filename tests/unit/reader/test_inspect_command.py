@@ -102,9 +102,14 @@ def test_a_line_of_standard_input_is_a_text(tmp_path: Path, trust: str) -> None:
             verb, input=given, capture_output=True, text=True, cwd=ROOT, check=False
         )
 
-    done = run(f"{CODE}\n\n{CutOffTill(WORLD).offer()}\n")
+    done = run(f"{CODE}\n\n{CutOffTill(WORLD).offer()}\r\n\x0bnone\n")
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(one["recognised"], one["valid"]) for one in found] == [("OURS", True), ("OFFER", True)]
+    assert [(one["recognised"], one["valid"]) for one in found] == [
+        ("OURS", True),
+        ("UNKNOWN", None),
+        ("OFFER", True),
+        ("UNKNOWN", None),
+    ]
     nothing = run("\n")
     said = "yimatong code inspect: nothing on standard input\n"
     assert (nothing.returncode, nothing.stderr) == (2, said)

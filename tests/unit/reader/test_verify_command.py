@@ -149,10 +149,11 @@ def test_an_offer_ends_while_texts_come() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--trust", "/nowhere"), b"No such file"),
+        (("--trust", "/nowhere"), b"verify: --trust /nowhere: No such file"),
+        (("--jobs", "0"), b"'0' is no number from 1"),
         (("--at", "2026-11-22T04:00:00"), b"--at: a time with its offset, such as 2026-03"),
         (("--at", "yesterday"), b"--at: a time with its offset, such as 2026-03"),
-        (("--offer", "/nowhere"), b"No such file"),
+        (("--offer", "/nowhere"), b"verify: --offer /nowhere: No such file"),
         (("--offer", "YMO1:000"), b"OFFER_MALFORMED"),
         (("--offer", "/dev/null"), b"--offer: there is no offer in it"),
         (("--offer", ""), b"--offer: there is no offer in it"),
@@ -161,7 +162,7 @@ def test_an_offer_ends_while_texts_come() -> None:
         (("--offer", CutOffTill(WORLD).offer(), "--purpose", "identify"), b"asks for pay"),
         (("--offer", CutOffTill(ReaderWorld()).offer()), b"TILL_SIGNATURE"),
         (("--offer", CutOffTill(ReaderWorld()).offer(), "--state", "STATE"), b"TILL_SIGNATURE"),
-        (("--revoked", "/nowhere"), b"No such file"),
+        (("--revoked", "/nowhere"), b"verify: --revoked /nowhere: No such file"),
     ],
 )
 def test_what_cannot_begin_says_why(
