@@ -76,7 +76,7 @@ def booked(calls: Sequence[Told]) -> list[Booked]:
     waiting = list(calls)
     while waiting:
         order = _FREE_ORDER if live is None else _LIVE_ORDER
-        one = min(waiting, key=lambda told: (told.at, order.index(told.kind)))  # noqa: B023
+        one = min(waiting, key=lambda told: (told.at, order.index(told.kind)))
         waiting.remove(one)
         if one.kind in (CallKind.SETTLE, CallKind.REVERSE):
             asked = one

@@ -96,9 +96,19 @@ class Since:
         return len(await trades(self._street)) - self._placed, kept
 
 
-async def confirms(street: Street) -> None:
+async def waiting(street: Street) -> dict[str, Any]:
+    """The one trade that waits for its payer's password."""
+    states = {"USERPAYING", "WAIT_BUYER_PAY"}
+    (trade,) = (
+        one
+        for one in await trades(street)
+        if one.get("trade_state", one.get("trade_status")) in states
+    )
+    return trade
+
+
+async def confirms(street: Street, trade: dict[str, Any]) -> None:
     """The payer enters his password, if he still may."""
-    trade = (await trades(street))[-1]
     if street.till.provider == "alipay":
         await street.till.control("pay", trade_no=trade["trade_no"])
     else:
@@ -168,18 +178,20 @@ async def a_payer_who_confirms_in_time_has_paid(street: Street) -> None:
     path = await to_pay(street)
     asked = await show(street, path, a_code(street, "waits"))
     assert asked["payment"]["state"] == "AWAITING_PAYER"
+    trade = await waiting(street)
     await street.run_for(20 * SECONDS, step=5 * SECONDS)
-    await confirms(street)
+    await confirms(street, trade)
     assert (await seen(street, path, 10 * SECONDS))["paid_fen"] == SINGLE_FEN
 
 
 async def a_payer_who_never_confirms_can_pay_another_way(street: Street) -> None:
     path = await to_pay(street)
     await show(street, path, a_code(street, "waits"))
+    trade = await waiting(street)
     given_up = await seen(street, path, 60 * SECONDS)
     assert (given_up["state"], given_up["payment"]["state"]) == ("PRESETTLED", "CLOSED")
     with pytest.raises(AssertionError):
-        await confirms(street)
+        await confirms(street, trade)
     body = {"provider": street.till.provider, "way": "native"}
     shown = await street.ask(street.kiosk, "POST", f"{path}/payment", body)
     assert shown["payment"]["qr_text"]
