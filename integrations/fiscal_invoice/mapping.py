@@ -72,7 +72,8 @@ def order_fault(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> str | N
         "amounts": all(0 <= part <= FEN_MAX for part in (*parts, *lines))
         and 0 < amounts.total_fen == sum(parts),
         "lines": sum(lines) == amounts.total_fen,
-        "paid_by": amounts.cash_fen == 0 or order.paid_by in CHANNELS,
+        "tenders": all(one.provider in CHANNELS and one.amount_fen > 0 for one in order.tenders)
+        and sum(one.amount_fen for one in order.tenders) == amounts.cash_fen,
     }
     return next((field for field, good in checks.items() if not good), None)
 
@@ -176,11 +177,14 @@ def _burden(hospital_fen: int) -> list[wire.OtherInfo] | None:
 def _channels(order: InvoiceOrder) -> list[wire.PayChannel]:
     amounts = order.amounts
     insured = amounts.fund_fen + amounts.account_fen + amounts.hospital_fen
-    parts = [(INSURANCE_CHANNEL, insured), (CHANNELS.get(order.paid_by or ""), amounts.cash_fen)]
+    sums = {INSURANCE_CHANNEL: insured}
+    for one in order.tenders:
+        code = CHANNELS[one.provider]
+        sums[code] = sums.get(code, 0) + one.amount_fen
     return [
         wire.PayChannel(payChannelCode=code, payChannelValue=yuan_text(part))
-        for code, part in parts
-        if code is not None and part
+        for code, part in sums.items()
+        if part
     ]
 
 

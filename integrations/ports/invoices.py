@@ -54,15 +54,22 @@ class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
     """Insured, but the person pays first; with what is above a limit price."""
 
 
+class InvoiceTender(msgspec.Struct, frozen=True, kw_only=True):
+    """What one provider took of the cash part, or ``cash`` or ``pos`` at a counter."""
+
+    provider: str
+    amount_fen: int
+
+
 class InvoiceOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice to issue. ``paid_by`` is who took the cash part, None where there was none."""
+    """An invoice to issue. ``tenders`` add up to the cash part, in the order of paying."""
 
     business_no: str
     at: datetime
     payer: InvoicePayer
     visit: InvoiceVisit
     amounts: InvoiceAmounts
-    paid_by: str | None
+    tenders: list[InvoiceTender]
     insurance_ref: str | None
     lines: list[ChargeLine]
 

@@ -33,6 +33,9 @@ class PostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Which version of the bill was settled; 0 in old events: the one that stands."""
     round_no: int = 0
     """0 at first; higher after corrections. Each round has its own receipt and invoice."""
+    tenders: str = ""
+    """``provider:fen`` in the order of paying, with ``+`` between; they add up to ``cash_fen``.
+    Empty in old events, where one provider took all of it."""
 
 
 class ReceiptContent(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from integrations.ports.invoices import (
     InvoiceAmounts,
     InvoiceOrder,
     InvoicePayer,
+    InvoiceTender,
     InvoiceVisit,
 )
 from service.bill import actions as bill
@@ -54,7 +55,7 @@ async def order_of(
             full_own_fen=facts.full_own_fen if is_insured else facts.total_fen,
             first_pay_fen=facts.first_pay_fen,
         ),
-        paid_by=facts.paid_by,
+        tenders=_tenders(facts),
         insurance_ref=facts.insurance_ref,
         lines=charged.lines,
     )
@@ -64,6 +65,16 @@ async def settled_content(ctx: Context, standing: Bill, facts: PostedFacts) -> B
     """What the version of the bill charged that the facts speak of; a later one may stand."""
     version = facts.bill_version or standing.version
     return await bill.read_version(ctx, standing.record_id, standing.bill_id, version)
+
+
+def _tenders(facts: PostedFacts) -> list[InvoiceTender]:
+    """Who took how much of the cash part."""
+    if not facts.tenders:
+        whole = facts.paid_by is not None and facts.cash_fen > 0
+        one = InvoiceTender(provider=facts.paid_by or "", amount_fen=facts.cash_fen)
+        return [one] if whole else []
+    parts = (part.rsplit(":", 1) for part in facts.tenders.split("+"))
+    return [InvoiceTender(provider=name, amount_fen=int(fen)) for name, fen in parts]
 
 
 def _insurance_type(facts: PostedFacts, insured: InsuredIdentity | None) -> str | None:

@@ -12,6 +12,8 @@ from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.ledger import actions as ledger
 from service.ledger.model import HOSPITAL, HOSPITAL_BURDEN, INSURER, PATIENT, NewPosting
+from service.payment import actions as payment
+from service.payment.states import AttemptState
 from service.receipt import invoices
 from service.receipt.model import PostedFacts
 from service.settlement import correction_rows, store
@@ -81,7 +83,7 @@ async def for_others(
             topic=topic,
             subject_id=row.settlement_id,
             body={
-                **event_body(ctx, row, progress),
+                **await event_body(conn, ctx, row, progress),
                 "version": row.version,
                 "sequence": await store.count_entered(conn, row, list(TOPICS)),
                 "bill_no": progress.bill_no,
@@ -107,8 +109,8 @@ async def _end_correction(conn: Connection, ctx: Context, row: Settlement) -> No
     await correction_rows.advance(conn, ctx, running, event, ended_at=row.updated_at)
 
 
-def event_body(
-    ctx: Context, row: Settlement, progress: Progress
+async def event_body(
+    conn: Connection, ctx: Context, row: Settlement, progress: Progress
 ) -> dict[str, str | int | bool | None]:
     """The receipt's facts in the body of the ``settlement.*`` topics, no personal data."""
     split = progress.settled.split if progress.settled is not None else None
@@ -128,9 +130,20 @@ def event_body(
             first_pay_fen=split.first_pay_fen + split.over_limit_fen if split is not None else 0,
             bill_version=row.bill_version,
             round_no=row.round_no,
+            tenders=await _tenders(conn, ctx, row),
         )
     )
     return body
+
+
+async def _tenders(conn: Connection, ctx: Context, row: Settlement) -> str:
+    """What is left to each payment of the own part, oldest first, refunds promised or done off."""
+    kept: dict[str, int] = {}
+    for one in reversed(await payment.list_attempts(conn, ctx, row.record_id, row.settlement_id)):
+        if one.state is AttemptState.PAID:
+            left_fen = one.amount_fen - one.refunding_fen - one.refunded_fen
+            kept[one.provider] = kept.get(one.provider, 0) + left_fen
+    return "+".join(f"{provider}:{fen}" for provider, fen in kept.items() if fen)
 
 
 async def note(conn: Connection, ctx: Context, row: Settlement, action: str) -> None:

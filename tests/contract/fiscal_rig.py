@@ -16,6 +16,7 @@ from integrations.ports.invoices import (
     InvoiceAmounts,
     InvoiceOrder,
     InvoicePayer,
+    InvoiceTender,
     InvoiceVisit,
     WriteOffOrder,
 )
@@ -117,11 +118,18 @@ def an_order(business_no: str = "INV20260105000001", **changes: Any) -> InvoiceO
             full_own_fen=35_00,
             first_pay_fen=12_00,
         ),
-        paid_by="wechatpay",
+        tenders=[],
         insurance_ref="S1",
         lines=[a_line()],
     )
-    return msgspec.structs.replace(order, **changes)
+    order = msgspec.structs.replace(order, **changes)
+    if "tenders" in changes or not order.amounts.cash_fen:
+        return order
+    return msgspec.structs.replace(order, tenders=[a_tender(order.amounts.cash_fen)])
+
+
+def a_tender(amount_fen: int, provider: str = "wechatpay") -> InvoiceTender:
+    return InvoiceTender(provider=provider, amount_fen=amount_fen)
 
 
 def a_write_off(code: str, number: str, reason: str = "退费") -> WriteOffOrder:

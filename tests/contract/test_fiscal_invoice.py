@@ -12,7 +12,7 @@ from integrations.fiscal_invoice.signing import pack, read_answer
 from integrations.ports.invoices import Invoice, InvoiceOrder, InvoiceStanding
 from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
 from integrations.sandbox.fiscal.seal import sealed_answer
-from tests.contract.fiscal_rig import APPID, KEY, Rig, a_line, a_write_off, an_order
+from tests.contract.fiscal_rig import APPID, KEY, Rig, a_line, a_tender, a_write_off, an_order
 
 ISSUE = "invoiceEBillOutpatient"
 FIND = "getEBillByBusNo"
@@ -54,7 +54,7 @@ async def test_an_invoice_is_issued_and_found_by_our_number(rig: Rig) -> None:
 
 async def test_the_same_order_again_is_the_same_invoice(rig: Rig) -> None:
     assert await issued(rig) == await issued(rig)
-    other = await rig.gateway.issue(an_order(paid_by="alipay"))
+    other = await rig.gateway.issue(an_order(tenders=[a_tender(79_60, "alipay")]))
     assert isinstance(other, Rejected)
     assert other.provider_code == "E1005"
     assert other.provider_text == "业务流水号已开票，内容不一致"
@@ -73,11 +73,11 @@ async def test_every_tender_and_part_is_told(rig: Rig) -> None:
     own = an_order(
         "INV2",
         amounts=amounts(fund_fen=0, account_fen=0, cash_fen=308_00),
-        paid_by="cash",
+        tenders=[a_tender(8_00, "cash"), a_tender(200_00), a_tender(100_00, "pos")],
         payer=msgspec.structs.replace(order.payer, insurance_type=None, person_no=None),
     )
     await issued(rig, own)
-    free = an_order("INV3", amounts=amounts(fund_fen=278_00, cash_fen=0), paid_by=None)
+    free = an_order("INV3", amounts=amounts(fund_fen=278_00, cash_fen=0))
     await issued(rig, free)
     assert len(await rig.bills()) == 3
 
@@ -89,8 +89,10 @@ async def test_every_tender_and_part_is_told(rig: Rig) -> None:
         ({"amounts": amounts(total_fen=0, fund_fen=0, account_fen=0, cash_fen=0)}, "amounts"),
         ({"amounts": amounts(fund_fen=-1, cash_fen=278_01)}, "amounts"),
         ({"lines": [a_line(amount_fen=1)]}, "lines"),
-        ({"paid_by": None}, "paid_by"),
-        ({"paid_by": "shells"}, "paid_by"),
+        ({"tenders": []}, "tenders"),
+        ({"tenders": [a_tender(79_60, "shells")]}, "tenders"),
+        ({"tenders": [a_tender(79_60), a_tender(1)]}, "tenders"),
+        ({"tenders": [a_tender(80_60), a_tender(-1_00, "cash")]}, "tenders"),
         ({"business_no": "1" * 51}, "business_no"),
         ({"payer": payer(id_type="03")}, "id_type"),
         ({"payer": payer(id_no="")}, "id_no"),

@@ -76,6 +76,7 @@ async def test_three_tenders_pay_one_settlement(desk: Desk) -> None:
     taken = await drawer.take(row, amount_fen=15_00, tendered_fen=20_00)
     assert (taken.settlement.state, taken.settlement.paid_fen) == (S.PRESETTLED, 15_00)
     assert taken.change_fen == 5_00
+    rig.clock.advance(timedelta(seconds=1))
     taken = await drawer.take(row, POS, amount_fen=10_00)
     assert (taken.settlement.state, taken.settlement.paid_fen) == (S.PRESETTLED, 25_00)
     rig.clock.advance(timedelta(seconds=1))
@@ -98,9 +99,22 @@ async def test_three_tenders_pay_one_settlement(desk: Desk) -> None:
         "insurer": 60_00,
         "hospital": -100_00,
     }
+    assert await _told_tenders(desk, row) == "cash:1500+pos:1000+wechatpay:1500"
     row = await rig.post(row)
     assert row.state is S.POSTED
     await _sums_agree(desk)
+
+
+async def _told_tenders(desk: Desk, row: Settlement) -> str:
+    """What the e-invoice is told of who took how much."""
+    async with connection(desk.rig.ctx.pool) as conn:
+        told = await conn.fetchval(
+            "select body->>'tenders' from outbox where record_id = $1 and subject_id = $2"
+            " and topic like 'settlement.%' order by created_at desc limit 1",
+            row.record_id,
+            row.settlement_id,
+        )
+    return str(told)
 
 
 async def test_a_part_by_phone_then_cash(desk: Desk) -> None:
@@ -256,6 +270,7 @@ async def test_cash_that_fell_waits_for_its_payer(desk: Desk) -> None:
     assert (row.state, row.cash_fen) == (S.POSTING, 20_00)
     waiting = await desk.waiting()
     assert {(one.tender, one.amount_fen) for one in waiting} == {(CASH, 15_00), (POS, 5_00)}
+    assert await _told_tenders(desk, row) == "pos:2000"
     for one in waiting:
         await drawer.give(one)
     await rig.work()
