@@ -8,7 +8,8 @@ import sys
 from collections.abc import Collection
 from types import FrameType
 
-_KERNEL = ("service.kernel", "service.simulate", "service.worker", "integrations.kit")
+_AROUND = ("service.kernel", "service.simulate", "service.worker", "service.cli")
+"""What begins, carries and awaits the work of features, and is no place in it."""
 
 
 class CrashPoints:
@@ -40,7 +41,7 @@ def place_of(depth: int = 2) -> str:
     found: list[str] = []
     while frame is not None and len(found) < 2:
         module = frame.f_globals.get("__name__", "")
-        if module.startswith("service.") and not module.startswith(_KERNEL):
+        if module.startswith("service.") and not module.startswith(_AROUND):
             name = f"{module.removeprefix('service.')}.{frame.f_code.co_name}"
             if not found or found[-1] != name:
                 found.append(name)
