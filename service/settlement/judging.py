@@ -5,7 +5,6 @@ its lost answer is cleared up.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import Settled, Split
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from service.settlement.model import CallKind, Doubt, DoubtPhase, InsuranceCall, Progress, Revoked
+from service.settlement.model import CallKind, Doubt, DoubtPhase, InsuranceCall, Progress
 from service.settlement.rules import VISIT_NO_MAX, same_parts, split_faults
 from service.settlement.states import SettlementEvent, SettlementState
 
@@ -208,16 +207,14 @@ def _find(asked: Asked, outcome: Outcome[Settled | None]) -> Verdict:
 def _find_reversal(progress: Progress, doubt: Doubt, *, gone: bool) -> Verdict:
     """A settlement that is gone was reversed. One that stands may still be reversed late."""
     if gone:
-        return Verdict(progress=_reversed(progress, "found-reversed", doubt.call.at))
+        return Verdict(progress=_reversed(progress, "found-reversed"))
     if doubt.phase is DoubtPhase.RECHECK:
         return Verdict(progress=replace(progress, doubt=None))
     return Verdict(progress=replace(progress, doubt=replace(doubt, phase=DoubtPhase.UNDO)))
 
 
-def _reversed(progress: Progress, ref: str, at: datetime) -> Progress:
-    was = progress.settled
-    revoked = [*progress.revoked, *([Revoked(settled=was, at=at)] if was is not None else [])]
-    return replace(progress, settled=None, doubt=None, reversed_ref=ref, revoked=revoked)
+def _reversed(progress: Progress, ref: str) -> Progress:
+    return replace(progress, settled=None, doubt=None, reversed_ref=ref)
 
 
 def _undo(asked: Asked, outcome: Outcome[None]) -> Verdict:
@@ -233,7 +230,7 @@ def _reverse(asked: Asked, outcome: Outcome[str]) -> Verdict:
     progress = asked.progress
     match outcome:
         case Accepted(value):
-            return Verdict(progress=_reversed(progress, value, asked.call.called_at))
+            return Verdict(progress=_reversed(progress, value))
         case Rejected():
             return _contradicts(progress, "reversal-refused")
         case _:

@@ -111,13 +111,6 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     phase: DoubtPhase
 
 
-class Revoked(msgspec.Struct, frozen=True, kw_only=True):
-    """A settlement that stood at the bureau, and when it was asked to revoke it."""
-
-    settled: Settled
-    at: datetime
-
-
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bureau was told and answered. Personal: stored sealed."""
 
@@ -137,8 +130,6 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     promised: Split | None = None
     settled: Settled | None = None
     reversed_ref: str | None = None
-    revoked: list[Revoked] = []
-    """Oldest first: the bureau's day counts each settlement and each revocation."""
     doubt: Doubt | None = None
     refusal_text: str | None = None
     """The bureau's own words for a refusal, for the payer."""

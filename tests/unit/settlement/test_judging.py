@@ -248,11 +248,3 @@ def test_a_refusal_in_a_correction_goes_before_a_person(
     assert (verdict.event, verdict.reason) == (E.CONTRADICTED, "insurance-refused")
     assert verdict.progress.refusal_text == "余额不足"
     assert judge(asked, NO).event is E.REFUSED
-
-
-def test_what_was_revoked_is_remembered_with_its_day() -> None:
-    progress = replace(BLANK, settled=settled())
-    told = ask(K.REVERSE, Accepted("R1"), progress, state=S.RECALLING).progress
-    assert [(one.settled, one.at) for one in told.revoked] == [(settled(), AT)]
-    again = ask(K.REVERSE, Accepted("R2"), replace(told, settled=settled(30_00)))
-    assert [one.settled for one in again.progress.revoked] == [settled(), settled(30_00)]
