@@ -10,7 +10,6 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from crypto.errors import CryptoError
 from crypto.healthcode.layout import Purpose
@@ -37,8 +36,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose = Purpose.IDENTIFY
     offer: str = ""
     """The open one: then only codes bound to it hold."""
-    begun: datetime | None = None
-    """When lists and offer were opened first; workers open them as of then too."""
     state: str | None = None
     jobs: int = 0
     """0: as many as there are cores."""
@@ -85,11 +82,10 @@ def wanted_purpose(said: str | None, offer: str) -> Purpose:
     return asked
 
 
-def make_judge(recipe: bytes) -> Callable[[bytes], bytes]:
-    """From an encoded ``Wanted`` to what judges a block; also called in each worker process."""
-    wanted = msgspec.json.decode(recipe, type=Wanted)
+def make_judge(wanted: Wanted) -> Callable[[bytes], bytes]:
+    """What judges a block of lines."""
     clock = SystemClock()
-    now = wanted.at or wanted.begun or clock.now()
+    now = wanted.at or clock.now()
     lists = open_files(Path(wanted.trust), [Path(one) for one in wanted.revoked], now)
     judgement = Judgement(
         trust=lists.trust,
@@ -117,15 +113,14 @@ def verify_stream(wanted: Wanted, source: int, sink: int) -> int:
 
 
 def _without_state(wanted: Wanted, source: int, sink: int) -> int:
-    recipe = msgspec.json.encode(replace(wanted, begun=SystemClock().now()))
-    judge = make_judge(recipe)
+    judge = make_judge(wanted)
     jobs = wanted.jobs or _cores()
     cutter, done = LineCutter(), 0
     while piece := os.read(source, BLOCK_SIZE):
         done += len(piece)
         _judge_and_write(judge, cutter.feed(piece), sink)
         if done >= ALONE_UP_TO and jobs > 1:
-            _share_out(Crew(make_judge, recipe, jobs), cutter, source, sink)
+            _share_out(Crew(judge, jobs), cutter, source, sink)
             return 0
     _judge_and_write(judge, cutter.end(), sink)
     return 0

@@ -23,7 +23,13 @@ class _Sums:
     """(count, CPU seconds) of each operation, in a file that others map."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / str(os.getpid())
+        self._folder = folder
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """From nothing, in this process's own file."""
+        path = self._folder / str(os.getpid())
         path.write_bytes(bytes(SUMS.size))
         with path.open("r+b") as file:
             self._shared = mmap.mmap(file.fileno(), SUMS.size)

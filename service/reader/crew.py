@@ -4,13 +4,14 @@ Each worker holds one block at a time, so nobody ever waits for a full pipe that
 not read. Workers end when their pipe ends, whatever became of this process.
 """
 
+import gc
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 
-Make = Callable[[bytes], Callable[[bytes], bytes]]
-"""In a worker: from the recipe's bytes to what turns a block into its answer."""
+Turn = Callable[[bytes], bytes]
+"""What turns a block into its answer."""
 AHEAD = 8
 """So many answered blocks for each worker may wait for a slower one before them."""
 
@@ -19,9 +20,10 @@ class CrewFailed(RuntimeError):
     """A worker ended early."""
 
 
-def _work(pipe: Connection, make: Make, recipe: bytes) -> None:
+def _work(pipe: Connection, turn: Turn, inherited: Sequence[Connection]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    turn = make(recipe)
+    for other in inherited:  # held here too, the ends of the pipes would outlive their owner
+        other.close()
     try:
         while True:
             pipe.send_bytes(turn(pipe.recv_bytes()))
@@ -30,23 +32,29 @@ def _work(pipe: Connection, make: Make, recipe: bytes) -> None:
 
 
 class Crew:
-    """``give`` blocks while ``has_room``, ``take`` answers; they come in the order given."""
+    """``give`` blocks while ``has_room``, ``take`` answers; they come in the order given.
 
-    def __init__(self, make: Make, recipe: bytes, size: int) -> None:
-        context = multiprocessing.get_context("spawn")
+    Made while the process has one thread: workers are copies of it, with all that ``turn`` holds,
+    so that they start at once and judge by the very same lists.
+    """
+
+    def __init__(self, turn: Turn, size: int) -> None:
+        context = multiprocessing.get_context("fork")
         self._workers = []
         self._idle: list[Connection] = []
         self._busy: dict[Connection, int] = {}
         self._answers: dict[int, bytes] = {}
         self._given = self._taken = 0
         self._size = size
+        gc.freeze()  # or each worker's first collection would copy what it inherits
         for _ in range(size):
             ours, theirs = context.Pipe()
-            worker = context.Process(target=_work, args=(theirs, make, recipe), daemon=True)
+            self._idle.append(ours)
+            work = (theirs, turn, tuple(self._idle))
+            worker = context.Process(target=_work, args=work, daemon=True)
             worker.start()
             theirs.close()
             self._workers.append(worker)
-            self._idle.append(ours)
 
     @property
     def has_room(self) -> bool:
