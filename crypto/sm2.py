@@ -17,6 +17,7 @@ DEFAULT_ID = b"1234567812345678"
 USER_ID_MAX = 8191
 PLAINTEXT_MAX = 1 << 20
 _Z_MAX = 16
+_ZERO, _ORDER = bytes(32), curve.N.to_bytes(32, "big")
 _CURVE_BYTES = b"".join(v.to_bytes(32, "big") for v in (curve.A, curve.B, curve.GX, curve.GY))
 
 
@@ -42,8 +43,7 @@ def check_raw(signature: bytes) -> None:
     """``BadSignature`` unless 64 bytes with 1 <= r, s <= n-1."""
     if len(signature) != 64:
         raise BadSignature("a raw signature has 64 bytes")
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    if not (0 < r < curve.N and 0 < s < curve.N):
+    if not (_ZERO < signature[:32] < _ORDER and _ZERO < signature[32:] < _ORDER):
         raise BadSignature("r and s must be in [1, n-1]")
 
 

@@ -3,7 +3,7 @@
 Never holds the index in clear.
 """
 
-import time
+from datetime import UTC, datetime
 
 from crypto.errors import BadEncoding
 from crypto.healthcode import text as code_text
@@ -85,8 +85,7 @@ def describe_offer(parsed: ParsedOffer) -> Document:
 
 def _instant(seconds: int) -> str:
     """RFC 3339 in UTC."""
-    at = time.gmtime(seconds)
-    return f"{at[0]:04}-{at[1]:02}-{at[2]:02}T{at[3]:02}:{at[4]:02}:{at[5]:02}Z"
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
 def inspect_text(text: str) -> Document:

@@ -9,7 +9,7 @@ elsewhere (``crypto.signer``); ``issue_*`` does both at once with a key at hand.
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from crypto.errors import BadEncoding, BadKey, BadSignature
@@ -136,7 +136,7 @@ def _head(issuer: IssuingKey, kind: Kind, code_class: int, life: int, now: datet
 def _signed(prepared: PreparedCode, signature: bytes) -> Code:
     if not prepared.public.verify(prepared.message, signature):
         raise BadSignature("the issuer's signature did not verify: not released")
-    return replace(prepared.code, issuer_signature=signature)
+    return prepared.code._replace(issuer_signature=signature)
 
 
 def finish(prepared: PreparedCode, signature: bytes) -> IssuedCode:
@@ -195,7 +195,7 @@ def prepare_once(
         issuer_signature=_UNSIGNED,
     )
     key = index_key(issuer.index_root, head)
-    code = replace(code, index=encrypt_index(key, code.before_index(), request.index))
+    code = code._replace(index=encrypt_index(key, code.before_index(), request.index))
     context = request.context or NO_CONTEXT
     return PreparedCode(code=code, context=context, public=issuer.public)
 
@@ -232,7 +232,7 @@ def prepare_printed(
     head = _head(issuer, Kind.PRINTED, request.code_class, request.life_days, now)
     code = PrintedCode(head=head, nonce=random_bytes(8), index=b"", issuer_signature=_UNSIGNED)
     key = index_key(issuer.index_root, head)
-    code = replace(code, index=encrypt_index(key, code.before_index(), request.index))
+    code = code._replace(index=encrypt_index(key, code.before_index(), request.index))
     return PreparedCode(code=code, context=NO_CONTEXT, public=issuer.public)
 
 
@@ -274,7 +274,7 @@ def prepare_credential(
         holder_signature=_UNSIGNED,
     )
     key = index_key(issuer.index_root, head)
-    code = replace(code, index=encrypt_index(key, code.before_index(), request.index))
+    code = code._replace(index=encrypt_index(key, code.before_index(), request.index))
     return PreparedCode(code=code, context=NO_CONTEXT, public=issuer.public)
 
 
@@ -310,4 +310,4 @@ def show_bound(credential: bytes, holder: Signer, moment: Moment) -> IssuedCode:
     if not isinstance(code, BoundCode) or code.holder_key != holder.public.compressed():
         raise BadKey("the credential is not for this holder key")
     message = holder_message(code, moment.context or NO_CONTEXT)
-    return _released(replace(code, holder_signature=holder.sign(message)))
+    return _released(code._replace(holder_signature=holder.sign(message)))

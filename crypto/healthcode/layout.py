@@ -4,9 +4,11 @@ All integers are big-endian; each kind has one exact length. Parsing checks form
 kind, length, life); whether a code holds is ``verify``'s.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum
+from struct import Struct
+from typing import NamedTuple
 
 from crypto.healthcode.refusal import CodeRefused, Refusal
 from crypto.sm3 import sm3
@@ -54,8 +56,7 @@ _ISSUER_PREFIX: dict[int, bytes] = {
 _HOLDER_PREFIX = b"YM1 bound holder\0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(NamedTuple):
     """The first 11 bytes of every kind. ``issued`` in seconds since 1970, ``life`` in its unit."""
 
     kind: Kind
@@ -90,13 +91,12 @@ class Head:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundCode:
+class BoundCode(NamedTuple):
     """Issuer-signed credential for a phone's key, and that phone's signature over the moment."""
 
     head: Head
     holder_key: bytes
-    index: bytes
+    index: bytes  # type: ignore[assignment]  # in the place of tuple.index
     issuer_signature: bytes
     step: int
     seq: int
@@ -126,14 +126,13 @@ class BoundCode:
         return self.step << 8 | self.seq
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnceCode:
+class OnceCode(NamedTuple):
     """Made by the server for clients that cannot sign."""
 
     head: Head
     purpose_byte: int
     nonce: bytes
-    index: bytes
+    index: bytes  # type: ignore[assignment]  # in the place of tuple.index
     issuer_signature: bytes
 
     def before_index(self) -> bytes:
@@ -145,13 +144,12 @@ class OnceCode:
         return self.before_index() + self.index + self.issuer_signature
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrintedCode:
+class PrintedCode(NamedTuple):
     """On paper or a card: identifies, never more."""
 
     head: Head
     nonce: bytes
-    index: bytes
+    index: bytes  # type: ignore[assignment]  # in the place of tuple.index
     issuer_signature: bytes
 
     def before_index(self) -> bytes:
@@ -164,51 +162,35 @@ class PrintedCode:
 
 
 Code = BoundCode | OnceCode | PrintedCode
+_HEAD = Struct(">BBHBIH")
+_KINDS = {int(kind): kind for kind in Kind}
+_BODIES: dict[Kind, tuple[Callable[..., Code], Struct]] = {
+    Kind.BOUND: (BoundCode, Struct(">33s16s64sIBB64s")),
+    Kind.ONCE: (OnceCode, Struct(">B8s16s64s")),
+    Kind.PRINTED: (PrintedCode, Struct(">8s16s64s")),
+}
+"""What stands behind the head, in the order of the fields."""
 
 
 def parse(raw: bytes) -> Code:
     """Bytes to a code; ``CodeRefused`` unless version, kind, exact length and life fit."""
     head = _parse_head(raw)
-    if head.kind is Kind.BOUND:
-        return BoundCode(
-            head=head,
-            holder_key=raw[11:44],
-            index=raw[44:60],
-            issuer_signature=raw[60:124],
-            step=int.from_bytes(raw[124:128], "big"),
-            seq=raw[128],
-            purpose_byte=raw[129],
-            holder_signature=raw[130:],
-        )
-    if head.kind is Kind.ONCE:
-        return OnceCode(
-            head=head,
-            purpose_byte=raw[11],
-            nonce=raw[12:20],
-            index=raw[20:36],
-            issuer_signature=raw[36:],
-        )
-    return PrintedCode(head=head, nonce=raw[11:19], index=raw[19:35], issuer_signature=raw[35:])
+    make, body = _BODIES[head.kind]
+    return make(head, *body.unpack_from(raw, HEAD_SIZE))
 
 
 def _parse_head(raw: bytes) -> Head:
     if len(raw) < HEAD_SIZE:
         raise CodeRefused(Refusal.CODE_MALFORMED, "shorter than the head")
-    if raw[0] != VERSION or raw[1] not in SIZES:
+    version, number, key_id, code_class, issued, life = _HEAD.unpack_from(raw)
+    kind = _KINDS.get(number)
+    if version != VERSION or kind is None:
         raise CodeRefused(Refusal.CODE_UNSUPPORTED, "version or kind not known")
-    kind = Kind(raw[1])
-    life = int.from_bytes(raw[9:11], "big")
     if len(raw) != SIZES[kind]:
         raise CodeRefused(Refusal.CODE_MALFORMED, "not the length of its kind")
     if not 1 <= life <= LIFE_MAX[kind]:
         raise CodeRefused(Refusal.CODE_MALFORMED, "life outside the bound of its kind")
-    return Head(
-        kind=kind,
-        key_id=int.from_bytes(raw[2:4], "big"),
-        code_class=raw[4],
-        issued=int.from_bytes(raw[5:9], "big"),
-        life=life,
-    )
+    return Head(kind, key_id, code_class, issued, life)
 
 
 def purpose_byte(code: Code) -> int:

@@ -51,31 +51,29 @@ def decode_letters(letters: str) -> bytes:
     count, rest = divmod(len(values), 3)
     if not values or _BAD in values or rest == 1:
         raise BadEncoding("a letter or length outside the form")
-    raw = _words(values, count)
+    raw = _pairs_of_bytes(values[: 3 * count])
     if rest == 0:
-        return bytes(raw)
+        return raw
     last = values[-2] + 41 * values[-1]
     if last > 0xFF:
         raise BadEncoding("two letters stand for more than a byte")
-    raw.append(last)
-    return bytes(raw)
+    return raw + bytes((last,))
 
 
-def _words(values: bytes, count: int) -> bytearray:
-    """Two bytes for each of the first ``count`` threes.
+def _pairs_of_bytes(values: bytes) -> bytes:
+    """Two bytes for each three values.
 
-    All words at once, as one number with four bytes for each: three times faster than a loop.
+    All at once, as one number with three bytes for each: three times faster than a loop.
     """
-    size, end = 4 * count, 3 * count
-    low, middle, high = bytearray(size), bytearray(size), bytearray(size)
-    low[3::4], middle[3::4], high[3::4] = values[0:end:3], values[1:end:3], values[2:end:3]
+    count = len(values) // 3
+    number, last_of_three = int.from_bytes(values), int.from_bytes(b"\0\0\xff" * count)
     words = (
-        int.from_bytes(low, "big")
-        + 41 * int.from_bytes(middle, "big")
-        + 1681 * int.from_bytes(high, "big")
-    ).to_bytes(size, "big")
-    if any(words[1::4]):
+        (number >> 16 & last_of_three)
+        + 41 * (number >> 8 & last_of_three)
+        + 1681 * (number & last_of_three)
+    ).to_bytes(3 * count)
+    if words[0::3] != bytes(count):
         raise BadEncoding("three letters stand for more than two bytes")
     raw = bytearray(2 * count)
-    raw[0::2], raw[1::2] = words[2::4], words[3::4]
-    return raw
+    raw[0::2], raw[1::2] = words[1::3], words[2::3]
+    return bytes(raw)

@@ -7,7 +7,7 @@ is superseded or frozen is judged by its caller, after this says yes.
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from crypto.errors import BadEncoding, BadKey
 from crypto.healthcode import text as code_text
@@ -80,8 +80,7 @@ class Reader:
             raise BadEncoding("no open offer to require a context of")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The outcome. ``refusal`` None means the code holds.
 
     ``code`` is there as soon as the form is right, even if refused. ``off_by_s`` says by how much

@@ -6,13 +6,13 @@ from datetime import datetime
 
 import msgspec
 
-from crypto.healthcode.describe import describe_verdict
+from crypto.healthcode.describe import Document, describe_verdict
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.offer import SignedOffer
 from crypto.healthcode.refusal import OfferRefused
 from crypto.healthcode.revocation_set import RevocationSet
 from crypto.healthcode.trust import TrustList
-from crypto.healthcode.verify import CodeVerifier, Reader
+from crypto.healthcode.verify import CodeVerifier, Reader, Verdict
 
 BLOCK_SIZE = 1 << 15
 LINE_MAX = 1024
@@ -54,8 +54,8 @@ class LineCutter:
 
 def lines_of(block: bytes) -> Iterator[str]:
     """The lines of a block without their ends; a letter outside ASCII stays one that is refused."""
-    for line in block[:-1].split(b"\n"):
-        yield line[:LINE_MAX].removesuffix(b"\r").decode("ascii", "replace")
+    for line in block[:-1].decode("ascii", "replace").split("\n"):
+        yield line[:LINE_MAX].removesuffix("\r")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Judgement:
 
 def judge_blocks(judgement: Judgement, clock: Callable[[], datetime]) -> Callable[[bytes], bytes]:
     """A function from a block of lines to a block of JSON verdicts, one a line in their order."""
-    verifier, encode = CodeVerifier(judgement.trust), msgspec.json.Encoder().encode
+    verifier, encode_lines = CodeVerifier(judgement.trust), msgspec.json.Encoder().encode_lines
     at, revoked, offer = judgement.at, judgement.revoked, judgement.offer
     reader = Reader(
         wanted=judgement.purpose,
@@ -80,16 +80,24 @@ def judge_blocks(judgement: Judgement, clock: Callable[[], datetime]) -> Callabl
         context_required=offer is not None,
     )
 
-    def verdict(line: str) -> bytes:
+    def verdict(line: str) -> Verdict | OfferRefused:
         now = at or clock()
         if offer is not None:
             try:
                 offer.check_open(now)
             except OfferRefused as refused:
-                return encode({"valid": False, "error": refused.refusal.value})
-        return encode(describe_verdict(verifier.verify(line, reader, now, revoked)))
+                return refused
+        return verifier.verify(line, reader, now, revoked)
 
     def judge(block: bytes) -> bytes:
-        return b"\n".join([*map(verdict, lines_of(block)), b""])
+        # All signatures first: between them the processor would forget how to describe.
+        verdicts = [*map(verdict, lines_of(block))]
+        return encode_lines([*map(_describe, verdicts)])
 
     return judge
+
+
+def _describe(found: Verdict | OfferRefused) -> Document:
+    if isinstance(found, OfferRefused):
+        return {"valid": False, "error": found.refusal.value}
+    return describe_verdict(found)

@@ -310,14 +310,14 @@ def test_index_keys_change_with_kind_key_class_and_day() -> None:
         index_key(root, changed)
         for changed in (
             head,
-            replace(head, key_id=head.key_id + 1),
-            replace(head, code_class=head.code_class + 1),
-            replace(head, issued=head.issued + 86400),
-            replace(head, kind=Kind.BOUND),
+            head._replace(key_id=head.key_id + 1),
+            head._replace(code_class=head.code_class + 1),
+            head._replace(issued=head.issued + 86400),
+            head._replace(kind=Kind.BOUND),
         )
     }
     assert len(keys) == 5
-    assert index_key(root, replace(head, issued=head.issued + 3600)) in keys
+    assert index_key(root, head._replace(issued=head.issued + 3600)) in keys
     code = parse(code_text.decode(once()))
     assert decrypt_index(bytes(16), code) is None
 

@@ -335,9 +335,9 @@ def test_the_newer_of_class_and_province_answers() -> None:
     own, whole = full([], 1), full([], 2, code_class=0)
     assert RevocationSet([own, whole]).covering(head) is whole
     assert RevocationSet([own]).covering(head) is own
-    assert RevocationSet([whole]).covering(replace(head, code_class=9)) is whole
-    assert RevocationSet([whole]).covering(replace(head, kind=Kind.ONCE)) is None
-    assert RevocationSet([whole]).covering(replace(head, kind=Kind.PRINTED)) is None
+    assert RevocationSet([whole]).covering(head._replace(code_class=9)) is whole
+    assert RevocationSet([whole]).covering(head._replace(kind=Kind.ONCE)) is None
+    assert RevocationSet([whole]).covering(head._replace(kind=Kind.PRINTED)) is None
     at_once = replace(whole, made_at=own.made_at)
     assert RevocationSet([own, at_once]).covering(head) is own
     assert RevocationSet([at_once, own]).covering(head) is own
