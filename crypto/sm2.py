@@ -35,8 +35,15 @@ def user_digest(point: bytes, user_id: bytes) -> bytes:
     """Z of a public point and user id (at most 8,191 bytes: its length is 16 bits of bits)."""
     if len(user_id) > USER_ID_MAX:
         raise BadKey("a user id has at most 8191 bytes")
-    size = (len(user_id) * 8).to_bytes(2, "big")
-    return sm3_parts(size, user_id, _CURVE_BYTES, point[1:])
+    return sm3_parts(_id_and_curve(user_id), point[1:])
+
+
+def _id_and_curve(user_id: bytes) -> bytes:
+    """What stands before the point in Z."""
+    return (len(user_id) * 8).to_bytes(2, "big") + user_id + _CURVE_BYTES
+
+
+_DEFAULT_ID_AND_CURVE = _id_and_curve(DEFAULT_ID)
 
 
 def check_raw(signature: bytes) -> None:
@@ -63,31 +70,16 @@ def raw_to_der(sig: bytes) -> bytes:
     return der.signature_from_raw(sig)
 
 
-class _DigestCache:
-    """Z per user id of one key; bounded, so that hostile user ids cannot grow it."""
-
-    def __init__(self, point: bytes) -> None:
-        self._point = point
-        self._known = {DEFAULT_ID: user_digest(point, DEFAULT_ID)}
-
-    def digest(self, message: bytes, user_id: bytes) -> bytes:
-        z = self._known.get(user_id)
-        if z is None:
-            z = user_digest(self._point, user_id)
-            if len(self._known) < _Z_MAX:
-                self._known[user_id] = z
-        return sm3_parts(z, message)
-
-
 class PublicKey:
     """A public key on the curve. Equal when the points are equal."""
 
-    __slots__ = ("_cache", "_handle", "_point")
+    __slots__ = ("_handle", "_point", "_user_digests")
 
     def __init__(self, handle: PublicHandle) -> None:
         self._handle = handle
         self._point = handle.point
-        self._cache = _DigestCache(self._point)
+        self._user_digests = {DEFAULT_ID: sm3_parts(_DEFAULT_ID_AND_CURVE, self._point[1:])}
+        """Z per user id; bounded, so that hostile user ids cannot grow it."""
 
     @classmethod
     def from_bytes(
@@ -113,7 +105,12 @@ class PublicKey:
 
     def digest(self, message: bytes, user_id: bytes = DEFAULT_ID) -> bytes:
         """``e = SM3(Z || M)``."""
-        return self._cache.digest(message, user_id)
+        z = self._user_digests.get(user_id)
+        if z is None:
+            z = user_digest(self._point, user_id)
+            if len(self._user_digests) < _Z_MAX:
+                self._user_digests[user_id] = z
+        return sm3_parts(z, message)
 
     def verify(self, message: bytes, signature_raw64: bytes, user_id: bytes = DEFAULT_ID) -> bool:
         """True if the 64 bytes r || s are this key's over ``message``; malformed is False."""

@@ -28,7 +28,7 @@ OFFER_FILE_MAX = 1024
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says. ``at`` None: each text is judged when it is read."""
+    """What the command line says. ``at`` None: texts are judged by the time when they come."""
 
     trust: str
     revoked: list[str] = []

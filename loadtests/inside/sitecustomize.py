@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 OPERATIONS = ("verify", "sign", "import")
-SUMS = struct.Struct("<6d")
+SUMS = struct.Struct("6d")
 
 
 class _Sums:
@@ -32,8 +32,7 @@ class _Sums:
         path = self._folder / str(os.getpid())
         path.write_bytes(bytes(SUMS.size))
         with path.open("r+b") as file:
-            self._shared = mmap.mmap(file.fileno(), SUMS.size)
-        self._values = [0.0] * 6
+            self._sums = memoryview(mmap.mmap(file.fileno(), SUMS.size)).cast("d")
         self._lock = threading.Lock()
 
     def around(self, operation: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,9 +45,8 @@ class _Sums:
             finally:
                 spent = time.thread_time() - began
                 with self._lock:
-                    self._values[at] += 1
-                    self._values[at + 1] += spent
-                    SUMS.pack_into(self._shared, 0, *self._values)
+                    self._sums[at] += 1
+                    self._sums[at + 1] += spent
 
         return timed
 

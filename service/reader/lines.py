@@ -6,13 +6,13 @@ from datetime import datetime
 
 import msgspec
 
-from crypto.healthcode.describe import Document, describe_verdict
+from crypto.healthcode.describe import describe_verdict
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.offer import SignedOffer
 from crypto.healthcode.refusal import OfferRefused
 from crypto.healthcode.revocation_set import RevocationSet
 from crypto.healthcode.trust import TrustList
-from crypto.healthcode.verify import CodeVerifier, Reader, Verdict
+from crypto.healthcode.verify import CodeVerifier, Reader
 
 BLOCK_SIZE = 1 << 15
 LINE_MAX = 1024
@@ -60,7 +60,7 @@ def lines_of(block: bytes) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What texts are judged by, without a state. ``at`` None: the clock at each text."""
+    """What texts are judged by, without a state. ``at`` None: the clock when a block comes."""
 
     trust: TrustList
     revoked: RevocationSet | None
@@ -80,24 +80,15 @@ def judge_blocks(judgement: Judgement, clock: Callable[[], datetime]) -> Callabl
         context_required=offer is not None,
     )
 
-    def verdict(line: str) -> Verdict | OfferRefused:
-        now = at or clock()
+    def judge(block: bytes) -> bytes:
+        now, lines = at or clock(), lines_of(block)
         if offer is not None:
             try:
                 offer.check_open(now)
             except OfferRefused as refused:
-                return refused
-        return verifier.verify(line, reader, now, revoked)
-
-    def judge(block: bytes) -> bytes:
-        # All signatures first: between them the processor would forget how to describe.
-        verdicts = [*map(verdict, lines_of(block))]
-        return encode_lines([*map(_describe, verdicts)])
+                answer = {"valid": False, "error": refused.refusal.value}
+                return encode_lines([answer for _ in lines])
+        verdicts = verifier.verify_all(lines, reader, now, revoked)
+        return encode_lines([describe_verdict(verdict) for verdict in verdicts])
 
     return judge
-
-
-def _describe(found: Verdict | OfferRefused) -> Document:
-    if isinstance(found, OfferRefused):
-        return {"valid": False, "error": found.refusal.value}
-    return describe_verdict(found)

@@ -142,7 +142,7 @@ def test_an_offer_ends_while_texts_come() -> None:
     )
     times = iter([NOON, NOON + timedelta(seconds=40)])
     judge = judge_blocks(judgement, lambda: next(times))
-    found = [json.loads(line) for line in judge(f"{text}\n{text}\n".encode()).splitlines()]
+    found = [json.loads(judge(f"{text}\n".encode())) for _ in range(2)]
     assert [one["error"] for one in found] == [None, "OFFER_EXPIRED"]
 
 
