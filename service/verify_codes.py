@@ -19,7 +19,6 @@ from service.reader.crew import Crew, CrewFailed
 from service.reader.files import read_bounded
 from service.reader.lines import BLOCK_SIZE, Judgement, LineCutter, judge_blocks, lines_of
 from service.reader.lists import open_files
-from service.reader.reading import FolderReader, Question
 
 ALONE_UP_TO = 1 << 16
 """Input of so few bytes is judged here: starting workers would take longer."""
@@ -151,6 +150,8 @@ def _share_out(crew: Crew, cutter: LineCutter, source: int, sink: int) -> None:
 
 
 def _with_state(wanted: Wanted, source: int, sink: int) -> int:
+    from service.reader.reading import FolderReader, Question  # noqa: PLC0415  only a state needs it
+
     clock = SystemClock()
     files = [Path(one) for one in wanted.revoked]
     reader = FolderReader(
