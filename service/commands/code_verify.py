@@ -150,7 +150,7 @@ def _share_out(crew: Crew, cutter: LineCutter, source: int, sink: int) -> None:
 
 
 def _with_state(wanted: Wanted, source: int, sink: int) -> int:
-    from service.reader.reading import FolderReader, Question  # noqa: PLC0415  only a state needs it
+    from service.reader.reading import FolderReader, Question
 
     clock = SystemClock()
     files = [Path(one) for one in wanted.revoked]
