@@ -202,8 +202,8 @@ def test_cancelled_at_the_kiosk_then_paid_by_a_relative_on_her_own_phone(
     parts = parts_of(phone)
     assert parts["total_fen"] == parts["fund_fen"] + parts["cash_fen"] == total
     phone.get_by_role("button", name="请亲友付款").click()
-    keep_picture(phone, "resident-ask.png")
     link = symbol_on(phone)
+    keep_picture(phone, "resident-ask.png")
     phone.get_by_role("button", name="返回").click()
     relative = new_page(390, 844)
     relative.set_default_timeout(SLOW_MS)

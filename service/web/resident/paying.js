@@ -60,7 +60,7 @@ class Paying {
     this.element = h("section.screen.paying", { "aria-labelledby": "title" },
       h("h1", { id: "title" }, t("pay.title")),
       this.steps.element, this.words, this.split.element, this.choice.element, this.until, this.notices,
-      h("div.stack", {}, this.main, this.ask, this.side));
+      h("div.stack", {}, this.main, this.side, this.ask));
     this.show(settlement);
     this.following = null;
   }

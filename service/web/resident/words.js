@@ -85,7 +85,7 @@ addWords({
     "pay.again": "重新付款", "pay.cancel": "不付了", "pay.receipt": "查看凭条", "pay.home": "回首页",
     "pay.until": "请在 {left} 内付款",
     "pay.outside": "这里不能付款，请在微信里打开本页，或到自助机、窗口付款。", "pay.by": "付款方式",
-    "help.ask": "请亲友付款", "help.ask.more": "请亲友用微信或支付宝扫这个码，或把链接发给他。对方只看到您的姓（名字打码）、医院和金额。",
+    "help.ask": "请亲友付款", "help.ask.more": "请亲友用微信或支付宝扫这个码，或把链接发给他。对方只看到打码的姓名、医院和金额。",
     "help.picture": "请亲友付款的二维码", "help.until": "{at} 前有效，只能付这一笔", "help.give": "发给亲友",
     "help.copied": "链接已复制，请粘贴给亲友。", "help.not-copied": "没有复制成功，请让亲友扫上面的码。",
     "help.title": "替亲友付款", "help.who": "患者", "help.where": "医院", "help.owed": "应付金额",
