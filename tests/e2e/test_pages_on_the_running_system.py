@@ -354,8 +354,7 @@ def alipay_book(system: RunningSystem, qr_text: str) -> tuple[int, list[int]]:
     """What the twin of Alipay took by this code, and what it gave back of it, in fen."""
     book = httpx.get(f"{system.twin_url}/alipay/sandbox/book", trust_env=False).json()
     (trade,) = [one for one in book["trades"] if one["qr_code"] == qr_text]
-    number = trade["out_trade_no"]
-    refunds = [one for one in book["refunds"] if one["out_trade_no"] == number]
+    refunds = [one for one in book["refunds"] if one["out_trade_no"] == trade["out_trade_no"]]
     assert {one["status"] for one in refunds} <= {"DONE"}
     return trade["total_fen"], [one["refund_fen"] for one in refunds]
 
@@ -395,9 +394,11 @@ def paid_by_alipay(
 def test_paid_alone_by_alipay_at_the_kiosk_and_a_line_given_back_at_the_counter(
     new_page: NewPage, system: RunningSystem, kept: dict[str, str]
 ) -> None:
-    phone, before, code = paid_by_alipay(new_page, system, kept)
+    with ThreadPoolExecutor(1) as beside:
+        second = beside.submit(second_person, system)
+        phone, before, code = paid_by_alipay(new_page, system, kept)
+        number, pin = second.result()
     assert alipay_book(system, code) == (before["cash_fen"], [])
-    number, pin = second_person(system)
     counter = signed_in_cashier(new_page, system, kept)
     phone.reload()
     counter.get_by_label("扫码或输入码上的字").fill(symbol_on(phone))
@@ -421,6 +422,7 @@ def test_paid_alone_by_alipay_at_the_kiosk_and_a_line_given_back_at_the_counter(
     counter.get_by_role("button", name="确认退费").click()
 
     expect(counter.locator(".giving")).to_have_attribute("data-state", "AWAITING_APPROVAL")
+    keep_picture(counter, "counter-approval.png")
     counter.get_by_label("同意人工号").fill("1001")
     counter.get_by_label("密码").fill(pin)
     counter.get_by_role("button", name="同意退费").click()
