@@ -120,14 +120,28 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
     code_limit = RateLimit(per_s=0.5, burst=30)
     symbol_drawer = SymbolDrawer()
     delta_joiner = healthcode.DeltaJoiner()
+
+    # Each asks for what its routes ask for beside it, to come after it: see ``terminal_of``.
+    def code_limit_of(resident: NamedDependency[Resident]) -> RateLimit:
+        del resident
+        return code_limit
+
+    def activation_limit_of(ctx: NamedDependency[Context]) -> RateLimit:
+        del ctx
+        return activation_limit
+
+    def delta_joiner_of(ctx: NamedDependency[Context]) -> healthcode.DeltaJoiner:
+        del ctx
+        return delta_joiner
+
     return Litestar(
         route_handlers=[healthz, readyz, metrics, web_router(pages), *features.routers()],
         dependencies={
             "ctx": Provide(lambda: ctx, sync_to_thread=False),
             "cipher": Provide(lambda: cipher, sync_to_thread=False),
-            "activation_limit": Provide(lambda: activation_limit, sync_to_thread=False),
-            "code_limit": Provide(lambda: code_limit, sync_to_thread=False),
-            "delta_joiner": Provide(lambda: delta_joiner, sync_to_thread=False),
+            "activation_limit": Provide(activation_limit_of, sync_to_thread=False),
+            "code_limit": Provide(code_limit_of, sync_to_thread=False),
+            "delta_joiner": Provide(delta_joiner_of, sync_to_thread=False),
             "symbol_drawer": Provide(lambda: symbol_drawer, sync_to_thread=False),
             "resident": Provide(resident_of),
             "terminal": Provide(terminal_of),

@@ -1,6 +1,7 @@
 """Recognise texts, ask the insurance bureau who somebody is, link, and tell what is linked."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
@@ -37,6 +38,7 @@ from service.institution.actions import get_institution, take_message_no
 from service.institution.model import Institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
+from service.kernel.joined_reads import Cells, Read, row_of
 from service.person import actions as person
 from service.person.model import CITIZEN_ID, RecordView, Registration, Source
 
@@ -63,7 +65,27 @@ async def insurance_of(ctx: Context, record_id: int, institution_id: int | None)
     fails because of the owner: it says ``OWNER_DOWN`` and what was last known.
     """
     async with connection(ctx.pool) as conn:
-        row = rules.preferred(await _linked(conn, ctx, record_id))
+        rows = await _linked(conn, ctx, record_id)
+    return await _asked_if_stale(ctx, record_id, institution_id, rows)
+
+
+def insurance_read(record_id: int) -> Read:
+    """What ``insurance_known_by`` needs, to be read together with other rows of the record."""
+    return store.linked_read(record_id, INSURANCE, CREDENTIALS_MAX)
+
+
+async def insurance_known_by(
+    ctx: Context, record_id: int, institution_id: int, found: Sequence[Cells]
+) -> InsuranceView:
+    """``insurance_of``, of what ``insurance_read`` gave."""
+    rows = [row_of(Credential, cells) for cells in found]
+    return await _asked_if_stale(ctx, record_id, institution_id, _checked(ctx, rows))
+
+
+async def _asked_if_stale(
+    ctx: Context, record_id: int, institution_id: int | None, linked: list[Credential]
+) -> InsuranceView:
+    row = rules.preferred(linked)
     if row is not None and (institution_id is None or rules.is_fresh(row, ctx.clock.now())):
         return rules.view_of(InsuranceStatus.LINKED, row)
     if institution_id is None:
@@ -226,7 +248,10 @@ async def _link(
 
 
 async def _linked(conn: Connection, ctx: Context, record_id: int) -> list[Credential]:
-    rows = await store.list_linked(conn, record_id, INSURANCE, CREDENTIALS_MAX)
+    return _checked(ctx, await store.list_linked(conn, record_id, INSURANCE, CREDENTIALS_MAX))
+
+
+def _checked(ctx: Context, rows: list[Credential]) -> list[Credential]:
     for row in rows:
         ctx.sealer.check_mac("credential", row.mac_parts(), row.row_mac)
     return rows

@@ -6,6 +6,7 @@ import msgspec
 
 from service.credential.model import Credential
 from service.kernel.database import Connection, execute, insert_new, list_rows
+from service.kernel.joined_reads import Read
 
 LIST_LINKED = """
 select record_id, credential_id, kind, owner, number_hash, sealed, region, insurance_type, state,
@@ -34,6 +35,12 @@ where record_id = $1 and credential_id = $2 and checked_at = $3 and number_hash 
 async def list_linked(conn: Connection, record_id: int, kind: str, limit: int) -> list[Credential]:
     """The credentials of one kind that are linked now, oldest first."""
     return await list_rows(conn, Credential, LIST_LINKED, record_id, kind, limit)
+
+
+def linked_read(record_id: int, kind: str, limit: int) -> Read:
+    """The same, to be read together with other rows of the record."""
+    width = len(Credential.__struct_fields__)
+    return Read(LIST_LINKED, (record_id, kind, limit), width, many=True)
 
 
 async def insert_credential(conn: Connection, row: Credential) -> bool:

@@ -1,6 +1,6 @@
 """A record's card: made at first need, voided by its epoch, frozen by its state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -8,9 +8,17 @@ from crypto.healthcode.index import Index
 from service.audit.actions import append
 from service.audit.model import AuditEntry
 from service.healthcode import rules, store, store_phones
-from service.healthcode.model import CodeCard, CodeState, IssuedState, Shown
+from service.healthcode.model import (
+    CodeCard,
+    CodeState,
+    HolderCredential,
+    IssuedState,
+    PrintedRow,
+    Shown,
+)
 from service.kernel.context import Context
 from service.kernel.database import Connection, transaction
+from service.kernel.joined_reads import Cells, Read, read_together, row_of
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
 
 
@@ -57,23 +65,37 @@ async def find_with_issued(
 
     Raises ``RowTampered`` where either is not what was written.
     """
+    (found,) = await read_together(conn, issued_read(place, shown, code_id))
+    return issued(ctx, shown, found)
+
+
+def issued_read(place: Index, shown: Shown, code_id: bytes) -> Read:
+    """What ``issued`` needs, to be read together with other rows of the record."""
     record_id = int.from_bytes(place.record_id)
     if shown is Shown.BOUND:
-        card, credential = await store_phones.find_card_and_credential(
-            conn, record_id, place.card, code_id
-        )
+        return store_phones.card_and_credential_read(record_id, place.card, code_id)
+    if shown is Shown.PRINTED:
+        return store_phones.card_and_printed_read(record_id, place.card, code_id)
+    return store.card_read(record_id, place.card)
+
+
+def issued(
+    ctx: Context, shown: Shown, found: Sequence[Cells]
+) -> tuple[CodeCard | None, IssuedState | None]:
+    """``find_with_issued``, of what ``issued_read`` gave. Raises ``RowTampered``."""
+    state = None
+    if shown is Shown.BOUND:
+        card, credential = store_phones.card_and(HolderCredential, found)
         if credential is not None:
             ctx.sealer.check_mac("holder_credential", credential.mac_parts(), credential.row_mac)
-        state = credential.state if credential is not None else None
+            state = credential.state
     elif shown is Shown.PRINTED:
-        card, printed = await store_phones.find_card_and_printed(
-            conn, record_id, place.card, code_id
-        )
+        card, printed = store_phones.card_and(PrintedRow, found)
         if printed is not None:
             ctx.sealer.check_mac("printed_code", printed.mac_parts(), printed.row_mac)
-        state = printed.state if printed is not None else None
+            state = printed.state
     else:
-        card, state = await store.find_card(conn, record_id, place.card), None
+        card = row_of(CodeCard, found[0]) if found else None
     if card is not None:
         ctx.sealer.check_mac("code", card.mac_parts(), card.row_mac)
     return card, state

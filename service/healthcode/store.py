@@ -15,6 +15,7 @@ from service.kernel.database import (
     insert_new,
     list_rows,
 )
+from service.kernel.joined_reads import Read
 
 INSERT_CARD = """
 insert into code (record_id, card, epoch, state, created_at, row_mac)
@@ -117,6 +118,11 @@ async def insert_card(conn: Connection, row: CodeCard) -> bool:
 async def find_card(conn: Connection, record_id: int, card: int) -> CodeCard | None:
     """By record and card."""
     return await find_row(conn, CodeCard, GET_CARD, record_id, card)
+
+
+def card_read(record_id: int, card: int) -> Read:
+    """By record and card, to be read together with other rows of the record."""
+    return Read(GET_CARD, (record_id, card), len(CodeCard.__struct_fields__))
 
 
 async def lock_card(conn: Connection, record_id: int, card: int) -> CodeCard | None:

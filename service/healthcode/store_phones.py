@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
-import asyncpg
 import msgspec
 
 from service.healthcode.model import (
     CodeCard,
     HolderCredential,
     PhoneRow,
-    PrintedRow,
     RevokedCode,
     SeenKey,
 )
 from service.kernel.database import Connection, Write, execute, find_row, insert_new, list_rows
+from service.kernel.joined_reads import Cells, Read, row_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -228,24 +227,23 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     expiries: list[datetime]
 
 
-async def find_standing(
-    conn: Connection, record_id: int, card: int, phone_id: int, now: datetime
-) -> Standing | None:
-    """None where the record has no such card yet. No phone has the id 0."""
-    row = await conn.fetchrow(GET_STANDING, record_id, card, phone_id, now)
-    if row is None:
+def standing_read(record_id: int, card: int, phone_id: int, now: datetime) -> Read:
+    """What ``standing`` is made of. No phone has the id 0."""
+    return Read(GET_STANDING, (record_id, card, phone_id, now), 30)
+
+
+def standing(found: Sequence[Cells]) -> Standing | None:
+    """Of what that read gave; None where the record has no such card yet."""
+    if not found:
         return None
-    cells = tuple(row)
-    made = _cut(CodeCard, cells)
-    if made is None:
-        return None
+    (cells,) = found
     return Standing(
-        card=made,
-        phone=_cut(PhoneRow, cells[6:]),
-        former=_cut(HolderCredential, cells[18:]),
-        slots=row["slots"],
-        over=row["over"],
-        expiries=row["expiries"],
+        card=row_of(CodeCard, cells[:6]),
+        phone=_row_if_any(PhoneRow, cells[6:18]),
+        former=_row_if_any(HolderCredential, cells[18:27]),
+        slots=cast("list[int]", cells[27]),
+        over=cast("list[int]", cells[28]),
+        expiries=cast("list[datetime]", cells[29]),
     )
 
 
@@ -354,20 +352,22 @@ async def insert_revoked(conn: Connection, rows: Sequence[RevokedCode]) -> None:
     )
 
 
-async def find_card_and_credential(
-    conn: Connection, record_id: int, card: int, code_id: bytes
-) -> tuple[CodeCard | None, HolderCredential | None]:
+def card_and_credential_read(record_id: int, card: int, code_id: bytes) -> Read:
     """A card and one phone's credential under it."""
-    row = await conn.fetchrow(GET_CARD_AND_CREDENTIAL, record_id, card, code_id)
-    return _both(row, HolderCredential)
+    return Read(GET_CARD_AND_CREDENTIAL, (record_id, card, code_id), 15)
 
 
-async def find_card_and_printed(
-    conn: Connection, record_id: int, card: int, code_id: bytes
-) -> tuple[CodeCard | None, PrintedRow | None]:
+def card_and_printed_read(record_id: int, card: int, code_id: bytes) -> Read:
     """A card and one printed code under it."""
-    row = await conn.fetchrow(GET_CARD_AND_PRINTED, record_id, card, code_id)
-    return _both(row, PrintedRow)
+    return Read(GET_CARD_AND_PRINTED, (record_id, card, code_id), 14)
+
+
+def card_and(kind: type[T], found: Sequence[Cells]) -> tuple[CodeCard | None, T | None]:
+    """Of what one of those two gave."""
+    if not found:
+        return None, None
+    (cells,) = found
+    return row_of(CodeCard, cells[:6]), _row_if_any(kind, cells[6:])
 
 
 async def delete_old(
@@ -379,15 +379,6 @@ async def delete_old(
     return gone + await execute(conn, DELETE_OLD_REVOKED, revoked)
 
 
-def _both(row: asyncpg.Record | None, kind: type[T]) -> tuple[CodeCard | None, T | None]:
-    if row is None:
-        return None, None
-    cells = tuple(row)
-    return _cut(CodeCard, cells), _cut(kind, cells[6:])
-
-
-def _cut(kind: type[T], cells: Sequence[object]) -> T | None:
-    """One row out of a joined one; None where the outer join found nothing."""
-    if cells[0] is None:
-        return None
-    return msgspec.convert(dict(zip(kind.__struct_fields__, cells, strict=False)), kind)
+def _row_if_any(kind: type[T], cells: Cells) -> T | None:
+    """None where the outer join found nothing."""
+    return None if cells[0] is None else row_of(kind, cells)

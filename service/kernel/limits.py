@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 
 from service.kernel.problems import Overloaded, TooManyRequests
@@ -46,19 +44,23 @@ class BoundedQueue:
         """True if another one would be refused at once."""
         return self._line >= self._waiting and self._slots.locked()
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Hold a place. Raises ``Overloaded`` when the line is full or too slow."""
+    def place(self) -> "Place":
+        """Hold a place for a block. Entering raises ``Overloaded`` when the line is full or too
+        slow."""
+        return Place(self)
+
+    async def take(self) -> None:
+        """A place that whoever takes it must ``give_back``; ``Place`` does both."""
         if self.is_full:
             raise Overloaded(retry_after_s=1)
         if self._slots.locked():
             await self._wait()
         else:
             await self._slots.acquire()
-        try:
-            yield
-        finally:
-            self._slots.release()
+
+    def give_back(self) -> None:
+        """Free for the next."""
+        self._slots.release()
 
     async def _wait(self) -> None:
         """In line for a place; apart, because a timer costs as much as the rest of this."""
@@ -70,3 +72,18 @@ class BoundedQueue:
             raise Overloaded(retry_after_s=1) from None
         finally:
             self._line -= 1
+
+
+class Place:
+    """``async with`` a place of the queue; a generator would cost more than the rest of it."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self, queue: BoundedQueue) -> None:
+        self._queue = queue
+
+    async def __aenter__(self) -> None:
+        await self._queue.take()
+
+    async def __aexit__(self, *_fault: object) -> None:
+        self._queue.give_back()

@@ -30,11 +30,12 @@ async def decode_strictly(request: Request[Any, Any, Any]) -> None:
     if len(body) > BODY_MAX:
         raise BodyTooLarge
     try:
-        # Whether it is JSON at all is told before what is wrong with it.
-        _decoder(msgspec.Raw).decode(body)
-        _decoder(field.annotation).decode(body)
-    except msgspec.ValidationError as fault:
-        raise MalformedRequest(_safe_text(fault)) from None
+        try:
+            _decoder(field.annotation).decode(body)
+        except msgspec.ValidationError as fault:
+            # Whether it is JSON at all is told before what is wrong with it.
+            _decoder(msgspec.Raw).decode(body)
+            raise MalformedRequest(_safe_text(fault)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedRequest("not JSON") from None
 

@@ -1,7 +1,7 @@
 """Register people, say who a record is today, freeze and unfreeze."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -16,13 +16,16 @@ from service.kernel.database import (
     retry_serialization,
     transaction,
 )
+from service.kernel.joined_reads import Cells, Read, row_of
 from service.kernel.masked import Masked
 from service.kernel.problems import NotFound, StateConflict
 from service.person import intake, rules, store
 from service.person.model import (
     Facts,
     Golden,
+    Link,
     Person,
+    Record,
     RecordView,
     Registered,
     Registration,
@@ -75,11 +78,30 @@ def type_of(ctx: Context, registration: Registration) -> Facts:
 async def read(ctx: Context, record_id: int) -> RecordView:
     """One record and its person today. Raises ``NotFound``, ``RowTampered``."""
     async with connection(ctx.pool) as conn:
-        known = await intake.known(conn, ctx, record_id)
-        person = intake.checked_person(ctx, await store.find_person(conn, known.person_id))
+        found = await store.find_record_and_link(conn, record_id)
+        if found is None:
+            raise NotFound
+        return await _view(conn, ctx, *found)
+
+
+def record_read(record_id: int) -> Read:
+    """What ``view_of`` needs of a record, to be read together with other rows of it."""
+    return store.record_and_link_read(record_id)
+
+
+async def view_of(conn: Connection, ctx: Context, found: Sequence[Cells]) -> RecordView:
+    """``read``, of what ``record_read`` gave. Raises ``NotFound``, ``RowTampered``."""
+    if not found:
+        raise NotFound
+    return await _view(conn, ctx, *store.record_and_link(found[0]))
+
+
+async def _view(conn: Connection, ctx: Context, record: Record, link: Link) -> RecordView:
+    known = await intake.known_as(conn, ctx, record, link)
+    person = intake.checked_person(ctx, await store.find_person(conn, known.person_id))
     facts = known.facts
     return RecordView(
-        record_id=record_id,
+        record_id=known.record_id,
         person_id=known.person_id,
         name=Masked(facts.name),
         id_type=facts.id_type,
@@ -94,6 +116,20 @@ async def read(ctx: Context, record_id: int) -> RecordView:
 async def person_of(conn: Connection, ctx: Context, record_id: int) -> Person:
     """The person a record belongs to now. Raises ``NotFound``, ``RowTampered``."""
     link = await intake.open_link(conn, ctx, record_id)
+    return intake.checked_person(ctx, await store.find_person(conn, link.person_id))
+
+
+def link_read(record_id: int) -> Read:
+    """What ``person_behind`` needs of a record, to be read together with other rows of it."""
+    return store.open_link_read(record_id)
+
+
+async def person_behind(conn: Connection, ctx: Context, found: Sequence[Cells]) -> Person:
+    """``person_of``, of what ``link_read`` gave. Raises ``NotFound``, ``RowTampered``."""
+    if not found:
+        raise NotFound
+    link = row_of(Link, found[0])
+    ctx.sealer.check_mac("link", link.mac_parts(), link.row_mac)
     return intake.checked_person(ctx, await store.find_person(conn, link.person_id))
 
 

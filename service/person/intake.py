@@ -198,11 +198,15 @@ async def known(conn: Connection, ctx: Context, record_id: int) -> Known:
     found = await store.find_record_and_link(conn, record_id)
     if found is None:
         raise NotFound
-    record, link = found
+    return await known_as(conn, ctx, *found)
+
+
+async def known_as(conn: Connection, ctx: Context, record: Record, link: Link) -> Known:
+    """``known`` of rows that were read already."""
     ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
     ctx.sealer.check_mac("link", link.mac_parts(), link.row_mac)
     return Known(
-        record_id=record_id,
+        record_id=record.record_id,
         person_id=link.person_id,
         source=record.source,
         received_at=record.received_at,

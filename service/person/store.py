@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
-from service.person.model import Decision, Link, Person, Record, Source
+from service.kernel.joined_reads import Cells, Read, row_of
+from service.person.model import Decision, Link, Person, Record
 
 CLAIM = """
 insert into match_claim (blind_key, token, until)
@@ -184,26 +185,22 @@ async def find_record(conn: Connection, record_id: int) -> Record | None:
 async def find_record_and_link(conn: Connection, record_id: int) -> tuple[Record, Link] | None:
     """A record with its open link, in one reading."""
     row = await conn.fetchrow(GET_RECORD_AND_LINK, record_id)
-    if row is None:
-        return None
-    record = Record(
-        record_id=record_id,
-        source=Source(row["source"]),
-        institution_id=row["institution_id"],
-        sealed=row["sealed"],
-        received_at=row["received_at"],
-        row_mac=row["row_mac"],
-    )
-    link = Link(
-        record_id=record_id,
-        link_id=row["link_id"],
-        person_id=row["person_id"],
-        decision_id=row["decision_id"],
-        from_at=row["from_at"],
-        to_at=row["to_at"],
-        row_mac=row["link_mac"],
-    )
-    return record, link
+    return None if row is None else record_and_link(tuple(row))
+
+
+def record_and_link_read(record_id: int) -> Read:
+    """The same, to be read together with other rows of the record."""
+    return Read(GET_RECORD_AND_LINK, (record_id,), 12)
+
+
+def record_and_link(cells: Cells) -> tuple[Record, Link]:
+    """Out of what that read gave."""
+    return row_of(Record, cells[:6]), row_of(Link, (cells[0], *cells[6:]))
+
+
+def open_link_read(record_id: int) -> Read:
+    """A record's open link, to be read together with other rows of the record."""
+    return Read(GET_OPEN_LINK, (record_id,), len(Link.__struct_fields__))
 
 
 async def last_hash(conn: Connection, record_id: int) -> bytes | None:

@@ -1,9 +1,11 @@
-"""Writes to several tables in one round trip: parameters keep to their own, all or none."""
+"""Reads and writes of several tables in one round trip: parameters keep to their own; writes all
+or none."""
 
 import asyncpg
 import pytest
 
 from service.kernel.database import Write, execute_together
+from service.kernel.joined_reads import Read, read_together
 
 MADE = (
     "create temporary table one (id int primary key, says text)",
@@ -60,3 +62,22 @@ async def test_what_one_of_them_may_not_write_none_writes(conn: asyncpg.Connecti
         async with conn.transaction():
             await execute_together(conn, Write(INSERT_ONE, (1, "a")), Write(INSERT_OTHER, (7, "b")))
     assert await _said(conn) == [(2, 7, "there")]
+
+
+READ_ONE = "select id, says from one where id = $1 and says <> $2"
+READ_BOTH = """
+select one.id, other.id from one
+left join other on other.id = one.id and other.says = $3 where one.id = $1 and one.says <> $2
+"""
+READ_MANY = "select other.id, says from other where other.id >= $1 and says < $2 order by other.id"
+
+
+async def test_reads_keep_to_their_own_parameters_and_rows(conn: asyncpg.Connection) -> None:
+    await conn.execute("insert into one (id, says) values (1, 'a')")
+    await conn.execute("insert into other (id, says) values (1, 'b'), (2, 'c'), (3, 'z')")
+    both, many = Read(READ_BOTH, (1, "x", "none"), 2), Read(READ_MANY, (1, "d"), 2, many=True)
+    found = await read_together(conn, Read(READ_ONE, (1, "x"), 2), both, many)
+    assert found == [[(1, "a")], [(1, None)], [(1, "b"), (2, "c")]]
+    nothing = Read(READ_ONE, (1, "a"), 2)
+    assert await read_together(conn, Read(READ_ONE, (1, "x"), 2), nothing) == [[(1, "a")], []]
+    assert await read_together(conn, nothing, many) == [[], []]

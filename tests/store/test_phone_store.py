@@ -84,6 +84,33 @@ async def test_two_terminals_with_one_showing_at_once(rig: IdentityRig) -> None:
     assert refused == {CodeAlreadyUsed.code}
 
 
+WAITING = """
+select count(*) from pg_stat_activity
+where wait_event_type = 'Lock' and datname = current_database()
+"""
+
+
+async def test_a_scan_that_waited_hears_of_a_revocation_meanwhile(rig: IdentityRig) -> None:
+    phone = BoundPhone(await rig.resident(1), rig.clock)
+    await phone.enrol()
+    async with connection(rig.ctx.pool) as conn:
+        given_up = conn.transaction()
+        await given_up.start()
+        assert await spend_use(conn, use(rig, bytes.fromhex(phone.code_id), 1 << 40))
+        scan = asyncio.create_task(rig.scan(phone.show()))
+        async with connection(rig.ctx.pool) as watching, asyncio.timeout(10):
+            while True:
+                if await watching.fetchval(WAITING):
+                    break
+                await asyncio.sleep(0.01)
+        revoked = await phone.owner.ask("DELETE", f"/v1/me/phones/{phone.phone_id}")
+        assert revoked.status_code == 204
+        rig.clock.advance(timedelta(seconds=2))
+        await given_up.rollback()
+    answer = await scan
+    assert (answer.status_code, answer.json()["code"]) == (410, "code-revoked")
+
+
 async def test_of_two_renewals_at_once_one_is_written(rig: IdentityRig) -> None:
     phone = BoundPhone(await rig.resident(3), rig.clock)
     await phone.enrol()

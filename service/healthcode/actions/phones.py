@@ -1,5 +1,6 @@
 """Enrol a phone's key, renew it, list and revoke phones."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -27,6 +28,7 @@ from service.healthcode.problems import HolderKeySeen, PhoneCredentialsUsedUp, P
 from service.healthcode.store_phones import Standing
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, execute_together, transaction
+from service.kernel.joined_reads import Cells, read_together
 from service.kernel.principals import Resident
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
 from service.person import actions as person
@@ -157,8 +159,8 @@ async def _enrol(
     """Read, sign, then write what was decided, if all still is as it was read."""
     phone_id = _phone_of(ctx, record_id, request)
     async with connection(ctx.pool) as conn:
-        standing = await _standing(conn, ctx, record_id, phone_id)
-        owner = await person.person_of(conn, ctx, record_id)
+        standing, link = await _standing(conn, ctx, record_id, phone_id)
+        owner = await person.person_behind(conn, ctx, link)
         sealing = await ctx.sealer.record_key(conn, record_id)
     card = standing.card
     rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
@@ -278,13 +280,17 @@ def _phone_of(ctx: Context, record_id: int, request: EnrolRequest) -> int:
     return phone_id
 
 
-async def _standing(conn: Connection, ctx: Context, record_id: int, phone_id: int) -> Standing:
-    """One statement, once the card is there. Raises ``RowTampered``."""
-    now = ctx.clock.now()
-    found = await store_phones.find_standing(conn, record_id, rules.CARD, phone_id, now)
-    if found is None:
+async def _standing(
+    conn: Connection, ctx: Context, record_id: int, phone_id: int
+) -> tuple[Standing, Sequence[Cells]]:
+    """With the record's link; one statement, once the card is there. Raises ``RowTampered``."""
+    asked = store_phones.standing_read(record_id, rules.CARD, phone_id, ctx.clock.now())
+    link = person.link_read(record_id)
+    stood, linked = await read_together(conn, asked, link)
+    if not stood:
         await cards.find_or_make(conn, ctx, record_id)
-        found = await store_phones.find_standing(conn, record_id, rules.CARD, phone_id, now)
+        stood, linked = await read_together(conn, asked, link)
+    found = store_phones.standing(stood)
     if found is None:
         raise InvariantBroken("a card was made and is not there")
     ctx.sealer.check_mac("code", found.card.mac_parts(), found.card.row_mac)
@@ -292,7 +298,7 @@ async def _standing(conn: Connection, ctx: Context, record_id: int, phone_id: in
         ctx.sealer.check_mac("phone", phone.mac_parts(), phone.row_mac)
     if (former := found.former) is not None:
         ctx.sealer.check_mac("holder_credential", former.mac_parts(), former.row_mac)
-    return found
+    return found, linked
 
 
 async def _enrolled_before(ctx: Context, record_id: int, request: EnrolRequest) -> Enrolled | None:

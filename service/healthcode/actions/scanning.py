@@ -1,10 +1,13 @@
 """Scan: from a text at a terminal to one person, and what a hospital may read of it."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 
+from crypto.healthcode.index import Index
 from service.audit.actions import prepare
 from service.audit.model import AuditEntry
 from service.credential import actions as credential
@@ -30,6 +33,7 @@ from service.healthcode.reading import ReadCode, read_text
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
+from service.kernel.joined_reads import Cells, read_together
 from service.kernel.principals import Terminal
 from service.kernel.problems import InvariantBroken, NotFound
 from service.person import actions as person
@@ -37,6 +41,8 @@ from service.person.model import RecordView
 
 USES_KEPT = timedelta(days=1)
 """Far longer than any showing of a code is taken."""
+READ_FOR = timedelta(seconds=1)
+"""So long a code's rows may have been read before it is spent: a revocation holds within five."""
 
 
 async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -> ResolvedScan:
@@ -47,20 +53,24 @@ async def resolve_scan(ctx: Context, terminal: Terminal, request: ScanRequest) -
     of this feature, and those of ``credential.resolve_insurance`` for an e-credential.
     """
     read = read_text(ctx, terminal, request)
-    insurance = None
-    if read.index is None:
-        # Its owner is asked whose it is: not again for the same request.
-        if (again := await _scan_of_use(ctx, terminal, request, read)) is not None:
-            return await _resolved(ctx, again, await _owner(ctx, again.record_id), None)
-        found = await credential.resolve_insurance(
-            ctx, terminal.institution_id, read.text, request.purpose.value
+    if read.index is not None:
+        behind = await _behind(ctx, read, read.index)
+        scan = await _spend(ctx, terminal, request, read, behind)
+        insurance = await credential.insurance_known_by(
+            ctx, scan.record_id, scan.institution_id, behind.linked
         )
-        record_id, insurance = found.record_id, found.insurance
-    else:
-        record_id = int.from_bytes(read.index.record_id)
-    owner = await _owner(ctx, record_id)
-    scan = await _spend(ctx, terminal, request, read, owner)
-    return await _resolved(ctx, scan, owner, insurance)
+        return _resolved(ctx, scan, behind.owner, insurance)
+    # Its owner is asked whose it is: not again for the same request.
+    if (again := await _scan_of_use(ctx, terminal, request, read)) is not None:
+        owner = await _owner(ctx, again.record_id)
+        insurance = await credential.insurance_of(ctx, again.record_id, again.institution_id)
+        return _resolved(ctx, again, owner, insurance)
+    found = await credential.resolve_insurance(
+        ctx, terminal.institution_id, read.text, request.purpose.value
+    )
+    behind = _Behind(owner=await _owner(ctx, found.record_id), read_at=ctx.clock.now())
+    scan = await _spend(ctx, terminal, request, read, behind)
+    return _resolved(ctx, scan, behind.owner, found.insurance)
 
 
 async def get_scan(ctx: Context, institution_id: int, scan_public_id: str) -> Scan:
@@ -115,6 +125,19 @@ async def forget_uses(ctx: Context) -> int:
         return await store.delete_old_uses(conn, ctx.clock.now() - USES_KEPT)
 
 
+class _Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is behind a code, and for one of ours all that its record's rows say of it.
+
+    A repeat of the same request is answered whatever became of the code since, so this is only
+    held against a code that is spent now.
+    """
+
+    owner: RecordView
+    read_at: datetime
+    issued: Sequence[Cells] = ()
+    linked: Sequence[Cells] = ()
+
+
 class _SpentBefore(Exception):
     """Somebody else spent the code meanwhile; nothing was kept of this scan."""
 
@@ -147,10 +170,10 @@ async def _scan_of_use(
 
 
 async def _spend(
-    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode, owner: RecordView
+    ctx: Context, terminal: Terminal, request: ScanRequest, read: ReadCode, behind: _Behind
 ) -> Scan:
     """Spend the code and write the scan, or nothing at all."""
-    now, record_id = ctx.clock.now(), owner.record_id
+    now, record_id = ctx.clock.now(), behind.owner.record_id
     scan = Scan(
         record_id=record_id,
         scan_id=ctx.ids.new(),
@@ -177,7 +200,7 @@ async def _spend(
     try:
         async with asyncio.timeout(rules.KNOWN_WITHIN_S), transaction(ctx.pool) as conn:
             await _insert_use(conn, ctx, read, use, scan)
-            await _check_owner(conn, ctx, read, frozen=owner.frozen)
+            await _check_owner(conn, ctx, read, behind)
             noted = await prepare(conn, ctx, _scanned(scan))
             patient = institution.patient_write(ctx, terminal.institution_id, record_id)
             await store.insert_scan(conn, scan, noted=noted, patient=patient)
@@ -212,10 +235,33 @@ async def _owner(ctx: Context, record_id: int) -> RecordView:
         raise CodeNoSuchCard from None
 
 
-async def _check_owner(conn: Connection, ctx: Context, read: ReadCode, *, frozen: bool) -> None:
+async def _behind(ctx: Context, read: ReadCode, place: Index) -> _Behind:
+    """In one reading of the record's rows, and one of the person. Raises ``CodeNoSuchCard``."""
+    record_id, read_at = int.from_bytes(place.record_id), ctx.clock.now()
+    async with connection(ctx.pool) as conn:
+        known, issued, linked = await read_together(
+            conn,
+            person.record_read(record_id),
+            cards.issued_read(place, read.shown, read.code_id),
+            credential.insurance_read(record_id),
+        )
+        try:
+            owner = await person.view_of(conn, ctx, known)
+        except NotFound:
+            raise CodeNoSuchCard from None
+    return _Behind(owner=owner, read_at=read_at, issued=issued, linked=linked)
+
+
+async def _check_owner(conn: Connection, ctx: Context, read: ReadCode, behind: _Behind) -> None:
     """Checks 10 and 13. Another owner's credential has no card: then only the person counts."""
+    frozen = behind.owner.frozen
     if read.index is not None:
-        card, state = await cards.find_with_issued(conn, ctx, read.index, read.shown, read.code_id)
+        if ctx.clock.now() - behind.read_at < READ_FOR:
+            card, state = cards.issued(ctx, read.shown, behind.issued)
+        else:  # it waited for another scan of the same code
+            card, state = await cards.find_with_issued(
+                conn, ctx, read.index, read.shown, read.code_id
+            )
         rules.check_issued(read.shown, state)
         rules.check_card(card, read.index.epoch, person_frozen=frozen)
     elif frozen:
@@ -252,12 +298,8 @@ def _scanned(scan: Scan) -> AuditEntry:
     )
 
 
-async def _resolved(
-    ctx: Context, scan: Scan, view: RecordView, insurance: InsuranceView | None
-) -> ResolvedScan:
-    """What is told of a scan. Asks the insurer: no transaction is open here."""
-    if insurance is None:
-        insurance = await credential.insurance_of(ctx, scan.record_id, scan.institution_id)
+def _resolved(ctx: Context, scan: Scan, view: RecordView, insurance: InsuranceView) -> ResolvedScan:
+    """What is told of a scan."""
     return ResolvedScan(
         scan=scan,
         pseudonym=ctx.sealer.pseudonym(scan.institution_id, scan.record_id).hex(),
