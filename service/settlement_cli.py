@@ -1,4 +1,4 @@
-"""``yimatong settlement``: how reviews end, and from which amount two people must agree."""
+"""``yimatong settlement``: how reviews end, which amounts two people agree on, what is insured."""
 
 import argparse
 import asyncio
@@ -50,6 +50,8 @@ async def _in_context(arguments: argparse.Namespace, settings: Settings) -> str:
     async with open_without_partners(settings, "settlement") as ctx:
         if arguments.verb == "review":
             return await review(ctx, arguments.settlement, arguments.decision)
+        if arguments.verb == "registration":
+            return await _registration(ctx, arguments.institution, insured=arguments.insured)
         return await _limit(ctx, arguments.institution, arguments.above_fen)
 
 
@@ -60,12 +62,21 @@ async def review(ctx: Context, settlement: str, decision: str) -> str:
 
 
 async def _limit(ctx: Context, code: str, above_fen: int | None) -> str:
+    await institution.set_approval_limit(ctx, await _find(ctx, code), above_fen)
+    if above_fen is None:
+        return f"{code}: nothing that is given back needs a second person"
+    return f"{code}: giving back more than {above_fen} fen needs a second person"
+
+
+async def _registration(ctx: Context, code: str, *, insured: bool) -> str:
+    await institution.set_registration_insured(ctx, await _find(ctx, code), insured=insured)
+    return f"{code}: registration fees are {'insured' if insured else 'own money'} from now on"
+
+
+async def _find(ctx: Context, code: str) -> int:
     for row in await institution.list_institutions(ctx):
         if row.code == code:
-            await institution.set_approval_limit(ctx, row.institution_id, above_fen)
-            if above_fen is None:
-                return f"{code}: nothing that is given back needs a second person"
-            return f"{code}: giving back more than {above_fen} fen needs a second person"
+            return row.institution_id
     raise NotFound(f"no institution has the code {code}")
 
 
@@ -87,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=sorted(DECISIONS),
         help="settle on, take a correction up again, or undo everything",
     )
+    registering = verbs.add_parser("registration", help="who pays for registration fees")
+    registering.add_argument("--institution", required=True, metavar="CODE")
+    whose = registering.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--insured", action="store_true", help="the bureau pays its part")
+    whose.add_argument("--own", dest="insured", action="store_false", help="own money alone")
     limiting = verbs.add_parser("approval-limit", help="from which amount two people must agree")
     limiting.add_argument("--institution", required=True, metavar="CODE")
     which = limiting.add_mutually_exclusive_group(required=True)

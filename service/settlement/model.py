@@ -8,6 +8,7 @@ import msgspec
 
 from crypto.canonical import Value
 from integrations.ports.insurance import CallId, Insured, Settled, Split
+from service.bill.states import BillKind
 from service.kernel.masked import Masked
 from service.payment.model import PaymentAttempt, Presentation
 from service.receipt.model import Receipt
@@ -115,6 +116,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bureau was told and answered. Personal: stored sealed."""
 
     bill_no: str = ""
+    kind: BillKind = BillKind.OUTPATIENT
+    stay_no: str | None = None
     insured: Insured | None = None
     visit_no: str = ""
     """Our number of the visit at the bureau; a new one after an unknown registration."""

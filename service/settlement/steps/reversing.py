@@ -9,8 +9,10 @@ from integrations.ports.insurance import CallId, InsuranceGateway, Insured
 from integrations.ports.outcomes import Outcome
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
+from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
-from service.settlement import calls, consequences, door, rules, tender
+from service.payment.model import PaymentAttempt
+from service.settlement import calls, consequences, deposits, door, rules, tender
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.settling import clear_up
@@ -62,17 +64,19 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
         await calls.postpone(conn, ctx, fresh, None)
         for attempt in paid.paid:
             if attempt.refundable_fen and not await _refused(conn, ctx, fresh, attempt.attempt_id):
-                await payment.refund(
-                    conn,
-                    ctx,
-                    fresh.record_id,
-                    attempt.attempt_id,
-                    attempt.refundable_fen,
-                    tender.REVERSAL,
-                )
+                await _promise(conn, ctx, attempt)
         return False
 
     return await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def _promise(conn: Connection, ctx: Context, attempt: PaymentAttempt) -> None:
+    """All that is left of one payment; a deposit is not refunded but held again."""
+    left = attempt.refundable_fen
+    if attempt.provider == DEPOSIT:
+        await deposits.put_back(conn, ctx, attempt, left, tender.REVERSAL)
+        return
+    await payment.refund(conn, ctx, attempt.record_id, attempt.attempt_id, left, tender.REVERSAL)
 
 
 async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: int) -> bool:
