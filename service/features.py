@@ -43,6 +43,7 @@ from service.settlement import jobs as settlement_jobs
 from service.settlement import routes as settlement_routes
 from service.settlement import routes_corrections as correction_routes
 from service.settlement import routes_counter as settlement_counter_routes
+from service.settlement import routes_stays as stay_routes
 from service.settlement import routes_terminal as settlement_terminal_routes
 from service.settlement import store_rekeying as settlement_rekeying
 from service.shift import jobs as shift_jobs
@@ -93,6 +94,7 @@ def routers() -> Sequence[Router]:
         healthcode_phone_routes.router,
         shift_routes.router,
         settlement_routes.router,
+        stay_routes.router,
         settlement_terminal_routes.router,
         correction_routes.router,
         settlement_counter_routes.router,

@@ -161,7 +161,8 @@ class InstitutionBillAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     state: str
     total_fen: FenField
     pay_until: datetime
-    kind: str
+    kind: str = BillKind.OUTPATIENT.value
+    """What it is for; left out: an outpatient visit."""
     stay_no: str | None = None
     settlement_id: str | None = None
 
@@ -204,7 +205,8 @@ class PayableBill(msgspec.Struct, kw_only=True, omit_defaults=True):
     state: str
     charged_at: datetime
     pay_until: datetime
-    kind: str
+    kind: str = BillKind.OUTPATIENT.value
+    """What it is for; left out: an outpatient visit."""
     stay_no: str | None = None
     settlement_id: str | None = None
 

@@ -8,9 +8,10 @@ import pytest
 from service.bill import actions as bill
 from service.bill.problems import BillRefused
 from service.bill.states import BillKind
-from service.kernel.problems import Problem
-from service.settlement import actions
-from service.settlement.model import Settlement
+from service.kernel.database import connection, transaction
+from service.kernel.problems import Problem, StateConflict
+from service.settlement import actions, deposits
+from service.settlement.model import Progress, Settlement
 from service.settlement.model_corrections import BillAfter, Correction, GivenLine
 from service.settlement.problems import CorrectionRefused, DepositCounted, SettlementNotPayable
 from service.settlement.states import SettlementState
@@ -29,12 +30,23 @@ from tests.support.stays import (
 )
 
 S = SettlementState
+WAITING = """
+select count(*) from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture
 async def rig(fresh_database: str) -> AsyncIterator[Rig]:
     async with a_rig(fresh_database) as made:
         yield made
+
+
+async def somebody_waits(rig: Rig) -> None:
+    """Until a transaction of the rig's database waits for another's lock."""
+    async with connection(rig.ctx.pool) as conn:
+        while not await conn.fetchval(WAITING):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
 
 
 async def test_a_deposit_is_owed_to_the_patient_until_its_stay_is_over(rig: Rig) -> None:
@@ -186,3 +198,21 @@ async def test_a_stay_is_one_patients_and_only_its_own_kinds_name_it(rig: Rig) -
     rig.record_id = await another_patient(rig)
     with pytest.raises(BillRefused):
         await push(rig, BillKind.DISCHARGE, 100_00)
+
+
+async def test_a_deposit_changes_hands_once_though_two_read_it_free(rig: Rig) -> None:
+    first = await deposit(rig, 300_00)
+    row = await rig.start(await rig.push_bill(300_00), insured=False)
+    of_stay = Progress(kind=BillKind.DISCHARGE, stay_no=STAY)
+    async with transaction(rig.ctx.pool) as conn:
+        assert await deposits.count(conn, rig.ctx, row, of_stay) == 300_00
+
+        async def rival() -> None:
+            async with transaction(rig.ctx.pool) as other:
+                # It reads the deposit as it stood, waits for the row, and finds it changed.
+                await deposits.end(other, rig.ctx, first)
+
+        late = asyncio.create_task(rival())
+        await somebody_waits(rig)
+    with pytest.raises(StateConflict):
+        await late

@@ -6,6 +6,7 @@ import { timeText, yuan } from "../amounts.js";
 import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { repaired } from "../kiosk/scanner.js";
+import { billTitle } from "../settlement.js";
 import { field, form } from "./parts.js";
 import { payView } from "./paying.js";
 
@@ -121,7 +122,7 @@ class Serving {
     const list = bills.map((bill) => {
       const choose = button("button.choice", "", () => this.choose(bill));
       choose.append(
-        h("span", {}, h("strong", {}, bill.department || bill.institution_name), h("br"),
+        h("span", {}, h("strong", {}, billTitle(bill)), h("br"),
           h("span.note", {}, `${bill.bill_no} · ${timeText(bill.charged_at)}`)),
         h("strong.amount", {}, `¥${yuan(bill.total_fen)}`));
       choose.setAttribute("aria-pressed", String(this.paying?.bill.bill_id === bill.bill_id));
