@@ -9,9 +9,16 @@ from service.bill.states import BillKind, BillState
 
 
 class Stay(msgspec.Struct, frozen=True, kw_only=True):
-    """A stay in hospital, by the institution's admission number."""
+    """A stay in hospital, by the institution's admission number. The rest a discharge names."""
 
     stay_no: str
+    bed: str = ""
+    ended_at: datetime | None = None
+    """The discharge, where we report it to the bureau before settling; None: the hospital does."""
+    discharge_way: str = "1"
+    """CV dictionary ``dscg_way``: 1 by doctor's order."""
+    insurance_ref: str | None = None
+    """The bureau's number, where the hospital reported the admission itself."""
 
 
 class BillContent(msgspec.Struct, frozen=True, kw_only=True):

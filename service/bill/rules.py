@@ -34,6 +34,8 @@ def check_content(content: BillContent, now: datetime) -> None:
         raise BillRefused("pay_until: must lie in the next 30 days")
     if (content.stay is not None) != (content.kind in OF_STAY):
         raise BillRefused("stay: named by deposits and discharges, by no other bill")
+    if content.kind is BillKind.DISCHARGE and content.stay is not None and not content.stay.bed:
+        raise BillRefused("stay.bed: named by a discharge")
     mains = sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main)
     none_yet = not content.visit.diagnoses and content.kind in BEFORE_DIAGNOSIS
     if mains != 1 and not none_yet:

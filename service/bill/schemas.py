@@ -53,6 +53,14 @@ class StayBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     stay_no: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._-]{1,30}$(?!\n)")]
     """The hospital's admission number."""
+    bed: Annotated[str, msgspec.Meta(max_length=30, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    """A discharge names it."""
+    ended_at: Instant | None = None
+    """When the stay ended, where the discharge is to be reported to the insurance before it is
+    settled; left out, the hospital reports it itself."""
+    discharge_way: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,3}$(?!\n)")] = "1"
+    insurance_ref: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{1,30}$(?!\n)")] | None = None
+    """The insurance's number of the stay, where the hospital reported the admission itself."""
 
 
 class LineBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -7,6 +7,7 @@ from service.audit.model import AuditEntry
 from service.bill import actions as bill
 from service.bill import rules as bill_rules
 from service.bill.model import Bill
+from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
@@ -18,7 +19,7 @@ from service.payment.model import PaymentAttempt, Presentation
 from service.payment.problems import PaymentNotReady
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
-from service.settlement import correction_rows, door, rules, store, tender
+from service.settlement import chains, correction_rows, door, rules, store, tender
 from service.settlement.model import (
     Channel,
     Progress,
@@ -125,10 +126,18 @@ def _new(ctx: Context, command: StartSettlement, charged: Bill) -> tuple[Settlem
     progress = Progress(
         bill_no=charged.bill_no,
         kind=charged.kind,
-        stay_no=None if charged.stay is None else charged.stay.stay_no,
+        stay=charged.stay,
         visit_no=charged.visit.visit_no[: rules.VISIT_NO_MAX],
         batch_base=ctx.ids.trade_no()[:_BATCH_BASE_LENGTH],
     )
+    if charged.kind is BillKind.DISCHARGE and charged.stay is not None:
+        progress = replace(
+            progress,
+            visit_no=charged.stay.stay_no,
+            visit_ref=charged.stay.insurance_ref,
+            diagnosed=charged.stay.ended_at is None,
+            scope=chains.NOTHING,
+        )
     return row, progress
 
 

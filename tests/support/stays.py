@@ -28,7 +28,7 @@ async def push(
     visit = a_visit(rig.clock, f"{kind.value}-{rig.bills}")
     if kind in (BillKind.REGISTRATION, BillKind.DEPOSIT):
         visit = replace(visit, diagnoses=[])
-    stay = Stay(stay_no=stay_no) if stay_no is not None else None
+    stay = Stay(stay_no=stay_no, bed="12") if stay_no is not None else None
     wishes: dict[str, Any] = {"kind": kind, "stay": stay, "visit": visit}
     return await rig.push_bill(*amounts_fen, **{**wishes, **changes})
 

@@ -1,21 +1,18 @@
 """REVERSING: undo leg by leg as ``rules.COMPENSATION`` orders; over when each is definite."""
 
 from datetime import timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
-from integrations.ports.insurance import CallId, InsuranceGateway, Insured
-from integrations.ports.outcomes import Outcome
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.settlement import calls, consequences, deposits, door, rules, tender
-from service.settlement.model import CallKind, Progress, Settlement
+from service.settlement.model import Settlement
 from service.settlement.states import SettlementEvent, SettlementState
-from service.settlement.steps.settling import clear_up
+from service.settlement.steps.undoing import sender
 
 COUNTER_LOOK = timedelta(hours=1)
 """While money waits at a counter for its payer."""
@@ -42,7 +39,7 @@ async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
     kind = rules.undo_call(leg, progress)
     if kind is None or progress.insured is None:
         return True
-    await calls.call(ctx, fresh, kind, sender(kind, progress, progress.insured))
+    await calls.call(ctx, fresh, progress, kind, sender(kind, progress, progress.insured))
     return False
 
 
@@ -87,26 +84,6 @@ async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: 
             await consequences.open_item(conn, ctx, row, "refund-failed")
             return True
     return False
-
-
-def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
-    """How one thing is undone at the bureau."""
-    visit_ref = progress.visit_ref or ""
-
-    async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
-        match kind:
-            case CallKind.REVERSE:
-                settled = progress.settled
-                ref = settled.settlement_ref if settled is not None else ""
-                return await gateway.reverse(insured, visit_ref, ref, call)
-            case CallKind.WITHDRAW:
-                return await gateway.withdraw_charges(insured, visit_ref, progress.batch_no, call)
-            case CallKind.CANCEL:
-                return await gateway.cancel_visit(insured, visit_ref, progress.visit_no, call)
-            case _:
-                return await clear_up(gateway, call, kind, progress, insured)
-
-    return send
 
 
 async def _finish(ctx: Context, row: Settlement) -> None:
