@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from service.settlement import actions
+from service.settlement.states import SettlementEvent
 from tests.support.database import DatabaseServer
 from tests.support.settlement_street import Street, a_street
 
@@ -159,9 +161,9 @@ async def test_what_deposits_are_too_much_goes_back_after_the_bureau_settled(
     }
 
 
-@pytest.mark.parametrize("fault", ["drop_after", "drop_before"])
+@pytest.mark.parametrize(("fault", "settles"), [("drop_after", 1), ("drop_before", 2)])
 async def test_lost_answers_are_cleared_up_and_nothing_stands_twice(
-    street: Street, fault: str
+    street: Street, fault: str, settles: int
 ) -> None:
     for infno in ("2401", "2402", "2301", "2304"):
         await street.plan(fault, infno)
@@ -172,6 +174,8 @@ async def test_lost_answers_are_cleared_up_and_nothing_stands_twice(
     book = await street.insurance_book()
     assert [one for one in book if one[0] == "LIVE"] == [("LIVE", seen["cash_fen"])]
     assert (await sums(street, first, seen)).get("deposit", 0) == 0
+    assert [len(street.bureau.sent(infno)) for infno in ("2401", "2402", "2304")] == [2, 2, settles]
+    assert street.bureau.sent("2601")
 
 
 async def test_a_settlement_that_was_refused_is_undone_to_the_admission(street: Street) -> None:
@@ -191,11 +195,45 @@ async def test_a_settlement_that_was_refused_is_undone_to_the_admission(street: 
 async def test_a_posted_discharge_is_given_back(street: Street) -> None:
     first = await deposit(street, 100_00)
     seen = await post(street, await pay(street, await discharge(street)))
-    path = f"/v1/institution/settlements/{seen['settlement_id']}/return"
-    body = {"bill_version": 1, "bill_after": "WITHDRAWN", "reason": "重新结算", "asked_by": "A1"}
-    await street.ask(street.his, "POST", path, body)
+    path = f"/v1/institution/settlements/{seen['settlement_id']}"
+    lines = [{"line_no": "1", "quantity_e4": 5_000}]
+    body = {"bill_version": 1, "lines": lines, "reason": "未用", "asked_by": "A1"}
+    await street.ask(street.his, "POST", f"{path}/corrections", body)
+    await street.run_for(5 * MINUTE)
+    posting = {"hospital_ref": "HIS-2", "bill_version": 2}
+    half = await street.ask(street.his, "POST", f"{path}/posting", posting)
+    assert (half["state"], half["total_fen"]) == ("POSTED", CHARGED_FEN // 2)
+    assert await sums(street, first, seen) == {
+        "provider:wechatpay": half["cash_fen"],
+        "insurer": half["fund_fen"],
+        "hospital": -CHARGED_FEN // 2,
+    }
+    body = {"bill_version": 2, "bill_after": "WITHDRAWN", "reason": "重新结算", "asked_by": "A1"}
+    await street.ask(street.his, "POST", f"{path}/return", body)
+    await street.run_for(5 * MINUTE)
+    assert (await read(street, seen))["state"] == "REVERSED"
+    assert [state for state, _ in await street.insurance_book()] == ["REVERSED"] * 2
+    assert await sums(street, first, seen) == {"provider:wechatpay": 100_00, "deposit": -100_00}
+
+
+async def test_an_unknown_settlement_is_undone_by_a_person_once_the_bureau_speaks_again(
+    street: Street,
+) -> None:
+    first = await deposit(street, 100_00)
+    seen = await discharge(street)
+    await street.plan("drop_after", "2304")
+    for infno in ("5203", "2601"):
+        await street.plan("drop_before", infno, times=100)
+    seen = await pay(street, seen)
+    await street.run_for(timedelta(hours=3), timedelta(minutes=10))
+    seen = await read(street, seen)
+    assert (seen["state"], seen["reason"]) == ("NEEDS_REVIEW", "settling-stuck")
+    await street.bureau.client.delete("/sandbox/faults")
+    key = street.ctx.public_ids.parse(seen["settlement_id"])
+    await actions.review(street.ctx, *key, SettlementEvent.REVIEWED_REVERSE)
     await street.run_for(5 * MINUTE)
     seen = await read(street, seen)
-    assert seen["state"] == "REVERSED", seen
-    assert await street.insurance_book() == [("REVERSED", seen["cash_fen"])]
+    assert (seen["state"], seen["paid_fen"]) == ("REVERSED", seen["refunded_fen"])
+    assert [state for state, _ in await street.insurance_book()] == ["UNDONE"]
     assert await sums(street, first, seen) == {"provider:wechatpay": 100_00, "deposit": -100_00}
+    assert await held_fen(street) == 100_00
