@@ -47,19 +47,19 @@ async def hold(conn: Connection, ctx: Context, row: Settlement, progress: Progre
         row_mac=b"",
     )
     await store.insert_deposit(conn, _signed(ctx, new))
-    others = await _list(conn, ctx, row, stay_no)
+    others = await store.list_of_stay(conn, row.record_id, row.institution_id, stay_no)
     return all(one.taken_by is None for one in others)
 
 
 async def count(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> int:
-    """The discharge counts every deposit held for its stay; gives their sum.
+    """The discharge counts every deposit held for its stay, at most 50; gives their sum.
 
     Raises ``StateConflict`` when one of them changed hands at the same moment.
     """
     counted_fen = 0
-    for one in await _list(conn, ctx, row, _stay_no(progress)):
-        if one.taken_by is not None or one.held_fen == 0:
-            continue
+    key = (row.record_id, row.institution_id, _stay_no(progress))
+    for found in await store.list_held(conn, *key):
+        one = _checked(ctx, found)
         await _save(conn, ctx, one, taken_by=row.settlement_id)
         await payment.count_deposit(
             conn,
@@ -146,11 +146,6 @@ def _stay_no(progress: Progress) -> str:
     if progress.stay_no is None:
         raise InvariantBroken("a deposit and a discharge name their stay")
     return progress.stay_no
-
-
-async def _list(conn: Connection, ctx: Context, row: Settlement, stay_no: str) -> list[Deposit]:
-    found = await store.list_of_stay(conn, row.record_id, row.institution_id, stay_no)
-    return [_checked(ctx, one) for one in found]
 
 
 async def _counted(conn: Connection, ctx: Context, attempt: PaymentAttempt) -> Deposit:

@@ -4,6 +4,8 @@ from service.kernel.database import Connection, execute, find_row, insert_new, l
 from service.settlement.model_deposits import Deposit
 
 LISTED_MAX = 100
+COUNTED_MAX = 50
+"""What one discharge counts: with its other payments no more than a settlement lists."""
 
 INSERT_DEPOSIT = """
 insert into deposit (
@@ -24,6 +26,14 @@ select record_id, settlement_id, institution_id, stay_no, held_fen, taken_by, se
   row_mac
 from deposit
 where record_id = $1 and institution_id = $2 and stay_no = $3
+order by settled_at, settlement_id
+limit $4
+"""
+LIST_HELD = """
+select record_id, settlement_id, institution_id, stay_no, held_fen, taken_by, settled_at, version,
+  row_mac
+from deposit
+where record_id = $1 and institution_id = $2 and stay_no = $3 and taken_by is null and held_fen > 0
 order by settled_at, settlement_id
 limit $4
 """
@@ -62,6 +72,15 @@ async def list_of_stay(
     """Oldest first, at most 100."""
     return await list_rows(
         conn, Deposit, LIST_OF_STAY, record_id, institution_id, stay_no, LISTED_MAX
+    )
+
+
+async def list_held(
+    conn: Connection, record_id: int, institution_id: int, stay_no: str
+) -> list[Deposit]:
+    """Those that nobody counts and of which something is left, oldest first, at most 50."""
+    return await list_rows(
+        conn, Deposit, LIST_HELD, record_id, institution_id, stay_no, COUNTED_MAX
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.bill import actions as bill
+from service.bill.model import Stay
 from service.bill.problems import BillRefused
 from service.bill.states import BillKind
 from service.kernel.database import connection, transaction
@@ -203,7 +204,7 @@ async def test_a_stay_is_one_patients_and_only_its_own_kinds_name_it(rig: Rig) -
 async def test_a_deposit_changes_hands_once_though_two_read_it_free(rig: Rig) -> None:
     first = await deposit(rig, 300_00)
     row = await rig.start(await rig.push_bill(300_00), insured=False)
-    of_stay = Progress(kind=BillKind.DISCHARGE, stay_no=STAY)
+    of_stay = Progress(kind=BillKind.DISCHARGE, stay=Stay(stay_no=STAY))
     async with transaction(rig.ctx.pool) as conn:
         assert await deposits.count(conn, rig.ctx, row, of_stay) == 300_00
 
