@@ -17,6 +17,11 @@ async def claim(conn: Connection, row: BillRow) -> None:
         raise BillRefused("stay.stay_no: the stay of another patient")
 
 
+async def is_over(conn: Connection, record_id: int, institution_id: int, stay_no: str) -> bool:
+    """Whether a discharge of the stay is being settled, or was: it counts no later deposit."""
+    return await store.has_discharge(conn, record_id, institution_id, stay_no)
+
+
 async def find(ctx: Context, institution_id: int, stay_no: str) -> int:
     """The record that a stay lies with. Raises ``NotFound``."""
     async with connection(ctx.pool) as conn:

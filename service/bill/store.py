@@ -27,6 +27,14 @@ select record_id
 from stay_number
 where institution_id = $1 and stay_no = $2
 """
+HAS_DISCHARGE = """
+select exists (
+  select 1
+  from bill
+  where record_id = $1 and institution_id = $2 and stay_no = $3 and kind = 'DISCHARGE'
+    and state in ('LOCKED', 'PAID')
+)
+"""
 INSERT_BILL = """
 insert into bill (
   record_id, bill_id, institution_id, bill_no, version, total_fen, state, holder_id, pay_until,
@@ -116,6 +124,14 @@ async def insert_stay(conn: Connection, row: BillRow) -> None:
 async def find_stay(conn: Connection, institution_id: int, stay_no: str) -> int | None:
     """The record that a stay lies with."""
     found: int | None = await conn.fetchval(GET_STAY, institution_id, stay_no)
+    return found
+
+
+async def has_discharge(
+    conn: Connection, record_id: int, institution_id: int, stay_no: str
+) -> bool:
+    """Whether a discharge of the stay is being settled, or was."""
+    found: bool = await conn.fetchval(HAS_DISCHARGE, record_id, institution_id, stay_no)
     return found
 
 

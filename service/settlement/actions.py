@@ -19,7 +19,7 @@ from service.payment.model import PaymentAttempt, Presentation
 from service.payment.problems import PaymentNotReady
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
-from service.settlement import chains, correction_rows, door, rules, store, tender
+from service.settlement import chains, correction_rows, deposits, door, rules, store, tender
 from service.settlement.model import (
     Channel,
     Progress,
@@ -63,6 +63,7 @@ async def start(ctx: Context, command: StartSettlement) -> Settlement:
         if standing is not None and _is_same(door.check(ctx, standing), command):
             return standing
         await bill.lock(conn, ctx, row.record_id, row.bill_id, row.settlement_id, charged.version)
+        await deposits.check_in_time(conn, row, progress)
         created = await door.create(conn, ctx, row, progress)
         if created is None:
             raise StateConflict("the bill is being settled")

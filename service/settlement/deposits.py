@@ -9,6 +9,7 @@ compare-and-set on its version, so a deposit is counted by one discharge or give
 from msgspec.structs import replace
 
 from service.bill import stays
+from service.bill.problems import BillNotPayable
 from service.bill.states import BillKind
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
@@ -32,8 +33,8 @@ def payee(progress: Progress) -> str:
 
 
 async def hold(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> bool:
-    """A deposit is paid for good: from now on it is held. False where its stay has a discharge that
-    cannot count it any more."""
+    """A deposit is paid for good: from now on it is held. False where a discharge of its stay began
+    meanwhile: perhaps it does not count this one any more."""
     stay_no = _stay_no(progress)
     new = Deposit(
         record_id=row.record_id,
@@ -47,8 +48,15 @@ async def hold(conn: Connection, ctx: Context, row: Settlement, progress: Progre
         row_mac=b"",
     )
     await store.insert_deposit(conn, _signed(ctx, new))
-    others = await store.list_of_stay(conn, row.record_id, row.institution_id, stay_no)
-    return all(one.taken_by is None for one in others)
+    return not await stays.is_over(conn, row.record_id, row.institution_id, stay_no)
+
+
+async def check_in_time(conn: Connection, row: Settlement, progress: Progress) -> None:
+    """A deposit is paid before its stay's discharge. Raises ``BillNotPayable``."""
+    if progress.kind is not BillKind.DEPOSIT:
+        return
+    if await stays.is_over(conn, row.record_id, row.institution_id, _stay_no(progress)):
+        raise BillNotPayable("the stay is being discharged, or was")
 
 
 async def count(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> int:

@@ -7,16 +7,17 @@ import pytest
 
 from service.bill import actions as bill
 from service.bill.model import Stay
-from service.bill.problems import BillRefused
+from service.bill.problems import BillNotPayable, BillRefused
 from service.bill.states import BillKind
 from service.kernel.database import connection, transaction
 from service.kernel.problems import Problem, StateConflict
 from service.settlement import actions, deposits
-from service.settlement.model import Progress, Settlement
+from service.settlement.model import Channel, Progress, Settlement
 from service.settlement.model_corrections import BillAfter, Correction, GivenLine
 from service.settlement.problems import CorrectionRefused, DepositCounted, SettlementNotPayable
 from service.settlement.states import SettlementState
 from tests.support.corrections import ask
+from tests.support.counter_rig import a_desk
 from tests.support.settlement_rig import SECOND, Rig, a_rig
 from tests.support.stays import (
     STAY,
@@ -184,6 +185,8 @@ async def test_a_deposit_that_comes_after_the_discharge_is_shown_to_a_person(rig
     first = await deposit(rig, 300_00)
     late = await rig.start(await push(rig, BillKind.DEPOSIT, 50_00))
     row = await discharge(rig, 300_00)
+    with pytest.raises(BillNotPayable):
+        await deposit(rig, 10_00)
     await pay(rig, late)
     assert "deposit-after-discharge" in await rig.items(late)
     row = await actions.confirm(rig.ctx, row.record_id, row.settlement_id)
@@ -217,3 +220,21 @@ async def test_a_deposit_changes_hands_once_though_two_read_it_free(rig: Rig) ->
         await somebody_waits(rig)
     with pytest.raises(StateConflict):
         await late
+
+
+async def test_a_deposit_in_cash_is_given_back_by_a_cashier(fresh_database: str) -> None:
+    async with a_desk(fresh_database) as desk:
+        rig, drawer = desk.rig, await desk.drawer("1001")
+        charged = await push(rig, BillKind.DEPOSIT, 300_00)
+        first = await rig.start(charged, channel=Channel.COUNTER, terminal_id=1, account_id=None)
+        await drawer.take(first, tendered_fen=300_00)
+        first = await rig.post(await rig.settled(first))
+        row = await discharge(rig, 120_00)
+        row = await actions.confirm(rig.ctx, row.record_id, row.settlement_id)
+        row = await rig.post(await rig.settled(row))
+        (waits,) = await desk.waiting()
+        assert (waits.amount_fen, (await rig.read(first)).refunded_fen) == (180_00, 0)
+        await drawer.give(waits)
+        await rig.work()
+        assert (await rig.read(first)).refunded_fen == 180_00
+        assert await sums(rig, first, row) == {"provider:cash": 120_00, "hospital": -120_00}
