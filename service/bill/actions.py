@@ -16,11 +16,7 @@ from service.bill.model import (
     PushBill,
     SealedBill,
 )
-from service.bill.problems import (
-    BillLocked,
-    BillNumberExists,
-    BillVersionStale,
-)
+from service.bill.problems import BillLocked, BillNumberExists, BillVersionStale
 from service.bill.states import BILL, HELD, BillEvent, BillState
 from service.bill.store import BillKey
 from service.institution import actions as institution
