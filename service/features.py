@@ -44,6 +44,7 @@ from service.settlement import routes as settlement_routes
 from service.settlement import routes_corrections as correction_routes
 from service.settlement import routes_counter as settlement_counter_routes
 from service.settlement import routes_pay_links as pay_link_routes
+from service.settlement import routes_stays as stay_routes
 from service.settlement import routes_terminal as settlement_terminal_routes
 from service.settlement import store_rekeying as settlement_rekeying
 from service.shift import jobs as shift_jobs
@@ -94,6 +95,7 @@ def routers() -> Sequence[Router]:
         healthcode_phone_routes.router,
         shift_routes.router,
         settlement_routes.router,
+        stay_routes.router,
         settlement_terminal_routes.router,
         correction_routes.router,
         pay_link_routes.router,

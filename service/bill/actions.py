@@ -6,7 +6,7 @@ import msgspec
 
 from service.audit import actions as audit
 from service.audit.model import AuditEntry
-from service.bill import rules, store
+from service.bill import rules, stays, store
 from service.bill.model import (
     AmendBill,
     Bill,
@@ -16,11 +16,7 @@ from service.bill.model import (
     PushBill,
     SealedBill,
 )
-from service.bill.problems import (
-    BillLocked,
-    BillNumberExists,
-    BillVersionStale,
-)
+from service.bill.problems import BillLocked, BillNumberExists, BillVersionStale
 from service.bill.states import BILL, HELD, BillEvent, BillState
 from service.bill.store import BillKey
 from service.institution import actions as institution
@@ -59,9 +55,12 @@ async def push(ctx: Context, new: PushBill) -> Bill:
             created_at=now,
             updated_at=now,
             row_mac=b"",
+            kind=new.content.kind,
+            stay_no=new.content.stay_no,
         ),
     )
     async with transaction(ctx.pool) as conn:
+        await stays.claim(conn, row)
         taken = await store.insert_number(conn, row)
         if taken:
             await store.insert_bill(conn, row)
@@ -101,11 +100,12 @@ async def amend(ctx: Context, amended: AmendBill) -> Bill:
             raise BillNumberExists
         if before.version == amended.replaces + 1:
             standing = await _open(conn, ctx, before)
-            if _content_of(standing) == amended.content:
+            if standing.content == amended.content:
                 return standing
         rules.check_changeable(before)
         if before.version != amended.replaces:
             raise BillVersionStale
+        rules.check_same_kind(before, amended.content)
         rules.check_content(amended.content, now)
         after = await _save(
             conn,
@@ -356,7 +356,8 @@ async def _open(conn: Connection, ctx: Context, row: SealedBill) -> Bill:
 
 
 def _opened(row: BillRow, content: BillContent) -> Bill:
-    if (row.total_fen, row.pay_until) != (content.total_fen, content.pay_until):
+    said = (content.total_fen, content.pay_until, content.kind, content.stay_no)
+    if (row.total_fen, row.pay_until, row.kind, row.stay_no) != said:
         raise InvariantBroken("a bill says what its version says")
     return Bill(
         record_id=row.record_id,
@@ -372,12 +373,8 @@ def _opened(row: BillRow, content: BillContent) -> Bill:
         updated_at=row.updated_at,
         visit=content.visit,
         lines=content.lines,
-    )
-
-
-def _content_of(bill: Bill) -> BillContent:
-    return BillContent(
-        visit=bill.visit, lines=bill.lines, total_fen=bill.total_fen, pay_until=bill.pay_until
+        kind=content.kind,
+        stay=content.stay,
     )
 
 

@@ -5,7 +5,20 @@ from datetime import datetime
 import msgspec
 
 from integrations.ports.insurance import ChargeLine, Visit
-from service.bill.states import BillState
+from service.bill.states import BillKind, BillState
+
+
+class Stay(msgspec.Struct, frozen=True, kw_only=True):
+    """A stay in hospital, by the institution's admission number. The rest a discharge names."""
+
+    stay_no: str
+    bed: str = ""
+    ended_at: datetime | None = None
+    """The discharge, where we report it to the bureau before settling; None: the hospital does."""
+    discharge_way: str = "1"
+    """CV dictionary ``dscg_way``: 1 by doctor's order."""
+    insurance_ref: str | None = None
+    """The bureau's number, where the hospital reported the admission itself."""
 
 
 class BillContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +28,14 @@ class BillContent(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[ChargeLine]
     total_fen: int
     pay_until: datetime
+    kind: BillKind = BillKind.OUTPATIENT
+    stay: Stay | None = None
+    """Named by the kinds of ``OF_STAY``, by no other."""
+
+    @property
+    def stay_no(self) -> str | None:
+        """The admission number, where the bill is of a stay."""
+        return None if self.stay is None else self.stay.stay_no
 
 
 class BillRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +53,12 @@ class BillRow(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     row_mac: bytes
+    kind: BillKind = BillKind.OUTPATIENT
+    stay_no: str | None = None
 
     def mac_parts(self) -> list[int | str | datetime | None]:
-        """The columns that the row's MAC covers."""
-        return [
+        """The columns that the row's MAC covers; outpatient rows are as they always were."""
+        parts: list[int | str | datetime | None] = [
             self.record_id,
             self.bill_id,
             self.institution_id,
@@ -48,6 +71,8 @@ class BillRow(msgspec.Struct, frozen=True, kw_only=True):
             self.created_at,
             self.updated_at,
         ]
+        outpatient = self.kind is BillKind.OUTPATIENT
+        return parts if outpatient else [*parts, self.kind.value, self.stay_no]
 
 
 class SealedBill(BillRow, frozen=True, kw_only=True):
@@ -75,6 +100,20 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     visit: Visit
     lines: list[ChargeLine]
+    kind: BillKind = BillKind.OUTPATIENT
+    stay: Stay | None = None
+
+    @property
+    def content(self) -> BillContent:
+        """What its present version charges."""
+        return BillContent(
+            visit=self.visit,
+            lines=self.lines,
+            total_fen=self.total_fen,
+            pay_until=self.pay_until,
+            kind=self.kind,
+            stay=self.stay,
+        )
 
     @property
     def charged_at(self) -> datetime:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from integrations.ports.insurance import ChargeLine
 from integrations.ports.money import FEN_MAX
-from service.bill.model import BillContent, BillRow
+from service.bill.model import Bill, BillContent, BillRow
 from service.bill.problems import (
     BillLocked,
     BillNotPayable,
@@ -12,10 +12,12 @@ from service.bill.problems import (
     BillRefused,
     BillVersionStale,
 )
-from service.bill.states import HELD, BillState
+from service.bill.states import HELD, OF_STAY, BillKind, BillState
 
 LINES_MAX = 500
 PAY_WITHIN_MAX = timedelta(days=30)
+BEFORE_DIAGNOSIS = frozenset({BillKind.REGISTRATION, BillKind.DEPOSIT})
+"""Kinds that a patient may be charged before anybody has examined him."""
 _FEN_PER_UNIT = 10**8
 """quantity x 10^4 times yuan x 10^6 is yuan x 10^10, which is fen x 10^8."""
 
@@ -30,7 +32,13 @@ def check_content(content: BillContent, now: datetime) -> None:
     check_remaining(content)
     if not now < content.pay_until <= now + PAY_WITHIN_MAX:
         raise BillRefused("pay_until: must lie in the next 30 days")
-    if sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main) != 1:
+    if (content.stay is not None) != (content.kind in OF_STAY):
+        raise BillRefused("stay: named by deposits and discharges, by no other bill")
+    if content.kind is BillKind.DISCHARGE and content.stay is not None and not content.stay.bed:
+        raise BillRefused("stay.bed: named by a discharge")
+    mains = sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main)
+    none_yet = not content.visit.diagnoses and content.kind in BEFORE_DIAGNOSIS
+    if mains != 1 and not none_yet:
         raise BillRefused("visit.diagnoses: exactly one is the main diagnosis")
 
 
@@ -53,6 +61,24 @@ def _check_lines(lines: list[ChargeLine]) -> None:
         seen.add(line.line_no)
         if line.amount_fen != line_amount_fen(line.quantity_e4, line.unit_price_e6):
             raise BillPartsDoNotSum(f"lines[{place}].amount_fen: not quantity times unit price")
+
+
+def check_same_kind(row: BillRow, content: BillContent) -> None:
+    """An amendment is of the same kind and stay. Raises ``BillRefused``."""
+    if (row.kind, row.stay_no) != (content.kind, content.stay_no):
+        raise BillRefused("kind, stay: not those of the bill that is amended")
+
+
+def may_insure(bill: Bill, *, registration_insured: bool) -> bool:
+    """Whether the bureau is asked to pay a part. It pays for no deposit, and for a registration
+    only where the institution has it so and the visit's diagnosis is named."""
+    match bill.kind:
+        case BillKind.DEPOSIT:
+            return False
+        case BillKind.REGISTRATION:
+            return registration_insured and bool(bill.visit.diagnoses)
+        case _:
+            return True
 
 
 def check_changeable(row: BillRow) -> None:

@@ -7,8 +7,9 @@ import msgspec
 
 from integrations.ports.insurance import ChargeLine, Visit
 from integrations.ports.money import FenField
-from service.bill.model import AmendBill, Bill, BillContent, PushBill
+from service.bill.model import AmendBill, Bill, BillContent, PushBill, Stay
 from service.bill.rules import LINES_MAX
+from service.bill.states import BillKind
 from service.kernel.context import Context
 from service.kernel.principals import Application
 
@@ -25,7 +26,8 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class DiagnosisBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One diagnosis: ICD-10 code of the insurance edition; exactly one of a visit is ``main``."""
+    """One diagnosis: ICD-10 code of the insurance edition; exactly one of a visit is ``main``. A
+    registration and a deposit may have none yet."""
 
     code: Word
     name: Name
@@ -43,7 +45,22 @@ class VisitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     speciality: Word
     doctor_no: Word
     doctor_name: Word
-    diagnoses: Annotated[list[DiagnosisBody], msgspec.Meta(min_length=1, max_length=DIAGNOSES_MAX)]
+    diagnoses: Annotated[list[DiagnosisBody], msgspec.Meta(max_length=DIAGNOSES_MAX)]
+
+
+class StayBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The stay in hospital that a deposit or a discharge is for."""
+
+    stay_no: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._-]{1,30}$(?!\n)")]
+    """The hospital's admission number."""
+    bed: Annotated[str, msgspec.Meta(max_length=30, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    """A discharge names it."""
+    ended_at: Instant | None = None
+    """When the stay ended, where the discharge is to be reported to the insurance before it is
+    settled; left out, the hospital reports it itself."""
+    discharge_way: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,3}$(?!\n)")] = "1"
+    insurance_ref: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{1,30}$(?!\n)")] | None = None
+    """The insurance's number of the stay, where the hospital reported the admission itself."""
 
 
 class LineBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -62,7 +79,11 @@ class LineBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class BillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A bill. ``patient_id`` is what a scan told this institution."""
+    """A bill. ``patient_id`` is what a scan told this institution.
+
+    ``kind``: a visit's charges, the fee for a visit to come, a deposit for a stay (own money, held
+    until the discharge), or all of a stay. ``stay`` goes with the last two, and only with them.
+    """
 
     bill_no: BillNo
     patient_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
@@ -70,6 +91,8 @@ class BillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     lines: Annotated[list[LineBody], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
     total_fen: FenField
     pay_until: Instant
+    kind: BillKind = BillKind.OUTPATIENT
+    stay: StayBody | None = None
 
     def to_push(self, application: Application) -> PushBill:
         """The command."""
@@ -105,6 +128,10 @@ def _content(request: BillRequest) -> BillContent:
         lines=[msgspec.convert(line, ChargeLine, from_attributes=True) for line in request.lines],
         total_fen=request.total_fen,
         pay_until=request.pay_until,
+        kind=request.kind,
+        stay=None
+        if request.stay is None
+        else msgspec.convert(request.stay, Stay, from_attributes=True),
     )
 
 
@@ -142,6 +169,9 @@ class InstitutionBillAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     state: str
     total_fen: FenField
     pay_until: datetime
+    kind: str = BillKind.OUTPATIENT.value
+    """What it is for; left out: an outpatient visit."""
+    stay_no: str | None = None
     settlement_id: str | None = None
 
     @classmethod
@@ -154,6 +184,8 @@ class InstitutionBillAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             state=bill.state.value,
             total_fen=bill.total_fen,
             pay_until=bill.pay_until,
+            kind=bill.kind.value,
+            stay_no=None if bill.stay is None else bill.stay.stay_no,
             settlement_id=_holder(ctx, bill),
         )
 
@@ -181,6 +213,9 @@ class PayableBill(msgspec.Struct, kw_only=True, omit_defaults=True):
     state: str
     charged_at: datetime
     pay_until: datetime
+    kind: str = BillKind.OUTPATIENT.value
+    """What it is for; left out: an outpatient visit."""
+    stay_no: str | None = None
     settlement_id: str | None = None
 
     @classmethod
@@ -197,6 +232,8 @@ class PayableBill(msgspec.Struct, kw_only=True, omit_defaults=True):
             state=bill.state.value,
             charged_at=bill.charged_at,
             pay_until=bill.pay_until,
+            kind=bill.kind.value,
+            stay_no=None if bill.stay is None else bill.stay.stay_no,
             settlement_id=_holder(ctx, bill),
         )
 

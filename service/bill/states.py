@@ -23,6 +23,18 @@ class BillState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+class BillKind(StrEnum):
+    """What a bill is for."""
+
+    OUTPATIENT = "OUTPATIENT"
+    REGISTRATION = "REGISTRATION"
+    """The fee for a visit to come. Own money, unless the institution has it insured."""
+    DEPOSIT = "DEPOSIT"
+    """Own money, held for a stay in hospital until its discharge: not spent."""
+    DISCHARGE = "DISCHARGE"
+    """All of a stay. The deposits held for it count as paid."""
+
+
 class BillEvent(StrEnum):
     """What can happen to a bill."""
 
@@ -56,6 +68,9 @@ BILL: Machine[BillState, BillEvent] = Machine(
     final=frozenset({_S.WITHDRAWN, _S.PAID, _S.EXPIRED}),
     states=BillState,
 )
+
+OF_STAY = frozenset({BillKind.DEPOSIT, BillKind.DISCHARGE})
+"""Kinds that name a stay."""
 
 HELD = frozenset({_S.LOCKED, _S.PAID})
 """States in which a bill has a holder."""

@@ -17,12 +17,30 @@ select record_id, bill_id
 from bill_number
 where institution_id = $1 and bill_no = $2
 """
+INSERT_STAY = """
+insert into stay_number (institution_id, stay_no, record_id)
+values ($1, $2, $3)
+on conflict (institution_id, stay_no) do nothing
+"""
+GET_STAY = """
+select record_id
+from stay_number
+where institution_id = $1 and stay_no = $2
+"""
+HAS_DISCHARGE = """
+select exists (
+  select 1
+  from bill
+  where record_id = $1 and institution_id = $2 and stay_no = $3 and kind = 'DISCHARGE'
+    and state in ('LOCKED', 'PAID')
+)
+"""
 INSERT_BILL = """
 insert into bill (
   record_id, bill_id, institution_id, bill_no, version, total_fen, state, holder_id, pay_until,
-  created_at, updated_at, row_mac
+  created_at, updated_at, row_mac, kind, stay_no
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 INSERT_VERSION = """
 insert into bill_version (record_id, bill_id, version, sealed, created_at)
@@ -35,14 +53,16 @@ where record_id = $1 and bill_id = $2 and version = $3
 """
 GET_BILL = """
 select b.record_id, b.bill_id, b.institution_id, b.bill_no, b.version, b.total_fen, b.state,
-  b.holder_id, b.pay_until, b.created_at, b.updated_at, b.row_mac, v.sealed
+  b.holder_id, b.pay_until, b.created_at, b.updated_at, b.row_mac, b.kind, b.stay_no,
+  v.sealed
 from bill b
 join bill_version v on v.record_id = b.record_id and v.bill_id = b.bill_id and v.version = b.version
 where b.record_id = $1 and b.bill_id = $2
 """
 LIST_PAYABLE = """
 select b.record_id, b.bill_id, b.institution_id, b.bill_no, b.version, b.total_fen, b.state,
-  b.holder_id, b.pay_until, b.created_at, b.updated_at, b.row_mac, v.sealed
+  b.holder_id, b.pay_until, b.created_at, b.updated_at, b.row_mac, b.kind, b.stay_no,
+  v.sealed
 from bill b
 join bill_version v on v.record_id = b.record_id and v.bill_id = b.bill_id and v.version = b.version
 where b.record_id = $1 and ($2::bigint is null or b.institution_id = $2)
@@ -52,7 +72,8 @@ limit $4
 """
 LIST_SHOWN = """
 select b.record_id, b.bill_id, b.institution_id, b.bill_no, b.version, b.total_fen, b.state,
-  b.holder_id, b.pay_until, b.created_at, b.updated_at, b.row_mac, v.sealed
+  b.holder_id, b.pay_until, b.created_at, b.updated_at, b.row_mac, b.kind, b.stay_no,
+  v.sealed
 from bill b
 join bill_version v on v.record_id = b.record_id and v.bill_id = b.bill_id and v.version = b.version
 where b.record_id = $1
@@ -95,6 +116,25 @@ async def find_number(conn: Connection, institution_id: int, bill_no: str) -> Bi
     return await find_row(conn, BillKey, GET_NUMBER, institution_id, bill_no)
 
 
+async def insert_stay(conn: Connection, row: BillRow) -> None:
+    """The first bill of a stay says whose it is."""
+    await execute(conn, INSERT_STAY, row.institution_id, row.stay_no, row.record_id)
+
+
+async def find_stay(conn: Connection, institution_id: int, stay_no: str) -> int | None:
+    """The record that a stay lies with."""
+    found: int | None = await conn.fetchval(GET_STAY, institution_id, stay_no)
+    return found
+
+
+async def has_discharge(
+    conn: Connection, record_id: int, institution_id: int, stay_no: str
+) -> bool:
+    """Whether a discharge of the stay is being settled, or was."""
+    found: bool = await conn.fetchval(HAS_DISCHARGE, record_id, institution_id, stay_no)
+    return found
+
+
 async def insert_bill(conn: Connection, row: BillRow) -> None:
     """A new bill; its number is taken before."""
     await execute(
@@ -112,6 +152,8 @@ async def insert_bill(conn: Connection, row: BillRow) -> None:
         row.created_at,
         row.updated_at,
         row.row_mac,
+        row.kind.value,
+        row.stay_no,
     )
 
 

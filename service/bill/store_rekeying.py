@@ -5,7 +5,7 @@ from service.kernel.rekeying import maced
 
 PAGE_BILLS = """
 select record_id, bill_id, institution_id, bill_no, version, total_fen, state, holder_id,
-  pay_until, created_at, updated_at, row_mac
+  pay_until, created_at, updated_at, row_mac, kind, stay_no
 from bill
 where (record_id, bill_id) > ($1, $2)
 order by record_id, bill_id

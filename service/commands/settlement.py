@@ -1,4 +1,4 @@
-"""``yimatong settlement``: how reviews end, and from which amount two people must agree."""
+"""``yimatong settlement``: how reviews end, which amounts two people agree on, what is insured."""
 
 import argparse
 from collections.abc import Sequence
@@ -25,6 +25,8 @@ def main(argv: Sequence[str], settings: Settings) -> int:
     async def job(ctx: Context) -> str:
         if arguments.verb == "review":
             return await review(ctx, arguments.settlement, arguments.decision)
+        if arguments.verb == "registration":
+            return await _registration(ctx, arguments.institution, insured=arguments.insured)
         return await _limit(ctx, arguments.institution, arguments.above_fen)
 
     return answer("settlement", settings, job)
@@ -41,6 +43,12 @@ async def _limit(ctx: Context, code: str, above_fen: int | None) -> str:
     if above_fen is None:
         return f"{code}: nothing that is given back needs a second person"
     return f"{code}: giving back more than {above_fen} fen needs a second person"
+
+
+async def _registration(ctx: Context, code: str, *, insured: bool) -> str:
+    place = await institution_of(ctx, code)
+    await institution.set_registration_insured(ctx, place, insured=insured)
+    return f"{code}: registration fees are {'insured' if insured else 'own money'} from now on"
 
 
 def _fen(text: str) -> int:
@@ -61,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=sorted(DECISIONS),
         help="settle on, take a correction up again, or undo everything",
     )
+    registering = verbs.add_parser("registration", help="who pays for registration fees")
+    registering.add_argument("--institution", required=True, metavar="CODE")
+    whose = registering.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--insured", action="store_true", help="the bureau pays its part")
+    whose.add_argument("--own", dest="insured", action="store_false", help="own money alone")
     limiting = verbs.add_parser("approval-limit", help="from which amount two people must agree")
     limiting.add_argument("--institution", required=True, metavar="CODE")
     which = limiting.add_mutually_exclusive_group(required=True)

@@ -62,6 +62,7 @@ async def enrol_institution(ctx: Context, new: NewInstitution) -> Institution:
         created_at=ctx.clock.now(),
         row_mac=b"",
         approval_above_fen=new.approval_above_fen,
+        registration_insured=new.registration_insured,
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("institution", row.mac_parts()))
     async with connection(ctx.pool) as conn:
@@ -89,11 +90,23 @@ async def set_approval_limit(ctx: Context, institution_id: int, above_fen: int |
 
     Raises ``NotFound``, ``StateConflict`` when the row changed at the same moment.
     """
+    await _set(ctx, institution_id, approval_above_fen=above_fen)
+
+
+async def set_registration_insured(ctx: Context, institution_id: int, *, insured: bool) -> None:
+    """Whether the bureau is asked to pay its part of registration fees, from now on.
+
+    Raises ``NotFound``, ``StateConflict`` when the row changed at the same moment.
+    """
+    await _set(ctx, institution_id, registration_insured=insured)
+
+
+async def _set(ctx: Context, institution_id: int, **settings: int | None) -> None:
     before = await get_institution(ctx, institution_id)
-    row = msgspec.structs.replace(before, approval_above_fen=above_fen)
+    row = msgspec.structs.replace(before, **settings)
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("institution", row.mac_parts()))
     async with connection(ctx.pool) as conn:
-        if not await store.save_approval_limit(conn, before, row):
+        if not await store.save_settings(conn, before, row):
             raise StateConflict("the institution was changed at the same moment")
     ctx.memory.forget(("institution", institution_id))
 

@@ -36,9 +36,12 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
     row_mac: bytes
     approval_above_fen: int | None = None
     """Giving back more than this needs a second person. None: nothing does."""
+    registration_insured: bool = False
+    """Whether the bureau is asked to pay its part of registration fees."""
 
     def mac_parts(self) -> list[int | str | datetime]:
-        """The columns that the row's MAC covers; rows without a limit are as they always were."""
+        """The columns that the row's MAC covers; rows without later settings are as they always
+        were."""
         parts: list[int | str | datetime] = [
             self.institution_id,
             self.code,
@@ -49,8 +52,11 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
             self.state.value,
             self.created_at,
         ]
-        limit = self.approval_above_fen
-        return parts if limit is None else [*parts, limit]
+        if self.approval_above_fen is not None:
+            parts.append(self.approval_above_fen)
+        if self.registration_insured:
+            parts.append("registration-insured")
+        return parts
 
 
 class CallerState(StrEnum):
@@ -237,6 +243,7 @@ class NewInstitution(msgspec.Struct, frozen=True, kw_only=True):
     level: int
     moved_amounts: MovedAmounts
     approval_above_fen: int | None = None
+    registration_insured: bool = False
 
 
 class Activated(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,27 +13,27 @@ from service.kernel.database import Connection, Write, execute, find_row, insert
 INSERT_INSTITUTION = """
 insert into institution (
   institution_id, code, name, insurance_region, level, moved_amounts, state, created_at, row_mac,
-  approval_above_fen
+  approval_above_fen, registration_insured
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 on conflict (code) do nothing
 """
 GET_INSTITUTION = """
 select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at,
-  row_mac, approval_above_fen
+  row_mac, approval_above_fen, registration_insured
 from institution
 where institution_id = $1
 """
 LIST_INSTITUTIONS = """
 select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at,
-  row_mac, approval_above_fen
+  row_mac, approval_above_fen, registration_insured
 from institution
 order by code
 limit $1
 """
-SAVE_APPROVAL_LIMIT = """
+SAVE_SETTINGS = """
 update institution
-set approval_above_fen = $3, row_mac = $4
+set approval_above_fen = $3, registration_insured = $4, row_mac = $5
 where institution_id = $1 and row_mac = $2
 """
 INSERT_APPLICATION = """
@@ -147,14 +147,15 @@ async def insert_institution(conn: Connection, row: Institution) -> bool:
         row.created_at,
         row.row_mac,
         row.approval_above_fen,
+        row.registration_insured,
     )
 
 
-async def save_approval_limit(conn: Connection, before: Institution, row: Institution) -> bool:
+async def save_settings(conn: Connection, before: Institution, row: Institution) -> bool:
     """False when somebody was faster."""
     key = (row.institution_id, before.row_mac)
-    changed = (row.approval_above_fen, row.row_mac)
-    return await execute(conn, SAVE_APPROVAL_LIMIT, *key, *changed) == 1
+    changed = (row.approval_above_fen, row.registration_insured, row.row_mac)
+    return await execute(conn, SAVE_SETTINGS, *key, *changed) == 1
 
 
 async def find_institution(conn: Connection, institution_id: int) -> Institution | None:

@@ -11,7 +11,7 @@ from service.kernel.rekeying import maced
 
 PAGE_INSTITUTIONS = """
 select institution_id, code, name, insurance_region, level, moved_amounts, state, created_at,
-  row_mac, approval_above_fen
+  row_mac, approval_above_fen, registration_insured
 from institution
 where institution_id > $1
 order by institution_id

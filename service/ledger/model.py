@@ -10,9 +10,14 @@ HOSPITAL = "hospital"
 HOSPITAL_BURDEN = "hospital-burden"
 
 
+DEPOSIT = "deposit"
+"""What a hospital owes its patients for the deposits that it holds."""
+
+
 def provider_account(provider: str) -> str:
-    """The account of a payment provider: money it took for the institution, or gave back."""
-    return f"provider:{provider}"
+    """The account of a payment provider: money it took for the institution, or gave back. A
+    deposit that is counted comes out of what the hospital holds."""
+    return DEPOSIT if provider == DEPOSIT else f"provider:{provider}"
 
 
 class NewPosting(msgspec.Struct, frozen=True, kw_only=True):

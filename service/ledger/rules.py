@@ -3,9 +3,17 @@
 import re
 
 from service.kernel.problems import InvariantBroken
-from service.ledger.model import HOSPITAL, HOSPITAL_BURDEN, INSURER, PATIENT, NewPosting, Posting
+from service.ledger.model import (
+    DEPOSIT,
+    HOSPITAL,
+    HOSPITAL_BURDEN,
+    INSURER,
+    PATIENT,
+    NewPosting,
+    Posting,
+)
 
-_FIXED = frozenset({PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
+_FIXED = frozenset({DEPOSIT, PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
 _PROVIDER = re.compile(r"provider:[a-z0-9]{1,30}", re.ASCII)
 
 

@@ -59,6 +59,8 @@ def _row(
         cash_fen=facts.cash_fen,
         hospital_fen=facts.hospital_fen,
         bill_version=facts.bill_version,
+        kind=facts.kind,
+        stay_no=facts.stay_no,
     )
     row = EventRow(
         institution_id=facts.institution_id,

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from crypto.canonical import Value
+from service.bill.states import BillKind
 from service.notice.states import EventState
 
 _MOVING = frozenset({"row_mac", "state", "tries"})
@@ -26,6 +27,8 @@ class ToldFacts(msgspec.Struct, frozen=True, kw_only=True):
     cash_fen: int
     hospital_fen: int
     bill_version: int = 1
+    kind: BillKind = BillKind.OUTPATIENT
+    stay_no: str | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from integrations.ports.money import FenField
+from service.bill.states import BillKind
 from service.notice.model import Endpoint, EndpointHealth
 
 
@@ -46,6 +47,10 @@ class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True):
     hospital_fen: FenField
     bill_version: Annotated[int, Meta(ge=1)] = 1
     """The version of the bill that the amounts are of; acknowledge it by this number."""
+    kind: BillKind = BillKind.OUTPATIENT
+    """What the bill is for."""
+    stay_no: str | None = None
+    """The admission number, of a deposit or a discharge."""
 
 
 class EventList(msgspec.Struct, kw_only=True):

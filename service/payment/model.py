@@ -40,6 +40,18 @@ class TakenAtCounter(msgspec.Struct, frozen=True, kw_only=True):
     """What the payer's slip says; for cash the number of the cashier's entry."""
 
 
+class CountedDeposit(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit that a settlement counts as paid. ``deposit_ref`` names the settlement by which it
+    was paid, ``held_since`` when: deposits stand among the payments in the order of paying."""
+
+    record_id: int
+    settlement_id: int
+    institution_id: int
+    amount_fen: int
+    deposit_ref: str
+    held_since: datetime
+
+
 class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One order at one provider, under our trade number.
 

@@ -6,6 +6,7 @@ import msgspec
 
 from integrations.ports.insurance import ChargeLine
 from integrations.ports.invoices import Invoice, InvoiceOrder
+from service.bill.states import BillKind
 from service.receipt.states import InvoiceState
 
 
@@ -36,6 +37,8 @@ class PostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     tenders: str = ""
     """``provider:fen`` in the order of paying, with ``+`` between; they add up to ``cash_fen``.
     Empty in old events, where one provider took all of it."""
+    kind: BillKind = BillKind.OUTPATIENT
+    stay_no: str | None = None
 
 
 class ReceiptContent(msgspec.Struct, frozen=True, kw_only=True):

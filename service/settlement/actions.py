@@ -5,17 +5,21 @@ from msgspec.structs import replace
 from service.audit import actions as audit
 from service.audit.model import AuditEntry
 from service.bill import actions as bill
+from service.bill import rules as bill_rules
 from service.bill.model import Bill
+from service.bill.states import BillKind
+from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.principals import Application
 from service.kernel.problems import NotFound, StateConflict
+from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt, Presentation
 from service.payment.problems import PaymentNotReady
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
-from service.settlement import correction_rows, door, rules, store, tender
+from service.settlement import chains, correction_rows, deposits, door, rules, store, tender
 from service.settlement.model import (
     Channel,
     Progress,
@@ -50,12 +54,16 @@ async def start(ctx: Context, command: StartSettlement) -> Settlement:
         raise NotFound
     if command.approved_fen not in (None, charged.total_fen):
         raise ScanBoundToAnotherBill
+    place = await institution.get_institution(ctx, charged.institution_id)
+    may_insure = bill_rules.may_insure(charged, registration_insured=place.registration_insured)
+    command = replace(command, insured=command.insured and may_insure)
     row, progress = _new(ctx, command, charged)
     async with transaction(ctx.pool) as conn:
         standing = await store.find_live(conn, command.record_id, command.bill_id)
         if standing is not None and _is_same(door.check(ctx, standing), command):
             return standing
         await bill.lock(conn, ctx, row.record_id, row.bill_id, row.settlement_id, charged.version)
+        await deposits.check_in_time(conn, row, progress)
         created = await door.create(conn, ctx, row, progress)
         if created is None:
             raise StateConflict("the bill is being settled")
@@ -118,9 +126,19 @@ def _new(ctx: Context, command: StartSettlement, charged: Bill) -> tuple[Settlem
     )
     progress = Progress(
         bill_no=charged.bill_no,
+        kind=charged.kind,
+        stay=charged.stay,
         visit_no=charged.visit.visit_no[: rules.VISIT_NO_MAX],
         batch_base=ctx.ids.trade_no()[:_BATCH_BASE_LENGTH],
     )
+    if charged.kind is BillKind.DISCHARGE and charged.stay is not None:
+        progress = replace(
+            progress,
+            visit_no=charged.stay.stay_no,
+            visit_ref=charged.stay.insurance_ref,
+            diagnosed=charged.stay.ended_at is None,
+            scope=chains.NOTHING,
+        )
     return row, progress
 
 
@@ -182,15 +200,18 @@ async def find_live(ctx: Context, record_id: int, bill_id: int) -> Settlement | 
 
 
 async def confirm(ctx: Context, record_id: int, settlement_id: int) -> Settlement:
-    """The payer agrees to a division that leaves him nothing to pay. Again changes nothing.
+    """The payer agrees to a division that leaves him nothing to pay, or no more than the deposits
+    that were counted. Again changes nothing.
 
     Raises ``SomethingToPay``, ``StateConflict`` (deadline passed, or not that far), ``NotFound``.
     """
 
     async def decide(conn: Connection, row: Settlement) -> Settlement:
-        if row.cash_fen == 0 and row.state in (_S.PAID, _S.SETTLING, _S.SETTLED, _S.POSTING):
+        paid = await tender.tender_of(conn, ctx, row)
+        nothing_left = row.cash_fen is not None and paid.owed_fen(row) == 0
+        if nothing_left and row.state in (_S.PAID, _S.SETTLING, _S.SETTLED, _S.POSTING):
             return row
-        if row.state is _S.PRESETTLED and row.cash_fen:
+        if row.state is _S.PRESETTLED and not nothing_left:
             raise SomethingToPay
         if rules.is_past(row.deadline_at, ctx.clock.now()):
             raise StateConflict("the time to confirm is over")
@@ -347,5 +368,11 @@ async def _may_settle(conn: Connection, ctx: Context, row: Settlement) -> bool:
         and not paid.in_review
         and paid.refunded_fen == 0
         and all(one.refunding_fen == 0 for one in paid.paid)
-        and paid.paid_fen == row.cash_fen
+        and (paid.paid_fen == row.cash_fen or _deposits_cover(row, paid))
     )
+
+
+def _deposits_cover(row: Settlement, paid: tender.Tender) -> bool:
+    """Deposits may be more than the own part: what is too much goes back once it is settled."""
+    only_deposits = all(one.provider == DEPOSIT for one in paid.paid)
+    return only_deposits and paid.paid_fen > (row.cash_fen or 0)

@@ -9,20 +9,21 @@ from typing import Any, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from integrations.ports.insurance import CallId, InsuranceGateway
+from integrations.ports.insurance import CallId
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.settlement import consequences, door, rules, store
+from service.settlement.chains import Line, line_of
 from service.settlement.giving_back import give_back
 from service.settlement.judging import Asked, Verdict, judge
 from service.settlement.model import CallKind, InsuranceCall, Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 from service.settlement.tender import tender_of
 
-Send = Callable[[InsuranceGateway, CallId], Awaitable[Outcome[Any]]]
+Send = Callable[[Line, CallId], Awaitable[Outcome[Any]]]
 
 NOT_RECORDED = Unknown("not-recorded")
 
@@ -38,13 +39,15 @@ _TELLS = frozenset({CallKind.REGISTER, CallKind.PRESETTLE, CallKind.SETTLE, Call
 """What the bureau answers to these is kept: reconciliation names its visits and settlements."""
 
 
-async def call(ctx: Context, row: Settlement, kind: CallKind, send: Send) -> None:
+async def call(
+    ctx: Context, row: Settlement, progress: Progress, kind: CallKind, send: Send
+) -> None:
     """Make one call and let its outcome act. Raises ``door.LostRace`` when the row has moved on.
 
     Raises ``PartnerUnknown`` before anything is written.
     """
     place = await institution.get_institution(ctx, row.institution_id)
-    gateway = ctx.partners.insurance(place.code)
+    gateway = line_of(ctx, place.code, progress)
     intent = await _intend(ctx, row, kind, place.code)
     outcome = await send(gateway, intent.wire_id)
     ctx.metrics.outcomes.labels(gateway.code, kind.value, type(outcome).__name__).inc()

@@ -11,12 +11,19 @@ from service.kernel import outbox
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.ledger import actions as ledger
-from service.ledger.model import HOSPITAL, HOSPITAL_BURDEN, INSURER, PATIENT, NewPosting
+from service.ledger.model import (
+    DEPOSIT,
+    HOSPITAL,
+    HOSPITAL_BURDEN,
+    INSURER,
+    PATIENT,
+    NewPosting,
+)
 from service.payment import actions as payment
 from service.payment.states import AttemptState
 from service.receipt import invoices
 from service.receipt.model import PostedFacts
-from service.settlement import correction_rows, store
+from service.settlement import correction_rows, deposits, store
 from service.settlement.model import Progress, Settlement
 from service.settlement.model_corrections import BillAfter
 from service.settlement.states import CorrectionEvent, SettlementEvent, SettlementState
@@ -52,7 +59,7 @@ async def for_others(
 ) -> None:
     """Ledger, hospital's list, events, audit and work item of the state that was entered."""
     if event in (_E.CORRECTED, _E.RETURN_ASKED):
-        await post(conn, ctx, row, "reversed:patient", (HOSPITAL, PATIENT), row.cash_fen or 0)
+        await _owe_payer(conn, ctx, row, progress)
         await invoices.write_off(
             conn,
             ctx,
@@ -65,7 +72,7 @@ async def for_others(
     elif event is _E.AMOUNTS_REFUSED and row.round_no:
         await open_item(conn, ctx, row, "correction-undone")
     if row.state is _S.SETTLED:
-        await post(conn, ctx, row, "settled:patient", (PATIENT, HOSPITAL), row.cash_fen or 0)
+        await _take_own_part(conn, ctx, row, progress)
     elif row.state is _S.POSTING:
         await store.insert_to_post(conn, row, progress.bill_no)
     elif row.state is _S.POSTED:
@@ -92,6 +99,25 @@ async def for_others(
         )
     if row.state in _AUDITED:
         await note(conn, ctx, row, f"settlement.{row.state.value.lower().replace('_', '-')}")
+
+
+async def _take_own_part(
+    conn: Connection, ctx: Context, row: Settlement, progress: Progress
+) -> None:
+    """What the payer paid is the hospital's, or held by it for a stay."""
+    owed_to = deposits.payee(progress)
+    await post(conn, ctx, row, "settled:patient", (PATIENT, owed_to), row.cash_fen or 0)
+    if owed_to == DEPOSIT and not await deposits.hold(conn, ctx, row, progress):
+        await open_item(conn, ctx, row, "deposit-after-discharge")
+
+
+async def _owe_payer(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> None:
+    """What was the hospital's, or held by it, is the payer's again."""
+    owed_by = deposits.payee(progress)
+    own_fen = row.cash_fen or 0
+    if owed_by == DEPOSIT:
+        own_fen = await deposits.end(conn, ctx, row)
+    await post(conn, ctx, row, "reversed:patient", (owed_by, PATIENT), own_fen)
 
 
 def topic_of(row: Settlement) -> str | None:
@@ -131,6 +157,8 @@ async def event_body(
             bill_version=row.bill_version,
             round_no=row.round_no,
             tenders=await _tenders(conn, ctx, row),
+            kind=progress.kind,
+            stay_no=progress.stay_no,
         )
     )
     return body

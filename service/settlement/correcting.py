@@ -13,6 +13,7 @@ from service.audit.model import AuditEntry
 from service.bill import actions as bill
 from service.bill.model import Bill, CorrectBill
 from service.bill.problems import BillVersionStale
+from service.bill.states import BillKind
 from service.casework import actions as casework
 from service.casework.model import ItemsOf, NewItem
 from service.institution import actions as institution
@@ -71,6 +72,8 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
     amount_fen = charged.total_fen - left_fen
     if amount_fen <= 0:
         raise CorrectionRefused("lines: nothing that costs anything is given back")
+    if left_fen and charged.kind is BillKind.DEPOSIT:
+        raise CorrectionRefused("lines: a deposit is given back as a whole")
     waits = needs_approval(amount_fen, place.approval_above_fen)
 
     async def decide(conn: Connection, row: Settlement) -> Correction:

@@ -11,10 +11,12 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from service.bill.states import BillKind
 from service.kernel.context import Context
 from service.kernel.database import Connection, transaction
 from service.kernel.problems import NotFound, StateConflict
-from service.settlement import consequences, store
+from service.ledger.model import DEPOSIT
+from service.settlement import consequences, deposits, store
 from service.settlement.model import Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 
@@ -123,6 +125,11 @@ async def advance(
     await store.insert_event(conn, saved, event.value)
     known = progress if progress is not None else await progress_of(conn, ctx, saved)
     await consequences.for_others(conn, ctx, saved, known, event)
+    if event is SettlementEvent.SPLIT and known.kind is BillKind.DISCHARGE and not saved.round_no:
+        counted_fen = await deposits.count(conn, ctx, saved, known)
+        if counted_fen:
+            counted = replace(saved, paid_fen=saved.paid_fen + counted_fen, paid_by=DEPOSIT)
+            saved = await keep(conn, ctx, counted, None)
     ctx.metrics.transitions.labels(_TABLE, state.value).inc()
     return saved
 

@@ -3,8 +3,9 @@
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.problems import InvariantBroken
+from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
-from service.settlement import tender
+from service.settlement import deposits, tender
 from service.settlement.model import Settlement
 
 MOVED = "amounts-moved"
@@ -25,7 +26,12 @@ async def give_back(conn: Connection, ctx: Context, row: Settlement, amount_fen:
     for attempt in (await tender.tender_of(conn, ctx, row)).paid:
         part = min(left, attempt.refundable_fen)
         if part > 0:
-            await payment.refund(conn, ctx, row.record_id, attempt.attempt_id, part, cause_of(row))
+            if attempt.provider == DEPOSIT:
+                await deposits.send_back(conn, ctx, attempt, part, cause_of(row))
+            else:
+                await payment.refund(
+                    conn, ctx, row.record_id, attempt.attempt_id, part, cause_of(row)
+                )
             left -= part
     if left > 0:
         raise InvariantBroken("more is to be given back than was paid")

@@ -12,7 +12,16 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import Settled, Split
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from service.settlement.model import CallKind, Doubt, DoubtPhase, InsuranceCall, Progress
+from service.bill.states import BillKind
+from service.settlement.chains import NOTHING, add_scopes
+from service.settlement.model import (
+    CallKind,
+    ChargesTold,
+    Doubt,
+    DoubtPhase,
+    InsuranceCall,
+    Progress,
+)
 from service.settlement.rules import VISIT_NO_MAX, same_parts, split_faults
 from service.settlement.states import SettlementEvent, SettlementState
 
@@ -31,6 +40,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     undo_moved: bool
     correcting: bool = False
     """A correction runs: a refusal undoes nothing, it goes before a person."""
+
+    @property
+    def of_stay(self) -> bool:
+        """Whether the settlement goes by the inpatient chain."""
+        return self.progress.kind is BillKind.DISCHARGE
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +86,17 @@ def _contradicts(progress: Progress, reason: str) -> Verdict:
 
 
 def _register(asked: Asked, outcome: Outcome[str]) -> Verdict:
-    """A lost answer hides the visit's number: register anew under another number of ours."""
+    """A lost answer hides the visit's number: register anew under another number of ours. An
+    admission is undone instead, for a person is in one bed at a time."""
     match outcome:
         case Accepted(value):
             return Verdict(progress=replace(asked.progress, visit_ref=value))
         case Rejected():
             return _refused(asked.progress, outcome)
         case _:
+            if asked.of_stay:
+                doubt = Doubt(kind="admit", call=asked.call.wire_id, phase=DoubtPhase.UNDO)
+                return Verdict(progress=replace(asked.progress, doubt=doubt), again="later")
             return Verdict(progress=_next_visit(asked.progress), again="later")
 
 
@@ -97,22 +115,42 @@ def _next_visit(progress: Progress) -> Progress:
 
 
 def _diagnoses(asked: Asked, outcome: Outcome[None]) -> Verdict:
-    """Repeating overwrites, so a lost answer is simply repeated."""
+    """Repeating overwrites, so a lost answer is simply repeated. A discharge counts once: lost, it
+    is taken back and told anew."""
     match outcome:
         case Accepted():
             return Verdict(progress=replace(asked.progress, diagnosed=True))
         case Rejected():
             return _refused(asked.progress, outcome)
         case _:
-            return Verdict(progress=asked.progress, again="later")
+            doubtful = replace(asked.progress, discharge_in_doubt=asked.of_stay)
+            return Verdict(progress=doubtful, again="later")
 
 
-def _charges(asked: Asked, outcome: Outcome[int]) -> Verdict:
-    """``Accepted`` carries how many lines were in the message. A lost batch is withdrawn whole."""
+def _reopen(asked: Asked, outcome: Outcome[None]) -> Verdict:
+    """Refused after a lost answer: it does not stand. Refused for a reason, it is left behind."""
+    progress = asked.progress
+    gone = replace(progress, diagnosed=False, discharge_in_doubt=False)
+    match outcome:
+        case Accepted():
+            return Verdict(progress=gone)
+        case Rejected():
+            known = not progress.discharge_in_doubt
+            return Verdict(
+                progress=gone, left_behind="discharge-left-at-insurer" if known else None
+            )
+        case _:
+            return Verdict(progress=replace(progress, discharge_in_doubt=True), again="later")
+
+
+def _charges(asked: Asked, outcome: Outcome[ChargesTold]) -> Verdict:
+    """A lost batch is withdrawn whole."""
     progress = asked.progress
     match outcome:
         case Accepted(value):
-            return Verdict(progress=replace(progress, lines_sent=progress.lines_sent + value))
+            sent = progress.lines_sent + value.lines
+            scope = add_scopes(progress.scope, value.scope)
+            return Verdict(progress=replace(progress, lines_sent=sent, scope=scope))
         case Rejected():
             return _refused(progress, outcome)
         case _:
@@ -121,7 +159,13 @@ def _charges(asked: Asked, outcome: Outcome[int]) -> Verdict:
 
 def _withdraw(asked: Asked, outcome: Outcome[None]) -> Verdict:
     progress = asked.progress
-    gone = replace(progress, lines_sent=0, charges_in_doubt=False, batch=progress.batch + 1)
+    gone = replace(
+        progress,
+        lines_sent=0,
+        charges_in_doubt=False,
+        batch=progress.batch + 1,
+        scope=NOTHING if asked.of_stay else None,
+    )
     match outcome:
         case Accepted():
             return Verdict(progress=gone)
@@ -222,6 +266,8 @@ def _undo(asked: Asked, outcome: Outcome[None]) -> Verdict:
     doubt = asked.progress.doubt
     if doubt is None or not isinstance(outcome, Accepted):
         return Verdict(progress=asked.progress, again="later")
+    if doubt.kind == "admit":
+        return Verdict(progress=replace(asked.progress, doubt=None), undid=True)
     checked = replace(asked.progress, doubt=replace(doubt, phase=DoubtPhase.RECHECK))
     return Verdict(progress=checked, undid=True)
 
@@ -260,5 +306,6 @@ _JUDGES: Mapping[CallKind, Callable[[Asked, Any], Verdict]] = {
     CallKind.FIND: _find,
     CallKind.UNDO: _undo,
     CallKind.REVERSE: _reverse,
+    CallKind.REOPEN: _reopen,
     CallKind.CANCEL: _cancel,
 }

@@ -8,6 +8,9 @@ import msgspec
 
 from crypto.canonical import Value
 from integrations.ports.insurance import CallId, Insured, Settled, Split
+from integrations.ports.insurance_inpatient import Scope
+from service.bill.model import Stay
+from service.bill.states import BillKind
 from service.kernel.masked import Masked
 from service.payment.model import PaymentAttempt, Presentation
 from service.receipt.model import Receipt
@@ -106,7 +109,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     """A call whose answer is not known and which may have moved money."""
 
     kind: str
-    """``settle`` or ``reverse``."""
+    """``settle``, ``reverse``, or of a stay ``admit``."""
     call: CallId
     phase: DoubtPhase
 
@@ -115,6 +118,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bureau was told and answered. Personal: stored sealed."""
 
     bill_no: str = ""
+    kind: BillKind = BillKind.OUTPATIENT
+    stay: Stay | None = None
     insured: Insured | None = None
     visit_no: str = ""
     """Our number of the visit at the bureau; a new one after an unknown registration."""
@@ -123,10 +128,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     visits_lost: int = 0
     """Registrations whose answer was lost: they may stand at the bureau, without charges."""
     diagnosed: bool = False
+    """Of a stay: its discharge is reported, or not ours to report."""
+    discharge_in_doubt: bool = False
     batch_base: str = ""
     batch: int = 1
     lines_sent: int = 0
     charges_in_doubt: bool = False
+    scope: Scope | None = None
+    """Of a stay: what the catalogue makes of the charges told; None where it is not known."""
     promised: Split | None = None
     settled: Settled | None = None
     reversed_ref: str | None = None
@@ -135,9 +144,22 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The bureau's own words for a refusal, for the payer."""
 
     @property
+    def stay_no(self) -> str | None:
+        """The admission number, where the bill is of a stay."""
+        return None if self.stay is None else self.stay.stay_no
+
+    @property
     def batch_no(self) -> str:
         """The present batch of charge lines; a withdrawn one is never used again."""
         return f"{self.batch_base}{self.batch:02d}"
+
+
+class ChargesTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What one message of charges brought."""
+
+    lines: int
+    scope: Scope | None
+    """None of an outpatient's, and where the bureau does not tell it."""
 
 
 class CallKind(StrEnum):
@@ -152,6 +174,8 @@ class CallKind(StrEnum):
     FIND = "find"
     UNDO = "undo"
     REVERSE = "reverse"
+    REOPEN = "reopen"
+    """The discharge of a stay is taken back."""
     CANCEL = "cancel"
 
 

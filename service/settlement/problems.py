@@ -108,6 +108,14 @@ class CorrectionUnderWay(Problem):
     title = "Another correction of this settlement is under way"
 
 
+class DepositCounted(Problem):
+    """A discharge counts the deposit; what it does not need goes back with it."""
+
+    code = "deposit-counted"
+    status = 409
+    title = "The deposit is counted by the discharge of its stay"
+
+
 class AskerMayNotApprove(Problem):
     """Above the institution's limit a second person must agree."""
 

@@ -21,12 +21,20 @@ class Leg(StrEnum):
     MONEY = "money"
     SETTLEMENT = "settlement"
     CHARGES = "charges"
+    DISCHARGE = "discharge"
     VISIT = "visit"
 
 
-COMPENSATION: tuple[Leg, ...] = (Leg.MONEY, Leg.SETTLEMENT, Leg.CHARGES, Leg.VISIT)
+COMPENSATION: tuple[Leg, ...] = (
+    Leg.MONEY,
+    Leg.SETTLEMENT,
+    Leg.CHARGES,
+    Leg.DISCHARGE,
+    Leg.VISIT,
+)
 """The order of undoing (payments dossier 9.8): the payer's money first, then the insurance, so that
-nobody is left without both. Each leg is definite before the next begins."""
+nobody is left without both; there 2208, 2205, 2202, of a stay 2305, 2302, 2405, 2404 (insurance
+dossier 1.8). Each leg is definite before the next begins."""
 RECALL: tuple[Leg, ...] = (Leg.SETTLEMENT, Leg.CHARGES)
 """What a correction revokes before what remains is divided anew."""
 
@@ -84,11 +92,13 @@ def same_parts(one: Split, other: Split) -> bool:
 
 
 def next_presettle_call(progress: Progress, lines: int) -> CallKind:
-    """The first thing that the bureau has not been told yet."""
+    """The first thing that the bureau has not been told yet, doubts first."""
+    if progress.doubt is not None:
+        return next_doubt_call(progress.doubt)
     if progress.visit_ref is None:
         return CallKind.REGISTER
     if not progress.diagnosed:
-        return CallKind.DIAGNOSES
+        return CallKind.REOPEN if progress.discharge_in_doubt else CallKind.DIAGNOSES
     if progress.charges_in_doubt:
         return CallKind.WITHDRAW
     if progress.lines_sent < lines:
@@ -114,10 +124,19 @@ def undo_call(leg: Leg, progress: Progress) -> CallKind | None:
         case Leg.CHARGES if progress.visit_ref is not None:
             told = progress.lines_sent or progress.charges_in_doubt
             return CallKind.WITHDRAW if told else None
+        case Leg.DISCHARGE if is_discharged(progress):
+            return CallKind.REOPEN
         case Leg.VISIT if progress.visit_ref is not None:
-            return CallKind.CANCEL
+            given = progress.stay is not None and progress.stay.insurance_ref is not None
+            return None if given else CallKind.CANCEL
         case _:
             return None
+
+
+def is_discharged(progress: Progress) -> bool:
+    """Whether the end of the stay stands at the bureau by our word, or may."""
+    ours = progress.stay is not None and progress.stay.ended_at is not None
+    return ours and (progress.diagnosed or progress.discharge_in_doubt)
 
 
 def is_undone(progress: Progress) -> bool:

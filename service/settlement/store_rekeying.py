@@ -3,6 +3,7 @@
 from service.kernel.rekeying import maced
 from service.settlement.model import Settlement
 from service.settlement.model_corrections import Correction
+from service.settlement.model_deposits import Deposit
 
 PAGE_SETTLEMENTS = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
@@ -42,7 +43,33 @@ set row_mac = $4
 where record_id = $1 and correction_id = $2 and row_mac = $3
 """
 
+PAGE_DEPOSITS = """
+select record_id, settlement_id, institution_id, stay_no, held_fen, taken_by, settled_at, version,
+  row_mac
+from deposit
+where (record_id, settlement_id) > ($1, $2)
+order by record_id, settlement_id
+limit $3
+"""
+COUNT_DEPOSITS = """
+select count(*) from deposit where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_DEPOSIT_MAC = """
+update deposit
+set row_mac = $4
+where record_id = $1 and settlement_id = $2 and row_mac = $3
+"""
+
 KEYED_ROWS = (
+    maced(
+        "deposit",
+        Deposit,
+        ("record_id", "settlement_id"),
+        ("record_id", "settlement_id"),
+        page=PAGE_DEPOSITS,
+        count=COUNT_DEPOSITS,
+        swap=SWAP_DEPOSIT_MAC,
+    ),
     maced(
         "settlement",
         Settlement,

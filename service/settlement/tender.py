@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
+from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.payment.rules import AT_COUNTER
@@ -82,7 +83,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def order(self) -> PaymentAttempt | None:
         """The order at a provider that counts now: a live one, else the newest."""
-        orders = [one for one in self.attempts if not is_at_counter(one)]
+        orders = [one for one in self.attempts if one.provider not in (*AT_COUNTER, DEPOSIT)]
         return self.live or next(iter(orders), None)
 
     def current(self, purpose: str | None) -> PaymentAttempt | None:

@@ -48,7 +48,7 @@ def calls_of_the_dead_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 PLANTED = {
-    late_payments_are_overlooked: (2, *range(60, 80)),
+    late_payments_are_overlooked: (124, *range(60, 80)),
     a_reversal_is_not_posted: (11, *range(60, 80)),
     a_lost_settlement_is_sent_again: (3, *range(60, 80)),
     calls_of_the_dead_are_forgotten: (2, *range(60, 80)),

@@ -29,7 +29,7 @@ async def settings(fresh_database: str, tmp_path: Path) -> AsyncIterator[Setting
     structlog.reset_defaults()
 
 
-async def test_the_limit_is_set_and_taken_away(
+async def test_an_institutions_settings_are_set_and_taken_away(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = NewInstitution(
@@ -45,16 +45,18 @@ async def test_the_limit_is_set_and_taken_away(
     async def type_line(line: str) -> int:
         return await asyncio.to_thread(settlement_verbs.main, line.split(), settings)
 
-    async def limit() -> int | None:
+    async def stands() -> tuple[int | None, bool]:
         async with open_context(settings, "test") as ctx:
             found = await institution.get_institution(ctx, place.institution_id)
-        return found.approval_above_fen
+        return found.approval_above_fen, found.registration_insured
 
-    assert await limit() is None
+    assert await stands() == (None, False)
     assert await type_line(f"approval-limit --institution {CODE} --above-fen 20000") == 0
-    assert await limit() == 200_00
+    assert await type_line(f"registration --institution {CODE} --insured") == 0
+    assert await stands() == (200_00, True)
     assert await type_line(f"approval-limit --institution {CODE} --none") == 0
-    assert await limit() is None
+    assert await type_line(f"registration --institution {CODE} --own") == 0
+    assert await stands() == (None, False)
     capsys.readouterr()
     assert await type_line("approval-limit --institution H99000100009 --none") == 2
     assert "no institution has the code" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
 from integrations.ports.partners import PartnerUnknown
 from service.bill import actions as bill
@@ -42,6 +44,8 @@ from tests.support.fakes_settlement import FakeBureau, FakeTill
 from tests.support.patients import name_patient
 
 PROVIDER = "wechatpay"
+SECOND = "alipay"
+"""Collects for the hospital once its account is set."""
 ACCOUNT = "main"
 ROUNDS_MAX = 60
 LIST_CALLS = """
@@ -52,7 +56,7 @@ order by called_at, message_no
 """
 FORGET = """
 truncate outbox, settlement, insurance_call, refund, payment_attempt, staff, shift, shift_entry,
-  counter_tender, counter_refund;
+  counter_tender, counter_refund, deposit, stay_number;
 delete from data_key where record_id = 0
 """
 _HANDLERS = {**jobs.HANDLERS, **shift_jobs.HANDLERS}
@@ -64,11 +68,12 @@ async def list_calls(conn: Connection, record_id: int, settlement_id: int) -> li
 
 
 class RigPartners:
-    """The bureau and the till, for everybody."""
+    """The bureau and the tills, for everybody."""
 
-    def __init__(self, bureau: FakeBureau, till: FakeTill) -> None:
+    def __init__(self, bureau: FakeBureau, till: FakeTill, second: FakeTill) -> None:
         self.bureau = bureau
         self.till = till
+        self.second = second
 
     def insurance(self, institution_code: str) -> FakeBureau:
         return self.bureau
@@ -77,9 +82,10 @@ class RigPartners:
         raise PartnerUnknown(institution_code)
 
     def payment(self, provider: str, account_name: str) -> FakeTill:
-        if (provider, account_name) != (PROVIDER, ACCOUNT):
+        tills = {(PROVIDER, ACCOUNT): self.till, (SECOND, ACCOUNT): self.second}
+        if (provider, account_name) not in tills:
             raise PartnerUnknown(provider)
-        return self.till
+        return tills[provider, account_name]
 
     def login(self, provider: str) -> Any:
         raise PartnerUnknown(provider)
@@ -96,6 +102,7 @@ class Rig:
         self.clock = clock
         self.bureau = partners.bureau
         self.till = partners.till
+        self.second = partners.second
         self.place: Institution
         self.record_id = 0
         self.application: Application
@@ -137,8 +144,8 @@ class Rig:
             scopes=frozenset({"settlement"}),
         )
 
-    async def push_bill(self, *amounts_fen: int) -> Bill:
-        """A bill with a line for each amount."""
+    async def push_bill(self, *amounts_fen: int, **changes: Any) -> Bill:
+        """A bill with a line for each amount; one keyword a deviation of its content."""
         self.bills += 1
         now = self.clock.now()
         async with connection(self.ctx.pool) as conn:
@@ -161,6 +168,7 @@ class Rig:
             total_fen=sum(amounts_fen),
             pay_until=now + timedelta(days=7),
         )
+        content = replace(content, **changes)
         return await bill.push(
             self.ctx,
             PushBill(
@@ -187,7 +195,12 @@ class Rig:
         return await actions.start(self.ctx, StartSettlement(**{**wishes, **deviations}))
 
     async def pay(
-        self, row: Settlement, *, way: str = "native", amount_fen: int | None = None
+        self,
+        row: Settlement,
+        *,
+        way: str = "native",
+        amount_fen: int | None = None,
+        provider: str = PROVIDER,
     ) -> Settlement:
         """Place an order."""
         return await paying.pay(
@@ -195,7 +208,7 @@ class Rig:
             StartPayment(
                 record_id=row.record_id,
                 settlement_id=row.settlement_id,
-                provider=PROVIDER,
+                provider=provider,
                 way=way,
                 payer="openid-1" if way == "jsapi" else None,
                 amount_fen=amount_fen,
@@ -349,7 +362,7 @@ async def a_rig(
 ) -> AsyncIterator[Rig]:
     """A rig over a migrated database."""
     clock = FakeClock()
-    partners = RigPartners(bureau or FakeBureau(), FakeTill(clock.now))
+    partners = RigPartners(bureau or FakeBureau(), FakeTill(clock.now), FakeTill(clock.now))
     async with a_context(
         dsn, clock=clock, partners=partners, policy=policy or POLICY, ring=ring
     ) as ctx:

@@ -87,6 +87,11 @@ class StreetPartners:
             raise PartnerUnknown(institution_code)
         return self.bureau.gateway
 
+    def inpatient(self, institution_code: str) -> Any:
+        if institution_code != HOSPITAL:
+            raise PartnerUnknown(institution_code)
+        return self.bureau.stays
+
     def invoice(self, institution_code: str) -> Any:
         if institution_code != HOSPITAL:
             raise PartnerUnknown(institution_code)

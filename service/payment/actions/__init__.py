@@ -1,7 +1,7 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
 Each file uses only those before it: rows, refunds, outcomes, tries, codes, pursuing, ways,
-attempts, counter, notices.
+attempts, counter, deposits, notices.
 """
 
 from service.payment.actions.attempts import (
@@ -24,6 +24,7 @@ from service.payment.actions.counter import (
     read_refund,
     take_at_counter,
 )
+from service.payment.actions.deposits import count_deposit, release_deposit
 from service.payment.actions.notices import take_notice
 from service.payment.actions.outcomes import apply_payment
 from service.payment.actions.pursuing import pursue
@@ -44,6 +45,7 @@ __all__ = [
     "ask",
     "check_way",
     "close",
+    "count_deposit",
     "create",
     "end_review",
     "find_taken",
@@ -62,6 +64,7 @@ __all__ = [
     "read",
     "read_refund",
     "refund",
+    "release_deposit",
     "retry_refund",
     "take_at_counter",
     "take_notice",

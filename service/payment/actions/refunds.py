@@ -7,6 +7,7 @@ from integrations.ports.outcomes import Accepted, Rejected
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
+from service.ledger.model import DEPOSIT
 from service.payment import rules, store
 from service.payment.actions import rows
 from service.payment.model import PaymentAttempt, Refund, RowKey
@@ -43,6 +44,7 @@ async def refund(
         raise PaymentNotRefundable
     await rows.save_attempt(conn, ctx, attempt, refunding_fen=attempt.refunding_fen + amount_fen)
     now, at_counter = ctx.clock.now(), attempt.provider in rules.AT_COUNTER
+    waits = at_counter or attempt.provider == DEPOSIT
     row = rows.sign_refund(
         ctx,
         Refund(
@@ -59,7 +61,7 @@ async def refund(
             state=REFUND.start,
             provider_ref=None,
             refunded_at=None,
-            due_at=None if at_counter else now,
+            due_at=None if waits else now,
             tries=0,
             created_at=now,
             version=1,

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import (
     CallId,
-    InsuranceGateway,
     Insured,
     SplitRequest,
     Visit,
@@ -22,8 +21,10 @@ from service.credential.model import InsuranceStatus
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.settlement import calls, door, rules
-from service.settlement.model import CallKind, Progress, Settlement
+from service.settlement.chains import Line
+from service.settlement.model import CallKind, ChargesTold, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
+from service.settlement.steps.undoing import sender
 
 
 async def step(ctx: Context, row: Settlement) -> None:
@@ -41,7 +42,9 @@ async def step(ctx: Context, row: Settlement) -> None:
         return
     charged = await bill.read(ctx, row.record_id, row.bill_id)
     kind = rules.next_presettle_call(progress, len(charged.lines))
-    await calls.call(ctx, row, kind, _sender(kind, row, progress, progress.insured, charged))
+    await calls.call(
+        ctx, row, progress, kind, _sender(kind, row, progress, progress.insured, charged)
+    )
 
 
 async def _give_up(ctx: Context, row: Settlement) -> None:
@@ -116,36 +119,38 @@ def _sender(
     visit = replace(charged.visit, visit_no=progress.visit_no)
     visit_ref = progress.visit_ref or ""
 
-    async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
+    async def send(line: Line, call: CallId) -> Outcome[Any]:
         match kind:
             case CallKind.REGISTER:
-                return await gateway.register_visit(insured, visit, call)
+                return await line.register_visit(insured, visit, call)
             case CallKind.DIAGNOSES:
-                return await gateway.upload_diagnoses(insured, visit_ref, visit, call)
-            case CallKind.WITHDRAW:
-                return await gateway.withdraw_charges(insured, visit_ref, progress.batch_no, call)
+                return await line.upload_diagnoses(insured, visit_ref, visit, call)
             case CallKind.CHARGES:
-                return await _upload(gateway, call, progress, insured, visit, charged)
+                return await _upload(line, call, progress, insured, visit, charged)
+            case CallKind.PRESETTLE:
+                return await line.presettle(split_request(row, progress, insured, visit), call)
             case _:
-                return await gateway.presettle(split_request(row, progress, insured, visit), call)
+                return await sender(kind, progress, insured)(line, call)
 
     return send
 
 
 async def _upload(
-    gateway: InsuranceGateway,
+    line: Line,
     call: CallId,
     progress: Progress,
     insured: Insured,
     visit: Visit,
     charged: Bill,
-) -> Outcome[int]:
+) -> Outcome[ChargesTold]:
     """One message of lines; the outcome counts them."""
     lines = charged.lines[progress.lines_sent : progress.lines_sent + rules.LINES_MAX]
-    outcome = await gateway.upload_charges(
+    outcome = await line.upload_charges(
         insured, progress.visit_ref or "", progress.batch_no, visit, lines, call
     )
-    return Accepted(len(lines)) if isinstance(outcome, Accepted) else outcome
+    if isinstance(outcome, Accepted):
+        return Accepted(ChargesTold(lines=len(lines), scope=outcome.value))
+    return outcome
 
 
 def split_request(

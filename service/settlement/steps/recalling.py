@@ -12,7 +12,7 @@ from service.kernel.database import Connection, connection
 from service.settlement import calls, correction_rows, door, rules, tender
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementEvent, SettlementState
-from service.settlement.steps.reversing import sender
+from service.settlement.steps.undoing import sender
 
 
 async def step(ctx: Context, row: Settlement) -> None:
@@ -25,7 +25,7 @@ async def step(ctx: Context, row: Settlement) -> None:
     for leg in rules.RECALL:
         kind = rules.undo_call(leg, progress)
         if kind is not None and progress.insured is not None:
-            await calls.call(ctx, current, kind, sender(kind, progress, progress.insured))
+            await calls.call(ctx, current, progress, kind, sender(kind, progress, progress.insured))
             return
     await _begin_anew(ctx, current)
 

@@ -1,19 +1,18 @@
 """REVERSING: undo leg by leg as ``rules.COMPENSATION`` orders; over when each is definite."""
 
 from datetime import timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
-from integrations.ports.insurance import CallId, InsuranceGateway, Insured
-from integrations.ports.outcomes import Outcome
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
+from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
-from service.settlement import calls, consequences, door, rules, tender
-from service.settlement.model import CallKind, Progress, Settlement
+from service.payment.model import PaymentAttempt
+from service.settlement import calls, consequences, deposits, door, rules, tender
+from service.settlement.model import Settlement
 from service.settlement.states import SettlementEvent, SettlementState
-from service.settlement.steps.settling import clear_up
+from service.settlement.steps.undoing import sender
 
 COUNTER_LOOK = timedelta(hours=1)
 """While money waits at a counter for its payer."""
@@ -40,7 +39,7 @@ async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
     kind = rules.undo_call(leg, progress)
     if kind is None or progress.insured is None:
         return True
-    await calls.call(ctx, fresh, kind, sender(kind, progress, progress.insured))
+    await calls.call(ctx, fresh, progress, kind, sender(kind, progress, progress.insured))
     return False
 
 
@@ -62,17 +61,19 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
         await calls.postpone(conn, ctx, fresh, None)
         for attempt in paid.paid:
             if attempt.refundable_fen and not await _refused(conn, ctx, fresh, attempt.attempt_id):
-                await payment.refund(
-                    conn,
-                    ctx,
-                    fresh.record_id,
-                    attempt.attempt_id,
-                    attempt.refundable_fen,
-                    tender.REVERSAL,
-                )
+                await _promise(conn, ctx, attempt)
         return False
 
     return await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def _promise(conn: Connection, ctx: Context, attempt: PaymentAttempt) -> None:
+    """All that is left of one payment; a deposit is not refunded but held again."""
+    left = attempt.refundable_fen
+    if attempt.provider == DEPOSIT:
+        await deposits.put_back(conn, ctx, attempt, left, tender.REVERSAL)
+        return
+    await payment.refund(conn, ctx, attempt.record_id, attempt.attempt_id, left, tender.REVERSAL)
 
 
 async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: int) -> bool:
@@ -83,26 +84,6 @@ async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: 
             await consequences.open_item(conn, ctx, row, "refund-failed")
             return True
     return False
-
-
-def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
-    """How one thing is undone at the bureau."""
-    visit_ref = progress.visit_ref or ""
-
-    async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
-        match kind:
-            case CallKind.REVERSE:
-                settled = progress.settled
-                ref = settled.settlement_ref if settled is not None else ""
-                return await gateway.reverse(insured, visit_ref, ref, call)
-            case CallKind.WITHDRAW:
-                return await gateway.withdraw_charges(insured, visit_ref, progress.batch_no, call)
-            case CallKind.CANCEL:
-                return await gateway.cancel_visit(insured, visit_ref, progress.visit_no, call)
-            case _:
-                return await clear_up(gateway, call, kind, progress, insured)
-
-    return send
 
 
 async def _finish(ctx: Context, row: Settlement) -> None:

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import (
     CallId,
-    InsuranceGateway,
     Insured,
     SettleRequest,
     Split,
@@ -18,10 +17,12 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
 from service.settlement import calls, door, rules, tender
+from service.settlement.chains import Line
 from service.settlement.giving_back import give_back
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.presettling import split_request
+from service.settlement.steps.undoing import clear_up
 
 
 async def begin(ctx: Context, row: Settlement) -> None:
@@ -46,7 +47,7 @@ async def step(ctx: Context, row: Settlement) -> None:
     charged = await bill.read(ctx, row.record_id, row.bill_id)
     kind = rules.next_settle_call(progress)
     send = _sender(kind, row, progress, (progress.insured, progress.promised), charged)
-    await calls.call(ctx, row, kind, send)
+    await calls.call(ctx, row, progress, kind, send)
 
 
 async def _settle_own(ctx: Context, row: Settlement) -> None:
@@ -70,27 +71,14 @@ def _sender(
 ) -> calls.Send:
     insured, promised = agreed
 
-    async def send(gateway: InsuranceGateway, call: CallId) -> Outcome[Any]:
+    async def send(line: Line, call: CallId) -> Outcome[Any]:
         if kind is not CallKind.SETTLE:
-            return await clear_up(gateway, call, kind, progress, insured)
+            return await clear_up(line, call, kind, progress, insured)
         request = SettleRequest(
             split=split_request(row, progress, insured, charged.visit),
             promised=promised,
             invoice_no="",
         )
-        return await gateway.settle(request, call)
+        return await line.settle(request, call)
 
     return send
-
-
-async def clear_up(
-    gateway: InsuranceGateway,
-    call: CallId,
-    kind: CallKind,
-    progress: Progress,
-    insured: Insured,
-) -> Outcome[Any]:
-    """Look for, or undo, the call in doubt."""
-    if kind is CallKind.FIND or progress.doubt is None:
-        return await gateway.find_settlement(insured, progress.visit_ref or "", call)
-    return await gateway.undo_uncertain(insured, progress.doubt.call, progress.doubt.kind, call)

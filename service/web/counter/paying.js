@@ -8,7 +8,7 @@ import { Fault, serverNow } from "../exchange.js";
 import { faultNotice, payingNotice } from "../faults.js";
 import { linesView, receiptView } from "../receipt.js";
 import {
-  follow, isAwaiting, isDone, isFree, isInReview, isPayable, isUndoing, isUndone, splitView, stateWords, stepsView,
+  billTitle, follow, isAwaiting, isDone, isFree, isInReview, isPayable, isUndoing, isUndone, splitView, stateWords, stepsView,
 } from "../settlement.js";
 import { fenOf, field, form, moneyField } from "./parts.js";
 
@@ -34,7 +34,7 @@ class Paying {
     this.tenders = h("ul.tenders", {});
     this.turn = h("div.turn", {});
     this.element = h("div.pay", {},
-      h("div.row.is-apart", {}, h("h2", {}, bill.department || bill.institution_name), h("p.note", {}, bill.bill_no)),
+      h("div.row.is-apart", {}, h("h2", {}, billTitle(bill)), h("p.note", {}, bill.bill_no)),
       h("details.bill-lines", {}, h("summary", {}, t("line.caption")), linesView(bill.lines)),
       this.steps.element,
       h("div.pay-columns", {}, h("div.pay-split", {}, this.split.element, this.tenders), this.turn),

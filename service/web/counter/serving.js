@@ -6,6 +6,7 @@ import { timeText, yuan } from "../amounts.js";
 import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { repaired } from "../kiosk/scanner.js";
+import { billTitle } from "../settlement.js";
 import { giveBackView } from "./giving.js";
 import { field, form } from "./parts.js";
 import { payView } from "./paying.js";
@@ -152,7 +153,7 @@ class Serving {
 
   drawBills(bills) {
     const list = bills.map((bill) => this.choiceOf(bill.bill_id, {
-      title: bill.department || bill.institution_name, note: `${bill.bill_no} · ${timeText(bill.charged_at)}`,
+      title: billTitle(bill), note: `${bill.bill_no} · ${timeText(bill.charged_at)}`,
       fen: bill.total_fen, act: () => this.choose(bill),
     }));
     this.bills.replaceChildren(h("h2", {}, t("bills.title")),

@@ -6,7 +6,7 @@ import { timeText, yuan } from "../amounts.js";
 import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { linesView } from "../receipt.js";
-import { dueFen, follow, isFinal, isFree, isPayable, isUndone, splitView, stateWords } from "../settlement.js";
+import { billTitle, dueFen, follow, isFinal, isFree, isPayable, isUndone, splitView, stateWords } from "../settlement.js";
 import { providersOf } from "./choosing.js";
 
 const IDLE_S = 60;
@@ -93,7 +93,7 @@ class Checking {
   billButton(bill) {
     const choose = button("button.choice-bill", "", () => this.choose(bill));
     choose.append(
-      h("span", {}, h("strong", {}, bill.department || bill.institution_name), h("br"),
+      h("span", {}, h("strong", {}, billTitle(bill)), h("br"),
         h("span.note", {}, timeText(bill.charged_at))),
       h("strong.amount", {}, `¥${yuan(bill.total_fen)}`));
     return choose;
@@ -101,7 +101,7 @@ class Checking {
 
   billView(bill) {
     return h("article.bill-sheet", {},
-      h("div.row.is-apart", {}, h("h2", {}, bill.department || bill.institution_name),
+      h("div.row.is-apart", {}, h("h2", {}, billTitle(bill)),
         h("p.note", {}, bill.visit_no ? `${t("check.visit")} ${bill.visit_no}` : "")),
       h("div.scroll", { tabindex: "0", role: "region", "aria-label": t("line.caption") }, linesView(bill.lines)));
   }

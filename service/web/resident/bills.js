@@ -5,6 +5,7 @@ import { t } from "../language.js";
 import { timeText, yuan } from "../amounts.js";
 import { payingNotice } from "../faults.js";
 import { linesView } from "../receipt.js";
+import { billTitle, kindText } from "../settlement.js";
 
 const payable = (bill) => ["OPEN", "LOCKED"].includes(bill.state);
 const paid = (bill) => bill.state === "PAID" && bill.settlement_id;
@@ -14,7 +15,7 @@ function billCard(bill) {
   const place = bill.settlement_id ? `settlement/${bill.settlement_id}` : `bill/${bill.bill_id}`;
   return h("li", {}, h("a.bill", { href: `#/${place}` },
     h("span.bill-place", {}, bill.institution_name),
-    h("span.bill-more", {}, [bill.department, timeText(bill.charged_at)].filter(Boolean).join(" · ")),
+    h("span.bill-more", {}, [kindText(bill), bill.department, timeText(bill.charged_at)].filter(Boolean).join(" · ")),
     h("span.bill-amount.amount", {}, `¥${yuan(bill.total_fen)}`),
     h(`span.badge${busy ? ".is-busy" : ""}`, {}, t(`bill.state.${bill.state}`))));
 }
@@ -84,7 +85,7 @@ export async function billScreen(app, billId) {
   };
   const element = h("section.screen", { "aria-labelledby": "title" },
     h("h1", { id: "title" }, bill.institution_name),
-    h("p.lead", {}, bill.department),
+    h("p.lead", {}, billTitle(bill)),
     h("dl.facts", {},
       fact("visit", bill.visit_no), fact("charged", timeText(bill.charged_at)),
       fact("until", timeText(bill.pay_until))),

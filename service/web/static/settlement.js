@@ -25,7 +25,13 @@ export const isInReview = (settlement) => settlement.state === "NEEDS_REVIEW";
 /** The split is known and the person may pay or confirm. */
 export const isPayable = (settlement) =>
   ["PRESETTLED", "AWAITING_PAYER", "COLLECTING"].includes(settlement.state);
-export const isFree = (settlement) => settlement.state === "PRESETTLED" && settlement.cash_fen === 0;
+export const isFree = (settlement) => settlement.state === "PRESETTLED" &&
+  (settlement.cash_fen === 0 || settlement.owed_fen === 0);
+/** What a bill is for, where it is not a visit's charges. */
+export const kindText = (bill) => has(`kind.${bill.kind}`) ? t(`kind.${bill.kind}`) : "";
+/** The same with the place that charges it. */
+export const billTitle = (bill) =>
+  [kindText(bill), bill.department || bill.institution_name].filter(Boolean).join(" · ");
 /** Money may be on its way: leaving is safe, forgetting is not. */
 export const isMoneyMoving = (settlement) =>
   ["PAID", "SETTLING"].includes(settlement.state) ||
@@ -45,7 +51,7 @@ export const dueFen = (settlement) =>
 
 /** One sentence on where it stands. */
 export function stateWords(settlement) {
-  if (isFree(settlement)) return t("state.FREE");
+  if (isFree(settlement)) return t(settlement.cash_fen === 0 ? "state.FREE" : "state.COVERED");
   const words = has(`state.${settlement.state}`) ? t(`state.${settlement.state}`) : t("state.SETTLING");
   const given = isUndone(settlement) || isUndoing(settlement);
   const known = given && has(`why.${settlement.reason}`) ? t(`why.${settlement.reason}`) : "";

@@ -7,9 +7,18 @@ import pytest
 from msgspec.structs import replace
 
 from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
+from service.bill.model import Stay
+from service.bill.states import BillKind
 from service.settlement import rules
 from service.settlement.judging import Asked, Verdict, judge
-from service.settlement.model import CallKind, Doubt, DoubtPhase, InsuranceCall, Progress
+from service.settlement.model import (
+    CallKind,
+    ChargesTold,
+    Doubt,
+    DoubtPhase,
+    InsuranceCall,
+    Progress,
+)
 from service.settlement.states import SettlementEvent, SettlementState
 from tests.unit.settlement.test_rules import BLANK, doubt, settled
 
@@ -20,6 +29,7 @@ LOST = Unknown("answer-lost")
 CONTRADICTS = Unknown("answer-contradicts")
 NO = Rejected(reason="business", provider_code="-1", provider_text="余额不足")
 K = CallKind
+FIFTY = ChargesTold(lines=50, scope=None)
 
 
 def asked_of(
@@ -94,7 +104,7 @@ def test_lost_charges_are_withdrawn_and_sent_in_another_batch() -> None:
     again = ask(K.WITHDRAW, Accepted(None), lost).progress
     assert (again.charges_in_doubt, again.lines_sent) == (False, 0)
     assert again.batch_no != lost.batch_no
-    assert ask(K.CHARGES, Accepted(50), first).progress.lines_sent == 150
+    assert ask(K.CHARGES, Accepted(FIFTY), first).progress.lines_sent == 150
 
 
 def test_a_refused_withdrawal_while_undoing_is_left_to_a_person() -> None:
@@ -248,3 +258,36 @@ def test_a_refusal_in_a_correction_goes_before_a_person(
     assert (verdict.event, verdict.reason) == (E.CONTRADICTED, "insurance-refused")
     assert verdict.progress.refusal_text == "余额不足"
     assert judge(asked, NO).event is E.REFUSED
+
+
+def test_a_lost_admission_is_undone_before_it_is_told_anew() -> None:
+    stay = replace(BLANK, kind=BillKind.DISCHARGE, stay=Stay(stay_no="Z1", ended_at=AT))
+    lost = ask(K.REGISTER, LOST, stay).progress
+    assert rules.next_presettle_call(lost, 1) is K.UNDO
+    undone = ask(K.UNDO, Accepted(None), lost)
+    assert (undone.undid, undone.progress) == (True, stay)
+    assert rules.next_presettle_call(undone.progress, 1) is K.REGISTER
+
+
+def test_a_lost_discharge_is_taken_back_before_it_is_told_anew() -> None:
+    stay = Stay(stay_no="Z1", ended_at=AT)
+    admitted = replace(BLANK, kind=BillKind.DISCHARGE, stay=stay, visit_ref="M1")
+    lost = ask(K.DIAGNOSES, LOST, admitted).progress
+    assert rules.next_presettle_call(lost, 1) is K.REOPEN
+    for answer in (Accepted(None), NO):
+        back = ask(K.REOPEN, answer, lost)
+        assert (back.progress, back.left_behind) == (admitted, None)
+    assert rules.next_presettle_call(admitted, 1) is K.DIAGNOSES
+
+
+def test_a_discharge_that_the_bureau_keeps_is_shown_to_a_person() -> None:
+    stay = Stay(stay_no="Z1", ended_at=AT)
+    told = replace(
+        BLANK, kind=BillKind.DISCHARGE, stay=stay, visit_ref="M1", diagnosed=True, lines_sent=1
+    )
+    assert rules.undo_call(rules.Leg.DISCHARGE, told) is K.REOPEN
+    kept = ask(K.REOPEN, NO, told, state=S.REVERSING)
+    assert kept.left_behind == "discharge-left-at-insurer"
+    theirs = replace(told, stay=replace(stay, ended_at=None, insurance_ref="M1"))
+    assert rules.undo_call(rules.Leg.DISCHARGE, theirs) is None
+    assert rules.undo_call(rules.Leg.VISIT, theirs) is None
