@@ -1,15 +1,21 @@
-"""``yimatong settlement``: how reviews end, and from which amount two people must agree."""
+"""``yimatong settlement``: reviews, the limit of one person, and the days of the books."""
 
 import argparse
 import asyncio
 from collections.abc import Sequence
+from datetime import date
+
+import msgspec
 
 from integrations.ports.money import FEN_MAX
 from service.cli import complain, say
 from service.institution import actions as institution
+from service.institution.model import Institution
 from service.kernel.context import Context
 from service.kernel.logs import set_up_logs
 from service.kernel.problems import NotFound, Problem, RowTampered
+from service.ledger import books, closing, feeding
+from service.ledger.schemas import DayAnswer
 from service.settings import Settings
 from service.settlement import actions
 from service.settlement.states import SettlementEvent
@@ -50,7 +56,15 @@ async def _in_context(arguments: argparse.Namespace, settings: Settings) -> str:
     async with open_without_partners(settings, "settlement") as ctx:
         if arguments.verb == "review":
             return await review(ctx, arguments.settlement, arguments.decision)
-        return await _limit(ctx, arguments.institution, arguments.above_fen)
+        row = await _institution(ctx, arguments.institution)
+        match arguments.verb:
+            case "day":
+                return await show_day(ctx, row, arguments.day, as_json=arguments.json)
+            case "close-day":
+                return await close_day(ctx, row, arguments.day, arguments.by)
+            case "check-day":
+                return await check_day(ctx, row, arguments.day, again=arguments.again)
+        return await _limit(ctx, row, arguments.above_fen)
 
 
 async def review(ctx: Context, settlement: str, decision: str) -> str:
@@ -59,14 +73,63 @@ async def review(ctx: Context, settlement: str, decision: str) -> str:
     return f"{settlement} is {row.state.value}; the worker goes on"
 
 
-async def _limit(ctx: Context, code: str, above_fen: int | None) -> str:
+async def _institution(ctx: Context, code: str) -> Institution:
     for row in await institution.list_institutions(ctx):
         if row.code == code:
-            await institution.set_approval_limit(ctx, row.institution_id, above_fen)
-            if above_fen is None:
-                return f"{code}: nothing that is given back needs a second person"
-            return f"{code}: giving back more than {above_fen} fen needs a second person"
+            return row
     raise NotFound(f"no institution has the code {code}")
+
+
+async def _limit(ctx: Context, row: Institution, above_fen: int | None) -> str:
+    await institution.set_approval_limit(ctx, row.institution_id, above_fen)
+    if above_fen is None:
+        return f"{row.code}: nothing that is given back needs a second person"
+    return f"{row.code}: giving back more than {above_fen} fen needs a second person"
+
+
+async def show_day(ctx: Context, row: Institution, day: date, *, as_json: bool) -> str:
+    """The books of a day, in fen. Raises ``NotFound`` for one that has not begun."""
+    answer = DayAnswer.of(ctx, await books.read_day(ctx, row.institution_id, day))
+    if as_json:
+        return msgspec.json.encode(answer).decode()
+    closed = "" if answer.closed_at is None else f", {answer.closed_at.isoformat()}"
+    by = "" if answer.asked_by is None else f", asked for by {answer.asked_by}"
+    lines = [f"{row.code} {day}: {answer.state.value}{by}{closed}; {answer.postings} postings"]
+    titles = ("account", "opening", "received", "given", "closing")
+    table = [
+        (one.account, one.opening_fen, one.received_fen, one.given_fen, one.closing_fen)
+        for one in answer.accounts
+    ]
+    lines += [
+        f"  {name:<24}" + "".join(f"{fen:>16}" for fen in fens) for name, *fens in (titles, *table)
+    ]
+    lines += [
+        f"  late: {one.amount_fen} of {one.belongs_to}, settlement {one.settlement_id},"
+        f" {one.given_by} to {one.received_by}"
+        for one in answer.late
+    ]
+    return "\n".join(lines)
+
+
+async def close_day(ctx: Context, row: Institution, day: date, by: str) -> str:
+    """Have a day closed by the worker. Raises ``LedgerDayNotOver``."""
+    asked = await closing.ask(ctx, row.institution_id, day, by)
+    if not asked:
+        return f"{row.code}: no day up to {day} is open"
+    days = f"{asked[0].day} to {asked[-1].day}" if len(asked) > 1 else f"{day}"
+    return f"{row.code}: the worker closes {days}, not before {asked[-1].due_at}"
+
+
+async def check_day(ctx: Context, row: Institution, day: date, *, again: bool) -> str:
+    """Add a closed day up anew; ``again`` feeds its postings to the books once more before."""
+    if again:
+        await feeding.feed_again(ctx, row.institution_id, day)
+    checked = await closing.check_day(ctx, row.institution_id, day)
+    if checked is None:
+        return f"{row.code} {day} is not closed"
+    if checked.reason is None:
+        return f"{row.code} {day}: {checked.postings} postings agree"
+    return f"{row.code} {day}: {checked.reason}, {', '.join(checked.differing)}"
 
 
 def _fen(text: str) -> int:
@@ -92,4 +155,21 @@ def _parser() -> argparse.ArgumentParser:
     which = limiting.add_mutually_exclusive_group(required=True)
     which.add_argument("--above-fen", type=_fen, metavar="FEN", help="more than this needs two")
     which.add_argument("--none", action="store_true", help="nothing does")
+    _add_day(verbs.add_parser("day", help="a day's sums by account")).add_argument(
+        "--json", action="store_true", help="for programs; amounts in fen"
+    )
+    _add_day(
+        verbs.add_parser("close-day", help="close a day and the open ones before")
+    ).add_argument("--by", required=True, metavar="NAME", help="who answers for it")
+    _add_day(verbs.add_parser("check-day", help="add a closed day up anew")).add_argument(
+        "--again", action="store_true", help="feed its postings to the books once more before"
+    )
     return parser
+
+
+def _add_day(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    verb.add_argument("--institution", required=True, metavar="CODE")
+    verb.add_argument(
+        "--day", required=True, type=date.fromisoformat, metavar="YYYY-MM-DD", help="in China"
+    )
+    return verb
