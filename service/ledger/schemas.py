@@ -12,18 +12,18 @@ from service.ledger.store_books import LATE_MAX
 
 SUM_MAX = (1 << 53) - 1
 """Of a hospital's accounts over all its days: what every reader of JSON holds exactly."""
-SumField = Annotated[int, msgspec.Meta(ge=0, le=SUM_MAX)]
-SignedSumField = Annotated[int, msgspec.Meta(ge=-SUM_MAX, le=SUM_MAX)]
+SumFenField = Annotated[int, msgspec.Meta(ge=0, le=SUM_MAX)]
+SignedSumFenField = Annotated[int, msgspec.Meta(ge=-SUM_MAX, le=SUM_MAX)]
 
 
 class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One account over the day, in fen. Held is what it received less what it gave."""
 
     account: str
-    opening_fen: SignedSumField
-    received_fen: SumField
-    given_fen: SumField
-    closing_fen: SignedSumField
+    opening_fen: SignedSumFenField
+    received_fen: SumFenField
+    given_fen: SumFenField
+    closing_fen: SignedSumFenField
 
 
 class LateAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,10 +43,14 @@ insert into ledger_entry (
   institution_id, record_id, posting_id, settlement_id, day, value_day, debit, credit, amount_fen,
   row_mac
 )
-select *
+select institution_id, record_id, posting_id, settlement_id, day, value_day, debit, credit,
+  amount_fen, row_mac
 from unnest(
   $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::date[], $7::text[],
   $8::text[], $9::bigint[], $10::bytea[]
+) as fed (
+  institution_id, record_id, posting_id, settlement_id, day, value_day, debit, credit, amount_fen,
+  row_mac
 )
 on conflict do nothing
 """

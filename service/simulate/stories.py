@@ -12,7 +12,9 @@ from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
 from service.institution.model import MovedAmounts
-from service.simulate.people import Payer, Plan
+from service.simulate.counter import Cashier
+from service.simulate.people import Payer
+from service.simulate.plans import Plan
 from service.simulate.points import CrashPoints
 from service.simulate.reading import look
 from service.simulate.run import live
@@ -35,6 +37,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     moved: MovedAmounts = MovedAmounts.ADJUST
     faults: tuple[When, ...] = ()
+    approval_above_fen: int | None = None
 
 
 def _plan(**wishes: object) -> Plan:
@@ -111,6 +114,18 @@ STORIES = (
             ("alipay", "refund", AlipayFault.REFUND_PENDING),
         ),
     ),
+    Story(name="code", ends="POSTED", plan=_plan(insured=False, way="code")),
+    Story(
+        name="line-given-back",
+        ends="POSTED (corrected)",
+        plan=_plan(gives_back=("line",)),
+        approval_above_fen=0,
+    ),
+    Story(
+        name="counter-and-return",
+        ends="REVERSED (returned)",
+        plan=_plan(tender="cash", part_at_counter=True, gives_back=("all",)),
+    ),
     Story(
         name="late-request",
         ends="POSTED",
@@ -145,6 +160,9 @@ async def tell(grounds: Grounds, story: Story, at: tuple[int, ...] = ()) -> Told
             book.move(insured.psn_no, enrolled.insutype, world.began.year, {"op.dedc": SPENT_FEN})
         for partner, operation, fault in story.faults:
             world.sky.scripted.setdefault((partner, operation), []).append(fault)
+        if story.plan.tender is not None:
+            await world.hire(Cashier(world, 1))
+        await world.limit_one_person(story.approval_above_fen)
         payer = Payer(world, msgspec.structs.replace(story.plan, patient=record_id))
         await live(world, [payer], None)
         outcome = await look(world)
