@@ -177,7 +177,8 @@ class Payer:
     async def _acknowledge(self, ctx: Context, row: Settlement) -> Settlement:
         text = ctx.public_ids.text(row.record_id, row.settlement_id)
         ref = f"HIS-{self.plan.name}"
-        return await actions.acknowledge_posting(ctx, self.world.application, text, ref)
+        application, version = self.world.application, row.bill_version
+        return await actions.acknowledge_posting(ctx, application, text, ref, version)
 
     async def pay_by(self, provider: str, way: str) -> None:
         """Ask for an order."""
