@@ -117,7 +117,7 @@ STORIES = (
     Story(name="code", ends="POSTED", plan=_plan(insured=False, way="code")),
     Story(
         name="line-given-back",
-        ends="POSTED (corrected)",
+        ends="POSTED",
         plan=_plan(gives_back=("line",)),
         approval_above_fen=0,
     ),
