@@ -43,6 +43,7 @@ from service.shift import actions as shift
 from service.shift import jobs as shift_jobs
 from service.shift import model as shift_model
 from service.simulate.database import SteppedPool
+from service.simulate.forgetting import FORGET
 from service.simulate.points import CrashPoints
 from service.simulate.stage import ROWS, TWINS, Host, HostDown, SimulatedClock, Stage
 from service.simulate.street import TWINS_URL, Twins, TwinWire, WorldPartners
@@ -64,16 +65,6 @@ SPENT_FEN = (0, 450_00, 500_00)
 """What a patient has spent of the year's deductible."""
 BETWEEN_LOOKS = timedelta(seconds=1)
 NOTICES_EVERY = timedelta(seconds=20)
-FORGET = (
-    "truncate idempotency, outbox, data_key, audit_entry, work_item, institution, merchant_account,"
-    " institution_patient, insurance_message, record, match_key, match_key_count, match_claim,"
-    " decision, link, person_link, assertion, person, golden, person_alias, review, credential,"
-    " posting, bill, bill_version, bill_number, payment_attempt, refund, payment_number,"
-    " payment_notice, receipt, settlement, settlement_event, insurance_call,"
-    " institution_settlement, fiscal_invoice, institution_event, institution_event_number,"
-    " correction, counter_tender, staff, shift, shift_entry, counter_refund, posting_feed,"
-    " ledger_entry, ledger_day cascade"
-)
 NEXT_DUE = """
 select
   (select min(greatest(due_at, lease_until)) from settlement where due_at is not null),
