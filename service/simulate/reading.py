@@ -23,7 +23,7 @@ from settlement
 where $1::bigint is null or settlement_id = $1
 """
 ATTEMPTS = """
-select settlement_id, attempt_id, provider, trade_no, state, amount_fen, refunded_fen
+select settlement_id, attempt_id, provider, way, trade_no, state, amount_fen, refunded_fen
 from payment_attempt
 where $1::bigint is null or settlement_id = $1
 """

@@ -6,7 +6,8 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from integrations.ports.payments import PaymentStatus, RefundStatus
+from integrations.ports.outcomes import Outcome
+from integrations.ports.payments import PaymentOrder, PaymentStatus, PlacedOrder, RefundStatus
 from service.kernel.database import transaction
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered, StateConflict
 from service.ledger import actions as ledger
@@ -175,6 +176,31 @@ async def test_the_payer_may_be_faster_than_the_close(house: House) -> None:
     after = await payment.close(house.ctx, house.record_id, attempt.attempt_id)
     assert after.state is AttemptState.PAID
     assert await house.topics() == ["payment.paid"]
+
+
+async def test_an_order_that_arrives_after_its_close_is_ended_or_given_back(house: House) -> None:
+    """A second device gives up while the order is on its way: the provider has none yet."""
+    place = house.provider.place
+    for is_paid in (False, True):
+        attempt = await house.create(settlement_id=7 + is_paid)
+
+        async def late(
+            order: PaymentOrder, key: int = attempt.attempt_id, is_paid: bool = is_paid
+        ) -> Outcome[PlacedOrder]:
+            closed = await payment.close(house.ctx, house.record_id, key)
+            assert closed.state is AttemptState.CLOSED
+            placed = await place(order)
+            if is_paid:
+                assert house.provider.pay(order.trade_no)
+            return placed
+
+        house.provider.place = late  # type: ignore[method-assign]
+        after = await house.place(attempt)
+        assert after.state is (AttemptState.PAID_LATE if is_paid else AttemptState.CLOSED)
+        assert not house.provider.pay(attempt.trade_no), "nobody can pay it any more"
+    house.provider.refund_status = RefundStatus.REFUNDED
+    await house.work()
+    assert house.provider.returned_fen == house.provider.received_fen == 1234
 
 
 async def test_an_unpaid_order_closes_at_its_end(house: House) -> None:
