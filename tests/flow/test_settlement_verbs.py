@@ -105,7 +105,7 @@ async def test_a_day_is_closed_read_and_added_up_anew(
 
     async def type_line(line: str) -> str:
         line = f"{line} --institution {OTHER_CODE} --day {day}"
-        assert await asyncio.to_thread(settlement_cli.main, line.split(), settings) == 0
+        assert await asyncio.to_thread(settlement_verbs.main, line.split(), settings) == 0
         return capsys.readouterr().out
 
     assert "is not closed" in await type_line("check-day")

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from integrations.ports import payments as port
-from integrations.ports.outcomes import Accepted, Rejected
+from integrations.ports.outcomes import Accepted, Rejected, Unknown
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
@@ -95,6 +95,11 @@ async def _send(
             return await outcomes.ask_close(ctx, key)
         case Rejected(reason=reason):
             return await outcomes.refuse(ctx, key, reason)
+        case Unknown():
+            await rows.report_unresolved(ctx, row)
+            standing = await rows.read_attempt(ctx, key)
+            is_over = standing.state is AttemptState.CLOSED
+            return await _end_placed(ctx, gateway, standing) if is_over else row
         case _:
             await rows.report_unresolved(ctx, row)
             return row
