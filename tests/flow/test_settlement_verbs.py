@@ -73,7 +73,7 @@ async def test_the_limit_is_set_and_taken_away(
     assert "ledger-day-not-over" in capsys.readouterr().err
     assert await type_line(f"day --institution {CODE} --day 2099-01-01") == 2
     assert await type_line("review --settlement nothing --decision go-on") == 2
-    assert "not-found" in capsys.readouterr().err
+    assert "not-found: nothing has this id" in capsys.readouterr().err
 
 
 async def test_a_day_is_closed_read_and_added_up_anew(
