@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
+from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
 from service.simulate.operator import Operator
@@ -60,7 +61,8 @@ async def run_seed(grounds: Grounds, seed: int, settlements: int) -> SeedReport:
             await world.admit(insured)
         for number in range(1, COUNTERS + 1):
             await world.hire(Cashier(world, number))
-        await world.limit_one_person(world.draw.choice(APPROVAL_ABOVE_FEN))
+        above_fen = world.draw.choice(APPROVAL_ABOVE_FEN)
+        await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
         drawn = random.Random(seed * 2 + 1)  # noqa: S311 - as in a_world
         plans = [draw_plan(drawn, number, world.patients) for number in range(settlements)]
         payers = [Payer(world, plan) for plan in plans]

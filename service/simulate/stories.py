@@ -11,6 +11,7 @@ import msgspec
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
+from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
 from service.simulate.people import Payer
@@ -162,7 +163,8 @@ async def tell(grounds: Grounds, story: Story, at: tuple[int, ...] = ()) -> Told
             world.sky.scripted.setdefault((partner, operation), []).append(fault)
         if story.plan.tender is not None:
             await world.hire(Cashier(world, 1))
-        await world.limit_one_person(story.approval_above_fen)
+        above_fen = story.approval_above_fen
+        await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
         payer = Payer(world, msgspec.structs.replace(story.plan, patient=record_id))
         await live(world, [payer], None)
         outcome = await look(world)

@@ -213,10 +213,6 @@ class World:
 
         await shift.set_tenders(self.ctx, self.place.institution_id, frozenset(shift_model.Tender))
 
-    async def limit_one_person(self, above_fen: int | None) -> None:
-        """From which amount giving back takes two."""
-        await institution.set_approval_limit(self.ctx, self.place.institution_id, above_fen)
-
     async def hire(self, cashier: "Cashier") -> None:
         """A cashier begins to work."""
         self.cashiers.append(cashier)
