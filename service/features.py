@@ -46,6 +46,7 @@ from service.settlement import jobs as settlement_jobs
 from service.settlement import routes as settlement_routes
 from service.settlement import routes_corrections as correction_routes
 from service.settlement import routes_counter as settlement_counter_routes
+from service.settlement import routes_pay_links as pay_link_routes
 from service.settlement import routes_terminal as settlement_terminal_routes
 from service.settlement import store_rekeying as settlement_rekeying
 from service.shift import jobs as shift_jobs
@@ -100,6 +101,7 @@ def routers() -> Sequence[Router]:
         settlement_routes.router,
         settlement_terminal_routes.router,
         correction_routes.router,
+        pay_link_routes.router,
         settlement_counter_routes.router,
         notice_routes.router,
     ]

@@ -33,9 +33,10 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
     check_payable(ctx, row)
     standing = await _standing(ctx, key)
     asked_fen = wanted_fen(row, standing, command.amount_fen)
-    if standing.live is not None and _same_way(ctx, standing.live, command, asked_fen):
+    live = standing.live
+    if live is not None and await _is_same(ctx, live, command, asked_fen):
         return row
-    if standing.live is not None:
+    if live is not None:
         row = await end_standing(ctx, row)
         if row.state not in PAYABLE:
             return row
@@ -83,17 +84,18 @@ async def _standing(ctx: Context, key: door.Key) -> tender.Tender:
     return await door.through(ctx, key, decide)
 
 
-def _same_way(
+async def _is_same(
     ctx: Context, standing: PaymentAttempt, command: StartPayment, asked_fen: int
 ) -> bool:
-    """Whether the order that stands is what is asked for. The payer of an order is not compared:
-    a provider's id belongs to one person, and the settlement has one."""
+    """Whether the order that stands is what is asked for. An order inside a provider's app is one
+    person's: a relative cannot pay the patient's."""
     return (
         standing.provider == command.provider
         and standing.way == command.way
         and standing.amount_fen == asked_fen
         and standing.state in (AttemptState.CREATED, AttemptState.AWAITING_PAYER)
         and standing.expires_at > ctx.clock.now()
+        and await payment.is_for(ctx, standing, command.payer)
     )
 
 

@@ -19,6 +19,22 @@ class MoreThanOwed(Problem):
     title = "The amount is more than what is still owed"
 
 
+class PayLinkNotValid(Problem):
+    """The text is no link of ours to pay for somebody."""
+
+    code = "pay-link-not-valid"
+    status = 404
+    title = "There is no such link to pay"
+
+
+class PayLinkExpired(Problem):
+    """Links to pay for somebody end by themselves."""
+
+    code = "pay-link-expired"
+    status = 409
+    title = "The link to pay has expired; ask for a new one"
+
+
 class PaymentStillOpen(Problem):
     """An earlier order is not surely closed yet; a second one could take the money twice."""
 

@@ -49,7 +49,7 @@ SHOWN = {
 }
 
 
-async def _own(ctx: Context, resident: Resident, text: str) -> tuple[int, int]:
+async def own_key(ctx: Context, resident: Resident, text: str) -> tuple[int, int]:
     """(record, row) of the resident's own thing. Raises ``NotFound``, ``RegistrationNeeded``."""
     record_id, local_id = ctx.public_ids.parse(text)
     await account.check_own(ctx, resident, record_id)
@@ -73,7 +73,7 @@ async def start(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Begin to settle one of my bills; read the settlement until its division is known."""
-    record_id, local_id = await _own(ctx, resident, bill_id)
+    record_id, local_id = await own_key(ctx, resident, bill_id)
 
     async def run() -> SettlementAnswer:
         command = StartSettlement(
@@ -105,10 +105,11 @@ async def read(
     settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> SettlementAnswer:
     """Where my settlement stands."""
-    return await _answer(ctx, *await _own(ctx, resident, settlement_id))
+    return await _answer(ctx, *await own_key(ctx, resident, settlement_id))
 
 
-async def _payer(ctx: Context, resident: Resident, provider: str) -> Masked | None:
+async def payer_of(ctx: Context, resident: Resident, provider: str) -> Masked | None:
+    """By which id the provider knows the resident, if at all."""
     login = LOGIN_OF.get(provider, provider)
     return await account.find_subject(ctx, resident.account_id, login)
 
@@ -118,8 +119,8 @@ async def list_ways(
     settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> WaysAnswer:
     """How I can pay my settlement on this phone."""
-    view = await actions.get(ctx, *await _own(ctx, resident, settlement_id))
-    payers = {name: await _payer(ctx, resident, name) for name in PROVIDERS}
+    view = await actions.get(ctx, *await own_key(ctx, resident, settlement_id))
+    payers = {name: await payer_of(ctx, resident, name) for name in PROVIDERS}
     return WaysAnswer.of(await ways.on_phone(ctx, view.settlement.institution_id, payers))
 
 
@@ -138,7 +139,7 @@ async def pay(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Place an order for what is left to me. Another way than before closes the earlier order."""
-    key = await _own(ctx, resident, settlement_id)
+    key = await own_key(ctx, resident, settlement_id)
 
     async def run() -> SettlementAnswer:
         if data.way == CODE:
@@ -146,7 +147,7 @@ async def pay(
         if data.way == H5:
             payer: str | None = caller_address(request, ctx.policy.address_header)
         else:
-            known = await _payer(ctx, resident, data.provider)
+            known = await payer_of(ctx, resident, data.provider)
             payer = known.reveal() if known is not None else None
         await paying.pay(
             ctx,
@@ -187,7 +188,7 @@ async def confirm(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Agree to a division that leaves me nothing to pay."""
-    key = await _own(ctx, resident, settlement_id)
+    key = await own_key(ctx, resident, settlement_id)
 
     async def run() -> SettlementAnswer:
         await actions.confirm(ctx, *key)
@@ -212,7 +213,7 @@ async def abandon(
     ctx: NamedDependency[Context],
 ) -> SettlementAnswer:
     """Give up. An open order is closed; a payment that was faster stands."""
-    key = await _own(ctx, resident, settlement_id)
+    key = await own_key(ctx, resident, settlement_id)
     await actions.abandon(ctx, *key)
     return await _answer(ctx, *key)
 
@@ -222,7 +223,7 @@ async def read_receipt(
     settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> ReceiptAnswer:
     """The receipt, once the hospital has posted."""
-    key = await _own(ctx, resident, settlement_id)
+    key = await own_key(ctx, resident, settlement_id)
     return ReceiptAnswer.of(await receipt.get(ctx, *key))
 
 

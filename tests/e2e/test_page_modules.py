@@ -136,6 +136,27 @@ def test_money_is_written_without_arithmetic_on_fractions(page: Page) -> None:
     ]
 
 
+def test_what_is_given_back_is_rounded_as_a_bill_and_goes_to_the_tender_used_last(
+    page: Page,
+) -> None:
+    body = """
+    const line = { quantity_e4: 35_000, unit_price_e6: 18_900_000, amount_fen: 6_615 };
+    const paid = (provider, amount_fen, refunded_fen, returning_fen) =>
+      ({ provider, amount_fen, refunded_fen, returning_fen });
+    const tenders = [paid("cash", 1_000, 0, 0), paid("alipay", 5_615, 15, 600)];
+    return [given.map((back_e4) => m.restFen(line, back_e4)),
+      ["1.5", "０。２５", "1.00001", "-1", "", "1e3"].map(parts.quantityOf),
+      m.divideBack(tenders, 5_500).map((one) => [one.provider, one.amount_fen]),
+      m.divideBack(tenders, Infinity).map((one) => one.amount_fen)];"""
+    body = "const parts = await import('/static/x/counter/parts.js');" + body
+    assert run(page, "counter/giving.js", body, [0, 35_000, 10_000, 5, 34_995]) == [
+        [6_615, 0, 4_725, 6_614, 1],
+        [15_000, 2_500, None, None, None, None],
+        [["alipay", 5_000], ["cash", 500]],
+        [5_000, 1_000],
+    ]
+
+
 def test_what_the_readme_names_stands_on_the_pages() -> None:
     steps = (
         (ROOT / "README.md")

@@ -30,7 +30,7 @@ from tests.support.running import RunningSystem, running_system
 PHONE: ViewportSize = {"width": 390, "height": 844}
 KIOSK: ViewportSize = {"width": 1080, "height": 1920}
 NAME, NUMBER, PERSON_NO = "测试乙", "990001195502020027", "990000000000000000001002"
-EMPLOYEE = ("测试甲", "990001198001010019")
+EMPLOYEE, EMPLOYEE_NO = ("测试甲", "990001198001010019"), "990000000000000000001001"
 OTHER_EMPLOYEE = ("测试丙", "990001199203030039")
 CIVIL_SERVANT = ("测试戊", "990001197005050056")
 SLOW_MS = 60_000
@@ -77,14 +77,11 @@ def activation_code(system: RunningSystem) -> str:
     return found[1]
 
 
-def spend_what_is_saved(system: RunningSystem) -> None:
-    """So that fund, account and own money all pay a share of the first bill."""
+def spend_what_is_saved(system: RunningSystem, person_no: str, **more: int) -> None:
+    """So that the fund pays a share of the first bill."""
     httpx.post(
         f"{system.twin_url}/insurance/sandbox/counters",
-        json={
-            "psn_no": PERSON_NO,
-            "moves": {"op.dedc": 50_000, "balance": -3_000, "mutual": -9_000},
-        },
+        json={"psn_no": person_no, "moves": {"op.dedc": 50_000, **more}},
         trust_env=False,
     ).raise_for_status()
 
@@ -108,7 +105,7 @@ def keep_picture(page: Page, name: str) -> None:
 def test_from_the_phone_to_the_receipt_at_the_kiosk(
     system: RunningSystem, phone: Page, kiosk: Page, kept: dict[str, str]
 ) -> None:
-    spend_what_is_saved(system)
+    spend_what_is_saved(system, PERSON_NO, balance=-3_000, mutual=-9_000)
     phone.goto(system.base_url + "/")
     phone.get_by_role("button", name="微信登录").click()
     phone.get_by_label("姓名").fill(NAME)
@@ -182,26 +179,7 @@ def parts_of(page: Page) -> dict[str, int]:
     return {key: fen_of(page.locator(f"[data-part={key}]").text_content()) for key in keys}
 
 
-def test_a_person_keeps_the_insurance_account_and_pays_alone(
-    new_page: NewPage, system: RunningSystem, kept: dict[str, str]
-) -> None:
-    _, kiosk = scanned(new_page, system, kept, EMPLOYEE)
-    with_account = parts_of(kiosk)
-    assert with_account["account_fen"] > 0
-    kiosk.get_by_role("button", name="不用个人账户的钱").click()
-    expect(kiosk.locator("[data-part=account_fen]")).to_have_text("¥0.00", timeout=SLOW_MS)
-    own = parts_of(kiosk)
-    assert own["total_fen"] == own["fund_fen"] + own["cash_fen"] == with_account["total_fen"]
-    kiosk.get_by_role("button", name="去付款").click()
-    kiosk.get_by_role("button", name="支付宝").click()
-    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
-    pay_by_scanning(system, symbol_on(kiosk))
-    expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=SLOW_MS)
-    expect(kiosk.locator(".receipt")).to_contain_text("支付宝", timeout=SLOW_MS)
-    assert fen_of(kiosk.locator(".receipt .is-own .amount").text_content()) == own["cash_fen"]
-
-
-def test_cancelled_at_the_kiosk_then_paid_by_phone(
+def test_cancelled_at_the_kiosk_then_paid_by_a_relative_on_her_own_phone(
     new_page: NewPage, system: RunningSystem, kept: dict[str, str]
 ) -> None:
     phone, kiosk = scanned(new_page, system, kept, OTHER_EMPLOYEE)
@@ -223,8 +201,21 @@ def test_cancelled_at_the_kiosk_then_paid_by_phone(
     expect(phone.locator(".paying")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
     parts = parts_of(phone)
     assert parts["total_fen"] == parts["fund_fen"] + parts["cash_fen"] == total
-    phone.get_by_role("button", name="支付").click()
-    phone.get_by_role("button", name="立即支付").click()
+    phone.get_by_role("button", name="请亲友付款").click()
+    link = symbol_on(phone)
+    keep_picture(phone, "resident-ask.png")
+    phone.get_by_role("button", name="返回").click()
+    relative = new_page(390, 844)
+    relative.set_default_timeout(SLOW_MS)
+    relative.goto(link)
+    relative.get_by_role("button", name="微信登录").click()
+    expect(relative.locator(".helping")).to_contain_text("测*丙")
+    assert fen_of(relative.locator(".helping .amount").text_content()) == parts["cash_fen"]
+    assert OTHER_EMPLOYEE[0] not in relative.content()
+    keep_picture(relative, "relative.png")
+    relative.get_by_role("button", name="支付").click()
+    relative.get_by_role("button", name="立即支付").click()
+    expect(relative.locator(".helping .state")).to_contain_text("已经付清", timeout=SLOW_MS)
     phone.get_by_role("button", name="查看凭条").click(timeout=SLOW_MS)
     assert fen_of(phone.locator(".receipt .is-own .amount").text_content()) == parts["cash_fen"]
     phone.get_by_role("link", name="健康码").click()
@@ -324,7 +315,7 @@ def test_the_code_of_a_phone_without_a_network_is_read_by_the_published_list(
     context.close()
 
 
-def signed_in_cashier(new_page: NewPage, system: RunningSystem) -> Page:
+def signed_in_cashier(new_page: NewPage, system: RunningSystem, kept: dict[str, str]) -> Page:
     """A counter with an open shift, from what ``yimatong run`` prints."""
     found = re.search(
         r"/counter#([A-Z2-9]{16})\s+cashier (\d+), PIN (\d+)", system.text_since_start()
@@ -332,27 +323,147 @@ def signed_in_cashier(new_page: NewPage, system: RunningSystem) -> Page:
     assert found is not None
     counter = new_page(1280, 800, scale=1, quiet=("409 (Conflict)",))
     counter.set_default_timeout(SLOW_MS)
+    if "counter" in kept:
+        counter.add_init_script(f"localStorage.setItem('yimatong.terminal', {kept['counter']!r})")
     counter.goto(f"{system.base_url}/counter#{found[1]}")
-    counter.get_by_role("button", name="激活").click()
+    assert "#" not in counter.url, "the activation code does not stay in the address"
+    if "counter" not in kept:
+        counter.get_by_role("button", name="激活").click()
     counter.get_by_label("工号").fill(found[2])
     counter.get_by_label("密码").fill(found[3])
     counter.get_by_role("button", name="登录").click()
-    counter.get_by_label("备用金").fill("100")
-    counter.get_by_role("button", name="开班").click()
+    if "counter" not in kept:
+        counter.get_by_label("备用金").fill("100")
+        counter.get_by_role("button", name="开班").click()
     expect(counter.get_by_label("扫码或输入码上的字")).to_be_focused()
-    assert "#" not in counter.url, "the activation code does not stay in the address"
+    kept["counter"] = counter.evaluate("localStorage.getItem('yimatong.terminal')")
     return counter
 
 
+def second_person(system: RunningSystem) -> tuple[str, str]:
+    """Number and PIN of somebody who must agree to whatever is given back."""
+    place = ("--institution", "H99000100001")
+    system.run("settlement", "approval-limit", *place, "--above-fen", "1").check_returncode()
+    added = system.run("staff", "add", *place, "--number", "2002").stdout
+    found = re.search(r"PIN (\d+)", added)
+    assert found is not None, added
+    return "2002", found[1]
+
+
+def alipay_book(system: RunningSystem, qr_text: str) -> tuple[int, list[int]]:
+    """What the twin of Alipay took by this code, and what it gave back of it, in fen."""
+    book = httpx.get(f"{system.twin_url}/alipay/sandbox/book", trust_env=False).json()
+    (trade,) = [one for one in book["trades"] if one["qr_code"] == qr_text]
+    refunds = [one for one in book["refunds"] if one["out_trade_no"] == trade["out_trade_no"]]
+    assert {one["status"] for one in refunds} <= {"DONE"}
+    return trade["total_fen"], [one["refund_fen"] for one in refunds]
+
+
+LEDGER = """
+select account, sum(fen)::bigint as fen from (
+  select debit as account, amount_fen as fen, record_id, settlement_id from posting
+  union all select credit, -amount_fen, record_id, settlement_id from posting
+) moved join settlement using (record_id, settlement_id) join bill using (record_id, bill_id)
+where bill.bill_no = $1 group by account having sum(fen) <> 0
+"""
+
+
+def paid_by_alipay(
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str]
+) -> tuple[Page, dict[str, int], str]:
+    """(phone, parts, Alipay's code) of a bill that the employee paid alone at the kiosk."""
+    spend_what_is_saved(system, EMPLOYEE_NO)
+    phone, kiosk = scanned(new_page, system, kept, EMPLOYEE)
+    with_account = parts_of(kiosk)
+    assert with_account["account_fen"] > 0
+    kiosk.get_by_role("button", name="不用个人账户的钱").click()
+    expect(kiosk.locator("[data-part=account_fen]")).to_have_text("¥0.00", timeout=SLOW_MS)
+    own = parts_of(kiosk)
+    assert own["total_fen"] == own["fund_fen"] + own["cash_fen"] == with_account["total_fen"]
+    kiosk.get_by_role("button", name="去付款").click()
+    kiosk.get_by_role("button", name="支付宝").click()
+    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
+    code = symbol_on(kiosk)
+    pay_by_scanning(system, code)
+    expect(kiosk.get_by_role("heading", name="缴费成功")).to_be_visible(timeout=SLOW_MS)
+    expect(kiosk.locator(".receipt")).to_contain_text("支付宝", timeout=SLOW_MS)
+    assert fen_of(kiosk.locator(".receipt .is-own .amount").text_content()) == own["cash_fen"]
+    return phone, own, code
+
+
+def test_paid_alone_by_alipay_at_the_kiosk_and_a_line_given_back_at_the_counter(
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str]
+) -> None:
+    with ThreadPoolExecutor(1) as beside:
+        second = beside.submit(second_person, system)
+        phone, before, code = paid_by_alipay(new_page, system, kept)
+        number, pin = second.result()
+    assert alipay_book(system, code) == (before["cash_fen"], [])
+    counter = signed_in_cashier(new_page, system, kept)
+    phone.reload()
+    counter.get_by_label("扫码或输入码上的字").fill(symbol_on(phone))
+    counter.keyboard.press("Enter")
+    counter.locator(".posted .choice").click()
+    bill_no = counter.locator(".giving .note").first.text_content()
+    line = counter.locator(".give-lines tbody tr").nth(1)
+    line_fen = fen_of(line.locator(".amount").text_content())
+    line_name = line.locator("th").text_content() or ""
+    line.locator("input").fill("9999")
+    counter.get_by_label("退费原因").fill("未做检查")
+    counter.get_by_role("button", name="下一步").click()
+    expect(counter.get_by_role("alert")).to_contain_text("退数量有误")
+    line.get_by_role("button", name="全退").click()
+    counter.get_by_role("button", name="下一步").click()
+    check = counter.locator(".check")
+    expect(check).to_contain_text(line_name)
+    assert fen_of(check.locator(".owed .amount").text_content()) == line_fen
+    expect(check.locator(".where")).to_contain_text("支付宝，原路退回")
+    keep_picture(counter, "counter-give-back.png")
+    counter.get_by_role("button", name="确认退费").click()
+
+    expect(counter.locator(".giving")).to_have_attribute("data-state", "AWAITING_APPROVAL")
+    keep_picture(counter, "counter-approval.png")
+    counter.get_by_label("同意人工号").fill("1001")
+    counter.get_by_label("密码").fill(pin)
+    counter.get_by_role("button", name="同意退费").click()
+    expect(counter.get_by_role("alert")).to_contain_text("申请人不能自己同意")
+    assert alipay_book(system, code) == (before["cash_fen"], []), "nothing before both agree"
+    counter.get_by_label("同意人工号").fill(number)
+    counter.get_by_label("密码").fill(pin)
+    counter.get_by_role("button", name="同意退费").click()
+    expect(counter.locator(".giving")).to_have_attribute("data-state", "DONE", timeout=SLOW_MS)
+    expect(counter.locator(".refunds")).to_contain_text("已退回", timeout=SLOW_MS)
+    keep_picture(counter, "counter-given-back.png")
+    shown_fen = fen_of(counter.locator(".refunds .amount").text_content())
+
+    [after] = rows_of(
+        system,
+        "select settlement.total_fen, fund_fen, account_fen, cash_fen from settlement"
+        " join bill using (record_id, bill_id) where bill_no = $1 and settlement.state = 'POSTED'",
+        bill_no,
+    )
+    own_part_fen = before["cash_fen"] - int(str(after["cash_fen"]))
+    assert 0 < own_part_fen < line_fen, "the insurance had paid a share of the line"
+    assert after["total_fen"] == before["total_fen"] - line_fen
+    assert alipay_book(system, code) == (before["cash_fen"], [own_part_fen])
+    assert shown_fen == own_part_fen
+    assert {str(one["account"]): one["fen"] for one in rows_of(system, LEDGER, bill_no)} == {
+        "provider:alipay": after["cash_fen"],
+        "insurer": after["fund_fen"],
+        "hospital": -int(str(after["total_fen"])),
+    }
+    expect(counter.locator(".top .who")).to_have_text("收费员 1001")
+
+
 def test_a_cashier_takes_cash_and_a_card_and_closes_the_shift(
-    new_page: NewPage, system: RunningSystem
+    new_page: NewPage, system: RunningSystem, kept: dict[str, str]
 ) -> None:
     name, number = "测试己", "990001194806060066"
     phone = new_page(390, 844)
     phone.set_default_timeout(SLOW_MS)
     enter(phone, system, name, number)
     choose_payment(phone)
-    counter = signed_in_cashier(new_page, system)
+    counter = signed_in_cashier(new_page, system, kept)
     counter.get_by_label("扫码或输入码上的字").fill(symbol_on(phone))
     counter.keyboard.press("Enter")
     expect(counter.locator(".person-name")).to_have_text(name)

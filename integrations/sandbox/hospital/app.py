@@ -130,12 +130,13 @@ class Hospital:
             if not settled["bill_no"].startswith(BILL_PREFIX):
                 continue
             settlement = settled["settlement_id"]
-            reference = "HIS" + settled["bill_no"]
+            version = settled["bill_version"]
+            reference = f"HIS{settled['bill_no']}-{version}"
             await self.call(
                 "POST",
                 f"/v1/institution/settlements/{settlement}/posting",
-                {"hospital_ref": reference},
-                key=reference,
+                {"hospital_ref": reference, "bill_version": version},
+                key=f"{settlement}-{version}",
             )
             self.posted[settlement] = reference
             self.billed = {k: v for k, v in self.billed.items() if v != settled["bill_no"]}

@@ -88,6 +88,14 @@ async def list_attempts(
     return found
 
 
+async def is_for(ctx: Context, row: PaymentAttempt, payer: str | None) -> bool:
+    """Whether that payer can pay the order: a call inside a provider's app is for one person."""
+    if row.way != rules.JSAPI:
+        return True
+    async with connection(ctx.pool) as conn:
+        return await rows.unseal(conn, ctx, row, "payer", row.payer_sealed) == payer
+
+
 async def present(ctx: Context, record_id: int, attempt_id: int) -> Presentation:
     """What the payer's device shows or needs now. Raises ``PaymentNotReady`` unless AWAITING_PAYER
     or FAILED."""

@@ -12,6 +12,14 @@ export function fenOf(text) {
   return found === null ? null : Number(found[1]) * 100 + Number((found[2] ?? "").padEnd(2, "0"));
 }
 
+const QUANTITY = /^(\d{1,8})(?:[.。](\d{1,4}))?$/;
+
+/** `1.5` as 15000, as in a bill; null for what is no quantity. */
+export function quantityOf(text) {
+  const found = QUANTITY.exec(text.normalize("NFKC").trim());
+  return found === null ? null : Number(found[1]) * 10_000 + Number((found[2] ?? "").padEnd(4, "0"));
+}
+
 let fields = 0;
 
 /** A labelled input: `{element, input, value}`. */

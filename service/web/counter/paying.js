@@ -17,6 +17,7 @@ const PHONES = ["wechatpay", "alipay"];
 class Paying {
   constructor(desk, scan, bill, { changed, next }) {
     Object.assign(this, { desk, scan, bill, changed, next });
+    this.key = bill.bill_id;
     this.insured = true;
     this.useAccount = scan.insurance?.status === "LINKED";
     this.settlement = null;

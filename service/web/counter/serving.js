@@ -6,6 +6,7 @@ import { timeText, yuan } from "../amounts.js";
 import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { repaired } from "../kiosk/scanner.js";
+import { giveBackView } from "./giving.js";
 import { field, form } from "./parts.js";
 import { payView } from "./paying.js";
 
@@ -34,7 +35,7 @@ class Serving {
     this.name = "serve";
     this.desk = desk;
     this.scan = null;
-    this.paying = null;
+    this.pane = null;
     this.found = 0;
     this.waits = "";
     this.holds = false;
@@ -45,10 +46,10 @@ class Serving {
     this.who = h("div.who-box", {});
     this.bills = h("div.bills", {});
     this.waiting = h("div.waiting", {});
+    this.posted = h("div.posted", {});
     this.desktop = h("section.pay-pane", { "aria-live": "polite" }, this.nothing());
-    // Lines of a paid bill are given back from this column, below what waits.
     this.element = h("section.serve", {},
-      h("div.serve-left", {}, h("h1.unseen", {}, t("page.title")), find, this.who, this.bills, this.waiting),
+      h("div.serve-left", {}, h("h1.unseen", {}, t("page.title")), find, this.who, this.bills, this.waiting, this.posted),
       this.desktop);
   }
 
@@ -66,14 +67,14 @@ class Serving {
 
   leave() {
     this.gone = true;
-    this.paying?.leave();
+    this.pane?.leave();
   }
 
   async find() {
     const text = repaired(this.text.value);
     if (text.length < 4) return t("find.short");
-    this.paying?.leave();
-    this.paying = null;
+    this.pane?.leave();
+    this.pane = null;
     this.found = 0;
     this.waits = "";
     this.holds = false;
@@ -81,11 +82,12 @@ class Serving {
     this.who.replaceChildren();
     this.bills.replaceChildren();
     this.waiting.replaceChildren();
+    this.posted.replaceChildren();
     this.desktop.replaceChildren(this.nothing());
     this.scan = await this.desk.terminal.identify(text);
     this.who.replaceChildren(personView(this.scan));
     this.desktop.replaceChildren(h("p.empty", {}, t("serve.choose")));
-    await this.refresh();
+    await Promise.all([this.refresh(), this.refreshPosted()]);
     this.lookAgain(this.scan);
     return null;
   }
@@ -117,17 +119,42 @@ class Serving {
     }
   }
 
+  /** What may be given back: it changes by what is done here. */
+  async refreshPosted() {
+    const { scan } = this;
+    try {
+      const posted = await this.desk.terminal.listPosted(scan);
+      if (scan === this.scan) this.drawPosted(posted);
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (!this.left(fault)) this.posted.replaceChildren(faultNotice(fault, () => this.refreshPosted()));
+    }
+  }
+
+  drawPosted(posted) {
+    const list = posted.map((one) => this.choiceOf(one.settlement_id, {
+      title: t("posted.one", { count: one.lines.length }), note: `${one.bill_no} · ${timeText(one.settled_at)}`,
+      fen: one.total_fen, act: () => this.giveBack(one),
+    }));
+    this.posted.replaceChildren(...(list.length === 0 ? [] : [
+      h("h2", {}, t("posted.title")), h("ul.stack", {}, list),
+    ]));
+  }
+
+  choiceOf(key, { title, note, fen, act }) {
+    const choose = button("button.choice", "", act);
+    choose.append(h("span", {}, h("strong", {}, title), h("br"), h("span.note", {}, note)),
+      h("strong.amount", {}, `¥${yuan(fen)}`));
+    choose.setAttribute("aria-pressed", String(this.pane?.key === key));
+    choose.dataset.key = key;
+    return h("li", {}, choose);
+  }
+
   drawBills(bills) {
-    const list = bills.map((bill) => {
-      const choose = button("button.choice", "", () => this.choose(bill));
-      choose.append(
-        h("span", {}, h("strong", {}, bill.department || bill.institution_name), h("br"),
-          h("span.note", {}, `${bill.bill_no} · ${timeText(bill.charged_at)}`)),
-        h("strong.amount", {}, `¥${yuan(bill.total_fen)}`));
-      choose.setAttribute("aria-pressed", String(this.paying?.bill.bill_id === bill.bill_id));
-      choose.dataset.bill = bill.bill_id;
-      return h("li", {}, choose);
-    });
+    const list = bills.map((bill) => this.choiceOf(bill.bill_id, {
+      title: bill.department || bill.institution_name, note: `${bill.bill_no} · ${timeText(bill.charged_at)}`,
+      fen: bill.total_fen, act: () => this.choose(bill),
+    }));
     this.bills.replaceChildren(h("h2", {}, t("bills.title")),
       list.length === 0 ? h("p.note", {}, t("bills.none")) : h("ul.stack", {}, list));
   }
@@ -167,16 +194,27 @@ class Serving {
   }
 
   choose(bill) {
-    this.paying?.leave();
-    this.paying = payView(this.desk, this.scan, bill, {
+    return this.open(payView(this.desk, this.scan, bill, {
       changed: () => this.refresh(),
       next: () => this.desk.home(),
-    });
-    for (const choice of this.bills.querySelectorAll(".choice")) {
-      choice.setAttribute("aria-pressed", String(choice.dataset.bill === bill.bill_id));
+    }));
+  }
+
+  giveBack(posted) {
+    return this.open(giveBackView(this.desk, this.scan, posted, {
+      changed: () => Promise.all([this.refresh(), this.refreshPosted()]),
+      next: () => this.desk.home(),
+    }));
+  }
+
+  open(pane) {
+    this.pane?.leave();
+    this.pane = pane;
+    for (const choice of this.element.querySelectorAll(".choice")) {
+      choice.setAttribute("aria-pressed", String(choice.dataset.key === pane.key));
     }
-    this.desktop.replaceChildren(this.paying.element);
-    return this.paying.begin();
+    this.desktop.replaceChildren(pane.element);
+    return pane.begin();
   }
 }
 

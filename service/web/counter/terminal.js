@@ -77,6 +77,36 @@ export class CounterTerminal extends Terminal {
     return this.once("give", `${path("scans", scan.scan_id, "refunds", refund.refund_id)}/giving`, slip);
   }
 
+  async listPosted(scan) {
+    return (await this.call("GET", `${path("scans", scan.scan_id)}/posted`)).settlements;
+  }
+
+  /** The calls to give back something of a posted settlement of a scan. */
+  giving(scan, posted) {
+    const own = path("scans", scan.scan_id, "settlements", posted.settlement_id);
+    return {
+      read: () => this.call("GET", own),
+      listAsked: async () => (await this.call("GET", `${own}/corrections`)).corrections,
+      readAsked: (id) => this.call("GET", path("corrections", id), { once: true }),
+      correct: (body) => this.once("correct", `${own}/corrections`, body),
+      returnAll: (body) => this.once("return", `${own}/return`, body),
+    };
+  }
+
+  /** Somebody agrees or says no: whoever is signed in, or another one who types his PIN. */
+  async decide(correction, agrees, { staff_no, pin } = {}) {
+    const act = `${path("corrections", correction.correction_id)}/${agrees ? "approval" : "refusal"}`;
+    if (staff_no === undefined) return this.once("decide", act, {});
+    const other = new CounterTerminal();
+    other.clockAhead_s = this.clockAhead_s;
+    await other.signIn(staff_no, pin);
+    try {
+      return await other.once(`decide.${staff_no}`, act, {});
+    } finally {
+      await other.signOut().catch(() => {});
+    }
+  }
+
   /** The calls on one settlement of a scan. */
   settlement(scan, settlementId) {
     const own = path("scans", scan.scan_id, "settlements", settlementId);

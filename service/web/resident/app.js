@@ -15,6 +15,7 @@ import { offerScreen } from "./offer.js";
 import { printedScreen } from "./printed.js";
 import { scanScreen } from "./scan.js";
 import { receiptScreen, settlementScreen } from "./paying.js";
+import { askScreen, helpScreen, takeHelpedLink } from "./help.js";
 import { openPhone } from "./phone.js";
 import { openOffline } from "./offline.js";
 
@@ -23,7 +24,7 @@ const tabs = document.getElementById("tabs");
 const SCREENS = {
   code: codeScreen, bills: billsScreen, bill: billScreen,
   settlement: settlementScreen, receipt: receiptScreen,
-  scan: scanScreen, offer: offerScreen, printed: printedScreen,
+  scan: scanScreen, offer: offerScreen, printed: printedScreen, ask: askScreen, help: helpScreen,
 };
 
 const ALONE = new Set(["code", "scan", "offer"]);
@@ -67,7 +68,10 @@ function showsAlone() {
 /** A provider's page comes back to `/?settlement=ID`: a part after `#` does not survive the way. */
 function returnFromProvider() {
   const id = new URLSearchParams(location.search).get("settlement");
-  if (id) history.replaceState(null, "", `${location.pathname}#/settlement/${encodeURIComponent(id)}`);
+  if (!id) return;
+  const link = takeHelpedLink();
+  const place = link === null ? `settlement/${encodeURIComponent(id)}` : `help/${link}`;
+  history.replaceState(null, "", `${location.pathname}#/${place}`);
 }
 
 async function chooseScreen() {
@@ -81,8 +85,9 @@ async function chooseScreen() {
   if (!session.token) return loginScreen(app);
   app.wantsLogin = false;
   const me = await session.readMe();
-  if (!me.registered) return registrationScreen(app);
   const { name, id } = placeNow();
+  // Whoever pays for somebody else says to nobody who he is.
+  if (!me.registered && name !== "help") return registrationScreen(app);
   return SCREENS[name](app, id);
 }
 
@@ -96,7 +101,7 @@ async function loginFromAddress() {
 
 /** Where a screen cannot be had: what is known, and trying again, by itself once the system is found. */
 function failedScreen(fault) {
-  const isPaying = ["settlement", "receipt"].includes(placeNow().name);
+  const isPaying = ["settlement", "receipt", "help"].includes(placeNow().name);
   const element = h("div.stack", {},
     loggedOutNotice(app), faultNotice(noCode(fault, app), show, isPaying));
   const isOffline = fault.kind === "offline";

@@ -31,6 +31,17 @@ function askWeChat(parameters) {
   });
 }
 
+/** Takes the payer to where the order is paid; false where this browser cannot. */
+export async function toProvider(config, chosen, payment, back) {
+  // Alipay's twin has a page as Alipay has; WeChat's is stood in for by the twin's cashier.
+  const cashier = chosen.provider === "wechatpay" ? cashierAddress(config, payment, back) : null;
+  if (cashier) location.assign(cashier);
+  else if (payment.link) openPage(payment.link);
+  else if (window.WeixinJSBridge && payment.client_parameters) await askWeChat(payment.client_parameters);
+  else return false;
+  return true;
+}
+
 class Paying {
   constructor(app, settlement) {
     this.app = app;
@@ -43,12 +54,13 @@ class Paying {
     this.notices = h("div.pay-notices", { "aria-live": "assertive" });
     this.main = button("button.button.is-main", "", () => this.goOn());
     this.side = button("button.button.is-quiet", t("pay.cancel"), () => this.giveUp());
+    this.ask = button("button.button.is-plain.is-gone", t("help.ask"), async () => this.app.go(`ask/${this.id}`));
     this.countdown = null;
     this.lost = false;
     this.element = h("section.screen.paying", { "aria-labelledby": "title" },
       h("h1", { id: "title" }, t("pay.title")),
       this.steps.element, this.words, this.split.element, this.choice.element, this.until, this.notices,
-      h("div.stack", {}, this.main, this.side));
+      h("div.stack", {}, this.main, this.side, this.ask));
     this.show(settlement);
     this.following = null;
   }
@@ -86,6 +98,7 @@ class Paying {
     if (isOpen) this.findWays();
     const standing = settlement.state === "AWAITING_PAYER" ? settlement.payment?.provider : undefined;
     this.choice.show(isOpen, standing);
+    this.ask.classList.toggle("is-gone", !isOpen);
     this.showActions(settlement);
     this.showUntil(settlement);
   }
@@ -156,14 +169,8 @@ class Paying {
     }
     const settlement = await session.pay(this.id, chosen);
     this.show(settlement);
-    const payment = settlement.payment ?? {};
     const back = `${location.origin}/#/settlement/${encodeURIComponent(this.id)}`;
-    // Alipay's twin has a page as Alipay has; WeChat's is stood in for by the twin's cashier.
-    const cashier = chosen.provider === "wechatpay" ? cashierAddress(session.config, payment, back) : null;
-    if (cashier) location.assign(cashier);
-    else if (payment.link) openPage(payment.link);
-    else if (window.WeixinJSBridge && payment.client_parameters) await askWeChat(payment.client_parameters);
-    else this.say(t("pay.outside"));
+    if (!await toProvider(session.config, chosen, settlement.payment ?? {}, back)) this.say(t("pay.outside"));
   }
 
   say(words) {

@@ -146,6 +146,21 @@ export class Session {
     return this.act(name, "POST", `${pathOf(settlementId)}/payment`, { provider, way });
   }
 
+  /** A link by which somebody else pays: `{link, url, svg, expires_at}`. */
+  makePayLink(settlementId) {
+    return this.call("POST", `${pathOf(settlementId)}/pay-link`, { body: {} });
+  }
+
+  /** What the holder of a link is asked to pay. */
+  readPayLink(link) {
+    return this.call("POST", "/pay-link", { body: { link } });
+  }
+
+  payByLink(link, { provider, way }) {
+    const name = `help.${link.slice(-16)}.${provider}.${way}`;
+    return this.act(name, "POST", "/pay-link/payment", { link, provider, way });
+  }
+
   confirm(settlementId) {
     return this.act(`confirm.${settlementId}`, "POST", `${pathOf(settlementId)}/confirmation`, {});
   }

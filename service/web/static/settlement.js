@@ -99,25 +99,24 @@ export function splitView() {
   return { element, show };
 }
 
-/** Asks for a settlement each second, slower while nothing changes, until it is final (with
- *  its receipt) or `stop()`. `read()` gives the settlement; `seen(settlement)`; `failed(fault)`. */
-export function follow({ read, seen, failed }) {
+/** Asks each second, slower while its `mark(value)` stays the same, until `isOver(value, quiet)`
+ *  or `stop()`. `read()` gives the value; `seen(value)`; `failed(fault)`. */
+export function poll({ read, seen, failed, mark, isOver }) {
   let stopped = false;
   const loop = async () => {
     let quiet = 0;
-    let state = null;
+    let marked = null;
     while (!stopped) {
       await pause(WAITS_MS[Math.min(quiet, WAITS_MS.length - 1)]);
       if (stopped) return;
       if (document.hidden) continue;
       try {
-        const settlement = await read();
+        const value = await read();
         if (stopped) return;
-        quiet = settlement.state === state ? quiet + 1 : 0;
-        state = settlement.state;
-        seen(settlement);
-        const awaited = settlement.state === "POSTED" && settlement.receipt !== true;
-        if (isFinal(settlement) && (!awaited || quiet > RECEIPT_ASKS)) return;
+        quiet = mark(value) === marked ? quiet + 1 : 0;
+        marked = mark(value);
+        seen(value);
+        if (isOver(value, quiet)) return;
       } catch (fault) {
         if (stopped) return;
         quiet += 1;
@@ -129,3 +128,13 @@ export function follow({ read, seen, failed }) {
   loop();
   return { stop: () => { stopped = true; } };
 }
+
+/** The same for a settlement, until it is final with its receipt. */
+export const follow = (told) => poll({
+  ...told,
+  mark: (settlement) => settlement.state,
+  isOver: (settlement, quiet) => {
+    const awaited = settlement.state === "POSTED" && settlement.receipt !== true;
+    return isFinal(settlement) && (!awaited || quiet > RECEIPT_ASKS);
+  },
+});
