@@ -238,8 +238,8 @@ def _parser() -> argparse.ArgumentParser:
     told = add("notice", notice, "events out to hospitals")
     words = "show or replay; each has its own --help"
     told.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
-    decided = add("settlement", settlement, "decisions on settlements and what is given back")
-    words = "review or approval-limit; each has its own --help"
+    decided = add("settlement", settlement, "decisions on settlements, and the days of the books")
+    words = "review, approval-limit, day, close-day or check-day; each has its own --help"
     decided.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     counted = add("staff", staff, "cashiers, what counters take, and shifts")
     words = "add, new-pin, suspend, resume, list, tenders or shifts; each has its own --help"

@@ -27,6 +27,9 @@ from service.kernel.context import Context
 from service.kernel.outbox import Event
 from service.kernel.rekeying import KeyedRows
 from service.keys.reminder import remind
+from service.ledger import closing as ledger_closing
+from service.ledger import jobs as ledger_jobs
+from service.ledger import routes as ledger_routes
 from service.ledger import store_rekeying as ledger_rekeying
 from service.notice import jobs as notice_jobs
 from service.notice import routes as notice_routes
@@ -58,6 +61,7 @@ SWEEPS: Sequence[Callable[[Context], Awaitable[int]]] = (
     healthcode.forget_uses,
     healthcode.forget_shown,
     healthcode.forget_codes,
+    ledger_closing.ask_overdue,
     payment.forget_notices,
     healthcode.watch_trust,
     remind,
@@ -88,6 +92,7 @@ def routers() -> Sequence[Router]:
         institution_routes.router,
         account_routes.router,
         credential_routes.router,
+        ledger_routes.router,
         bill_routes.router,
         payment_routes.router,
         healthcode_routes.router,
@@ -133,6 +138,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
     """All due work."""
     return [
         *healthcode_jobs.sources(ctx),
+        *ledger_jobs.sources(ctx),
         *bill_jobs.sources(ctx),
         *payment_jobs.sources(ctx),
         *receipt_jobs.sources(ctx),

@@ -1,12 +1,17 @@
-"""``yimatong settlement``: how reviews end, which amounts two people agree on, what is insured."""
+"""``yimatong settlement``: reviews, an institution's settings, and the days of the books."""
 
 import argparse
 from collections.abc import Sequence
+from datetime import date
+
+import msgspec
 
 from integrations.ports.money import FEN_MAX
 from service.commands.console import answer, institution_of
 from service.institution import actions as institution
 from service.kernel.context import Context
+from service.ledger import books, closing, feeding
+from service.ledger.schemas import DayAnswer
 from service.settings import Settings
 from service.settlement import actions
 from service.settlement.states import SettlementEvent
@@ -25,9 +30,17 @@ def main(argv: Sequence[str], settings: Settings) -> int:
     async def job(ctx: Context) -> str:
         if arguments.verb == "review":
             return await review(ctx, arguments.settlement, arguments.decision)
-        if arguments.verb == "registration":
-            return await _registration(ctx, arguments.institution, insured=arguments.insured)
-        return await _limit(ctx, arguments.institution, arguments.above_fen)
+        code = arguments.institution
+        match arguments.verb:
+            case "registration":
+                return await _registration(ctx, code, insured=arguments.insured)
+            case "day":
+                return await show_day(ctx, code, arguments.day, as_json=arguments.json)
+            case "close-day":
+                return await close_day(ctx, code, arguments.day, arguments.by)
+            case "check-day":
+                return await check_day(ctx, code, arguments.day, again=arguments.again)
+        return await _limit(ctx, code, arguments.above_fen)
 
     return answer("settlement", settings, job)
 
@@ -49,6 +62,52 @@ async def _registration(ctx: Context, code: str, *, insured: bool) -> str:
     place = await institution_of(ctx, code)
     await institution.set_registration_insured(ctx, place, insured=insured)
     return f"{code}: registration fees are {'insured' if insured else 'own money'} from now on"
+
+
+async def show_day(ctx: Context, code: str, day: date, *, as_json: bool) -> str:
+    """The books of a day, in fen. Raises ``NotFound`` for one that has not begun."""
+    read = DayAnswer.of(ctx, await books.read_day(ctx, await institution_of(ctx, code), day))
+    if as_json:
+        return msgspec.json.encode(read).decode()
+    closed = "" if read.closed_at is None else f", {read.closed_at.isoformat()}"
+    by = "" if read.asked_by is None else f", asked for by {read.asked_by}"
+    lines = [f"{code} {day}: {read.state.value}{by}{closed}; {read.postings} postings"]
+    titles = ("account", "opening", "received", "given", "closing")
+    table = [
+        (one.account, one.opening_fen, one.received_fen, one.given_fen, one.closing_fen)
+        for one in read.accounts
+    ]
+    lines += [
+        f"  {name:<24}" + "".join(f"{fen:>16}" for fen in fens) for name, *fens in (titles, *table)
+    ]
+    lines += [
+        f"  late: {one.amount_fen} of {one.belongs_to}, settlement {one.settlement_id},"
+        f" {one.given_by} to {one.received_by}"
+        for one in read.late
+    ]
+    return "\n".join(lines)
+
+
+async def close_day(ctx: Context, code: str, day: date, by: str) -> str:
+    """Have a day closed by the worker. Raises ``LedgerDayNotOver``."""
+    asked = await closing.ask(ctx, await institution_of(ctx, code), day, by)
+    if not asked:
+        return f"{code}: no day up to {day} is open"
+    days = f"{asked[0].day} to {asked[-1].day}" if len(asked) > 1 else f"{day}"
+    return f"{code}: the worker closes {days}, not before {asked[-1].due_at}"
+
+
+async def check_day(ctx: Context, code: str, day: date, *, again: bool) -> str:
+    """Add a closed day up anew; ``again`` feeds its postings to the books once more before."""
+    institution_id = await institution_of(ctx, code)
+    if again:
+        await feeding.feed_again(ctx, institution_id, day)
+    checked = await closing.check_day(ctx, institution_id, day)
+    if checked is None:
+        return f"{code} {day} is not closed"
+    if checked.reason is None:
+        return f"{code} {day}: {checked.postings} postings agree"
+    return f"{code} {day}: {checked.reason}, {', '.join(checked.differing)}"
 
 
 def _fen(text: str) -> int:
@@ -79,4 +138,21 @@ def _parser() -> argparse.ArgumentParser:
     which = limiting.add_mutually_exclusive_group(required=True)
     which.add_argument("--above-fen", type=_fen, metavar="FEN", help="more than this needs two")
     which.add_argument("--none", action="store_true", help="nothing does")
+    _add_day(verbs.add_parser("day", help="a day's sums by account")).add_argument(
+        "--json", action="store_true", help="for programs; amounts in fen"
+    )
+    _add_day(
+        verbs.add_parser("close-day", help="close a day and the open ones before")
+    ).add_argument("--by", required=True, metavar="NAME", help="who answers for it")
+    _add_day(verbs.add_parser("check-day", help="add a closed day up anew")).add_argument(
+        "--again", action="store_true", help="feed its postings to the books once more before"
+    )
     return parser
+
+
+def _add_day(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    verb.add_argument("--institution", required=True, metavar="CODE")
+    verb.add_argument(
+        "--day", required=True, type=date.fromisoformat, metavar="YYYY-MM-DD", help="in China"
+    )
+    return verb

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
 from service.ledger import rules, store
+from service.ledger.feeding import POSTING_TABLE
 from service.ledger.model import NewPosting, Posting
 
 
@@ -18,6 +18,7 @@ async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
     """
     rules.check_posting(new)
     now = ctx.clock.now()
+    day, value_day = rules.book_on(now, new.moved_at)
     row = Posting(
         record_id=new.record_id,
         settlement_id=new.settlement_id,
@@ -27,17 +28,18 @@ async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
         credit=new.credit,
         amount_fen=new.amount_fen,
         posting_id=ctx.ids.new(),
-        day=business_day(now),
+        day=day,
+        value_day=value_day,
         posted_at=now,
         row_mac=b"",
     )
-    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("posting", row.mac_parts()))
+    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(POSTING_TABLE, row.mac_parts()))
     if await store.insert_posting(conn, row):
         return
     stored = await store.find_by_cause(conn, new.record_id, new.settlement_id, new.cause)
     if stored is None:
         raise InvariantBroken("a posting that stands cannot be read")
-    ctx.sealer.check_mac("posting", stored.mac_parts(), stored.row_mac)
+    ctx.sealer.check_mac(POSTING_TABLE, stored.mac_parts(), stored.row_mac)
     if not rules.is_same(new, stored):
         raise InvariantBroken("one cause posts one content")
 
@@ -48,7 +50,7 @@ async def list_postings(
     """Every posting of a settlement in order. Raises ``RowTampered``."""
     rows = await store.list_of_settlement(conn, record_id, settlement_id)
     for row in rows:
-        ctx.sealer.check_mac("posting", row.mac_parts(), row.row_mac)
+        ctx.sealer.check_mac(POSTING_TABLE, row.mac_parts(), row.row_mac)
     return rows
 
 

@@ -1,6 +1,6 @@
-"""SQL of the ledger."""
+"""SQL of postings."""
 
-from service.kernel.database import Connection, find_row, insert_new, list_rows
+from service.kernel.database import Connection, Write, execute_together, find_row, list_rows
 from service.ledger.model import Posting
 
 POSTINGS_MAX = 1000
@@ -8,20 +8,23 @@ POSTINGS_MAX = 1000
 INSERT_POSTING = """
 insert into posting (
   record_id, posting_id, settlement_id, institution_id, cause, debit, credit, amount_fen, day,
-  posted_at, row_mac
+  posted_at, row_mac, value_day
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict (record_id, settlement_id, cause) do nothing
+"""
+INSERT_FEED = """
+insert into posting_feed (record_id, posting_id) values ($1, $2)
 """
 GET_BY_CAUSE = """
 select record_id, posting_id, settlement_id, institution_id, cause, debit, credit, amount_fen, day,
-  posted_at, row_mac
+  posted_at, row_mac, value_day
 from posting
 where record_id = $1 and settlement_id = $2 and cause = $3
 """
 LIST_OF_SETTLEMENT = """
 select record_id, posting_id, settlement_id, institution_id, cause, debit, credit, amount_fen, day,
-  posted_at, row_mac
+  posted_at, row_mac, value_day
 from posting
 where record_id = $1 and settlement_id = $2
 order by posted_at, posting_id
@@ -30,10 +33,8 @@ limit $3
 
 
 async def insert_posting(conn: Connection, row: Posting) -> bool:
-    """False when the cause is posted already."""
-    return await insert_new(
-        conn,
-        INSERT_POSTING,
+    """False when the cause is posted already; the feed then names a posting that is not there."""
+    posting = (
         row.record_id,
         row.posting_id,
         row.settlement_id,
@@ -45,7 +46,10 @@ async def insert_posting(conn: Connection, row: Posting) -> bool:
         row.day,
         row.posted_at,
         row.row_mac,
+        row.value_day,
     )
+    feed = Write(INSERT_FEED, (row.record_id, row.posting_id))
+    return await execute_together(conn, Write(INSERT_POSTING, posting), feed) == 1
 
 
 async def find_by_cause(

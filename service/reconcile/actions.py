@@ -17,7 +17,8 @@ from integrations.ports.statements import StatementSource, StatementUnusable
 from service.kernel.clock import CHINA
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
-from service.reconcile import bureau, items, loading, rules, store, store_pairs
+from service.ledger.rules import BOOKED_UNTIL
+from service.reconcile import bureau, closing, items, loading, rules, store, store_pairs
 from service.reconcile.model import (
     Account,
     AccountReport,
@@ -30,8 +31,9 @@ from service.reconcile.model import (
 )
 from service.reconcile.store_pairs import Span
 
-READY_AT = time(10, 0)
-"""Beijing time of the next day, from which providers have a day's bill (payments.md 3.3, 5.8)."""
+READY_AT = BOOKED_UNTIL
+"""Beijing time of the next day, from which providers have a day's bill (payments.md 3.3, 5.8)
+and our books take no more postings of it."""
 NOTHING = b""
 NONE_MADE = (Unknown("not-ready"),)
 """How a provider says "none" that has one word for "not yet" and "never" (payments.md 5.8)."""
@@ -44,16 +46,22 @@ class TooEarly(Exception):
 async def reconcile_day(
     ctx: Context, day: date, accounts: Sequence[Account] | None = None
 ) -> list[AccountReport]:
-    """Every account and every bureau in turn, or the accounts named. Raises ``TooEarly``."""
+    """Every account and every bureau in turn, or the accounts named. Raises ``TooEarly``.
+
+    After all of them the day is closed in every institution's books: what differs has its work
+    item, and what comes of it stands in the books of a later day.
+    """
     ready = datetime.combine(day + timedelta(days=1), READY_AT, CHINA)
     if ctx.clock.now() < ready:
         raise TooEarly(f"statements of {day} are made by {ready.isoformat(timespec='minutes')}")
-    bureaus: list[AccountReport] = []
-    if accounts is None:
-        async with connection(ctx.pool) as conn:
-            accounts = await store.list_accounts(conn)
-        bureaus = await bureau.reconcile_bureaus(ctx, day, span_of(day))
-    return [*[await reconcile_account(ctx, one, day) for one in accounts], *bureaus]
+    if accounts is not None:
+        return [await reconcile_account(ctx, one, day) for one in accounts]
+    async with connection(ctx.pool) as conn:
+        accounts = await store.list_accounts(conn)
+    bureaus = await bureau.reconcile_bureaus(ctx, day, span_of(day))
+    reports = [*[await reconcile_account(ctx, one, day) for one in accounts], *bureaus]
+    await closing.close_books(ctx, day)
+    return reports
 
 
 async def reconcile_account(ctx: Context, account: Account, day: date) -> AccountReport:

@@ -35,6 +35,17 @@ class Books(msgspec.Struct, kw_only=True):
     """Settlements about which, or about whose payments or refunds, an item is open."""
     calls: dict[str, int] = msgspec.field(default_factory=dict)
     """Which settlement sent the bureau which message."""
+    corrections: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    charged_fen: dict[int, int] = msgspec.field(default_factory=dict)
+    """What bills came to before anything was given back of them, where that is known."""
+    invoices: list[dict[str, Any]] | None = None
+    """Our rows, where the institution has a line for invoices."""
+    issued: dict[str, int] = msgspec.field(default_factory=dict)
+    """By our number: fen on the invoices that stand in the platform's book."""
+    about_invoices: set[int] = msgspec.field(default_factory=set)
+    """Invoices about which an item is open."""
+    entered: dict[str, int] = msgspec.field(default_factory=dict)
+    """The institution's books: debits less credits by account."""
 
 
 def kept_at_provider(books: Books) -> dict[str, int]:
@@ -62,6 +73,9 @@ def differences(books: Books) -> list[str]:
         *_insurance(books),
         *_ledger(books),
         *_bills(books),
+        *_corrections(books),
+        *_invoices(books),
+        *_entered(books),
     ]
     return found[:SHOWN_MAX] + ([f"… and {len(found) - SHOWN_MAX} more"] * (len(found) > SHOWN_MAX))
 
@@ -93,7 +107,12 @@ def _payments(books: Books) -> Iterable[str]:
 
 def _refunds(books: Books) -> Iterable[str]:
     """Refunds by number, and never more than was taken."""
-    theirs = {r["out_refund_no"]: r["refund_fen"] for r in books.returns if _done(r["status"])}
+    reversed_by_us = _reversed(books)
+    theirs = {
+        r["out_refund_no"]: r["refund_fen"]
+        for r in books.returns
+        if _done(r["status"]) and r["out_trade_no"] not in reversed_by_us
+    }
     ours = {r["refund_no"]: r["amount_fen"] for r in books.refunds if r["state"] == "REFUNDED"}
     in_work = {r["refund_no"] for r in books.refunds if r["state"] == "NEEDS_REVIEW"}
     for number in sorted((theirs.keys() ^ ours.keys()) - in_work):
@@ -104,6 +123,16 @@ def _refunds(books: Books) -> Iterable[str]:
     for trade, fen in kept_at_provider(books).items():
         if fen < 0:
             yield f"trade {trade}: {-fen} more given back than taken"
+
+
+def _reversed(books: Books) -> set[str]:
+    """Payments by a shown code that we took back before they counted: Alipay lists a refund that is
+    none of ours. That nothing is kept of such a trade is compared like any other's."""
+    return {
+        row["trade_no"]
+        for row in books.attempts
+        if row.get("way") == "code" and row["state"] not in TAKEN
+    }
 
 
 def _done(status: str) -> bool:
@@ -201,6 +230,61 @@ def _bills(books: Books) -> Iterable[str]:
         wanted = 1 if row["state"] == "POSTED" else 0
         if books.receipts.get(settlement_id, 0) != wanted:
             yield f"{_name(row)}: {books.receipts.get(settlement_id, 0)} receipts"
+
+
+def _corrections(books: Books) -> Iterable[str]:
+    """Each ended with its settlement, and a bill lost what was given back of it, once."""
+    given: Counter[int] = Counter()
+    rows = {row["settlement_id"]: row for row in books.settlements}
+    for one in books.corrections:
+        row = rows[one["settlement_id"]]
+        if one["state"] == "RUNNING" and row["state"] in OVER:
+            yield f"{_name(row)}: a correction goes on for ever"
+        if one["state"] == "DONE" and one["bill_after"] is None:
+            given[row["bill_id"]] += one["amount_fen"]
+    for bill in books.bills:
+        charged = books.charged_fen.get(bill["bill_id"])
+        if charged is None or bill["state"] != "PAID" or bill["holder_id"] in books.in_casework:
+            continue
+        left = charged - given[bill["bill_id"]]
+        if bill["total_fen"] != left:
+            yield f"bill {bill['bill_id']}: {bill['total_fen']}, should have {left} left"
+
+
+def _invoices(books: Books) -> Iterable[str]:
+    """An invoice over what each posted settlement came to, or somebody sees why not; no other."""
+    if books.invoices is None:
+        return
+    live = dict(books.issued)
+    present = {(one["settlement_id"], one["round_no"]): one for one in books.invoices}
+    for one in books.invoices:
+        if one["invoice_id"] in books.about_invoices:
+            live.pop(one["business_no"], None)
+    for row in books.settlements:
+        if row["state"] != "POSTED":
+            continue
+        due = present.get((row["settlement_id"], row["round_no"]))
+        if due is None:
+            yield f"{_name(row)}: no invoice was asked for"
+        elif due["invoice_id"] not in books.about_invoices:
+            fen = live.pop(due["business_no"], None)
+            if (due["state"], fen) != ("ISSUED", row["total_fen"]):
+                yield f"{_name(row)}: its invoice is {due['state']} over {fen}"
+    for number, fen in sorted(live.items()):
+        yield f"invoice {number} over {fen} stands for nothing"
+
+
+def _entered(books: Books) -> Iterable[str]:
+    """The institution's books hold what its settlements' postings add up to."""
+    if not books.entered:
+        return
+    posted: Counter[str] = Counter()
+    for accounts in books.balances.values():
+        posted.update(accounts)
+    for account in sorted(posted.keys() | books.entered.keys()):
+        if posted[account] != books.entered.get(account, 0):
+            held = books.entered.get(account, 0)
+            yield f"books: {account} {held}, posted {posted[account]}"
 
 
 def _name(row: dict[str, Any]) -> str:

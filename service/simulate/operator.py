@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from service.casework.model import WorkItem
 from service.kernel.database import connection, list_rows
-from service.kernel.problems import Problem
+from service.kernel.problems import Problem, StateConflict
 from service.payment import actions as payment
+from service.receipt import invoices
 from service.sandbox.hospital import MERCHANT
 from service.settlement import actions
 from service.settlement.states import SettlementEvent
@@ -60,12 +61,24 @@ class Operator:
                 await payment.end_review(
                     ctx, item.record_id, item.subject_id, operator_id=1, money_is_back=False
                 )
+            case "invoice":
+                await invoices.send_again(ctx, item.record_id, item.subject_id)
             case "settlement" if item.evidence.get("state") == "NEEDS_REVIEW":
-                await actions.review(
-                    ctx, item.record_id, item.subject_id, SettlementEvent.REVIEWED_REVERSE
-                )
+                await self._end_review(item)
             case _:
                 pass
+
+    async def _end_review(self, item: WorkItem) -> None:
+        """A correction that stopped is gone on with or undone; anything else is undone."""
+        key = (item.record_id, item.subject_id)
+        if self.world.draw.random() < 0.5:
+            try:
+                await actions.review(self.world.ctx, *key, SettlementEvent.REVIEWED_GO_ON)
+            except StateConflict:
+                self.world.stage.note("operator: there is nothing to go on with")
+            else:
+                return
+        await actions.review(self.world.ctx, *key, SettlementEvent.REVIEWED_REVERSE)
 
     async def _end_refund(self, item: WorkItem) -> None:
         """A refund stuck at WeChat is ended there; one that failed goes again."""

@@ -4,12 +4,9 @@ Each is a script of ordinary requests; what he wants is drawn before he begins. 
 no answer is made again, as a person or a program would. New ways to act are added to ``_TURNS``.
 """
 
-import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any
-
-import msgspec
 
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
 from integrations.sandbox.alipay.model import Refused as AlipayRefused
@@ -19,6 +16,7 @@ from service.bill.model import Bill, BillContent, PushBill
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import UNAVAILABLE, connection, execute
+from service.kernel.masked import Masked
 from service.kernel.problems import Problem
 from service.sandbox.hospital import ALIPAY_SELLER, MERCHANT
 from service.settlement import actions, paying
@@ -30,11 +28,19 @@ from service.settlement.model import (
     StartSettlement,
 )
 from service.settlement.states import SettlementState
+from service.simulate.counter import Cashier
+from service.simulate.giving import Clerk
+from service.simulate.plans import Plan
 from service.simulate.reading import look_at
 from service.simulate.stage import TWINS, HostDown
 from service.simulate.world import World
 
 TURNS_MAX = 200
+LOOKS_S = (4, 40)
+"""Between two looks of a payer at his settlement."""
+WECHAT_ENDS = ("00", "00", "00", "11", "22", "33")
+ALIPAY_ENDS = "111357"
+"""Of payment codes: that pay, that wait for the payer, that do not hold enough, that are bad."""
 LOST_PATIENCE = timedelta(hours=3)
 PAYER = "oSimulatedPayer0001"
 CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
@@ -42,53 +48,6 @@ CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
 _S = SettlementState
 OVER = frozenset({_S.POSTED, _S.REVERSED, _S.NEEDS_REVIEW})
 Ask = Callable[[Context], Coroutine[Any, Any, Any]]
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one payer and his hospital want."""
-
-    name: str
-    patient: int
-    amounts_fen: tuple[int, ...]
-    starts_after: timedelta = timedelta(0)
-    insured: bool = True
-    use_account: bool = False
-    provider: str = "wechatpay"
-    way: str = "native"
-    other_way: tuple[str, str] | None = None
-    """Provider and way that he changes to before he pays."""
-    pays: str = "soon"
-    """``soon``, ``late`` (after the deadline), ``never``; ``leaves`` before there is an order;
-    ``abandons``: gives up instead."""
-    pays_difference: bool = True
-    pays_again: bool = False
-    """Afterwards he pays a code that still stands on a screen, if the provider lets him."""
-    second_device: bool = False
-    hospital: str = "posts"
-    """``posts``, ``late`` (after its time), ``never``."""
-
-
-def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan:
-    """A plan of every kind, the ordinary ones more often."""
-    providers = ("wechatpay", "alipay")
-    ways = ("native", "jsapi")
-    other = (draw.choice(providers), draw.choice(ways)) if draw.random() < 0.12 else None
-    return Plan(
-        name=f"payer-{number}",
-        patient=draw.choice(patients),
-        amounts_fen=tuple(draw.randrange(1, 300_00) for _ in range(draw.choice((1, 1, 2, 3)))),
-        starts_after=timedelta(seconds=draw.randrange(600)),
-        insured=draw.random() < 0.85,
-        use_account=draw.random() < 0.4,
-        provider=draw.choice(providers),
-        way=draw.choice(ways),
-        other_way=other,
-        pays=draw.choices(("soon", "late", "never", "leaves", "abandons"), (82, 4, 4, 3, 7))[0],
-        pays_difference=draw.random() < 0.7,
-        pays_again=draw.random() < 0.3,
-        second_device=draw.random() < 0.25,
-        hospital=draw.choices(("posts", "late", "never"), (92, 5, 3))[0],
-    )
 
 
 class Payer:
@@ -101,6 +60,7 @@ class Payer:
         self.row: Settlement | None = None
         self.done = False
         self._changed_way = False
+        self._was_at_counter = False
         self._shown: set[tuple[str, str]] = set()
         """(provider, trade number) of orders that he saw on a screen."""
 
@@ -115,15 +75,23 @@ class Payer:
             if self.plan.second_device:
                 meddler = Meddler(self)
                 world.stage.play(f"{self.plan.name}/second", None, meddler.live)
-            for _ in range(TURNS_MAX):
-                if await self._turn() or self._is_tired():
-                    break
-            await self._compare()
+            await self._until_over()
+            clerk = Clerk(self)
+            for wish in self.plan.gives_back:
+                if self.row is not None and self.row.state is _S.POSTED:
+                    await clerk.give_back(wish)
+                    await self._until_over()
             if self.plan.pays_again:
                 await world.stage.rest(world.sky.seconds(1, 300), "finds an old code")
                 self._pay_shown()
         finally:
             self.done = True
+
+    async def _until_over(self) -> None:
+        for _ in range(TURNS_MAX):
+            if await self._turn() or self._is_tired():
+                break
+        await self._compare()
 
     async def _compare(self) -> None:
         """His settlement is over: everybody's books agree on it from now on."""
@@ -142,7 +110,7 @@ class Payer:
                 return True
             self._see(view)
             await _TURNS.get(self.row.state, Payer._wait)(self, view)
-        span = timedelta(seconds=self.world.draw.randint(2, 20))
+        span = timedelta(seconds=self.world.draw.randint(*LOOKS_S))
         await self.world.stage.rest(span, "looks again")
         return False
 
@@ -162,8 +130,19 @@ class Payer:
             return
         elif row.cash_fen == 0:
             await self._ask(lambda ctx: actions.confirm(ctx, row.record_id, row.settlement_id))
+        elif plan.tender is not None and not self._was_at_counter:
+            self._was_at_counter = True
+            await self.at_counter(row)
         else:
             await self.pay_by(plan.provider, plan.way)
+
+    async def at_counter(self, row: Settlement) -> None:
+        """He lays money on a counter, for all or a part of it."""
+        cashiers, draw = self.world.cashiers, self.world.draw
+        cashier: Cashier = cashiers[draw.randrange(len(cashiers))]
+        owed = row.cash_fen or 0
+        part = draw.randrange(1, owed + 1) if self.plan.part_at_counter else None
+        await cashier.take(row, self.plan.tender or "cash", part)
 
     async def _pay(self, _view: SettlementView) -> None:
         """AWAITING_PAYER: change the way once, then pay what was shown."""
@@ -198,7 +177,8 @@ class Payer:
     async def _acknowledge(self, ctx: Context, row: Settlement) -> Settlement:
         text = ctx.public_ids.text(row.record_id, row.settlement_id)
         ref = f"HIS-{self.plan.name}"
-        return await actions.acknowledge_posting(ctx, self.world.application, text, ref)
+        application, version = self.world.application, row.bill_version
+        return await actions.acknowledge_posting(ctx, application, text, ref, version)
 
     async def pay_by(self, provider: str, way: str) -> None:
         """Ask for an order."""
@@ -211,8 +191,16 @@ class Payer:
             provider=provider,
             way=way,
             payer=PAYER if way == "jsapi" else None,
+            code=Masked(self._code(provider)) if way == "code" else None,
         )
         await self._ask(lambda ctx: paying.pay(ctx, command))
+
+    def _code(self, provider: str) -> str:
+        """What his phone shows; the twins tell by its end what it does."""
+        number = self.world.draw.randrange(10**14)
+        if provider == "alipay":
+            return f"28{number:015d}{self.world.draw.choice(ALIPAY_ENDS)}"
+        return f"13{number:014d}{self.world.draw.choice(WECHAT_ENDS)}"
 
     def _see(self, view: SettlementView) -> None:
         """A code on the screen can be paid from now on, whatever the screen shows later."""
@@ -234,7 +222,7 @@ class Payer:
             write = institution.patient_write(ctx, world.place.institution_id, self.plan.patient)
             await execute(conn, write.sql, *write.args)
         patient = ctx.sealer.pseudonym(world.place.institution_id, self.plan.patient).hex()
-        return await bill.push(
+        pushed = await bill.push(
             ctx,
             PushBill(
                 institution_id=world.place.institution_id,
@@ -244,6 +232,8 @@ class Payer:
                 content=_content(world, self.plan),
             ),
         )
+        world.charged_fen[pushed.bill_id] = pushed.total_fen
+        return pushed
 
     def _start_command(self) -> StartSettlement:
         if self.charged is None:

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 
 from integrations.sandbox.alipay.control import book_view as alipay_view
+from service.kernel.claims import run_once
 from service.kernel.database import connection
+from service.ledger import jobs as ledger_jobs
 from service.simulate.books import Books, differences
 from service.simulate.world import World
 
@@ -16,12 +18,12 @@ SETTLEMENTS = """
 select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref, total_fen,
        coalesce(fund_fen, 0) + coalesce(account_fen, 0) as insurer_fen,
        coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
-       paid_fen, refunded_fen, created_at
+       paid_fen, refunded_fen, created_at, round_no
 from settlement
 where $1::bigint is null or settlement_id = $1
 """
 ATTEMPTS = """
-select settlement_id, attempt_id, provider, trade_no, state, amount_fen, refunded_fen
+select settlement_id, attempt_id, provider, way, trade_no, state, amount_fen, refunded_fen
 from payment_attempt
 where $1::bigint is null or settlement_id = $1
 """
@@ -41,7 +43,28 @@ select settlement_id, account, sum(fen)::bigint as fen from (
 where $1::bigint is null or settlement_id = $1
 group by settlement_id, account
 """
-RECEIPTS = "select settlement_id, count(*) as receipts from receipt group by settlement_id"
+RECEIPTS = """
+select settlement_id, count(*) as receipts
+from receipt
+join settlement using (record_id, settlement_id)
+where receipt.round_no = settlement.round_no
+group by settlement_id
+"""
+CORRECTIONS = """
+select settlement_id, state, amount_fen, bill_after, asked_at
+from correction
+"""
+INVOICES = """
+select settlement_id, invoice_id, business_no, state, round_no from fiscal_invoice
+"""
+ENTERED = """
+select account, sum(fen)::bigint as fen from (
+  select debit as account, amount_fen as fen from ledger_entry
+  union all
+  select credit, -amount_fen from ledger_entry
+) as sides
+group by account
+"""
 ITEMS = "select kind, subject_id, reason from work_item where closed_at is null"
 SETTLE_CALLS = """
 select message_no, settlement_id from insurance_call
@@ -109,11 +132,19 @@ async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     async with connection(world.ctx.pool) as conn:
         books.receipts = {r["settlement_id"]: r["receipts"] for r in await conn.fetch(RECEIPTS)}
         items = [dict(row) for row in await conn.fetch(ITEMS)]
+        books.corrections = [dict(row) for row in await conn.fetch(CORRECTIONS)]
+        books.invoices = [dict(row) for row in await conn.fetch(INVOICES)]
+        books.entered = {row["account"]: row["fen"] for row in await conn.fetch(ENTERED)}
+    books.charged_fen = world.charged_fen
+    books.issued = {
+        one.bus_no: one.total for one in world.twins.fiscal.book.all() if not one.red_number
+    }
+    books.about_invoices = {item["subject_id"] for item in items if item["kind"] == "invoice"}
     wechat = world.twins.wechatpay
     wechat.trading.finish_refunds(wechat.now())
     view, other = wechat.book_view(), alipay_view(world.twins.alipay)
-    books.orders = [*view["orders"], *map(_order, other["trades"])]
-    books.returns = [*view["refunds"], *map(_return, other["refunds"])]
+    books.orders = [*view["orders"], *map(_order, other["trades"]), *_taken(world, books)]
+    books.returns = [*view["refunds"], *map(_return, other["refunds"]), *_given(world, books)]
     books.insured = _insured(world)
     books.in_casework = _in_casework(items, books.attempts, books.refunds)
     return books, items
@@ -138,6 +169,34 @@ def _return(refund: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _taken(world: World, books: Books) -> list[dict[str, Any]]:
+    """What cashiers remember to have taken, as a provider's book would show it."""
+    numbers = {row["attempt_id"]: row["trade_no"] for row in books.attempts}
+    return [
+        {
+            "out_trade_no": numbers.get(attempt_id, f"of no payment {attempt_id}"),
+            "trade_state": "SUCCESS",
+            "total_fen": fen,
+        }
+        for cashier in world.cashiers
+        for attempt_id, fen in cashier.taken.items()
+    ]
+
+
+def _given(world: World, books: Books) -> list[dict[str, Any]]:
+    rows = {row["refund_id"]: row for row in books.refunds}
+    return [
+        {
+            "out_refund_no": rows[refund_id]["refund_no"],
+            "out_trade_no": rows[refund_id]["trade_no"],
+            "refund_fen": fen,
+            "status": "SUCCESS",
+        }
+        for cashier in world.cashiers
+        for refund_id, fen in cashier.given.items()
+    ]
+
+
 def _insured(world: World) -> list[dict[str, Any]]:
     rows = world.twins.insurance.book.all(
         "select setl_id, msgid, state, fund_fen, account_fen, cash_fen from settlement"
@@ -159,6 +218,9 @@ def _in_casework(
 
 async def look(world: World) -> Outcome:
     """Everything that must hold once a world has come to rest."""
+    feed = ledger_jobs.sources(world.ctx)[0]
+    while await run_once(feed, world.ctx.clock, world.ctx.metrics):
+        pass
     books, items = await read_books(world)
     now = world.stage.clock.now()
     violations = [*differences(books), *_unended(books, now)]
@@ -190,10 +252,12 @@ def _counted(names: Any) -> dict[str, int]:
 
 def _unended(books: Books, now: datetime) -> list[str]:
     """Settlements past their time that neither ended nor lie before a person."""
+    begun = {one["settlement_id"]: one["asked_at"] for one in books.corrections}
     return [
         f"settlement {row['settlement_id']} is still {row['state']}, and nobody was told"
         for row in books.settlements
         if row["state"] not in ("POSTED", "REVERSED")
         and row["settlement_id"] not in books.in_casework
-        and now - row["created_at"] > SETTLED_WITHIN
+        and now - max(begun.get(row["settlement_id"], row["created_at"]), row["created_at"])
+        > SETTLED_WITHIN
     ]

@@ -6,15 +6,20 @@ from datetime import timedelta
 
 import msgspec
 
+from service.institution import actions as institution
 from service.institution.model import MovedAmounts
+from service.simulate.counter import Cashier
 from service.simulate.operator import Operator
-from service.simulate.people import Payer, draw_plan
+from service.simulate.people import Payer
+from service.simulate.plans import draw_plan
 from service.simulate.reading import SETTLED_WITHIN, look
 from service.simulate.stage import ROWS, NeverEnds, Stage
 from service.simulate.weather import WEATHERS, Weather
 from service.simulate.world import Grounds, World, a_world
 
 PATIENTS = 4
+COUNTERS = 2
+APPROVAL_ABOVE_FEN = (None, 100_00, 0)
 STEPS_OF_ONE_MAX = 1_500
 """Of a settlement; a world of several that needs more for each goes round in circles."""
 STEPS_MIN = 4_000
@@ -54,6 +59,10 @@ async def run_seed(grounds: Grounds, seed: int, settlements: int) -> SeedReport:
         await world.set_up(world.draw.choice(list(MovedAmounts)))
         for insured in world.draw.sample(world.persons(), PATIENTS):
             await world.admit(insured)
+        for number in range(1, COUNTERS + 1):
+            await world.hire(Cashier(world, number))
+        above_fen = world.draw.choice(APPROVAL_ABOVE_FEN)
+        await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
         drawn = random.Random(seed * 2 + 1)  # noqa: S311 - as in a_world
         plans = [draw_plan(drawn, number, world.patients) for number in range(settlements)]
         payers = [Payer(world, plan) for plan in plans]
@@ -83,6 +92,8 @@ async def live(world: World, payers: list[Payer], operator: Operator | None) -> 
     stage.steps_max = STEPS_MIN + STEPS_OF_ONE_MAX * len(payers)
     for payer in payers:
         stage.play(payer.plan.name, None, payer.live)
+    for cashier in world.cashiers:
+        stage.play(cashier.name, None, cashier.live)
     if operator is not None:
         stage.play("operator", None, operator.live)
     crashes = 0
@@ -94,6 +105,8 @@ async def live(world: World, payers: list[Payer], operator: Operator | None) -> 
         world.twins.forget_faults()
         world.wire.away.clear()
         await come_to_rest(world)
+        for cashier in world.cashiers:
+            await cashier.go_home()
     except NeverEnds as fault:
         world.violations.append(str(fault))
     return crashes

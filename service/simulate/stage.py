@@ -277,14 +277,6 @@ class Stage:
         actor = _acting.get()
         return actor is not None and actor.connections > 0
 
-    def _ready_at(self, actor: Actor) -> datetime | None:
-        """When it may run; None: at once."""
-        if actor.is_lost or actor.wake_at is None:
-            return None
-        if actor.awaits is not None and self.changes[actor.awaits[0]] != actor.awaits[1]:
-            return actor.not_before
-        return actor.wake_at
-
     def hosts_at_work(self) -> list[Host]:
         """Hosts on which something is going on, in a fixed order."""
         found = {id(a.host): a.host for a in self._actors if a.host is not None and a.host.is_up}
@@ -293,9 +285,16 @@ class Stage:
     async def step(self) -> None:
         """Let one actor run to its next point; moves the clock where nobody has anything to do."""
         now, ready, soonest = self.clock.now(), [], None
+        changes = self.changes
+        # The one loop that every step pays for: nothing is called in it.
         for actor in self._actors:
-            at = self._ready_at(actor)
-            if at is None or at <= now:
+            at, host, awaits = actor.wake_at, actor.host, actor.awaits
+            if at is None or (host is not None and host.life != actor.life):
+                ready.append(actor)
+                continue
+            if awaits is not None and changes[awaits[0]] != awaits[1]:
+                at = actor.not_before or at
+            if at <= now:
                 ready.append(actor)
             elif soonest is None or at < soonest:
                 soonest = at

@@ -11,8 +11,11 @@ import msgspec
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
+from service.institution import actions as institution
 from service.institution.model import MovedAmounts
-from service.simulate.people import Payer, Plan
+from service.simulate.counter import Cashier
+from service.simulate.people import Payer
+from service.simulate.plans import Plan
 from service.simulate.points import CrashPoints
 from service.simulate.reading import look
 from service.simulate.run import live
@@ -35,6 +38,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     moved: MovedAmounts = MovedAmounts.ADJUST
     faults: tuple[When, ...] = ()
+    approval_above_fen: int | None = None
 
 
 def _plan(**wishes: object) -> Plan:
@@ -111,6 +115,18 @@ STORIES = (
             ("alipay", "refund", AlipayFault.REFUND_PENDING),
         ),
     ),
+    Story(name="code", ends="POSTED", plan=_plan(insured=False, way="code")),
+    Story(
+        name="line-given-back",
+        ends="POSTED",
+        plan=_plan(gives_back=("line",)),
+        approval_above_fen=0,
+    ),
+    Story(
+        name="counter-and-return",
+        ends="REVERSED (returned)",
+        plan=_plan(tender="cash", part_at_counter=True, gives_back=("all",)),
+    ),
     Story(
         name="late-request",
         ends="POSTED",
@@ -145,6 +161,10 @@ async def tell(grounds: Grounds, story: Story, at: tuple[int, ...] = ()) -> Told
             book.move(insured.psn_no, enrolled.insutype, world.began.year, {"op.dedc": SPENT_FEN})
         for partner, operation, fault in story.faults:
             world.sky.scripted.setdefault((partner, operation), []).append(fault)
+        if story.plan.tender is not None:
+            await world.hire(Cashier(world, 1))
+        above_fen = story.approval_above_fen
+        await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
         payer = Payer(world, msgspec.structs.replace(story.plan, patient=record_id))
         await live(world, [payer], None)
         outcome = await look(world)

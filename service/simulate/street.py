@@ -18,6 +18,11 @@ from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.alipay.faults import FaultPlan as AlipayPlan
 from integrations.sandbox.alipay.faults import ScriptedFault as AlipayScripted
 from integrations.sandbox.alipay.twin import Twin as AlipayTwin
+from integrations.sandbox.fiscal.app import FiscalTwin, create_fiscal_twin
+from integrations.sandbox.fiscal.book import Book as FiscalBook
+from integrations.sandbox.fiscal.desk import Desk as FiscalDesk
+from integrations.sandbox.fiscal.faults import Fault as FiscalFault
+from integrations.sandbox.fiscal.faults import ScriptedFault as FiscalScripted
 from integrations.sandbox.insurance.app import create_insurance_twin, open_twin
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.insurance.faults import ScriptedFault as BureauScripted
@@ -31,7 +36,7 @@ from integrations.sandbox.wechatpay.model import TwinPace
 from integrations.sandbox.wechatpay.twin import Twin as WechatTwin
 from service.sandbox.keys import TwinSecrets
 from service.simulate.stage import TWINS, Stage
-from service.simulate.weather import Sky, WireFault
+from service.simulate.weather import NOTICES, Sky, WireFault
 
 TWINS_URL = "http://twins.test"
 OWES_MORE = {"op.pool": 3_000_00, "balance": -1_000_00}
@@ -46,7 +51,7 @@ Post = Callable[[str, dict[str, str], bytes], Awaitable[bytes]]
 
 
 class Twins:
-    """The three twins. They serve all worlds of a run, one after another, for keys cost time."""
+    """The four twins. They serve all worlds of a run, one after another, for keys cost time."""
 
     def __init__(self, theirs: TwinSecrets) -> None:
         self._clock: Callable[[], datetime] = _no_clock
@@ -62,10 +67,12 @@ class Twins:
             "alipay": create_alipay_twin(
                 ":memory:", self.now, theirs.alipay, self._tell, AlipayPlan()
             ),
+            "fiscal": create_fiscal_twin(":memory:", self.now, theirs.fiscal),
         }
         self.street = Street(self._apps, title="simulated")
         self.wechatpay: WechatTwin = self._apps["wechatpay"].state.twin
         self.alipay: AlipayTwin = self._apps["alipay"].state.twin
+        self.fiscal: FiscalTwin = self._apps["fiscal"].state.twin
         self.insurance: BureauTwin = self._apps["insurance"].state.twin
 
     def now(self) -> datetime:
@@ -83,6 +90,9 @@ class Twins:
         self._clock, self._post, self._upwards = clock, post, False
         for twin in (self.wechatpay, self.alipay):
             twin.book.forget()
+        self.fiscal.book.close()
+        self.fiscal.book = FiscalBook(":memory:")
+        self.fiscal.desk = FiscalDesk(self.fiscal.book)
         self.insurance.book.close()
         self.insurance = open_twin(":memory:", self.now)
         self._apps["insurance"].state.twin = self.insurance
@@ -103,12 +113,14 @@ class Twins:
                 self.alipay.faults.add(
                     AlipayScripted(fault=fault, number=number, delay_ms=DELAY_MS)
                 )
+            case FiscalFault():
+                self.fiscal.faults.add(FiscalScripted(fault=fault, delay_ms=DELAY_MS))
             case _:
                 raise ValueError(f"{partner} knows no fault {fault}")
 
     def forget_faults(self) -> None:
         """Nothing more is scripted."""
-        for twin in (self.wechatpay, self.alipay, self.insurance):
+        for twin in (self.wechatpay, self.alipay, self.insurance, self.fiscal):
             twin.faults.clear()
 
 
@@ -190,7 +202,7 @@ class TwinWire(httpx.AsyncBaseTransport):
             return WireFault.NOT_REACHED
         if self._sky.happens(self._sky.weather.outage):
             self.away[partner] = now + self._sky.seconds(30, 400)
-        if partner != "insurance" and operation in {"place", "refund"}:
+        if partner in NOTICES and operation in {"place", "refund"}:
             self._spoil_notice(partner)
         fault = self._sky.fault_of_call(partner, operation)
         if fault is not None and not isinstance(fault, WireFault):
@@ -257,7 +269,7 @@ class TwinWire(httpx.AsyncBaseTransport):
 def _named(request: httpx.Request, content: bytes) -> tuple[str, str]:
     """Partner and operation of a request, in the words of the payment port or the bureau's."""
     partner, _, rest = request.url.path.lstrip("/").partition("/")
-    if partner == "insurance":
+    if partner in {"insurance", "fiscal"}:
         return partner, rest.rsplit("/", 1)[-1]
     if partner == "alipay":
         fields = parse_qs((content or request.url.query).decode("utf-8", "replace"))
@@ -267,7 +279,7 @@ def _named(request: httpx.Request, content: bytes) -> tuple[str, str]:
         return partner, "refund" if request.method == "POST" else "query-refund"
     if request.method == "GET":
         return partner, "query"
-    return partner, "close" if rest.endswith("/close") else "place"
+    return partner, "close" if rest.endswith(("/close", "/reverse")) else "place"
 
 
 _ALIPAY = {

@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
+from integrations.sandbox.fiscal.faults import Fault as FiscalFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
 
@@ -55,7 +56,7 @@ WEATHERS = (
     Weather(name="leaps", calls=30, crashes=1, leaps=2),
 )
 
-_W, _A, _B = WechatFault, AlipayFault, BureauFault
+_W, _A, _B, _F = WechatFault, AlipayFault, BureauFault, FiscalFault
 _WIRE = tuple(WireFault)
 
 WECHAT_ANSWERS = (
@@ -92,6 +93,16 @@ BUREAU_ANSWERS = (
     _B.GARBLE,
     _B.REJECT,
     _B.SIGNED_OUT,
+)
+FISCAL_ANSWERS = (
+    _F.DROP_BEFORE,
+    _F.DROP_AFTER,
+    _F.ERROR_BEFORE,
+    _F.ERROR_AFTER,
+    _F.TOO_OFTEN,
+    _F.FORGED,
+    _F.GARBLED,
+    _F.REFUSE,
 )
 NOTICES: dict[str, tuple[StrEnum, ...]] = {
     "wechatpay": (
@@ -131,6 +142,7 @@ ANSWERS: dict[str, tuple[StrEnum, ...]] = {
     "wechatpay": WECHAT_ANSWERS,
     "alipay": ALIPAY_ANSWERS,
     "insurance": BUREAU_ANSWERS,
+    "fiscal": FISCAL_ANSWERS,
 }
 
 

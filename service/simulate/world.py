@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 import httpx
@@ -30,6 +30,7 @@ from service.kernel.pool import Pool
 from service.kernel.principals import Application
 from service.kernel.sealing import Sealer
 from service.kernel.short_memory import ShortMemory
+from service.ledger import jobs as ledger_jobs
 from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
 from service.person import actions as person
@@ -38,11 +39,18 @@ from service.receipt import jobs as receipt_jobs
 from service.sandbox.hospital import ALIPAY_SELLER, HOSPITAL_CODE, HOSPITAL_NAME, MERCHANT, REGION
 from service.sandbox.keys import make_secrets
 from service.settlement import jobs as settlement_jobs
+from service.shift import actions as shift
+from service.shift import jobs as shift_jobs
+from service.shift import model as shift_model
 from service.simulate.database import SteppedPool
+from service.simulate.forgetting import FORGET
 from service.simulate.points import CrashPoints
 from service.simulate.stage import ROWS, TWINS, Host, HostDown, SimulatedClock, Stage
 from service.simulate.street import TWINS_URL, Twins, TwinWire, WorldPartners
 from service.simulate.weather import Sky, Weather
+
+if TYPE_CHECKING:
+    from service.simulate.counter import Cashier
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOURS = (2, 7, 15)
@@ -51,30 +59,22 @@ PROVIDERS = {"wechatpay": MERCHANT, "alipay": ALIPAY_SELLER}
 WIRE_TIMEOUT_S = 3600.0
 """Real seconds: callers lose patience in simulated time."""
 UNITS_MAX = 4
-LOOK_EVERY = timedelta(seconds=120)
+LOOK_EVERY = timedelta(seconds=300)
 """A worker that knows of nothing due looks through all its loops again."""
 SPENT_FEN = (0, 450_00, 500_00)
 """What a patient has spent of the year's deductible."""
 BETWEEN_LOOKS = timedelta(seconds=1)
 NOTICES_EVERY = timedelta(seconds=20)
-FORGET = (
-    "truncate idempotency, outbox, data_key, audit_entry, work_item, institution, merchant_account,"
-    " institution_patient, insurance_message, record, match_key, match_key_count, match_claim,"
-    " decision, link, person_link, assertion, person, golden, person_alias, review, credential,"
-    " posting, bill, bill_version, bill_number, payment_attempt, refund, payment_number,"
-    " payment_notice, receipt, settlement, settlement_event, insurance_call,"
-    " institution_settlement, fiscal_invoice, institution_event, institution_event_number,"
-    " correction, counter_tender, staff, shift, shift_entry, counter_refund cascade"
-)
 NEXT_DUE = """
 select
   (select min(greatest(due_at, lease_until)) from settlement where due_at is not null),
   (select min(greatest(due_at, lease_until)) from payment_attempt where due_at is not null),
   (select min(greatest(due_at, lease_until)) from refund where due_at is not null),
+  (select min(greatest(due_at, lease_until)) from fiscal_invoice where due_at is not null),
   (select min(greatest(due_at, lease_until)) from outbox
    where done_at is null and parked_because is null)
 """
-LOOPS = ("settlement", "payment-attempts", "payment-refunds", "outbox")
+LOOPS = ("settlement", "payment-attempts", "payment-refunds", "fiscal-invoices", "outbox")
 """Whose next due times ``NEXT_DUE`` gives. All other loops are looked through now and then."""
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -113,7 +113,9 @@ def make_grounds(pool: Pool) -> Grounds:
     twins = Twins(theirs)
     wire = TwinWire(twins)
     client = httpx.AsyncClient(transport=wire, trust_env=False)
-    providers = PartnerSettings(wechatpay=ours.wechatpay, alipay=ours.alipay)
+    providers = PartnerSettings(
+        wechatpay=ours.wechatpay, alipay=ours.alipay, fiscal_invoice=ours.fiscal_invoice
+    )
     return Grounds(
         ring=KeyRing.generate_for_development(DAY - timedelta(days=1)),
         twins=twins,
@@ -148,6 +150,9 @@ class World:
         self.application: Application
         self.patients: list[int] = []
         self.bills = 0
+        self.charged_fen: dict[int, int] = {}
+        """What each bill came to when it was pushed."""
+        self.cashiers: list[Cashier] = []
         self.last_start = begins
         self.violations: list[str] = []
         """Found while the world went on."""
@@ -205,6 +210,13 @@ class World:
             await institution.set_merchant_account(
                 self.ctx, self.place.institution_id, provider=provider, account_name=account
             )
+
+        await shift.set_tenders(self.ctx, self.place.institution_id, frozenset(shift_model.Tender))
+
+    async def hire(self, cashier: "Cashier") -> None:
+        """A cashier begins to work."""
+        self.cashiers.append(cashier)
+        await cashier.begin()
 
     async def admit(self, insured: Person) -> int:
         """A patient whom the bureau knows; gives the record."""
@@ -355,6 +367,8 @@ def worker_sources(ctx: Context) -> list[ClaimSource[Any]]:
         *settlement_jobs.sources(ctx),
         *payment_jobs.sources(ctx),
         *receipt_jobs.sources(ctx),
+        *shift_jobs.sources(ctx),
+        *[source for source in ledger_jobs.sources(ctx) if source.name == "ledger-feed"],
         *bill_jobs.sources(ctx),
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from service.institution.model import MovedAmounts
+from service.kernel.clock import business_day
 from service.kernel.database import transaction
 from service.person import actions as person
 from service.person.model import Registration, Source
@@ -108,6 +109,20 @@ async def test_scan_split_pay_settle_post_receipt(street: Street) -> None:
         }.items()
         if fen
     }
+    await the_day_is_read(street, seen["settlement_id"])
+
+
+async def the_day_is_read(street: Street, settlement_id: str) -> None:
+    """The hospital's books of the day hold the settlement's postings, and add up."""
+    today = business_day(street.ctx.clock.now())
+    path = "/v1/institution/ledger/days"
+    read = await street.ask(street.his, "GET", f"{path}/{today}")
+    assert (read["state"], read["late"]) == ("OPEN", [])
+    moved = {one["account"]: one["closing_fen"] for one in read["accounts"]}
+    assert {name: fen for name, fen in moved.items() if fen} == await street.balances(settlement_id)
+    assert sum(one["received_fen"] - one["given_fen"] for one in read["accounts"]) == 0
+    for day, status in ((f"{today + timedelta(days=1)}", 404), ("20260302", 400)):
+        assert (await street.his.send("GET", f"{path}/{day}")).status_code == status
 
 
 async def test_a_resident_settles_on_the_phone_by_jsapi(street: Street) -> None:

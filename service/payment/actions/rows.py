@@ -206,6 +206,7 @@ async def post_received(conn: Connection, ctx: Context, row: PaymentAttempt) -> 
         debit=provider_account(row.provider),
         credit=PATIENT,
         amount_fen=row.amount_fen,
+        moved_at=row.paid_at,
     )
     await ledger.post(conn, ctx, posting)
     await note(conn, ctx, row, "payment.received", row.amount_fen, None)
@@ -223,6 +224,7 @@ async def post_returned(
         debit=PATIENT,
         credit=provider_account(row.provider),
         amount_fen=row.amount_fen,
+        moved_at=row.refunded_at,
     )
     await ledger.post(conn, ctx, posting)
     await note(conn, ctx, attempt, "payment.returned", row.amount_fen, None)

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from integrations.ports import payments as port
-from integrations.ports.outcomes import Accepted, Rejected
+from integrations.ports.outcomes import Accepted, Rejected, Unknown
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
@@ -16,7 +16,7 @@ from service.kernel.problems import NotFound
 from service.payment import rules
 from service.payment.actions import outcomes, rows
 from service.payment.model import PaymentAttempt, RowKey
-from service.payment.states import ATTEMPT, AttemptEvent
+from service.payment.states import ATTEMPT, AttemptEvent, AttemptState
 
 DESCRIPTIONS = {"MAIN": "医疗费用", "DIFFERENCE": "医疗费用差额"}
 """What the payer reads at the provider: nothing of the visit. Fixed, for a repeated order must be
@@ -87,11 +87,19 @@ async def _send(
     rows.count_outcome(ctx, row.provider, "place", placed)
     match placed:
         case Accepted(value):
-            return await _record_placed(ctx, key, value)
+            after = await _record_placed(ctx, key, value)
+            if after.state is AttemptState.CLOSED:
+                return await _end_placed(ctx, gateway, after)
+            return after
         case Rejected() if stands_there:
             return await outcomes.ask_close(ctx, key)
         case Rejected(reason=reason):
             return await outcomes.refuse(ctx, key, reason)
+        case Unknown():
+            await rows.report_unresolved(ctx, row)
+            standing = await rows.read_attempt(ctx, key)
+            is_over = standing.state is AttemptState.CLOSED
+            return await _end_placed(ctx, gateway, standing) if is_over else row
         case _:
             await rows.report_unresolved(ctx, row)
             return row
@@ -128,6 +136,19 @@ async def _record_placed(ctx: Context, key: RowKey, placed: port.PlacedOrder) ->
             client_sealed=await rows.seal(conn, ctx, key.record_id, key.row_id, "client", text),
             due_at=_next_poll(ctx, before),
         )
+
+
+async def _end_placed(
+    ctx: Context, gateway: port.PaymentGateway, row: PaymentAttempt
+) -> PaymentAttempt:
+    """The attempt was closed while its order was on the way, for the provider had none yet: now
+    one stands that nobody waits for. It ends there; paid meanwhile, it was paid late."""
+    closed = await gateway.close(row.trade_no)
+    rows.count_outcome(ctx, row.provider, "close", closed)
+    told = await query(ctx, gateway, row)
+    if told is None:
+        return row
+    return await outcomes.apply_to(ctx, RowKey(row.record_id, row.attempt_id), row.provider, told)
 
 
 async def poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:

@@ -27,9 +27,10 @@ def a_posting(debit: str, credit: str, amount_fen: int) -> NewPosting:
 
 
 def _stored(new: NewPosting) -> Posting:
-    return Posting(
-        **msgspec.structs.asdict(new), posting_id=9, day=NOW.date(), posted_at=NOW, row_mac=b""
-    )
+    said = msgspec.structs.asdict(new)
+    del said["moved_at"]
+    where = {"day": NOW.date(), "value_day": None, "posted_at": NOW}
+    return Posting(**said, **where, posting_id=9, row_mac=b"")
 
 
 @pytest.mark.parametrize(
