@@ -89,9 +89,14 @@ def connection(pool: Pool) -> Lease:
     return pool.acquire(timeout=CONNECT_TIMEOUT_S)
 
 
-def transaction(pool: Pool) -> Transaction:
+def transaction(pool: Pool, *, hopeful: bool = False) -> Transaction:
     """A transaction; while it is open, ``integrations.kit.transport`` refuses to send."""
-    return Transaction(connection(pool))
+    return Transaction(connection(pool), hopeful=hopeful)
+
+
+def is_hopeful(conn: Connection) -> bool:
+    """Whether ``Repeated`` is understood here."""
+    return isinstance(conn, Transaction) and conn.hopeful
 
 
 async def retry_serialization(action: Callable[[], Awaitable[T]], *, tries: int = 3) -> T:

@@ -42,15 +42,21 @@ class Pending(msgspec.Struct, frozen=True):
     otherwise: Exception | None
 
 
+class Repeated(Exception):
+    """What was to be written stands already: run the block again, not ``hopeful``, and look."""
+
+
 class Transaction:
     """``async with`` a connection on which everything happens, or nothing.
 
-    While it is open, ``integrations.kit.transport`` refuses to send.
+    While it is open, ``integrations.kit.transport`` refuses to send. ``hopeful``: whoever runs the
+    block takes ``Repeated`` for an answer, so it may expect that nothing of it was done before.
     """
 
-    __slots__ = ("_begun", "_conn", "_lease", "_mark", "_pending")
+    __slots__ = ("_begun", "_conn", "_lease", "_mark", "_pending", "hopeful")
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, *, hopeful: bool = False) -> None:
+        self.hopeful = hopeful
         self._lease = lease
         self._begun: Any = None
         self._pending: list[Pending] = []

@@ -57,8 +57,6 @@ async def start(ctx: Context, command: StartSettlement) -> Settlement:
             return standing
         await bill.lock(conn, ctx, row.record_id, row.bill_id, row.settlement_id, charged.version)
         created = await door.create(conn, ctx, row, progress)
-        if created is None:
-            raise StateConflict("the bill is being settled")
         await _note(conn, ctx, command, created)
         if created.insured:
             return created

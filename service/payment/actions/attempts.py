@@ -70,8 +70,7 @@ async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAtte
             row_mac=b"",
         ),
     )
-    if not await store.insert_attempt(conn, row):
-        raise PaymentInProgress
+    await store.write_attempt(conn, row, PaymentInProgress())
     await store.insert_number(
         conn, row.trade_no, store.TRADE, RowKey(row.record_id, row.attempt_id)
     )
@@ -130,12 +129,17 @@ def _order_shown(
 
 
 async def place(
-    ctx: Context, record_id: int, attempt_id: int, code: Masked | None = None
+    ctx: Context,
+    record_id: int,
+    attempt_id: int,
+    code: Masked | None = None,
+    *,
+    known: PaymentAttempt | None = None,
 ) -> PaymentAttempt:
     """Place the order at the provider; for the way ``code``, take payment by the shown ``code``.
     Gives the attempt as it stands afterwards: AWAITING_PAYER, FAILED, still CREATED (outcome
-    unknown: the poller goes on), or PAID."""
-    row = await read(ctx, record_id, attempt_id)
+    unknown: the poller goes on), or PAID. ``known``: as it stood a moment ago."""
+    row = known or await read(ctx, record_id, attempt_id)
     if row.state is not AttemptState.CREATED or not rules.may_ask(row, ctx.clock.now()):
         return row
     if row.way != rules.CODE:
