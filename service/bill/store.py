@@ -150,7 +150,7 @@ async def list_shown(
 async def save_bill(
     conn: Connection, before: BillRow, after: BillRow, otherwise: Exception
 ) -> None:
-    """Compare-and-set on the whole row, by its MAC. Raises ``otherwise`` when somebody was faster."""
+    """Compare-and-set on the whole row, by its MAC. Raises ``otherwise``: somebody was faster."""
     await write(
         conn,
         SAVE_BILL,

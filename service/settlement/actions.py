@@ -167,7 +167,7 @@ async def _present(ctx: Context, attempt: PaymentAttempt | None) -> Presentation
     if attempt is None or attempt.state not in shown:
         return None
     try:
-        return await payment.present(ctx, attempt.record_id, attempt.attempt_id)
+        return await payment.present(ctx, attempt.record_id, attempt.attempt_id, known=attempt)
     except PaymentNotReady:
         return None
 

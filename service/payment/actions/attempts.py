@@ -87,11 +87,13 @@ async def list_attempts(
     return found
 
 
-async def present(ctx: Context, record_id: int, attempt_id: int) -> Presentation:
+async def present(
+    ctx: Context, record_id: int, attempt_id: int, *, known: PaymentAttempt | None = None
+) -> Presentation:
     """What the payer's device shows or needs now. Raises ``PaymentNotReady`` unless AWAITING_PAYER
-    or FAILED."""
+    or FAILED. ``known``: as it stood a moment ago."""
     async with connection(ctx.pool) as conn:
-        row = await rows.get_attempt(conn, ctx, RowKey(record_id, attempt_id))
+        row = known or await rows.get_attempt(conn, ctx, RowKey(record_id, attempt_id))
         text = await rows.unseal(conn, ctx, row, "client", row.client_sealed)
     shown = _shown(ctx, row, text)
     if shown is None:
