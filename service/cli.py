@@ -3,47 +3,16 @@
 import argparse
 import asyncio
 import os
-import signal
-import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from service.commands.console import ReaderGone, complain, say, until_stopped
 from service.kernel.problems import NotSetUp
 from service.settings import Settings, SettingsFault, read_settings
 
 Verb = Callable[[argparse.Namespace, Settings], int]
 NO_READER = 141
 """What a shell says of a program that SIGPIPE ended."""
-
-
-class ReaderGone(Exception):
-    """Whoever read our standard output has enough."""
-
-
-def say(text: str = "") -> None:
-    """Print a line for a person. Raises ``ReaderGone``."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What Python writes at its end must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGone from None
-
-
-def complain(text: str) -> None:
-    """Print a line about a fault."""
-    sys.stderr.write(text + "\n")
-
-
-async def until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run ``work(stop)``; SIGINT and SIGTERM set ``stop``."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    await work(stop)
 
 
 def serve(_arguments: argparse.Namespace, settings: Settings) -> int:
@@ -74,7 +43,7 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def signer(arguments: argparse.Namespace, settings: Settings) -> int:
     """Signing keys in a process of their own."""
-    from service.signer_cli import run_verb
+    from service.commands.signer import run_verb
 
     return run_verb(arguments, settings)
 
@@ -195,35 +164,35 @@ def sign_debug(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 def certificates(arguments: argparse.Namespace, settings: Settings) -> int:
     """Certificates of hospitals' applications; has verbs of its own."""
-    from service.certificates_cli import main as run_verb
+    from service.commands.certificates import main as run_verb
 
     return run_verb(arguments.rest, settings)
 
 
 def notice(arguments: argparse.Namespace, settings: Settings) -> int:
     """Events out to hospitals; has verbs of its own."""
-    from service.notice_cli import main as run_verb
+    from service.commands.notice import main as run_verb
 
     return run_verb(arguments.rest, settings)
 
 
 def settlement(arguments: argparse.Namespace, settings: Settings) -> int:
     """A person's decisions on settlements; has verbs of its own."""
-    from service.settlement_cli import main as run_verb
+    from service.commands.settlement import main as run_verb
 
     return run_verb(arguments.rest, settings)
 
 
 def staff(arguments: argparse.Namespace, settings: Settings) -> int:
     """Cashiers, counters and shifts; has verbs of its own."""
-    from service.staff_cli import main as run_verb
+    from service.commands.staff import main as run_verb
 
     return run_verb(arguments.rest, settings)
 
 
 def reconcile(arguments: argparse.Namespace, settings: Settings) -> int:
     """A day's statements against our books."""
-    from service.reconcile_cli import run as run_verb
+    from service.commands.reconcile import run as run_verb
 
     return run_verb(arguments, settings)
 
@@ -236,9 +205,9 @@ def simulate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from service.code_cli import add_code_verbs
-    from service.keys_cli import add_verbs
-    from service.signer_cli import add_arguments
+    from service.commands.code import add_code_verbs
+    from service.commands.keys import add_verbs
+    from service.commands.signer import add_arguments
 
     parser = argparse.ArgumentParser(prog="yimatong", description="One health code for a province.")
     parser.add_argument("--version", action="version", version="yimatong 0.1.0")

@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from service.cli import say, until_stopped
+from service.commands.console import say, until_stopped
 from service.installation import prepare_keys, prepare_trust
 from service.kernel.logs import set_up_logs
 from service.kernel.migrate import MigrationRefused, migrate

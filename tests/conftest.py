@@ -15,8 +15,8 @@ import pytest
 from tests.support.database import DatabaseServer, Migrate, database_server
 from tests.support.spread import Spread, is_one_file, put_in_order
 
-MORE_THAN_CORES = 1
-"""Many tests wait for other processes; one more test process uses that time."""
+MORE_THAN_CORES = 2
+"""Many tests wait for other processes and browsers; two more test processes use that time."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

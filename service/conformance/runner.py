@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.cli import complain, say
+from service.commands.console import complain, say
 from service.conformance import (
     ciphers,
     code_lists,

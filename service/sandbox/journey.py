@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from service.cli import complain, say
+from service.commands.console import complain, say
 from service.kernel.clock import SystemClock
 from service.sandbox.hospital import DemoHospital, read_demo
 from service.sandbox.own_phone import OwnPhone

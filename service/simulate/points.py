@@ -8,7 +8,13 @@ import sys
 from collections.abc import Collection
 from types import FrameType
 
-_AROUND = ("service.kernel", "service.simulate", "service.worker", "service.cli")
+_AROUND = (
+    "service.kernel",
+    "service.simulate",
+    "service.worker",
+    "service.cli",
+    "service.commands",
+)
 """What begins, carries and awaits the work of features, and is no place in it."""
 
 

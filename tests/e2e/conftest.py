@@ -38,7 +38,7 @@ new PerformanceObserver((list) => {
 NewPage = Callable[..., Page]
 
 # A page that a busy machine draws late is not a wrong page; what is there at once costs nothing.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=45_000)
 
 
 def chromium_path() -> str | None:
@@ -105,7 +105,7 @@ def new_page(browser: Browser, backend: PageBackend) -> Iterator[NewPage]:
         )
         contexts.append(context)
         context.add_init_script(WATCH_SHIFTS)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(45_000)
         page = context.new_page()
         page.on(
             "console",

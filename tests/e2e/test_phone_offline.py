@@ -80,7 +80,7 @@ def phone(browser: Browser) -> Iterator[BrowserContext]:
         locale="zh-CN",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(45_000)
     yield context
     context.close()
 

@@ -88,7 +88,7 @@ async def query(dsn: str, statement: str) -> object:
 
 async def until(said: list[str], event: str) -> None:
     """Wait until the supervisor has reported ``event``."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while event not in said:  # noqa: ASYNC110 - the report is a plain call, not an event
             await asyncio.sleep(0.01)
 

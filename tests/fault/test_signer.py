@@ -159,7 +159,7 @@ async def test_a_dead_signer_is_answered_for_at_once_and_found_when_it_is_back(
     assert time.monotonic() - began < 2, "fifty requests waited for nobody"
     await asyncio.sleep(1)
     async with signing.odd.at(signing.path):
-        assert await signing.assert_recovers() < signer_client.OPEN_S_MAX + 0.5
+        assert await signing.assert_recovers() < signer_client.OPEN_S_MAX + 2
 
 
 async def test_while_it_is_silent_only_trials_are_sent_to_it(signing: SignerRig) -> None:
@@ -216,7 +216,7 @@ async def test_questions_in_flight_are_bounded(folder: Path) -> None:
         began = time.monotonic()
         with pytest.raises(SignerUnavailable):
             await client.sign_digest("issuer_once.1", bytes(32))
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < 0.5, "it waited for its own deadline"
         done = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(one, SignerUnavailable) for one in done)
         await client.close()

@@ -10,7 +10,7 @@ from crypto.sm2 import PrivateKey
 from service.kernel.clock import SystemClock
 from service.settings import Settings, read_settings
 from service.wiring import open_context
-from tests.flow.test_certificates_cli import CODE, Operator, enrolled, settings
+from tests.flow.test_certificates_verbs import CODE, Operator, enrolled, settings
 from tests.unit.crypto.certificate_parts import (
     DAY,
     HOSPITAL,

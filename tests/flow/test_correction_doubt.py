@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from service import settlement_cli
+from service.commands import settlement as settlement_verbs
 from service.institution import actions as institution
 from service.kernel.problems import NotFound, Problem, RowTampered, StateConflict
 from service.settlement import actions, correcting
@@ -232,6 +232,6 @@ async def test_an_operator_takes_a_correction_up_again(rig: Rig) -> None:
     await ask(rig, row, "2")
     row = await rig.settled(row)
     text = rig.ctx.public_ids.text(row.record_id, row.settlement_id)
-    said = await settlement_cli.review(rig.ctx, text, "go-on")
+    said = await settlement_verbs.review(rig.ctx, text, "go-on")
     assert said == f"{text} is RECALLING; the worker goes on"
     await assert_posted(rig, await rig.settled(row))

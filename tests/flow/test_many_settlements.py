@@ -13,7 +13,7 @@ from loadtests.settlements import Soak, describe, run
 
 @pytest.mark.timeout(280)
 def test_faults_at_random_lose_nothing(tmp_path: Path) -> None:
-    soak = Soak(settlements=40, users=8, seed=11, wechat_permille=80, insurance_permille=60)
+    soak = Soak(settlements=16, users=6, seed=11, wechat_permille=80, insurance_permille=60)
     outcome = run(soak, tmp_path)
     said = describe(outcome)
     assert outcome.passed, said

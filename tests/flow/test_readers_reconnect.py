@@ -14,7 +14,7 @@ from crypto.healthcode.trust import sign_trust_list, trust_list_of
 from crypto.healthcode.trustfile import write_trust_file
 from crypto.sm2 import PrivateKey
 from service.casework import actions as casework
-from service.hand_in import bodies, confirm
+from service.commands.code_hand_in import bodies, confirm
 from service.reader.reading import FolderReader, Question
 from tests.support.bound_phone import BoundPhone
 from tests.support.callers import TerminalCaller

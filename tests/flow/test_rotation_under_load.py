@@ -10,7 +10,7 @@ from service.keys.schedule import FIXED
 from tests.support.rotation_rig import a_town
 
 ROTATED = [kind for kind in KeyKind if kind not in FIXED]
-TOGETHER = 3
+TOGETHER = 5
 """Kinds that change at one moment: each is at work in every round of the traffic all the same."""
 
 

@@ -49,7 +49,7 @@ def fen_of(text: str | None) -> int:
 
 def await_true(page: Page, expression: str) -> None:
     """Until the expression's promise gives true: ``wait_for_function`` takes a promise for true."""
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + 45
     while not page.evaluate(expression):
         assert time.monotonic() < until_s, expression
         page.wait_for_timeout(50)

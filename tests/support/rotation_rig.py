@@ -333,7 +333,7 @@ class Town:
         ring = self.editor.change(
             rotated, lambda _: [Entry(at=now, action="rotate", kind=kind.value) for kind in kinds]
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             for _ in self.rigs:
                 await self.followed.acquire()
         assert all(rig.ctx.ring.keys == ring.keys for rig in self.rigs)

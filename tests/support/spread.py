@@ -12,14 +12,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 ALONE = frozenset({"test_signer.py", "test_signer_killed.py"})
 """Files that measure time: they come when everything else is done, in one process."""
-EACH = frozenset({"test_settlement_crash_points.py", "test_openapi_fuzz.py"})
+EACH = frozenset({"test_openapi_fuzz.py"})
 """Long files whose tests share little: each test goes by itself."""
 LONG_FIRST = (
     "test_rotation_under_load.py",
     "test_simulation.py",
     "test_many_settlements.py",
     "test_kill_processes.py",
-    "test_settlement_crash_points.py",
 )
 """Single files that would else end the run with one process at work."""
 LONG_FOLDERS = ("tests/fault/", "tests/e2e/", "tests/flow/")

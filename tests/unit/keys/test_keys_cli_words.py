@@ -13,8 +13,8 @@ from crypto.errors import BadCiphertext
 from crypto.healthcode.rootfile import make_root, read_root
 from crypto.passphrase import LOG2_N_MIN
 from service.cli import main
+from service.commands.keys import PassphraseRefused, ask_passphrase
 from service.keys import changes
-from service.keys_cli import PassphraseRefused, ask_passphrase
 from tests.support.running import ROOT
 
 RING = changes.new_ring(datetime(2026, 11, 22, 8, 0, tzinfo=UTC), 52)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.codes import inspect
+from service.commands.code_inspect import inspect
 from service.kernel.clock import SystemClock
 from service.reader.repair import Damage
 from service.settings import read_settings

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from service.cli import complain, say, until_stopped
+from service.commands.console import complain, say, until_stopped
 from service.settings import Settings
 
 STDIN_MAX = 1 << 20
@@ -79,7 +79,7 @@ def _refused(verb: str, fault: Exception, arguments: argparse.Namespace) -> int:
 
 def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
     """What a scanned text is; offline."""
-    from service import codes
+    from service.commands import code_inspect
 
     texts = [arguments.text]
     if arguments.text == "-":
@@ -92,29 +92,29 @@ def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
             return 2
     try:
         for text in texts:
-            say(codes.inspect(text, settings, arguments.trust))
-    except codes.FAULTS as fault:
+            say(code_inspect.inspect(text, settings, arguments.trust))
+    except code_inspect.FAULTS as fault:
         return _refused("inspect", fault, arguments)
     return 0
 
 
 def _verify(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Verify texts from standard input against a trust file; offline."""
-    from service import verify_codes
+    from service.commands import code_verify
 
     try:
-        offer = verify_codes.read_offer(arguments.offer)
-        wanted = verify_codes.Wanted(
+        offer = code_verify.read_offer(arguments.offer)
+        wanted = code_verify.Wanted(
             trust=arguments.trust,
             revoked=arguments.revoked,
-            at=verify_codes.read_time(arguments.at),
-            purpose=verify_codes.wanted_purpose(arguments.purpose, offer),
+            at=code_verify.read_time(arguments.at),
+            purpose=code_verify.wanted_purpose(arguments.purpose, offer),
             offer=offer,
             state=arguments.state,
             jobs=arguments.jobs,
         )
-        return verify_codes.verify_stream(wanted, sys.stdin.fileno(), sys.stdout.fileno())
-    except verify_codes.FAULTS as fault:
+        return code_verify.verify_stream(wanted, sys.stdin.fileno(), sys.stdout.fileno())
+    except code_verify.FAULTS as fault:
         return _refused("verify", fault, arguments)
 
 
@@ -144,14 +144,14 @@ def _serve(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 def _hand_in(arguments: argparse.Namespace, _settings: Settings) -> int:
     """What a reader's folder still owes the platform; offline."""
-    from service import hand_in
+    from service.commands import code_hand_in
 
     folder = Path(arguments.state)
     try:
         if arguments.confirm is not None:
-            say(hand_in.confirm(folder, arguments.confirm))
+            say(code_hand_in.confirm(folder, arguments.confirm))
         else:
-            for body in hand_in.bodies(folder):
+            for body in code_hand_in.bodies(folder):
                 say(body)
     except (OSError, ValueError) as fault:
         return _refused("hand-in", fault, arguments)

@@ -18,8 +18,8 @@ from crypto.certificates import (
     read_crls,
 )
 from crypto.sm2 import PrivateKey
-from service.certificates_cli import main
 from service.cli import main as yimatong
+from service.commands.certificates import main
 from service.installation import prepare_keys
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts, NewInstitution

@@ -1,74 +1,46 @@
 """``yimatong staff``: an institution's cashiers, what its counters take, and its shifts."""
 
 import argparse
-import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from integrations.ports.money import yuan_text
-from service.cli import complain, say
-from service.institution import actions as institution
+from service.commands.console import answer, institution_of
 from service.kernel.context import Context
-from service.kernel.logs import set_up_logs
-from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
 from service.shift import actions, rules
 from service.shift.model import Report, StaffState, Tender
-from service.wiring import install_ciphers, open_without_partners
 
 
 def main(argv: Sequence[str], settings: Settings) -> int:
     """Run one verb. Exit status 2 when it is refused, with the reason on standard error."""
     arguments = _parser().parse_args(argv)
-    set_up_logs("staff")
-    install_ciphers(settings)
-    try:
-        text = asyncio.run(_in_context(arguments, settings))
-    except (OSError, ValueError) as fault:
-        return _refused(str(fault))
-    except Problem as problem:
-        return _refused(f"{problem.code}: {problem}")
-    except RowTampered as tampered:
-        return _refused(
-            f"a row of the table {tampered} was changed by something else than Yimatong"
-        )
-    say(text)
-    return 0
+
+    async def job(ctx: Context) -> str:
+        return await _run(ctx, await institution_of(ctx, arguments.institution), arguments)
+
+    return answer("staff", settings, job)
 
 
-def _refused(reason: str) -> int:
-    complain(f"yimatong staff: {reason}")
-    return 2
-
-
-async def _in_context(arguments: argparse.Namespace, settings: Settings) -> str:
-    async with open_without_partners(settings, "staff") as ctx:
-        place = await _institution_id(ctx, arguments.institution)
-        match arguments.verb:
-            case "add":
-                pin = await actions.add_staff(ctx, place, arguments.number)
-                return f"{arguments.number} may sign in with the PIN {pin}; it is shown only here"
-            case "new-pin":
-                pin = await actions.new_pin(ctx, place, arguments.number)
-                return f"{arguments.number} has the PIN {pin} now; it is shown only here"
-            case "suspend" | "resume" as verb:
-                state = StaffState.SUSPENDED if verb == "suspend" else StaffState.ACTIVE
-                await actions.set_state(ctx, place, arguments.number, state)
-                return f"{arguments.number} is {state.value}"
-            case "tenders":
-                return await _tenders(ctx, place, arguments.take)
-            case "shifts":
-                return await _shifts(ctx, place, arguments)
-            case _:
-                return await _list(ctx, place)
-
-
-async def _institution_id(ctx: Context, code: str) -> int:
-    for row in await institution.list_institutions(ctx):
-        if row.code == code:
-            return row.institution_id
-    raise NotFound(f"no institution has the code {code}")
+async def _run(ctx: Context, place: int, arguments: argparse.Namespace) -> str:
+    match arguments.verb:
+        case "add":
+            pin = await actions.add_staff(ctx, place, arguments.number)
+            return f"{arguments.number} may sign in with the PIN {pin}; it is shown only here"
+        case "new-pin":
+            pin = await actions.new_pin(ctx, place, arguments.number)
+            return f"{arguments.number} has the PIN {pin} now; it is shown only here"
+        case "suspend" | "resume" as verb:
+            state = StaffState.SUSPENDED if verb == "suspend" else StaffState.ACTIVE
+            await actions.set_state(ctx, place, arguments.number, state)
+            return f"{arguments.number} is {state.value}"
+        case "tenders":
+            return await _tenders(ctx, place, arguments.take)
+        case "shifts":
+            return await _shifts(ctx, place, arguments)
+        case _:
+            return await _list(ctx, place)
 
 
 async def _tenders(ctx: Context, place: int, take: str | None) -> str:

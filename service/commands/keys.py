@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.cli import ReaderGone, complain, say
+from service.commands.console import ReaderGone, complain, say
 from service.settings import Settings
 
 if TYPE_CHECKING:

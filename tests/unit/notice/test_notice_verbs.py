@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.notice_cli import _parser
+from service.commands.notice import _parser
 
 
 @pytest.mark.parametrize(

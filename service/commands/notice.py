@@ -1,57 +1,26 @@
 """``yimatong notice``: the operator's verbs about events out to hospitals."""
 
 import argparse
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from service.cli import complain, say
-from service.institution import actions as institution
+from service.commands.console import answer, institution_of
 from service.kernel.context import Context
-from service.kernel.logs import set_up_logs
-from service.kernel.problems import NotFound, Problem, RowTampered
 from service.notice import actions
 from service.settings import Settings
-from service.wiring import install_ciphers, open_without_partners
 
 
 def main(argv: Sequence[str], settings: Settings) -> int:
     """Run one verb. Exit status 2 when it is refused, with the reason on standard error."""
     arguments = _parser().parse_args(argv)
-    set_up_logs("notice")
-    install_ciphers(settings)
-    try:
-        text = asyncio.run(_in_context(arguments, settings))
-    except OSError as fault:
-        return _refused(str(fault))
-    except Problem as problem:
-        return _refused(f"{problem.code}: {problem}")
-    except RowTampered as tampered:
-        return _refused(
-            f"a row of the table {tampered} was changed by something else than Yimatong"
-        )
-    say(text)
-    return 0
 
-
-def _refused(reason: str) -> int:
-    complain(f"yimatong notice: {reason}")
-    return 2
-
-
-async def _in_context(arguments: argparse.Namespace, settings: Settings) -> str:
-    async with open_without_partners(settings, "notice") as ctx:
-        institution_id = await _institution_id(ctx, arguments.institution)
+    async def job(ctx: Context) -> str:
+        institution_id = await institution_of(ctx, arguments.institution)
         if arguments.verb == "replay":
             return await _replay(ctx, institution_id, arguments)
         return await _show(ctx, institution_id)
 
-
-async def _institution_id(ctx: Context, code: str) -> int:
-    for row in await institution.list_institutions(ctx):
-        if row.code == code:
-            return row.institution_id
-    raise NotFound(f"no institution has the code {code}")
+    return answer("notice", settings, job)
 
 
 async def _replay(ctx: Context, institution_id: int, arguments: argparse.Namespace) -> str:

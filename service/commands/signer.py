@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli import complain, until_stopped
+from service.commands.console import complain, until_stopped
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,23 +10,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from crypto.errors import CryptoError
-from service.certificates_show import ToShow, show
-from service.cli import complain, say
-from service.institution import actions, authority, certificates
+from service.commands.certificates_show import ToShow, show
+from service.commands.console import attempt, complain, institution_of, say
+from service.institution import authority, certificates
 from service.institution.model import (
     HeldCertificate,
     HolderKind,
-    Institution,
     RevocationReason,
     RevokedAll,
 )
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context
-from service.kernel.logs import set_up_logs
-from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
-from service.wiring import install_ciphers, open_context
+from service.wiring import open_context
 
 Job = Callable[[Context, argparse.Namespace], Awaitable[str]]
 
@@ -35,28 +31,16 @@ def main(argv: Sequence[str], settings: Settings) -> int:
     """Run one verb. Exit status 2 when it is refused, with the reason on standard error; 1 when
     ``show`` was shown what does not count."""
     arguments = _parser().parse_args(argv)
-    set_up_logs("certificates")
-    install_ciphers(settings)
-    try:
+
+    def work() -> int:
         if arguments.job is None:
             shown = show(_to_show(arguments), settings)
             _give(shown.text, arguments.output)
             return 1 if shown.is_void else 0
         _give(asyncio.run(_in_context(arguments.job, arguments, settings)), arguments.output)
-    except (OSError, CryptoError, ValueError) as fault:
-        return _refused(str(fault))
-    except Problem as problem:
-        return _refused(f"{problem.code}: {problem}")
-    except RowTampered as tampered:
-        return _refused(
-            f"a row of the table {tampered} was changed by something else than Yimatong"
-        )
-    return 0
+        return 0
 
-
-def _refused(reason: str) -> int:
-    complain(f"yimatong certificates: {reason}")
-    return 2
+    return attempt("certificates", settings, work)
 
 
 def _give(text: str, output: str | None) -> None:
@@ -81,13 +65,6 @@ def _to_show(arguments: argparse.Namespace) -> ToShow:
         at = datetime.fromisoformat(arguments.at)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return ToShow(file=Path(arguments.file), crls=[Path(one) for one in arguments.crl], at=at)
-
-
-async def _institution(ctx: Context, code: str) -> Institution:
-    for row in await actions.list_institutions(ctx):
-        if row.code == code:
-            return row
-    raise NotFound(f"no institution has the code {code}")
 
 
 def _wish(arguments: argparse.Namespace) -> certificates.Wish:
@@ -115,7 +92,7 @@ async def issue(ctx: Context, arguments: argparse.Namespace) -> str:
         raise ValueError("issue needs --institution, --name and --scopes, or --terminal")
     held = await certificates.enrol_application(
         ctx,
-        (await _institution(ctx, arguments.institution)).institution_id,
+        await institution_of(ctx, arguments.institution),
         name=arguments.name,
         scopes=frozenset(arguments.scopes.split(",")),
         wish=_wish(arguments),

@@ -1,19 +1,15 @@
 """``yimatong settlement``: how reviews end, and from which amount two people must agree."""
 
 import argparse
-import asyncio
 from collections.abc import Sequence
 
 from integrations.ports.money import FEN_MAX
-from service.cli import complain, say
+from service.commands.console import answer, institution_of
 from service.institution import actions as institution
 from service.kernel.context import Context
-from service.kernel.logs import set_up_logs
-from service.kernel.problems import NotFound, Problem, RowTampered
 from service.settings import Settings
 from service.settlement import actions
 from service.settlement.states import SettlementEvent
-from service.wiring import install_ciphers, open_without_partners
 
 DECISIONS = {
     "settle": SettlementEvent.REVIEWED_SETTLE,
@@ -25,32 +21,13 @@ DECISIONS = {
 def main(argv: Sequence[str], settings: Settings) -> int:
     """Run one verb. Exit status 2 when it is refused, with the reason on standard error."""
     arguments = _parser().parse_args(argv)
-    set_up_logs("settlement")
-    install_ciphers(settings)
-    try:
-        text = asyncio.run(_in_context(arguments, settings))
-    except OSError as fault:
-        return _refused(str(fault))
-    except Problem as problem:
-        return _refused(f"{problem.code}: {problem}")
-    except RowTampered as tampered:
-        return _refused(
-            f"a row of the table {tampered} was changed by something else than Yimatong"
-        )
-    say(text)
-    return 0
 
-
-def _refused(reason: str) -> int:
-    complain(f"yimatong settlement: {reason}")
-    return 2
-
-
-async def _in_context(arguments: argparse.Namespace, settings: Settings) -> str:
-    async with open_without_partners(settings, "settlement") as ctx:
+    async def job(ctx: Context) -> str:
         if arguments.verb == "review":
             return await review(ctx, arguments.settlement, arguments.decision)
         return await _limit(ctx, arguments.institution, arguments.above_fen)
+
+    return answer("settlement", settings, job)
 
 
 async def review(ctx: Context, settlement: str, decision: str) -> str:
@@ -60,13 +37,10 @@ async def review(ctx: Context, settlement: str, decision: str) -> str:
 
 
 async def _limit(ctx: Context, code: str, above_fen: int | None) -> str:
-    for row in await institution.list_institutions(ctx):
-        if row.code == code:
-            await institution.set_approval_limit(ctx, row.institution_id, above_fen)
-            if above_fen is None:
-                return f"{code}: nothing that is given back needs a second person"
-            return f"{code}: giving back more than {above_fen} fen needs a second person"
-    raise NotFound(f"no institution has the code {code}")
+    await institution.set_approval_limit(ctx, await institution_of(ctx, code), above_fen)
+    if above_fen is None:
+        return f"{code}: nothing that is given back needs a second person"
+    return f"{code}: giving back more than {above_fen} fen needs a second person"
 
 
 def _fen(text: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from service import settlement_cli
+from service.commands import settlement as settlement_verbs
 from service.installation import prepare_keys
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts, NewInstitution
@@ -43,7 +43,7 @@ async def test_the_limit_is_set_and_taken_away(
         place = await institution.enrol_institution(ctx, new)
 
     async def type_line(line: str) -> int:
-        return await asyncio.to_thread(settlement_cli.main, line.split(), settings)
+        return await asyncio.to_thread(settlement_verbs.main, line.split(), settings)
 
     async def limit() -> int | None:
         async with open_context(settings, "test") as ctx:
@@ -75,6 +75,6 @@ async def test_the_limit_is_set_and_taken_away(
 )
 def test_half_a_command_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        settlement_cli._parser().parse_args(argv)
+        settlement_verbs._parser().parse_args(argv)
     assert ended.value.code == 2
     assert "usage: yimatong settlement" in capsys.readouterr().err

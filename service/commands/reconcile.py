@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from datetime import date
 
-from service.cli import complain, say
+from service.commands.console import complain, say
 from service.kernel.logs import set_up_logs
 from service.reconcile import actions, report
 from service.reconcile.model import Account, AccountReport
