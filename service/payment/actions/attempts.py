@@ -155,7 +155,7 @@ async def ask(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
     row = await read(ctx, record_id, attempt_id)
     if row.due_at is None or not rules.may_ask(row, ctx.clock.now()):
         return row
-    return await pursuing.pursue(ctx, RowKey(record_id, attempt_id))
+    return await pursuing.pursue(ctx, RowKey(record_id, attempt_id), row)
 
 
 async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:

@@ -57,7 +57,8 @@ async def apply_to(
         if judged.reason is not None:
             await rows.report_attempt(conn, ctx, before, judged.reason, told.amount_fen)
         if judged.event is None:
-            return before
+            # Nothing is saved that would prove what was known.
+            return before if before is not known else await rows.get_attempt(conn, ctx, key)
         return await advance(conn, ctx, before, judged.event, **facts_of(ctx, judged.event, told))
 
     return await rows.through(ctx, key, decide, known)
