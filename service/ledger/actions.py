@@ -4,7 +4,7 @@ import msgspec
 
 from service.kernel.clock import business_day
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection
+from service.kernel.database import Connection, connection, is_hopeful
 from service.kernel.problems import InvariantBroken
 from service.ledger import rules, store
 from service.ledger.model import NewPosting, Posting
@@ -14,7 +14,7 @@ async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
     """Post inside the caller's transaction. The same cause again with equal content is nothing.
 
     Raises ``InvariantBroken`` when the cause stands with other content, ``RowTampered`` when the
-    standing row was changed from outside.
+    standing row was changed from outside. In a hopeful transaction ``Repeated`` for any standing.
     """
     rules.check_posting(new)
     now = ctx.clock.now()
@@ -32,6 +32,9 @@ async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
         row_mac=b"",
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("posting", row.mac_parts()))
+    if is_hopeful(conn):
+        await store.write_posting(conn, row)
+        return
     if await store.insert_posting(conn, row):
         return
     stored = await store.find_by_cause(conn, new.record_id, new.settlement_id, new.cause)

@@ -1,6 +1,13 @@
 """SQL of the ledger."""
 
-from service.kernel.database import Connection, find_row, insert_new, list_rows
+from service.kernel.database import (
+    Connection,
+    find_row,
+    insert_new,
+    list_rows,
+    write,
+)
+from service.kernel.transactions import Repeated
 from service.ledger.model import Posting
 
 POSTINGS_MAX = 1000
@@ -31,9 +38,17 @@ limit $3
 
 async def insert_posting(conn: Connection, row: Posting) -> bool:
     """False when the cause is posted already."""
-    return await insert_new(
-        conn,
-        INSERT_POSTING,
+    return await insert_new(conn, INSERT_POSTING, *_columns(row))
+
+
+async def write_posting(conn: Connection, row: Posting) -> None:
+    """Insert it with what else the transaction writes. Raises ``Repeated`` by its end when the
+    cause is posted already."""
+    await write(conn, INSERT_POSTING, *_columns(row), otherwise=Repeated())
+
+
+def _columns(row: Posting) -> tuple[object, ...]:
+    return (
         row.record_id,
         row.posting_id,
         row.settlement_id,
