@@ -45,6 +45,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     overload_s: int = 60
 
 
+STEPS = ("bill", "settle", "look", "pay", "post")
 FULL = Size(people=200, codes_each=28, terminals=32, settlements=1000, users=16, replay_s=60)
 
 
@@ -75,6 +76,7 @@ def run(size: Size, folder: Path) -> Report:
         scanned = rows.measured(system, lambda: sender.scan(system.base_url, texts, terminals))
         bound = code_rows.measure(system, tokens, terminals)
         settled = _settle(system, people_file, size)
+        steps = _steps(system, people_file, size, settled)
         cost = limits.mean(before, limits.cipher_cost())
         captured, own_record = asyncio.run(_capture(system))
         records = asyncio.run(_records(system, size.users))
@@ -102,7 +104,7 @@ def run(size: Size, folder: Path) -> Report:
                 ),
                 *code_rows.code_rows(bound),
                 *crowded,
-                _settle_row(settled, captured, replayed, size),
+                _settle_row(settled, captured, replayed, size, steps),
                 Row(
                     name="the same statements by pgbench",
                     per_s=replayed.per_s,
@@ -158,6 +160,30 @@ def _settle(system: RunningSystem, people_file: Path, size: Size) -> Settled:
     )
 
 
+def _steps(
+    system: RunningSystem, people_file: Path, size: Size, peak: Settled
+) -> dict[str, dict[str, float]]:
+    """What each step of a settlement takes its caller at half the rate that was reached.
+
+    ``pay`` has the provider's answer in it.
+    """
+    file = people_file.with_name("steps.json")
+    half_per_s = peak.posted / peak.took_s / 2
+    run_locust(
+        system,
+        people_file,
+        "SettleUser",
+        users=size.users,
+        environ={
+            "YIMATONG_LOAD_SETTLEMENTS": str(size.settlements // 2),
+            "YIMATONG_LOAD_EVERY_S": str(size.users / half_per_s),
+            "YIMATONG_LOAD_STEPS": str(file),
+        },
+    )
+    found = msgspec.json.decode(file.read_bytes(), type=dict[str, dict[str, float]])
+    return {name: times for name, times in found.items() if name in STEPS}
+
+
 _RUN = """
 select count(*) filter (where state = 'POSTED') as posted, count(*) as begun,
        extract(epoch from max(updated_at) - min(created_at))::float8 as took_s,
@@ -176,7 +202,11 @@ async def _one(system: RunningSystem, sql: str, *values: object) -> Any:
 
 
 def _settle_row(
-    settled: Settled, captured: statements.Captured, replayed: replay.Replayed, size: Size
+    settled: Settled,
+    captured: statements.Captured,
+    replayed: replay.Replayed,
+    size: Size,
+    steps: dict[str, dict[str, float]],
 ) -> Row:
     per_s = settled.posted / settled.took_s
     return Row(
@@ -193,6 +223,10 @@ def _settle_row(
             "posted": settled.posted,
             "begun": settled.begun,
             "median_s": round(settled.median_s, 2),
+            "own_cpu_ms": round(
+                (settled.cpu_s["serve"] + settled.cpu_s["worker"]) / max(1, settled.begun) * 1000, 1
+            ),
+            "steps": steps,
             "statements": captured.statements,
             "commits": captured.commits,
             "idle_statements_per_s": round(captured.idle_per_s, 1),
@@ -279,9 +313,16 @@ def table(report: Report) -> str:
                 f"    {row.facts['statements']} statements and {row.facts['commits']} commits each;"
                 f" median {row.facts['median_s']} s from bill to posting, payer's pauses in it"
             )
+            lines.append(f"    own CPU (serve, worker) {row.facts['own_cpu_ms']} ms each")
+            lines.append("    at half this rate, p50 and p99 in ms: " + _step_times(row))
     memory = ", ".join(f"{role} {mib:.0f}" for role, mib in report.rss_mib.items())
     lines += ["", f"own memory in MiB: {memory}"]
     return "\n".join(lines)
+
+
+def _step_times(row: Row) -> str:
+    times = row.facts["steps"].items()
+    return ", ".join(f"{name} {one['p50_ms']:.0f} {one['p99_ms']:.0f}" for name, one in times)
 
 
 def main(arguments: list[str]) -> int:

@@ -5,6 +5,8 @@ settle, YIMATONG_LOAD_TWINS (the twins' address). Each user is one person; a set
 through bill, split, payment and the hospital's acknowledgement, whatever the twins do to him.
 YIMATONG_LOAD_SETTLEMENTS ends the run after so many; with YIMATONG_LOAD_WHIMS=1 one person in five
 gives up, walks away, or has the insurance's counters moved while he pays.
+YIMATONG_LOAD_EVERY_S begins a user's settlements so far apart; YIMATONG_LOAD_STEPS names a file for
+the times of each step.
 """
 
 import itertools
@@ -18,7 +20,7 @@ from typing import Any
 
 import gevent
 import msgspec
-from locust import FastHttpUser, constant, events, task
+from locust import FastHttpUser, constant, constant_pacing, events, task
 from locust.exception import StopUser
 
 from loadtests import people
@@ -30,6 +32,8 @@ PEOPLE = people.read(Path(os.environ["YIMATONG_LOAD_PEOPLE"]))
 TWINS = os.environ.get("YIMATONG_LOAD_TWINS", "")
 WANTED = int(os.environ.get("YIMATONG_LOAD_SETTLEMENTS", "0"))
 WHIMS = os.environ.get("YIMATONG_LOAD_WHIMS", "0") == "1"
+EVERY_S = float(os.environ.get("YIMATONG_LOAD_EVERY_S", "0"))
+STEPS = os.environ.get("YIMATONG_LOAD_STEPS")
 WAIT_S = 60.0
 SETTLEMENTS_EACH = 5
 ENDED = {"POSTED", "REVERSED", "NEEDS_REVIEW"}
@@ -56,6 +60,20 @@ def _end_with_the_last_user(environment: Any, **_: object) -> None:
         environment.runner.quit()
 
     gevent.spawn(watch)
+
+
+@events.test_stop.add_listener
+def _keep_times(environment: Any, **_: object) -> None:
+    if STEPS is not None:
+        times = {
+            one.name: {
+                "count": one.num_requests,
+                "p50_ms": one.get_response_time_percentile(0.5),
+                "p99_ms": one.get_response_time_percentile(0.99),
+            }
+            for one in environment.stats.entries.values()
+        }
+        Path(STEPS).write_bytes(msgspec.json.encode(times))
 
 
 class Resident(FastHttpUser):
@@ -125,6 +143,8 @@ class ScanUser(Resident):
 
 class SettleUser(Resident):
     """Settles one bill after another until the wanted number was begun."""
+
+    wait_time = constant_pacing(EVERY_S)
 
     def on_start(self) -> None:
         super().on_start()

@@ -17,7 +17,7 @@ from integrations import registry
 from integrations.ports.events_out import Reach
 from service.kernel.clock import SystemClock
 from service.kernel.context import Context, Policy, make_context
-from service.kernel.database import UNAVAILABLE, Connection, open_pool
+from service.kernel.database import UNAVAILABLE, BareConnection, open_pool
 from service.kernel.live_ring import KeystoreFile, LiveRing, RingReport, ServingKeystore
 from service.kernel.logs import get_logger
 from service.kernel.outside_roots import OutsideRoots
@@ -155,7 +155,7 @@ def database_url(settings: Settings) -> str:
         ) from None
 
 
-async def connect(settings: Settings) -> Connection:
+async def connect(settings: Settings) -> BareConnection:
     """One connection to the server. Raises ``NotSetUp``."""
     url = database_url(settings)
     try:

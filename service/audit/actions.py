@@ -6,15 +6,15 @@ from crypto.sm3 import sm3
 from service.audit import store
 from service.audit.model import AuditEntry
 from service.kernel.context import Context
-from service.kernel.database import Connection, Write, execute
+from service.kernel.database import Connection, Write, write
 
 _COMMITMENT = b"YM audit entry\0"
 
 
 async def append(conn: Connection, ctx: Context, entry: AuditEntry) -> None:
     """Insert an entry inside the caller's transaction."""
-    write = await prepare(conn, ctx, entry)
-    await execute(conn, write.sql, *write.args)
+    prepared = await prepare(conn, ctx, entry)
+    await write(conn, prepared.sql, *prepared.args)
 
 
 async def prepare(conn: Connection, ctx: Context, entry: AuditEntry) -> Write:

@@ -1,5 +1,6 @@
 """The verbs of bills: what hospitals do with them, and how one holder at a time pays one."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -112,12 +113,11 @@ async def amend(ctx: Context, amended: AmendBill) -> Bill:
             ctx,
             before,
             BillEvent.AMEND,
+            BillVersionStale(),
             version=before.version + 1,
             total_fen=amended.content.total_fen,
             pay_until=amended.content.pay_until,
         )
-        if after is None:
-            raise BillVersionStale
         await store.insert_version(conn, after, await _seal(conn, ctx, after, amended.content))
         await _note(conn, ctx, after, "bill.amended", amended.application_id)
     return _opened(after, amended.content)
@@ -131,9 +131,7 @@ async def withdraw(ctx: Context, institution_id: int, application_id: int, bill_
         if before.state is BillState.WITHDRAWN:
             return _opened(before, content)
         rules.check_changeable(before)
-        after = await _save(conn, ctx, before, BillEvent.WITHDRAW)
-        if after is None:
-            raise BillLocked
+        after = await _save(conn, ctx, before, BillEvent.WITHDRAW, BillLocked())
         await _note(conn, ctx, after, "bill.withdrawn", application_id)
     return _opened(after, content)
 
@@ -205,9 +203,7 @@ async def lock(
     if before.state is BillState.LOCKED and before.holder_id == holder_id:
         return _opened(before, content)
     rules.check_lockable(before, expected_version, ctx.clock.now())
-    after = await _save(conn, ctx, before, BillEvent.LOCK, holder_id=holder_id)
-    if after is None:
-        raise BillLocked
+    after = await _save(conn, ctx, before, BillEvent.LOCK, BillLocked(), holder_id=holder_id)
     return _opened(after, content)
 
 
@@ -218,8 +214,7 @@ async def release(
     before = await _get(conn, ctx, BillKey(record_id, bill_id))
     if before.state not in HELD or before.holder_id != holder_id:
         return
-    if await _save(conn, ctx, before, BillEvent.RELEASE, holder_id=None) is None:
-        raise StateConflict("the bill was changed at the same moment")
+    await _save(conn, ctx, before, BillEvent.RELEASE, _same_moment(), holder_id=None)
 
 
 async def take_back(
@@ -229,8 +224,7 @@ async def take_back(
     before = await _get(conn, ctx, BillKey(record_id, bill_id))
     if before.state not in HELD or before.holder_id != holder_id:
         return
-    if await _save(conn, ctx, before, BillEvent.WITHDRAW, holder_id=None) is None:
-        raise StateConflict("the bill was changed at the same moment")
+    await _save(conn, ctx, before, BillEvent.WITHDRAW, _same_moment(), holder_id=None)
 
 
 async def correct(conn: Connection, ctx: Context, corrected: CorrectBill) -> None:
@@ -248,10 +242,14 @@ async def correct(conn: Connection, ctx: Context, corrected: CorrectBill) -> Non
     content = msgspec.structs.replace(content, lines=corrected.lines, total_fen=total_fen)
     rules.check_remaining(content)
     after = await _save(
-        conn, ctx, before, BillEvent.CORRECT, version=before.version + 1, total_fen=total_fen
+        conn,
+        ctx,
+        before,
+        BillEvent.CORRECT,
+        BillVersionStale(),
+        version=before.version + 1,
+        total_fen=total_fen,
     )
-    if after is None:
-        raise BillVersionStale
     await store.insert_version(conn, after, await _seal(conn, ctx, after, content))
 
 
@@ -264,16 +262,20 @@ async def mark_paid(
         raise BillLocked
     if before.state is BillState.PAID:
         return
-    if await _save(conn, ctx, before, BillEvent.PAY) is None:
-        raise StateConflict("the bill was changed at the same moment")
+    await _save(conn, ctx, before, BillEvent.PAY, _same_moment())
+
+
+def _same_moment() -> StateConflict:
+    return StateConflict("the bill was changed at the same moment")
 
 
 async def expire(ctx: Context, key: BillKey) -> None:
     """End an open bill whose time to pay is over; anything else is left alone."""
-    async with transaction(ctx.pool) as conn:
-        before = await _get(conn, ctx, key)
-        if before.state is BillState.OPEN and before.pay_until <= ctx.clock.now():
-            await _save(conn, ctx, before, BillEvent.EXPIRE)
+    with suppress(StateConflict):
+        async with transaction(ctx.pool) as conn:
+            before = await _get(conn, ctx, key)
+            if before.state is BillState.OPEN and before.pay_until <= ctx.clock.now():
+                await _save(conn, ctx, before, BillEvent.EXPIRE, _same_moment())
 
 
 async def list_overdue(ctx: Context, now: datetime, limit: int) -> list[BillKey]:
@@ -303,15 +305,19 @@ async def _get_number(
 
 
 async def _save(
-    conn: Connection, ctx: Context, before: SealedBill, event: BillEvent, **changes: object
-) -> BillRow | None:
-    """The row after ``event``, or None when somebody was faster."""
+    conn: Connection,
+    ctx: Context,
+    before: SealedBill,
+    event: BillEvent,
+    otherwise: Exception,
+    **changes: object,
+) -> BillRow:
+    """The row after ``event``. Raises ``otherwise`` when somebody was faster."""
     columns = {name: getattr(before, name) for name in BillRow.__struct_fields__}
     columns |= changes
     columns |= {"state": BILL.advance(before.state, event), "updated_at": ctx.clock.now()}
     after = _signed(ctx, BillRow(**columns))
-    if not await store.save_bill(conn, before, after):
-        return None
+    await store.save_bill(conn, before, after, otherwise)
     ctx.metrics.transitions.labels("bill", after.state.value).inc()
     return after
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from service.bill.model import BillRow, SealedBill
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import Connection, execute, find_row, insert_new, list_rows, write
 
 INSERT_NUMBER = """
 insert into bill_number (institution_id, bill_no, record_id, bill_id)
@@ -137,7 +137,7 @@ async def has_discharge(
 
 async def insert_bill(conn: Connection, row: BillRow) -> None:
     """A new bill; its number is taken before."""
-    await execute(
+    await write(
         conn,
         INSERT_BILL,
         row.record_id,
@@ -159,7 +159,7 @@ async def insert_bill(conn: Connection, row: BillRow) -> None:
 
 async def insert_version(conn: Connection, row: BillRow, sealed: bytes) -> None:
     """The content of the row's version."""
-    await execute(
+    await write(
         conn, INSERT_VERSION, row.record_id, row.bill_id, row.version, sealed, row.updated_at
     )
 
@@ -189,9 +189,11 @@ async def list_shown(
     return await list_rows(conn, SealedBill, LIST_SHOWN, record_id, now, paid_since, limit)
 
 
-async def save_bill(conn: Connection, before: BillRow, after: BillRow) -> bool:
-    """Compare-and-set on the whole row, by its MAC. False when somebody was faster."""
-    changed = await execute(
+async def save_bill(
+    conn: Connection, before: BillRow, after: BillRow, otherwise: Exception
+) -> None:
+    """Compare-and-set on the whole row, by its MAC. Raises ``otherwise``: somebody was faster."""
+    await write(
         conn,
         SAVE_BILL,
         before.record_id,
@@ -204,8 +206,8 @@ async def save_bill(conn: Connection, before: BillRow, after: BillRow) -> bool:
         after.pay_until,
         after.updated_at,
         after.row_mac,
+        otherwise=otherwise,
     )
-    return changed == 1
 
 
 async def list_overdue(conn: Connection, now: datetime, limit: int) -> list[BillKey]:

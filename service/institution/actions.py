@@ -228,16 +228,21 @@ async def set_merchant_account(
     )
     async with connection(ctx.pool) as conn:
         await store.upsert_merchant(conn, row)
+    ctx.memory.forget(("merchant account", institution_id, provider))
 
 
 async def merchant_account(ctx: Context, institution_id: int, provider: str) -> str:
     """The account name that ``Partners.payment`` takes. Raises ``NotFound``, ``RowTampered``."""
-    async with connection(ctx.pool) as conn:
-        row = await store.find_merchant(conn, institution_id, provider)
-    if row is None:
-        raise NotFound
-    ctx.sealer.check_mac("merchant_account", row.mac_parts(), row.row_mac)
-    return row.account_name
+
+    async def load() -> str:
+        async with connection(ctx.pool) as conn:
+            row = await store.find_merchant(conn, institution_id, provider)
+        if row is None:
+            raise NotFound
+        ctx.sealer.check_mac("merchant_account", row.mac_parts(), row.row_mac)
+        return row.account_name
+
+    return await ctx.memory.get(("merchant account", institution_id, provider), load)
 
 
 async def list_merchant_accounts(ctx: Context, institution_id: int) -> list[tuple[str, str]]:

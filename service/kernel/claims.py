@@ -58,6 +58,8 @@ class ClaimSource(Generic[K]):
 async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> int:
     """Work off one batch; gives the number of units done or tried. Never raises for one unit."""
     candidates = list(await source.list_due(clock.now(), BATCH))
+    if not candidates:
+        return 0
     random.shuffle(candidates)
     slots = asyncio.Semaphore(source.concurrency)
 

@@ -6,22 +6,26 @@ transaction is open; locks are taken in the order person, bill, settlement, paym
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
 
-from integrations.ports.outcalls import transaction_open
 from service.kernel.pool import Lease, Pool
+from service.kernel.transactions import Pending, Transaction, write_now
 
 T = TypeVar("T")
 _PARAMETER = re.compile(r"\$([0-9]+)", re.ASCII)
 
-Connection = asyncpg.Connection
+BareConnection: TypeAlias = asyncpg.Connection
+Connection: TypeAlias = BareConnection | Transaction
+"""Where a store sends its statements: a bare connection, or a transaction."""
 
+STATEMENTS_KEPT = 500
+"""Prepared on a connection: every statement of the product, and every set of writes that goes
+together."""
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 15.0
 STATEMENT_TIMEOUT_S = 20.0
@@ -55,11 +59,12 @@ async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
     """A pool of at most ``size`` connections named ``yimatong-<application>``; the first is made
     now, so that whoever starts without a database learns it."""
 
-    async def connect() -> Connection:
+    async def connect() -> BareConnection:
         conn = await asyncpg.connect(
             dsn,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
+            statement_cache_size=STATEMENTS_KEPT,
             server_settings={
                 "application_name": f"yimatong-{application}",
                 "timezone": "UTC",
@@ -80,26 +85,18 @@ async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
 
 
 def connection(pool: Pool) -> Lease:
-    """One connection for single statements, and for transactions ``transaction_on`` it."""
+    """One connection for single statements."""
     return pool.acquire(timeout=CONNECT_TIMEOUT_S)
 
 
-@asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+def transaction(pool: Pool, *, hopeful: bool = False) -> Transaction:
     """A transaction; while it is open, ``integrations.kit.transport`` refuses to send."""
-    async with connection(pool) as acquired, transaction_on(acquired):
-        yield acquired
+    return Transaction(connection(pool), hopeful=hopeful)
 
 
-@asynccontextmanager
-async def transaction_on(conn: Connection) -> AsyncIterator[None]:
-    """``transaction`` on a connection that is held already."""
-    async with conn.transaction():
-        mark = transaction_open.set(True)
-        try:
-            yield
-        finally:
-            transaction_open.reset(mark)
+def is_hopeful(conn: Connection) -> bool:
+    """Whether ``Repeated`` is understood here."""
+    return isinstance(conn, Transaction) and conn.hopeful
 
 
 async def retry_serialization(action: Callable[[], Awaitable[T]], *, tries: int = 3) -> T:
@@ -135,6 +132,21 @@ async def execute(conn: Connection, sql: str, *args: object) -> int:
     status: str = await conn.execute(sql, *args)
     last = status.rsplit(" ", 1)[-1]
     return int(last) if last.isdigit() else 0
+
+
+async def write(
+    conn: Connection, sql: str, *args: object, otherwise: Exception | None = None
+) -> None:
+    """Change rows of the distribution key that is the first of ``args``: by the end of a
+    transaction, together with its other writes; on a bare connection now.
+
+    Unless exactly one row is touched, ``otherwise`` is raised (by the end of the transaction) and
+    nothing of the transaction is written.
+    """
+    if isinstance(conn, Transaction):
+        conn.write(sql, args, otherwise)
+    else:
+        await write_now(conn, Pending(sql, args, otherwise))
 
 
 class Write(msgspec.Struct, frozen=True):

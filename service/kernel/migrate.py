@@ -14,7 +14,7 @@ import msgspec
 
 from crypto.sm3 import sm3
 from service.kernel.clock import Clock, SystemClock
-from service.kernel.database import Connection
+from service.kernel.database import BareConnection
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 SEPARATOR = "-- ;;"
@@ -72,7 +72,7 @@ def _has_sql(part: str) -> bool:
 
 
 async def migrate(
-    connection: Connection, clock: Clock | None = None, folder: Path = MIGRATIONS
+    connection: BareConnection, clock: Clock | None = None, folder: Path = MIGRATIONS
 ) -> int:
     """Bring the schema to the newest version; gives the number of files applied.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from service.kernel.database import Connection, execute, list_rows
+from service.kernel.database import Connection, list_rows, write
 from service.kernel.ids import IdSource
 
 INSERT_EVENT = """
@@ -66,7 +66,7 @@ async def append(
     body: dict[str, str | int | bool | None],
 ) -> None:
     """Write an event inside the caller's transaction. ``body`` never holds personal data."""
-    await execute(conn, INSERT_EVENT, record_id, ids.new(), topic, subject_id, body, now)
+    await write(conn, INSERT_EVENT, record_id, ids.new(), topic, subject_id, body, now)
 
 
 async def list_due(conn: Connection, now: datetime, limit: int) -> list[Event]:

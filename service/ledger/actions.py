@@ -3,7 +3,7 @@
 import msgspec
 
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection
+from service.kernel.database import Connection, connection, is_hopeful
 from service.kernel.problems import InvariantBroken
 from service.ledger import rules, store
 from service.ledger.feeding import POSTING_TABLE
@@ -14,7 +14,7 @@ async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
     """Post inside the caller's transaction. The same cause again with equal content is nothing.
 
     Raises ``InvariantBroken`` when the cause stands with other content, ``RowTampered`` when the
-    standing row was changed from outside.
+    standing row was changed from outside. In a hopeful transaction ``Repeated`` for any standing.
     """
     rules.check_posting(new)
     now = ctx.clock.now()
@@ -34,6 +34,9 @@ async def post(conn: Connection, ctx: Context, new: NewPosting) -> None:
         row_mac=b"",
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(POSTING_TABLE, row.mac_parts()))
+    if is_hopeful(conn):
+        await store.write_posting(conn, row)
+        return
     if await store.insert_posting(conn, row):
         return
     stored = await store.find_by_cause(conn, new.record_id, new.settlement_id, new.cause)

@@ -1,6 +1,14 @@
 """SQL of postings."""
 
-from service.kernel.database import Connection, Write, execute_together, find_row, list_rows
+from service.kernel.database import (
+    Connection,
+    Write,
+    execute_together,
+    find_row,
+    list_rows,
+    write,
+)
+from service.kernel.transactions import Repeated
 from service.ledger.model import Posting
 
 POSTINGS_MAX = 1000
@@ -34,7 +42,19 @@ limit $3
 
 async def insert_posting(conn: Connection, row: Posting) -> bool:
     """False when the cause is posted already; the feed then names a posting that is not there."""
-    posting = (
+    feed = Write(INSERT_FEED, (row.record_id, row.posting_id))
+    return await execute_together(conn, Write(INSERT_POSTING, _columns(row)), feed) == 1
+
+
+async def write_posting(conn: Connection, row: Posting) -> None:
+    """Insert it with what else the transaction writes. Raises ``Repeated`` by its end when the
+    cause is posted already."""
+    await write(conn, INSERT_POSTING, *_columns(row), otherwise=Repeated())
+    await write(conn, INSERT_FEED, row.record_id, row.posting_id)
+
+
+def _columns(row: Posting) -> tuple[object, ...]:
+    return (
         row.record_id,
         row.posting_id,
         row.settlement_id,
@@ -48,8 +68,6 @@ async def insert_posting(conn: Connection, row: Posting) -> bool:
         row.row_mac,
         row.value_day,
     )
-    feed = Write(INSERT_FEED, (row.record_id, row.posting_id))
-    return await execute_together(conn, Write(INSERT_POSTING, posting), feed) == 1
 
 
 async def find_by_cause(

@@ -5,7 +5,7 @@ Rows are saved whole, by compare-and-set on their version. Locks: the attempt be
 
 from datetime import datetime
 
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import Connection, execute, find_row, insert_new, list_rows, write
 from service.payment.model import PaymentAttempt, Refund, RowKey
 
 INSERT_ATTEMPT = """
@@ -162,9 +162,16 @@ REFUND = "refund"
 
 async def insert_attempt(conn: Connection, row: PaymentAttempt) -> bool:
     """False when another attempt of the settlement lives or is under review, or this one stands."""
-    return await insert_new(
-        conn,
-        INSERT_ATTEMPT,
+    return await insert_new(conn, INSERT_ATTEMPT, *_columns(row))
+
+
+async def write_attempt(conn: Connection, row: PaymentAttempt, otherwise: Exception) -> None:
+    """As ``insert_attempt``, with what else the transaction writes; raises ``otherwise``."""
+    await write(conn, INSERT_ATTEMPT, *_columns(row), otherwise=otherwise)
+
+
+def _columns(row: PaymentAttempt) -> tuple[object, ...]:
+    return (
         row.record_id,
         row.attempt_id,
         row.settlement_id,
@@ -211,9 +218,9 @@ async def list_attempts(
     )
 
 
-async def save_attempt(conn: Connection, row: PaymentAttempt) -> bool:
-    """Compare-and-set: the row stored must be of the version before. False when it is not."""
-    changed = await execute(
+async def save_attempt(conn: Connection, row: PaymentAttempt, otherwise: Exception) -> None:
+    """Compare-and-set: the row stored must be of the version before; else raises ``otherwise``."""
+    await write(
         conn,
         SAVE_ATTEMPT,
         row.record_id,
@@ -230,8 +237,8 @@ async def save_attempt(conn: Connection, row: PaymentAttempt) -> bool:
         row.tries,
         row.version,
         row.row_mac,
+        otherwise=otherwise,
     )
-    return changed == 1
 
 
 async def list_due_attempts(conn: Connection, now: datetime, limit: int) -> list[RowKey]:
@@ -251,7 +258,7 @@ async def release_attempt(conn: Connection, key: RowKey) -> None:
 
 async def insert_refund(conn: Connection, row: Refund) -> None:
     """A new refund; the attempt is locked by the caller, so its cause is new."""
-    await execute(
+    await write(
         conn,
         INSERT_REFUND,
         row.record_id,
@@ -297,9 +304,9 @@ async def list_refunds(conn: Connection, record_id: int, settlement_id: int) -> 
     return await list_rows(conn, Refund, LIST_REFUNDS, record_id, settlement_id, LISTED_MAX)
 
 
-async def save_refund(conn: Connection, row: Refund) -> bool:
-    """Compare-and-set: the row stored must be of the version before. False when it is not."""
-    changed = await execute(
+async def save_refund(conn: Connection, row: Refund, otherwise: Exception) -> None:
+    """Compare-and-set: the row stored must be of the version before; else raises ``otherwise``."""
+    await write(
         conn,
         SAVE_REFUND,
         row.record_id,
@@ -311,8 +318,8 @@ async def save_refund(conn: Connection, row: Refund) -> bool:
         row.tries,
         row.version,
         row.row_mac,
+        otherwise=otherwise,
     )
-    return changed == 1
 
 
 async def list_due_refunds(conn: Connection, now: datetime, limit: int) -> list[RowKey]:
@@ -332,7 +339,7 @@ async def release_refund(conn: Connection, key: RowKey) -> None:
 
 async def insert_number(conn: Connection, partner_no: str, kind: str, key: RowKey) -> None:
     """Remember where a number of ours leads."""
-    await execute(conn, INSERT_NUMBER, partner_no, kind, key.record_id, key.row_id)
+    await write(conn, INSERT_NUMBER, partner_no, kind, key.record_id, key.row_id)
 
 
 async def find_number(conn: Connection, partner_no: str, kind: str) -> RowKey | None:

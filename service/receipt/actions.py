@@ -10,6 +10,7 @@ from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound
+from service.kernel.transactions import Repeated
 from service.receipt import invoices, orders, rules, store
 from service.receipt.model import PostedFacts, Receipt, ReceiptContent, ReceiptRow
 
@@ -34,12 +35,14 @@ async def issue(ctx: Context, record_id: int, settlement_id: int, facts: PostedF
     )
     now = ctx.clock.now()
     number = rules.receipt_no(hospital.code, business_day(now), ctx.ids.token())
-    async with transaction(ctx.pool) as conn:
-        row = await _row(conn, ctx, record_id, settlement_id, number, content)
-        if await store.insert_receipt(conn, row):
+    try:
+        async with transaction(ctx.pool) as conn:
+            row = await _row(conn, ctx, record_id, settlement_id, number, content)
+            await store.insert_receipt(conn, row)
             await _note(conn, ctx, row)
-            return _opened(row, content)
-    return await get(ctx, record_id, settlement_id)
+    except Repeated:
+        return await get(ctx, record_id, settlement_id)
+    return _opened(row, content)
 
 
 async def find(

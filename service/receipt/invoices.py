@@ -58,7 +58,7 @@ async def ask(ctx: Context, record_id: int, settlement_id: int, facts: PostedFac
     business_no = ctx.ids.trade_no()
     order = await orders.order_of(ctx, record_id, business_no, facts)
     key = InvoiceKey(record_id, ctx.ids.new())
-    async with transaction(ctx.pool) as conn:
+    async with connection(ctx.pool) as conn:
         content = InvoiceContent(order=order)
         row = await _new(conn, ctx, key, settlement_id, facts.institution_id, content)
         row = rows.signed(ctx, msgspec.structs.replace(row, round_no=facts.round_no))

@@ -1,6 +1,7 @@
 """SQL of receipts."""
 
-from service.kernel.database import Connection, find_row, insert_new
+from service.kernel.database import Connection, find_row, write
+from service.kernel.transactions import Repeated
 from service.receipt.model import ReceiptRow
 
 INSERT_RECEIPT = """
@@ -21,9 +22,9 @@ limit 1
 """
 
 
-async def insert_receipt(conn: Connection, row: ReceiptRow) -> bool:
-    """False when that round of the settlement has its receipt already."""
-    return await insert_new(
+async def insert_receipt(conn: Connection, row: ReceiptRow) -> None:
+    """Raises ``Repeated`` when that round of the settlement has its receipt already."""
+    await write(
         conn,
         INSERT_RECEIPT,
         row.record_id,
@@ -35,6 +36,7 @@ async def insert_receipt(conn: Connection, row: ReceiptRow) -> bool:
         row.issued_at,
         row.row_mac,
         row.round_no,
+        otherwise=Repeated(),
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from integrations.ports.statements import Statement, StatementLine, StatementUnusable
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection, transaction
+from service.kernel.database import BareConnection, Connection, connection, transaction
 from service.reconcile import store
 from service.reconcile.model import Account, FileState, StatementFile
 
@@ -95,7 +95,7 @@ async def _clear_leftover(conn: Connection, ctx: Context, account: Account, day:
     await store.delete_file(conn, left.file_id)
 
 
-async def _load(conn: Connection, file: StatementFile, statement: Statement) -> StatementFile:
+async def _load(conn: BareConnection, file: StatementFile, statement: Statement) -> StatementFile:
     lines_digest = hashlib.sha256()
     try:
         numbered = enumerate(statement.lines(), 1)

@@ -65,8 +65,6 @@ async def start(ctx: Context, command: StartSettlement) -> Settlement:
         await bill.lock(conn, ctx, row.record_id, row.bill_id, row.settlement_id, charged.version)
         await deposits.check_in_time(conn, row, progress)
         created = await door.create(conn, ctx, row, progress)
-        if created is None:
-            raise StateConflict("the bill is being settled")
         await _note(conn, ctx, command, created)
         if created.insured:
             return created
@@ -187,7 +185,7 @@ async def _present(ctx: Context, attempt: PaymentAttempt | None) -> Presentation
     if attempt is None or attempt.state not in shown:
         return None
     try:
-        return await payment.present(ctx, attempt.record_id, attempt.attempt_id)
+        return await payment.present(ctx, attempt.record_id, attempt.attempt_id, known=attempt)
     except PaymentNotReady:
         return None
 

@@ -4,6 +4,7 @@ A call whose outcome was never recorded (this process died) is judged as an unkn
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, assert_never
 
 import msgspec
@@ -41,17 +42,25 @@ _TELLS = frozenset({CallKind.REGISTER, CallKind.PRESETTLE, CallKind.SETTLE, Call
 
 async def call(
     ctx: Context, row: Settlement, progress: Progress, kind: CallKind, send: Send
-) -> None:
+) -> Settlement | None:
     """Make one call and let its outcome act. Raises ``door.LostRace`` when the row has moved on.
 
+    Gives the settlement as it stands then; None when another recorded the outcome.
     Raises ``PartnerUnknown`` before anything is written.
     """
     place = await institution.get_institution(ctx, row.institution_id)
     gateway = line_of(ctx, place.code, progress)
-    intent = await _intend(ctx, row, kind, place.code)
+    intent, waiting = await _intend(ctx, row, kind, place.code)
     outcome = await send(gateway, intent.wire_id)
     ctx.metrics.outcomes.labels(gateway.code, kind.value, type(outcome).__name__).inc()
-    await record(ctx, place, intent, outcome)
+    return await record(ctx, place, intent, outcome, waiting)
+
+
+def goes_on(ctx: Context, began: datetime, row: Settlement | None) -> bool:
+    """Whether a step that ``began`` then may go on with what its call left."""
+    now = ctx.clock.now()
+    due = row is not None and row.due_at is not None and row.due_at <= now
+    return due and now - began <= ctx.policy.lease / 8
 
 
 async def finish_open(ctx: Context, row: Settlement) -> bool:
@@ -61,45 +70,54 @@ async def finish_open(ctx: Context, row: Settlement) -> bool:
     if open_call is None:
         return False
     place = await institution.get_institution(ctx, row.institution_id)
-    await record(ctx, place, open_call, NOT_RECORDED)
+    await record(ctx, place, open_call, NOT_RECORDED, None)
     return True
 
 
 async def _intend(
     ctx: Context, row: Settlement, kind: CallKind, institution_code: str
-) -> InsuranceCall:
+) -> tuple[InsuranceCall, Settlement]:
     now = ctx.clock.now()
-    call_id = ctx.ids.new()
+    async with connection(ctx.pool) as bare:
+        # A row of its own, under a key of its own: a number that is taken in vain does no harm.
+        number = await institution.take_message_no(bare, ctx, institution_code)
+    intent = InsuranceCall(
+        record_id=row.record_id,
+        call_id=ctx.ids.new(),
+        settlement_id=row.settlement_id,
+        kind=kind,
+        message_no=number,
+        called_at=now,
+        outcome=None,
+        undone_by=None,
+        evidence=None,
+    )
     async with transaction(ctx.pool) as conn:
-        number = await institution.take_message_no(conn, ctx, institution_code)
-        intent = InsuranceCall(
-            record_id=row.record_id,
-            call_id=call_id,
-            settlement_id=row.settlement_id,
-            kind=kind,
-            message_no=number,
-            called_at=now,
-            outcome=None,
-            undone_by=None,
-            evidence=None,
-        )
         # After a crash from here on the row is due after a pause: the bureau has settled down.
         waiting = replace(row, due_at=now + ctx.policy.retry_after)
-        await door.keep(conn, ctx, waiting, None)
-        if not await store.insert_call(conn, intent):
-            raise door.LostRace
-    return intent
+        waiting = await door.keep(conn, ctx, waiting, None)
+        await store.insert_call(conn, intent, door.LostRace())
+    return intent, waiting
 
 
 async def record(
-    ctx: Context, place: Institution, intent: InsuranceCall, outcome: Outcome[Any]
-) -> None:
-    """The outcome, in one transaction with all that follows from it; again changes nothing."""
+    ctx: Context,
+    place: Institution,
+    intent: InsuranceCall,
+    outcome: Outcome[Any],
+    waiting: Settlement | None,
+) -> Settlement | None:
+    """The outcome, in one transaction with all that follows from it; again changes nothing.
 
-    async def decide(conn: Connection, row: Settlement) -> None:
+    ``waiting`` is the settlement as the intent left it; None to read it. Gives it as it stands
+    then, None when the outcome was recorded before.
+    """
+
+    async def decide(conn: Connection, row: Settlement) -> Settlement | None:
+        if row is not waiting and not await _is_open(conn, intent):
+            return None
         evidence = await _evidence(conn, ctx, intent, outcome)
-        if not await store.finish_call(conn, intent, label(outcome), evidence):
-            return
+        await store.finish_call(conn, intent, label(outcome), evidence, door.LostRace())
         progress = await door.progress_of(conn, ctx, row)
         asked = Asked(
             call=intent,
@@ -111,9 +129,14 @@ async def record(
             correcting=row.correcting,
         )
         verdict = judge(asked, outcome)
-        await _follow(conn, ctx, row, intent, progress, verdict)
+        return await _follow(conn, ctx, row, intent, progress, verdict)
 
-    await door.through(ctx, (intent.record_id, intent.settlement_id), decide)
+    return await door.through(ctx, (intent.record_id, intent.settlement_id), decide, waiting)
+
+
+async def _is_open(conn: Connection, intent: InsuranceCall) -> bool:
+    found = await store.find_open_call(conn, intent.record_id, intent.settlement_id)
+    return found is not None and found.call_id == intent.call_id
 
 
 async def _kept_fen(conn: Connection, ctx: Context, row: Settlement) -> int:
@@ -162,7 +185,7 @@ async def _follow(
     intent: InsuranceCall,
     before: Progress,
     verdict: Verdict,
-) -> None:
+) -> Settlement:
     """Write what the verdict says: facts always, the event only where it still means something."""
     progress = verdict.progress
     changed = _with_amounts(row, progress)
@@ -179,13 +202,11 @@ async def _follow(
     await _post_change(conn, ctx, row, before, progress)
     event = verdict.event if _counts(row, intent, verdict.event) else None
     if event is None and verdict.again == "later":
-        await postpone(conn, ctx, changed, progress)
-        return
+        return await postpone(conn, ctx, changed, progress)
     if event is None:
         tries = row.tries if intent.kind in _MOVES_MONEY else 0
         now = ctx.clock.now()
-        await door.keep(conn, ctx, replace(changed, tries=tries, due_at=now), progress)
-        return
+        return await door.keep(conn, ctx, replace(changed, tries=tries, due_at=now), progress)
     if verdict.reason is not None:
         changed = replace(changed, reason=verdict.reason)
     if event is _E.SETTLED:
@@ -193,6 +214,7 @@ async def _follow(
     saved = await door.advance(conn, ctx, changed, event, progress)
     if verdict.refund_fen:
         await give_back(conn, ctx, saved, verdict.refund_fen)
+    return saved
 
 
 def _counts(row: Settlement, intent: InsuranceCall, event: SettlementEvent | None) -> bool:
@@ -242,21 +264,19 @@ async def _post_change(
 
 async def postpone(
     conn: Connection, ctx: Context, row: Settlement, progress: Progress | None
-) -> None:
+) -> Settlement:
     """No progress: try again after a while, until the state's deadline or the last try."""
     now = ctx.clock.now()
     later = door.postponed(row, now, rules.back_off(row.tries + 1, ctx.policy.retry_after))
     if row.state is _S.PRESETTLING and rules.is_past(row.deadline_at, now):
         late = replace(later, reason="insurance-unreachable")
-        await door.advance(conn, ctx, late, _E.DEADLINE_PASSED, progress)
-        return
+        return await door.advance(conn, ctx, late, _E.DEADLINE_PASSED, progress)
     has_deadline = row.state is _S.PRESETTLING and row.deadline_at is not None
     if later.tries > ctx.policy.tries_max and not has_deadline:
         stuck = f"{row.state.value.lower().replace('_', '-')}-stuck"
         if row.state is not _S.REVERSING and MACHINE.allows(row.state, _E.CONTRADICTED):
             lost = replace(later, reason=stuck)
-            await door.advance(conn, ctx, lost, _E.CONTRADICTED, progress)
-            return
+            return await door.advance(conn, ctx, lost, _E.CONTRADICTED, progress)
         # Undoing never gives up by itself; a person is told and the tries go on.
         await consequences.open_item(conn, ctx, later, stuck)
-    await door.keep(conn, ctx, later, progress)
+    return await door.keep(conn, ctx, later, progress)

@@ -92,7 +92,7 @@ async def for_others(
             body={
                 **await event_body(conn, ctx, row, progress),
                 "version": row.version,
-                "sequence": await store.count_entered(conn, row, list(TOPICS)),
+                "sequence": 1 + await store.count_entered(conn, row, list(TOPICS)),
                 "bill_no": progress.bill_no,
                 "occurred_at": row.updated_at.isoformat(),
             },

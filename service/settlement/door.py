@@ -15,6 +15,7 @@ from service.bill.states import BillKind
 from service.kernel.context import Context
 from service.kernel.database import Connection, transaction
 from service.kernel.problems import NotFound, StateConflict
+from service.kernel.transactions import Repeated
 from service.ledger.model import DEPOSIT
 from service.settlement import consequences, deposits, store
 from service.settlement.model import Progress, Settlement
@@ -38,17 +39,22 @@ class LostRace(Exception):
     """Somebody changed the settlement since it was read. Read again."""
 
 
-async def through(ctx: Context, key: Key, decide: Decide[T]) -> T:
+async def through(ctx: Context, key: Key, decide: Decide[T], known: Settlement | None = None) -> T:
     """Run ``decide`` in a transaction over the settlement as it stands, again after a lost race.
 
+    ``known``: as it stood a moment ago, so that it is not read where it still does; for what
+    writes the row in any case, for only then the race shows.
     Raises ``NotFound``; ``StateConflict`` after five lost races.
     """
+    hopeful = True
     for _ in range(RACES_MAX):
         try:
-            async with transaction(ctx.pool) as conn:
-                return await decide(conn, await read(conn, ctx, key))
+            async with transaction(ctx.pool, hopeful=hopeful) as conn:
+                return await decide(conn, known or await read(conn, ctx, key))
         except LostRace:
-            continue
+            known = None
+        except Repeated:
+            hopeful = False
     raise StateConflict("the settlement is changing; try again")
 
 
@@ -73,13 +79,10 @@ async def progress_of(conn: Connection, ctx: Context, row: Settlement) -> Progre
     return msgspec.json.decode(text, type=Progress)
 
 
-async def create(
-    conn: Connection, ctx: Context, row: Settlement, progress: Progress
-) -> Settlement | None:
-    """Store a new settlement; None when the bill has one that is not undone."""
+async def create(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> Settlement:
+    """Store a new settlement. Raises ``StateConflict`` when the bill has one that is not undone."""
     row = await _sealed(conn, ctx, row, progress)
-    if not await store.insert_settlement(conn, row):
-        return None
+    await store.insert_settlement(conn, row, StateConflict("the bill is being settled"))
     await store.insert_event(conn, row, "started")
     ctx.metrics.transitions.labels(_TABLE, row.state.value).inc()
     return row
@@ -94,8 +97,7 @@ async def keep(
     """
     changed = replace(row, version=row.version + 1, updated_at=ctx.clock.now())
     changed = await _sealed(conn, ctx, changed, progress)
-    if not await store.save_settlement(conn, changed, version=row.version):
-        raise LostRace
+    await store.save_settlement(conn, changed, version=row.version, otherwise=LostRace())
     return changed
 
 
@@ -122,9 +124,9 @@ async def advance(
     # Rows are locked in the order bill, settlement, payment.
     await consequences.for_bill(conn, ctx, entered)
     saved = await keep(conn, ctx, entered, progress)
-    await store.insert_event(conn, saved, event.value)
     known = progress if progress is not None else await progress_of(conn, ctx, saved)
     await consequences.for_others(conn, ctx, saved, known, event)
+    await store.insert_event(conn, saved, event.value)
     if event is SettlementEvent.SPLIT and known.kind is BillKind.DISCHARGE and not saved.round_no:
         counted_fen = await deposits.count(conn, ctx, saved, known)
         if counted_fen:

@@ -29,7 +29,7 @@ STEPS_MAX = 32
 _S = SettlementState
 _log = get_logger("settlement")
 
-STEPS: Mapping[SettlementState, Callable[[Context, Settlement], Awaitable[None]]] = {
+STEPS: Mapping[SettlementState, Callable[[Context, Settlement], Awaitable[Settlement | None]]] = {
     _S.PRESETTLING: presettling.step,
     _S.PRESETTLED: waiting.step,
     _S.AWAITING_PAYER: waiting.step,
@@ -41,7 +41,8 @@ STEPS: Mapping[SettlementState, Callable[[Context, Settlement], Awaitable[None]]
     _S.RECALLING: recalling.step,
     _S.REVERSING: reversing.step,
 }
-"""One step a working state; the other states rest."""
+"""One step a working state; the other states rest. A step gives the settlement as it left it, or
+None: then it must be read."""
 
 
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
@@ -69,29 +70,39 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
 async def work_off(ctx: Context, key: door.Key) -> None:
     """Step while something is due, at most for a quarter of the lease. Needs the lease."""
     began = ctx.clock.now()
+    known: Settlement | None = None
     for _ in range(STEPS_MAX):
-        async with connection(ctx.pool) as conn:
-            row = await door.read(conn, ctx, key)
+        row = known or await _read(ctx, key)
         now = ctx.clock.now()
         if row.due_at is None or row.due_at > now or now - began > ctx.policy.lease / 4:
             return
         try:
-            await _step(ctx, row)
+            known = await _step(ctx, row, is_known=known is not None)
         except door.LostRace:
-            continue
+            known = None
 
 
-async def _step(ctx: Context, row: Settlement) -> None:
-    """A fault of ours or of the settings counts as a try, so that it ends before a person."""
+async def _read(ctx: Context, key: door.Key) -> Settlement:
+    async with connection(ctx.pool) as conn:
+        return await door.read(conn, ctx, key)
+
+
+async def _step(ctx: Context, row: Settlement, *, is_known: bool) -> Settlement | None:
+    """A fault of ours or of the settings counts as a try, so that it ends before a person.
+
+    ``is_known``: the step before left the row so, and no call without an outcome.
+    """
     try:
-        if not await calls.finish_open(ctx, row):
-            await STEPS[row.state](ctx, row)
+        if not is_known and await calls.finish_open(ctx, row):
+            return None
+        return await STEPS[row.state](ctx, row)
     except (*UNAVAILABLE, InvariantBroken, door.LostRace):
         raise
     except Exception as fault:  # noqa: BLE001 - one bad settlement must not be due for ever
         known = isinstance(fault, PartnerUnknown)
         _log.error("settlement.step_failed", state=row.state.value, fault=fault, known=known)
         await _postpone(ctx, row)
+        return None
 
 
 async def _postpone(ctx: Context, row: Settlement) -> None:

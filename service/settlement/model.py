@@ -74,11 +74,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     def mac_parts(self) -> Sequence[Value]:
         """Every column that the row's MAC covers: all but the lease and the MAC. First rounds are
         as they always were."""
-        return [
-            value.value if isinstance(value, StrEnum) else value
-            for name, value in msgspec.structs.asdict(self).items()
-            if name != "row_mac" and (name, value) != ("round_no", 0)
-        ]
+        *parts, _row_mac, round_no = msgspec.structs.astuple(self)
+        return [*parts, round_no] if round_no else parts
 
     @property
     def correcting(self) -> bool:

@@ -19,6 +19,7 @@ from service.settlement.problems import MoreThanOwed, PaymentStillOpen, Settleme
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
 
 _S = SettlementState
+_WAITING = (AttemptState.CREATED, AttemptState.AWAITING_PAYER)
 
 
 async def pay(ctx: Context, command: StartPayment) -> Settlement:
@@ -29,9 +30,8 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
     ``NotFound``.
     """
     key = (command.record_id, command.settlement_id)
-    row = await tender.sync_now(ctx, key)
+    row, standing = await tender.look(ctx, key)
     check_payable(ctx, row)
-    standing = await _standing(ctx, key)
     asked_fen = wanted_fen(row, standing, command.amount_fen)
     live = standing.live
     if live is not None and await _is_same(ctx, live, command, asked_fen):
@@ -41,9 +41,14 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
         if row.state not in PAYABLE:
             return row
     await payment.check_way(ctx, row.institution_id, command.provider, command.way)
-    attempt = await door.through(ctx, key, _creating(ctx, command))
-    await payment.place(ctx, attempt.record_id, attempt.attempt_id, command.code)
-    return await tender.sync_now(ctx, key)
+    try:
+        row, attempt = await door.through(ctx, key, _creating(ctx, command), row)
+    except PaymentInProgress:
+        raise PaymentStillOpen from None
+    placed = await payment.place(
+        ctx, attempt.record_id, attempt.attempt_id, command.code, known=attempt
+    )
+    return row if placed.state in _WAITING else await tender.sync_now(ctx, key)
 
 
 async def end_standing(ctx: Context, row: Settlement) -> Settlement:
@@ -52,8 +57,10 @@ async def end_standing(ctx: Context, row: Settlement) -> Settlement:
     Raises ``PaymentStillOpen`` when nobody knows yet whether it can take money.
     """
     row = await tender.close_live(ctx, row)
-    key = (row.record_id, row.settlement_id)
-    if row.state in PAYABLE and (await _standing(ctx, key)).live is not None:
+    if row.state not in PAYABLE:
+        return row
+    row, standing = await tender.look(ctx, (row.record_id, row.settlement_id))
+    if standing.live is not None:
         raise PaymentStillOpen
     return row
 
@@ -77,13 +84,6 @@ def wanted_fen(row: Settlement, standing: tender.Tender, amount_fen: int | None)
     return amount_fen or owed
 
 
-async def _standing(ctx: Context, key: door.Key) -> tender.Tender:
-    async def decide(conn: Connection, row: Settlement) -> tender.Tender:
-        return await tender.tender_of(conn, ctx, row)
-
-    return await door.through(ctx, key, decide)
-
-
 async def _is_same(
     ctx: Context, standing: PaymentAttempt, command: StartPayment, asked_fen: int
 ) -> bool:
@@ -93,16 +93,18 @@ async def _is_same(
         standing.provider == command.provider
         and standing.way == command.way
         and standing.amount_fen == asked_fen
-        and standing.state in (AttemptState.CREATED, AttemptState.AWAITING_PAYER)
+        and standing.state in _WAITING
         and standing.expires_at > ctx.clock.now()
         and await payment.is_for(ctx, standing, command.payer)
     )
 
 
-def _creating(ctx: Context, command: StartPayment) -> door.Decide[PaymentAttempt]:
+def _creating(
+    ctx: Context, command: StartPayment
+) -> door.Decide[tuple[Settlement, PaymentAttempt]]:
     """Create the attempt and move the settlement in one transaction."""
 
-    async def decide(conn: Connection, row: Settlement) -> PaymentAttempt:
+    async def decide(conn: Connection, row: Settlement) -> tuple[Settlement, PaymentAttempt]:
         check_payable(ctx, row)
         standing = await tender.tender_of(conn, ctx, row)
         if row.state is _S.AWAITING_PAYER or standing.live is not None:
@@ -111,28 +113,22 @@ def _creating(ctx: Context, command: StartPayment) -> door.Decide[PaymentAttempt
         if row.deadline_at is None:
             raise SettlementNotPayable
         if row.state is _S.PRESETTLED:
-            await door.advance(conn, ctx, row, SettlementEvent.PAYMENT_STARTED, None)
+            saved = await door.advance(conn, ctx, row, SettlementEvent.PAYMENT_STARTED, None)
         else:
             # Two devices may both be collecting: the version decides who places the order.
-            await door.keep(conn, ctx, row, None)
-        try:
-            return await payment.create(
-                conn,
-                ctx,
-                NewAttempt(
-                    record_id=row.record_id,
-                    settlement_id=row.settlement_id,
-                    institution_id=row.institution_id,
-                    provider=command.provider,
-                    way=command.way,
-                    purpose=tender.purpose_in(row),
-                    amount_fen=amount_fen,
-                    payer=command.payer,
-                    expires_at=row.deadline_at,
-                ),
-            )
-        except PaymentInProgress:
-            raise PaymentStillOpen from None
+            saved = await door.keep(conn, ctx, row, None)
+        new = NewAttempt(
+            record_id=row.record_id,
+            settlement_id=row.settlement_id,
+            institution_id=row.institution_id,
+            provider=command.provider,
+            way=command.way,
+            purpose=tender.purpose_in(row),
+            amount_fen=amount_fen,
+            payer=command.payer,
+            expires_at=row.deadline_at,
+        )
+        return saved, await payment.create(conn, ctx, new)
 
     return decide
 

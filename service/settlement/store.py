@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import Connection, execute, find_row, list_rows, write
 from service.settlement.model import InsuranceCall, Settlement, ToPost
 
 GET_SETTLEMENT = """
@@ -71,7 +71,7 @@ values ($1, $2, $3, $4, $5, $6)
 """
 COUNT_ENTERED = """
 select count(*) from settlement_event
-where record_id = $1 and settlement_id = $2 and version <= $3 and state = any($4::text[])
+where record_id = $1 and settlement_id = $2 and version < $3 and state = any($4::text[])
 """
 INSERT_CALL = """
 insert into insurance_call (record_id, call_id, settlement_id, kind, message_no, called_at)
@@ -139,9 +139,9 @@ async def find_live(conn: Connection, record_id: int, bill_id: int) -> Settlemen
     return await find_row(conn, Settlement, FIND_LIVE, record_id, bill_id)
 
 
-async def insert_settlement(conn: Connection, row: Settlement) -> bool:
-    """False when the bill has a settlement that is not undone."""
-    return await insert_new(
+async def insert_settlement(conn: Connection, row: Settlement, otherwise: Exception) -> None:
+    """Raises ``otherwise`` when the bill has a settlement that is not undone."""
+    await write(
         conn,
         INSERT_SETTLEMENT,
         row.record_id,
@@ -177,43 +177,44 @@ async def insert_settlement(conn: Connection, row: Settlement) -> bool:
         row.version,
         row.row_mac,
         row.round_no,
+        otherwise=otherwise,
     )
 
 
-async def save_settlement(conn: Connection, row: Settlement, *, version: int) -> bool:
-    """Write ``row`` over the row of that version; False when somebody was faster."""
-    return (
-        await execute(
-            conn,
-            SAVE_SETTLEMENT,
-            row.record_id,
-            row.settlement_id,
-            version,
-            row.state.value,
-            row.reason,
-            row.fund_fen,
-            row.account_fen,
-            row.cash_fen,
-            row.hospital_fen,
-            row.paid_fen,
-            row.refunded_fen,
-            row.sealed,
-            row.settlement_ref,
-            row.paid_by,
-            row.provider_ref,
-            row.hospital_ref,
-            row.due_at,
-            row.deadline_at,
-            row.tries,
-            row.updated_at,
-            row.settled_at,
-            row.version,
-            row.row_mac,
-            row.bill_version,
-            row.total_fen,
-            row.round_no,
-        )
-        == 1
+async def save_settlement(
+    conn: Connection, row: Settlement, *, version: int, otherwise: Exception
+) -> None:
+    """Write ``row`` over the row of that version; raises ``otherwise`` when somebody was faster."""
+    await write(
+        conn,
+        SAVE_SETTLEMENT,
+        row.record_id,
+        row.settlement_id,
+        version,
+        row.state.value,
+        row.reason,
+        row.fund_fen,
+        row.account_fen,
+        row.cash_fen,
+        row.hospital_fen,
+        row.paid_fen,
+        row.refunded_fen,
+        row.sealed,
+        row.settlement_ref,
+        row.paid_by,
+        row.provider_ref,
+        row.hospital_ref,
+        row.due_at,
+        row.deadline_at,
+        row.tries,
+        row.updated_at,
+        row.settled_at,
+        row.version,
+        row.row_mac,
+        row.bill_version,
+        row.total_fen,
+        row.round_no,
+        otherwise=otherwise,
     )
 
 
@@ -237,7 +238,7 @@ async def release_settlement(conn: Connection, key: tuple[int, int], token: byte
 
 async def insert_event(conn: Connection, row: Settlement, event: str) -> None:
     """The history: one row a state change."""
-    await execute(
+    await write(
         conn,
         INSERT_EVENT,
         row.record_id,
@@ -250,16 +251,16 @@ async def insert_event(conn: Connection, row: Settlement, event: str) -> None:
 
 
 async def count_entered(conn: Connection, row: Settlement, states: Sequence[str]) -> int:
-    """How often the settlement entered one of the states, up to its present version."""
+    """How often the settlement entered one of the states before its present version."""
     count: int = await conn.fetchval(
         COUNT_ENTERED, row.record_id, row.settlement_id, row.version, [str(one) for one in states]
     )
     return count
 
 
-async def insert_call(conn: Connection, call: InsuranceCall) -> bool:
-    """False when another call of the settlement is open."""
-    return await insert_new(
+async def insert_call(conn: Connection, call: InsuranceCall, otherwise: Exception) -> None:
+    """Raises ``otherwise`` when another call of the settlement is open."""
+    await write(
         conn,
         INSERT_CALL,
         call.record_id,
@@ -268,6 +269,7 @@ async def insert_call(conn: Connection, call: InsuranceCall) -> bool:
         call.kind.value,
         call.message_no,
         call.called_at,
+        otherwise=otherwise,
     )
 
 
@@ -279,10 +281,15 @@ async def find_open_call(
 
 
 async def finish_call(
-    conn: Connection, call: InsuranceCall, outcome: str, evidence: bytes | None
-) -> bool:
-    """Record how a call ended; False when it is recorded already."""
-    return await execute(conn, FINISH_CALL, call.record_id, call.call_id, outcome, evidence) == 1
+    conn: Connection,
+    call: InsuranceCall,
+    outcome: str,
+    evidence: bytes | None,
+    otherwise: Exception,
+) -> None:
+    """Record how a call ended; raises ``otherwise`` when it is recorded already."""
+    key = (call.record_id, call.call_id)
+    await write(conn, FINISH_CALL, *key, outcome, evidence, otherwise=otherwise)
 
 
 async def mark_undone(
@@ -294,7 +301,7 @@ async def mark_undone(
 
 async def insert_to_post(conn: Connection, row: Settlement, bill_no: str) -> None:
     """Show the settlement to its hospital; again after a correction."""
-    await execute(
+    await write(
         conn,
         INSERT_TO_POST,
         row.institution_id,
@@ -309,7 +316,7 @@ async def mark_posted(
     conn: Connection, institution_id: int, settlement_id: int, now: datetime
 ) -> None:
     """The hospital has it."""
-    await execute(conn, MARK_POSTED, institution_id, settlement_id, now)
+    await write(conn, MARK_POSTED, institution_id, settlement_id, now)
 
 
 async def list_to_post(conn: Connection, institution_id: int, limit: int) -> list[ToPost]:

@@ -125,7 +125,20 @@ def event_of(row: Settlement, tender: Tender) -> SettlementEvent | None:
 
 async def sync(conn: Connection, ctx: Context, row: Settlement) -> Settlement:
     """Bring the settlement up to what the payment rows say. Again changes nothing."""
-    tender = await tender_of(conn, ctx, row)
+    return await _follow(conn, ctx, row, await tender_of(conn, ctx, row))
+
+
+async def look(ctx: Context, key: door.Key) -> tuple[Settlement, Tender]:
+    """``sync_now``, with the payer's side as it was read then."""
+
+    async def decide(conn: Connection, row: Settlement) -> tuple[Settlement, Tender]:
+        tender = await tender_of(conn, ctx, row)
+        return await _follow(conn, ctx, row, tender), tender
+
+    return await door.through(ctx, key, decide)
+
+
+async def _follow(conn: Connection, ctx: Context, row: Settlement, tender: Tender) -> Settlement:
     main = [one for one in reversed(tender.paid) if one.purpose == MAIN]
     changed = replace(
         row,

@@ -27,7 +27,7 @@ class CrashPoints:
 
 
 class CrashingPool:
-    """An asyncpg pool whose transactions have a point before and after their commit."""
+    """A pool whose transactions, and writes by themselves, have a point before and after."""
 
     def __init__(self, pool: Any, points: CrashPoints) -> None:
         self._pool = pool
@@ -46,6 +46,15 @@ class _Connection:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        alone = not self._connection.is_in_transaction()
+        if alone:
+            self._points.hit("before write")
+        status: str = await self._connection.execute(sql, *args)
+        if alone:
+            self._points.hit("after write")
+        return status
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:

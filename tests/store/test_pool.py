@@ -67,11 +67,13 @@ async def test_a_transaction_left_open_is_never_inherited(fresh_database: str) -
 
 async def test_a_connection_serves_again_after_a_refused_transaction(fresh_database: str) -> None:
     pool = await open_pool(fresh_database, size=1, application="test")
+    async with pool.acquire() as conn:
+        served = await conn.fetchval("select pg_backend_pid()")
     with pytest.raises(asyncpg.DivisionByZeroError):
-        async with transaction(pool) as conn:
-            await conn.execute("select 1 / 0")
+        async with transaction(pool) as refused:
+            await refused.execute("select 1 / 0")
     async with pool.acquire() as same:
-        assert same is conn
+        assert await same.fetchval("select pg_backend_pid()") == served
         assert not same.is_in_transaction()
     await pool.close()
 

@@ -12,6 +12,11 @@ from service.settlement.model import CallKind, Channel, InsuranceCall, Settlemen
 from service.settlement.states import SettlementState
 from tests.support.settlement_rig import list_calls
 
+
+class Late(Exception):
+    """What is raised where nothing is written."""
+
+
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
 
@@ -71,7 +76,7 @@ def a_call(call_id: int = 7, **deviations: object) -> InsuranceCall:
 
 @pytest.fixture
 async def conn(connection: asyncpg.Connection) -> asyncpg.Connection:
-    assert await store.insert_settlement(connection, a_row())
+    await store.insert_settlement(connection, a_row(), Late())
     return connection
 
 
@@ -99,24 +104,26 @@ async def test_a_row_comes_back_as_it_was_written(conn: asyncpg.Connection) -> N
         version=2,
         row_mac=b"n",
     )
-    assert await store.save_settlement(conn, changed, version=1)
+    await store.save_settlement(conn, changed, version=1, otherwise=Late())
     assert await store.find_settlement(conn, 1, 2) == changed
 
 
 async def test_a_stale_version_writes_nothing(conn: asyncpg.Connection) -> None:
-    assert await store.save_settlement(conn, a_row(version=2, tries=1), version=1)
-    assert not await store.save_settlement(conn, a_row(version=2, tries=9), version=1)
+    await store.save_settlement(conn, a_row(version=2, tries=1), version=1, otherwise=Late())
+    with pytest.raises(Late):
+        await store.save_settlement(conn, a_row(version=2, tries=9), version=1, otherwise=Late())
     found = await store.find_settlement(conn, 1, 2)
     assert found is not None
     assert found.tries == 1
 
 
 async def test_a_bill_has_one_settlement_that_is_not_undone(conn: asyncpg.Connection) -> None:
-    assert not await store.insert_settlement(conn, a_row(9))
+    with pytest.raises(Late):
+        await store.insert_settlement(conn, a_row(9), Late())
     undone = a_row(state=SettlementState.REVERSED, version=2)
-    assert await store.save_settlement(conn, undone, version=1)
+    await store.save_settlement(conn, undone, version=1, otherwise=Late())
     assert await store.find_live(conn, 1, 3) is None
-    assert await store.insert_settlement(conn, a_row(9))
+    await store.insert_settlement(conn, a_row(9), Late())
     assert await store.find_live(conn, 1, 3) == a_row(9)
 
 
@@ -133,7 +140,7 @@ async def test_amounts_that_cannot_be_are_refused(
     conn: asyncpg.Connection, wrong: dict[str, object]
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
-        await store.save_settlement(conn, a_row(version=2, **wrong), version=1)
+        await store.save_settlement(conn, a_row(version=2, **wrong), version=1, otherwise=Late())
 
 
 async def test_a_lease_keeps_others_away_until_it_ends(conn: asyncpg.Connection) -> None:
@@ -152,20 +159,22 @@ async def test_a_lease_keeps_others_away_until_it_ends(conn: asyncpg.Connection)
 
 async def test_what_is_not_due_is_not_claimed(conn: asyncpg.Connection) -> None:
     later = a_row(due_at=AT + LEASE, version=2)
-    assert await store.save_settlement(conn, later, version=1)
+    await store.save_settlement(conn, later, version=1, otherwise=Late())
     assert await store.list_due(conn, AT, 10) == []
     assert not await store.claim_settlement(conn, (1, 2), b"a", AT, AT + LEASE)
 
 
 async def test_one_call_is_open_at_a_time(conn: asyncpg.Connection) -> None:
-    assert await store.insert_call(conn, a_call())
-    assert not await store.insert_call(conn, a_call(8))
+    await store.insert_call(conn, a_call(), Late())
+    with pytest.raises(Late):
+        await store.insert_call(conn, a_call(8), Late())
     assert await store.find_open_call(conn, 1, 2) == a_call()
-    assert await store.finish_call(conn, a_call(), "unknown:answer-lost", b"e")
-    assert not await store.finish_call(conn, a_call(), "accepted", None)
+    await store.finish_call(conn, a_call(), "unknown:answer-lost", b"e", Late())
+    with pytest.raises(Late):
+        await store.finish_call(conn, a_call(), "accepted", None, Late())
     assert await store.find_open_call(conn, 1, 2) is None
     undo = a_call(8, kind=CallKind.UNDO, called_at=AT + LEASE)
-    assert await store.insert_call(conn, undo)
+    await store.insert_call(conn, undo, Late())
     await store.mark_undone(conn, 1, 2, "H7", 8)
     first = a_call(outcome="unknown:answer-lost", evidence=b"e", undone_by=8)
     assert await list_calls(conn, 1, 2) == [first, undo]
@@ -186,16 +195,16 @@ async def test_a_hospital_lists_what_it_has_to_post(conn: asyncpg.Connection) ->
 async def test_of_two_writers_one_wins(fresh_database: str) -> None:
     one, two = [await asyncpg.connect(fresh_database) for _ in range(2)]
     try:
-        await store.insert_settlement(one, a_row(50, record_id=9, bill_id=51))
+        await store.insert_settlement(one, a_row(50, record_id=9, bill_id=51), Late())
+        second = a_row(50, record_id=9, bill_id=51, version=2)
         saved = await asyncio.gather(
             *(
-                store.save_settlement(
-                    conn, a_row(50, record_id=9, bill_id=51, version=2), version=1
-                )
+                store.save_settlement(conn, second, version=1, otherwise=Late())
                 for conn in (one, two)
-            )
+            ),
+            return_exceptions=True,
         )
-        assert sorted(saved) == [False, True]
+        assert sorted(type(one) for one in saved if one) == [Late]
     finally:
         await one.execute("delete from settlement where record_id = 9")
         await one.close()

@@ -70,8 +70,7 @@ async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAtte
             row_mac=b"",
         ),
     )
-    if not await store.insert_attempt(conn, row):
-        raise PaymentInProgress
+    await store.write_attempt(conn, row, PaymentInProgress())
     await store.insert_number(
         conn, row.trade_no, store.TRADE, RowKey(row.record_id, row.attempt_id)
     )
@@ -96,11 +95,13 @@ async def is_for(ctx: Context, row: PaymentAttempt, payer: str | None) -> bool:
         return await rows.unseal(conn, ctx, row, "payer", row.payer_sealed) == payer
 
 
-async def present(ctx: Context, record_id: int, attempt_id: int) -> Presentation:
+async def present(
+    ctx: Context, record_id: int, attempt_id: int, *, known: PaymentAttempt | None = None
+) -> Presentation:
     """What the payer's device shows or needs now. Raises ``PaymentNotReady`` unless AWAITING_PAYER
-    or FAILED."""
+    or FAILED. ``known``: as it stood a moment ago."""
     async with connection(ctx.pool) as conn:
-        row = await rows.get_attempt(conn, ctx, RowKey(record_id, attempt_id))
+        row = known or await rows.get_attempt(conn, ctx, RowKey(record_id, attempt_id))
         text = await rows.unseal(conn, ctx, row, "client", row.client_sealed)
     shown = _shown(ctx, row, text)
     if shown is None:
@@ -138,12 +139,17 @@ def _order_shown(
 
 
 async def place(
-    ctx: Context, record_id: int, attempt_id: int, code: Masked | None = None
+    ctx: Context,
+    record_id: int,
+    attempt_id: int,
+    code: Masked | None = None,
+    *,
+    known: PaymentAttempt | None = None,
 ) -> PaymentAttempt:
     """Place the order at the provider; for the way ``code``, take payment by the shown ``code``.
     Gives the attempt as it stands afterwards: AWAITING_PAYER, FAILED, still CREATED (outcome
-    unknown: the poller goes on), or PAID."""
-    row = await read(ctx, record_id, attempt_id)
+    unknown: the poller goes on), or PAID. ``known``: as it stood a moment ago."""
+    row = known or await read(ctx, record_id, attempt_id)
     if row.state is not AttemptState.CREATED or not rules.may_ask(row, ctx.clock.now()):
         return row
     if row.way != rules.CODE:
@@ -157,7 +163,7 @@ async def ask(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:
     row = await read(ctx, record_id, attempt_id)
     if row.due_at is None or not rules.may_ask(row, ctx.clock.now()):
         return row
-    return await pursuing.pursue(ctx, RowKey(record_id, attempt_id))
+    return await pursuing.pursue(ctx, RowKey(record_id, attempt_id), row)
 
 
 async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt:

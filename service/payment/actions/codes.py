@@ -142,8 +142,7 @@ async def _conclude(
 
 
 async def _postpone(ctx: Context, row: PaymentAttempt, until: datetime) -> PaymentAttempt:
-    async with transaction(ctx.pool) as conn:
-        later = await rows.try_attempt(conn, ctx, row, due_at=until)
+    later = await rows.try_attempt(ctx, row, due_at=until)
     return later or await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
 
 

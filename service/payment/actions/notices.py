@@ -13,7 +13,7 @@ from service.kernel.logs import get_logger
 from service.kernel.problems import NotFound
 from service.payment import rules, store
 from service.payment.actions import codes, outcomes, refunds, rows
-from service.payment.model import RowKey
+from service.payment.model import PaymentAttempt, RowKey
 from service.payment.states import AttemptState
 
 UNKNOWN_NUMBER = "unknown-number"
@@ -66,9 +66,10 @@ async def _apply(
     it says is not certain now. None when it is applied."""
     if notice.payment is not None:
         key = await outcomes.find_trade(ctx, notice.payment.trade_no)
-        if key is None or not await _is_of_account(ctx, key, provider, account_name):
+        row = None if key is None else await _of_account(ctx, key, provider, account_name)
+        if row is None:
             return UNKNOWN_NUMBER
-        return await _apply_payment(ctx, key, provider, notice.payment)
+        return await _apply_payment(ctx, row, provider, notice.payment)
     if notice.refund is not None:
         key = await _find_refund(ctx, notice.refund.refund_no)
         if key is None:
@@ -76,18 +77,18 @@ async def _apply(
         async with connection(ctx.pool) as conn:
             attempt_id = (await rows.get_refund(conn, ctx, key)).attempt_id
         attempt = RowKey(key.record_id, attempt_id)
-        if not await _is_of_account(ctx, attempt, provider, account_name):
+        if await _of_account(ctx, attempt, provider, account_name) is None:
             return UNKNOWN_NUMBER
         await refunds.apply_to(ctx, key, provider, notice.refund)
     return None
 
 
 async def _apply_payment(
-    ctx: Context, key: RowKey, provider: str, told: port.Payment
+    ctx: Context, row: PaymentAttempt, provider: str, told: port.Payment
 ) -> str | None:
-    row = await rows.read_attempt(ctx, key)
+    key = RowKey(row.record_id, row.attempt_id)
     if row.way != rules.CODE or row.state is not AttemptState.CLOSED:
-        await outcomes.apply_to(ctx, key, provider, told)
+        await outcomes.apply_to(ctx, key, provider, told, known=row)
         return None
     # It was reversed, and the notice may be older than that: only what is said now counts.
     now_told = await codes.confirm(ctx, row)
@@ -103,10 +104,11 @@ async def _find_refund(ctx: Context, refund_no: str) -> RowKey | None:
         return await store.find_number(conn, refund_no, store.REFUND)
 
 
-async def _is_of_account(ctx: Context, key: RowKey, provider: str, account_name: str) -> bool:
-    async with connection(ctx.pool) as conn:
-        row = await rows.get_attempt(conn, ctx, key)
-    return (row.provider, row.account_name) == (provider, account_name)
+async def _of_account(
+    ctx: Context, key: RowKey, provider: str, account_name: str
+) -> PaymentAttempt | None:
+    row = await rows.read_attempt(ctx, key)
+    return row if (row.provider, row.account_name) == (provider, account_name) else None
 
 
 async def _report_unknown(

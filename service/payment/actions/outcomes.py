@@ -34,22 +34,34 @@ async def find_trade(ctx: Context, trade_no: str) -> RowKey | None:
 
 
 async def apply_to(
-    ctx: Context, key: RowKey, provider: str, told: port.Payment, *, sure: bool = False
+    ctx: Context,
+    key: RowKey,
+    provider: str,
+    told: port.Payment,
+    *,
+    sure: bool = False,
+    known: PaymentAttempt | None = None,
 ) -> PaymentAttempt:
     """Apply what was told to the attempt at ``key``; gives it as it stands afterwards.
 
-    ``sure``: no reversal of ours can be later than this word.
+    ``sure``: no reversal of ours can be later than this word. ``known``: the attempt as it stood a
+    moment ago.
     """
-    async with transaction(ctx.pool) as conn:
-        before = await rows.lock_attempt(conn, ctx, key)
+
+    async def decide(conn: Connection, before: PaymentAttempt) -> PaymentAttempt:
         if (before.provider, before.trade_no) != (provider, told.trade_no):
             raise NotFound
         judged = rules.judge_payment(before, told, sure=sure)
+        if judged.reason is not None and before is known:
+            raise rows.Moved("what a person is told of is judged on the locked row")
         if judged.reason is not None:
             await rows.report_attempt(conn, ctx, before, judged.reason, told.amount_fen)
         if judged.event is None:
-            return before
+            # Nothing is saved that would prove what was known.
+            return before if before is not known else await rows.get_attempt(conn, ctx, key)
         return await advance(conn, ctx, before, judged.event, **facts_of(ctx, judged.event, told))
+
+    return await rows.through(ctx, key, decide, known)
 
 
 def facts_of(ctx: Context, event: AttemptEvent, told: port.Payment) -> dict[str, Any]:

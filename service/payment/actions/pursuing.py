@@ -7,9 +7,13 @@ from service.payment.model import PaymentAttempt, RowKey
 from service.payment.states import AttemptState
 
 
-async def pursue(ctx: Context, key: RowKey) -> PaymentAttempt:
-    """One try to bring a live attempt further; the job's unit of work."""
-    row = await rows.read_attempt(ctx, key)
+async def pursue(ctx: Context, key: RowKey, known: PaymentAttempt | None = None) -> PaymentAttempt:
+    """One try to bring a live attempt further; the job's unit of work.
+
+    ``known``: as it was when it was found that it may be asked about. Read again, it might be what
+    another asker has just begun.
+    """
+    row = known or await rows.read_attempt(ctx, key)
     is_over = row.expires_at <= ctx.clock.now()
     match row.state:
         case AttemptState.CREATED | AttemptState.AWAITING_PAYER if is_over:

@@ -181,8 +181,7 @@ async def pursue_refund(ctx: Context, key: RowKey) -> None:
 async def _begin(ctx: Context, row: Refund) -> Refund | None:
     """The intent of a try: counted and due again. None when somebody was faster."""
     due_at = ctx.clock.now() + rules.pause(ctx.policy.retry_after, row.tries)
-    async with transaction(ctx.pool) as conn:
-        return await rows.try_refund(conn, ctx, row, tries=row.tries + 1, due_at=due_at)
+    return await rows.try_refund(ctx, row, tries=row.tries + 1, due_at=due_at)
 
 
 async def _try(

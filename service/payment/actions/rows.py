@@ -1,5 +1,6 @@
 """Rows of payment, checked when read and signed when written; and what a change tells others."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.logs import get_logger
 from service.kernel.problems import InvariantBroken, NotFound
+from service.kernel.transactions import Repeated
 from service.ledger import actions as ledger
 from service.ledger.model import PATIENT, NewPosting, provider_account
 from service.payment import store
@@ -30,7 +32,14 @@ from service.payment.model import (
 ATTEMPT_TABLE = "payment_attempt"
 REFUND_TABLE = "refund"
 
+Decide = Callable[[Connection, PaymentAttempt], Awaitable[PaymentAttempt]]
+"""What becomes of an attempt, in the transaction."""
+
 _log = get_logger("payment")
+
+
+class Moved(InvariantBroken):
+    """Somebody changed the row since it was read. Read again."""
 
 
 async def get_attempt(conn: Connection, ctx: Context, key: RowKey) -> PaymentAttempt:
@@ -49,6 +58,21 @@ async def lock_attempt(conn: Connection, ctx: Context, key: RowKey) -> PaymentAt
     return _checked_attempt(ctx, await store.lock_attempt(conn, key))
 
 
+async def through(
+    ctx: Context, key: RowKey, decide: Decide, known: PaymentAttempt | None = None
+) -> PaymentAttempt:
+    """Run ``decide`` in a transaction over the attempt: first as it is ``known``, which the saving
+    proves; where that fails, or nothing is known, as it stands, and locked."""
+    if known is not None:
+        try:
+            async with transaction(ctx.pool, hopeful=True) as conn:
+                return await decide(conn, known)
+        except (Moved, Repeated):
+            pass
+    async with transaction(ctx.pool) as conn:
+        return await decide(conn, await lock_attempt(conn, ctx, key))
+
+
 def _checked_attempt(ctx: Context, row: PaymentAttempt | None) -> PaymentAttempt:
     if row is None:
         raise NotFound
@@ -62,22 +86,24 @@ def sign_attempt(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
 
 
 async def try_attempt(
-    conn: Connection, ctx: Context, before: PaymentAttempt, **changes: Any
+    ctx: Context, before: PaymentAttempt, **changes: Any
 ) -> PaymentAttempt | None:
-    """The next version of a row, or None when somebody was faster."""
-    after = sign_attempt(
-        ctx, msgspec.structs.replace(before, version=before.version + 1, **changes)
-    )
-    return after if await store.save_attempt(conn, after) else None
+    """The next version of a row, written by itself; None when somebody was faster."""
+    try:
+        async with transaction(ctx.pool) as conn:
+            return await save_attempt(conn, ctx, before, **changes)
+    except Moved:
+        return None
 
 
 async def save_attempt(
     conn: Connection, ctx: Context, before: PaymentAttempt, **changes: Any
 ) -> PaymentAttempt:
-    """The next version of a locked row."""
-    after = await try_attempt(conn, ctx, before, **changes)
-    if after is None:
-        raise InvariantBroken("a locked attempt changed")
+    """The next version of a row. Raises ``Moved``, never where the row is locked."""
+    after = sign_attempt(
+        ctx, msgspec.structs.replace(before, version=before.version + 1, **changes)
+    )
+    await store.save_attempt(conn, after, Moved("an attempt changed since it was read"))
     return after
 
 
@@ -104,19 +130,19 @@ def sign_refund(ctx: Context, row: Refund) -> Refund:
     return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(REFUND_TABLE, row.mac_parts()))
 
 
-async def try_refund(
-    conn: Connection, ctx: Context, before: Refund, **changes: Any
-) -> Refund | None:
-    """The next version of a row, or None when somebody was faster."""
-    after = sign_refund(ctx, msgspec.structs.replace(before, version=before.version + 1, **changes))
-    return after if await store.save_refund(conn, after) else None
+async def try_refund(ctx: Context, before: Refund, **changes: Any) -> Refund | None:
+    """The next version of a row, written by itself; None when somebody was faster."""
+    try:
+        async with transaction(ctx.pool) as conn:
+            return await save_refund(conn, ctx, before, **changes)
+    except Moved:
+        return None
 
 
 async def save_refund(conn: Connection, ctx: Context, before: Refund, **changes: Any) -> Refund:
-    """The next version of a locked row."""
-    after = await try_refund(conn, ctx, before, **changes)
-    if after is None:
-        raise InvariantBroken("a locked refund changed")
+    """The next version of a row. Raises ``Moved``, never where the row is locked."""
+    after = sign_refund(ctx, msgspec.structs.replace(before, version=before.version + 1, **changes))
+    await store.save_refund(conn, after, Moved("a refund changed since it was read"))
     return after
 
 

@@ -11,7 +11,7 @@ from integrations.ports import payments as port
 from integrations.ports.outcomes import Accepted, Rejected, Unknown
 from service.institution import actions as institution
 from service.kernel.context import Context
-from service.kernel.database import connection, transaction
+from service.kernel.database import Connection, connection
 from service.kernel.problems import NotFound
 from service.payment import rules
 from service.payment.actions import outcomes, rows
@@ -32,16 +32,14 @@ async def begin(
 ) -> PaymentAttempt | None:
     """The intent of a try: counted, dated and due again. None when somebody was faster."""
     now = ctx.clock.now()
-    async with transaction(ctx.pool) as conn:
-        return await rows.try_attempt(
-            conn,
-            ctx,
-            row,
-            account_name=account_name,
-            asked_at=now,
-            due_at=rules.ask_again_at(row, ctx.policy, now),
-            tries=row.tries + 1,
-        )
+    return await rows.try_attempt(
+        ctx,
+        row,
+        account_name=account_name,
+        asked_at=now,
+        due_at=rules.ask_again_at(row, ctx.policy, now),
+        tries=row.tries + 1,
+    )
 
 
 async def account_of(ctx: Context, row: PaymentAttempt) -> str | None:
@@ -73,7 +71,7 @@ async def try_place(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
         if told is None:
             return begun
         if told.status in MOVED_ON:
-            return await outcomes.apply_to(ctx, key, row.provider, told)
+            return await outcomes.apply_to(ctx, key, row.provider, told, known=begun)
         stands_there = told.status is port.PaymentStatus.UNPAID
     return await _send(ctx, gateway, begun, stands_there=stands_there)
 
@@ -87,7 +85,7 @@ async def _send(
     rows.count_outcome(ctx, row.provider, "place", placed)
     match placed:
         case Accepted(value):
-            after = await _record_placed(ctx, key, value)
+            after = await _record_placed(ctx, row, value)
             if after.state is AttemptState.CLOSED:
                 return await _end_placed(ctx, gateway, after)
             return after
@@ -121,13 +119,16 @@ async def _order(ctx: Context, row: PaymentAttempt) -> port.PaymentOrder:
     )
 
 
-async def _record_placed(ctx: Context, key: RowKey, placed: port.PlacedOrder) -> PaymentAttempt:
+async def _record_placed(
+    ctx: Context, begun: PaymentAttempt, placed: port.PlacedOrder
+) -> PaymentAttempt:
     """Store what the payer's device needs; a faster notice or a close wins."""
-    async with transaction(ctx.pool) as conn:
-        before = await rows.lock_attempt(conn, ctx, key)
+    key = RowKey(begun.record_id, begun.attempt_id)
+    text = msgspec.json.encode(placed).decode()
+
+    async def decide(conn: Connection, before: PaymentAttempt) -> PaymentAttempt:
         if not ATTEMPT.allows(before.state, AttemptEvent.PLACED):
             return before
-        text = msgspec.json.encode(placed).decode()
         return await outcomes.advance(
             conn,
             ctx,
@@ -136,6 +137,8 @@ async def _record_placed(ctx: Context, key: RowKey, placed: port.PlacedOrder) ->
             client_sealed=await rows.seal(conn, ctx, key.record_id, key.row_id, "client", text),
             due_at=_next_poll(ctx, before),
         )
+
+    return await rows.through(ctx, key, decide, begun)
 
 
 async def _end_placed(
@@ -160,12 +163,11 @@ async def poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     told = None if gateway is None else await query(ctx, gateway, begun)
     if told is None:
         return begun
-    after = await outcomes.apply_to(ctx, RowKey(row.record_id, row.attempt_id), row.provider, told)
+    key = RowKey(row.record_id, row.attempt_id)
+    after = await outcomes.apply_to(ctx, key, row.provider, told, known=begun)
     if after.version != begun.version:
         return after
-    async with transaction(ctx.pool) as conn:
-        due_at = _next_poll(ctx, after)
-        return await rows.try_attempt(conn, ctx, after, tries=0, due_at=due_at) or after
+    return await rows.try_attempt(ctx, after, tries=0, due_at=_next_poll(ctx, after)) or after
 
 
 async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
@@ -185,7 +187,7 @@ async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
         return begun
     if told.status is port.PaymentStatus.ABSENT:
         return await outcomes.end(ctx, key, AttemptEvent.CLOSE)
-    after = await outcomes.apply_to(ctx, key, row.provider, told)
+    after = await outcomes.apply_to(ctx, key, row.provider, told, known=begun)
     if after.version == begun.version:
         await rows.report_unresolved(ctx, begun)
     return after

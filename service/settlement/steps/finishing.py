@@ -13,14 +13,15 @@ from service.settlement.states import SettlementEvent, SettlementState
 REMIND_EVERY = timedelta(hours=1)
 
 
-async def show(ctx: Context, row: Settlement) -> None:
+async def show(ctx: Context, row: Settlement) -> Settlement:
     """SETTLED: into the hospital's list, with an event."""
 
-    async def decide(conn: Connection, fresh: Settlement) -> None:
-        if fresh.state is SettlementState.SETTLED:
-            await door.advance(conn, ctx, fresh, SettlementEvent.RECORDED, None)
+    async def decide(conn: Connection, fresh: Settlement) -> Settlement:
+        if fresh.state is not SettlementState.SETTLED:
+            return fresh
+        return await door.advance(conn, ctx, fresh, SettlementEvent.RECORDED, None)
 
-    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide, row)
 
 
 async def remind(ctx: Context, row: Settlement) -> None:

@@ -27,60 +27,61 @@ from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.undoing import sender
 
 
-async def step(ctx: Context, row: Settlement) -> None:
-    """The next question that the bureau has not answered yet."""
+async def step(ctx: Context, row: Settlement) -> Settlement | None:
+    """The next questions that the bureau has not answered yet."""
     if rules.is_past(row.deadline_at, ctx.clock.now()):
-        await _give_up(ctx, row)
-        return
+        return await _give_up(ctx, row)
     if not row.insured:
-        await _split_own(ctx, row)
-        return
+        return await _split_own(ctx, row)
     async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)
     if progress.insured is None:
-        await _identify(ctx, row)
-        return
+        return await _identify(ctx, row)
+    return await _ask(ctx, row, progress)
+
+
+async def _ask(ctx: Context, row: Settlement, progress: Progress) -> Settlement | None:
+    """One question after another about the same bill, while answers come."""
+    began = ctx.clock.now()
     charged = await bill.read(ctx, row.record_id, row.bill_id)
-    kind = rules.next_presettle_call(progress, len(charged.lines))
-    await calls.call(
-        ctx, row, progress, kind, _sender(kind, row, progress, progress.insured, charged)
-    )
+    after: Settlement | None = row
+    while after is not None and progress.insured is not None:
+        kind = rules.next_presettle_call(progress, len(charged.lines))
+        send = _sender(kind, after, progress, progress.insured, charged)
+        after = await calls.call(ctx, after, progress, kind, send)
+        if after is None or after.state is not row.state or not calls.goes_on(ctx, began, after):
+            return after
+        async with connection(ctx.pool) as conn:
+            progress = await door.progress_of(conn, ctx, after)
+    return after
 
 
-async def _give_up(ctx: Context, row: Settlement) -> None:
-    async def decide(conn: Connection, fresh: Settlement) -> None:
-        if fresh.state is SettlementState.PRESETTLING:
-            late = replace(fresh, reason="insurance-unreachable")
-            await door.advance(conn, ctx, late, SettlementEvent.DEADLINE_PASSED, None)
+async def _give_up(ctx: Context, row: Settlement) -> Settlement:
+    async def decide(conn: Connection, fresh: Settlement) -> Settlement:
+        if fresh.state is not SettlementState.PRESETTLING:
+            return fresh
+        late = replace(fresh, reason="insurance-unreachable")
+        return await door.advance(conn, ctx, late, SettlementEvent.DEADLINE_PASSED, None)
 
-    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide, row)
 
 
-async def _split_own(ctx: Context, row: Settlement) -> None:
+async def _split_own(ctx: Context, row: Settlement) -> Settlement:
     """What remains after a correction, where nobody but the payer pays."""
 
-    async def decide(conn: Connection, fresh: Settlement) -> None:
-        if fresh.state is SettlementState.PRESETTLING:
-            split = rules.own_split(fresh.total_fen)
-            progress = await door.progress_of(conn, ctx, fresh)
-            await door.advance(
-                conn,
-                ctx,
-                replace(
-                    fresh,
-                    fund_fen=0,
-                    account_fen=0,
-                    cash_fen=split.cash_fen,
-                    hospital_fen=0,
-                ),
-                SettlementEvent.SPLIT,
-                replace(progress, promised=split),
-            )
+    async def decide(conn: Connection, fresh: Settlement) -> Settlement:
+        if fresh.state is not SettlementState.PRESETTLING:
+            return fresh
+        split = rules.own_split(fresh.total_fen)
+        progress = await door.progress_of(conn, ctx, fresh)
+        own = replace(fresh, fund_fen=0, account_fen=0, cash_fen=split.cash_fen, hospital_fen=0)
+        told = replace(progress, promised=split)
+        return await door.advance(conn, ctx, own, SettlementEvent.SPLIT, told)
 
-    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide, row)
 
 
-async def _identify(ctx: Context, row: Settlement) -> None:
+async def _identify(ctx: Context, row: Settlement) -> Settlement:
     """The insured person behind the record; asks the bureau by ID number when no link is known."""
     found = await credential.insured_person(ctx, row.record_id)
     owner_down = False
@@ -90,17 +91,15 @@ async def _identify(ctx: Context, row: Settlement) -> None:
         found = await credential.insured_person(ctx, row.record_id)
     person = found
 
-    async def decide(conn: Connection, fresh: Settlement) -> None:
+    async def decide(conn: Connection, fresh: Settlement) -> Settlement:
         if fresh.state is not SettlementState.PRESETTLING:
-            return
+            return fresh
         progress = await door.progress_of(conn, ctx, fresh)
         if person is None and owner_down:
-            await calls.postpone(conn, ctx, fresh, None)
-            return
+            return await calls.postpone(conn, ctx, fresh, None)
         if person is None:
             refused = replace(fresh, reason="not-insured")
-            await door.advance(conn, ctx, refused, SettlementEvent.REFUSED, None)
-            return
+            return await door.advance(conn, ctx, refused, SettlementEvent.REFUSED, None)
         insured = Insured(
             person_no=person.person_no,
             insurance_type=person.insurance_type,
@@ -108,9 +107,9 @@ async def _identify(ctx: Context, row: Settlement) -> None:
             token=None,
             id_no=person.id_no.reveal(),
         )
-        await door.keep(conn, ctx, fresh, replace(progress, insured=insured))
+        return await door.keep(conn, ctx, fresh, replace(progress, insured=insured))
 
-    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide, row)
 
 
 def _sender(

@@ -25,41 +25,43 @@ from service.settlement.steps.presettling import split_request
 from service.settlement.steps.undoing import clear_up
 
 
-async def begin(ctx: Context, row: Settlement) -> None:
+async def begin(ctx: Context, row: Settlement) -> Settlement:
     """PAID: from here on the payer cannot go back by himself."""
 
-    async def decide(conn: Connection, fresh: Settlement) -> None:
-        if fresh.state is SettlementState.PAID:
-            await door.advance(conn, ctx, fresh, SettlementEvent.SETTLE_BEGUN, None)
+    async def decide(conn: Connection, fresh: Settlement) -> Settlement:
+        if fresh.state is not SettlementState.PAID:
+            return fresh
+        return await door.advance(conn, ctx, fresh, SettlementEvent.SETTLE_BEGUN, None)
 
-    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide, row)
 
 
-async def step(ctx: Context, row: Settlement) -> None:
+async def step(ctx: Context, row: Settlement) -> Settlement | None:
     """SETTLING: one call; without insurance there is nobody to tell."""
     async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)
     if not row.insured:
-        await _settle_own(ctx, row)
-        return
+        return await _settle_own(ctx, row)
     if progress.insured is None or progress.promised is None:
         raise InvariantBroken("a paid insured settlement has a person and a promise")
     charged = await bill.read(ctx, row.record_id, row.bill_id)
     kind = rules.next_settle_call(progress)
     send = _sender(kind, row, progress, (progress.insured, progress.promised), charged)
-    await calls.call(ctx, row, progress, kind, send)
+    return await calls.call(ctx, row, progress, kind, send)
 
 
-async def _settle_own(ctx: Context, row: Settlement) -> None:
-    async def decide(conn: Connection, fresh: Settlement) -> None:
-        if fresh.state is SettlementState.SETTLING:
-            kept_fen = (await tender.tender_of(conn, ctx, fresh)).kept_fen
-            done = replace(fresh, settled_at=ctx.clock.now(), reason=None)
-            saved = await door.advance(conn, ctx, done, SettlementEvent.SETTLED, None)
-            if kept_fen > (fresh.cash_fen or 0):
-                await give_back(conn, ctx, saved, kept_fen - (fresh.cash_fen or 0))
+async def _settle_own(ctx: Context, row: Settlement) -> Settlement:
+    async def decide(conn: Connection, fresh: Settlement) -> Settlement:
+        if fresh.state is not SettlementState.SETTLING:
+            return fresh
+        kept_fen = (await tender.tender_of(conn, ctx, fresh)).kept_fen
+        done = replace(fresh, settled_at=ctx.clock.now(), reason=None)
+        saved = await door.advance(conn, ctx, done, SettlementEvent.SETTLED, None)
+        if kept_fen > (fresh.cash_fen or 0):
+            await give_back(conn, ctx, saved, kept_fen - (fresh.cash_fen or 0))
+        return saved
 
-    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide, row)
 
 
 def _sender(
