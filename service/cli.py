@@ -86,10 +86,10 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def conformance(arguments: argparse.Namespace, _settings: Settings) -> int:
-    """Judge a file of cases."""
+    """Judge files of cases."""
     from service.conformance.runner import main as judge
 
-    return judge(arguments.file, arguments.json)
+    return judge(arguments.files, arguments.json)
 
 
 def openapi(arguments: argparse.Namespace, _settings: Settings) -> int:
@@ -228,8 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     journey = add("demo", demo, "the main journey against a running system")
     journey.add_argument("--json", action="store_true", help="one JSON object a step")
     journey.add_argument("--base-url", default=None, help="where the system runs")
-    judge = add("conformance", conformance, "judge a file of cases, or a folder's")
-    judge.add_argument("file", help="or a folder: every .json file in it")
+    judge = add("conformance", conformance, "judge files of cases, or a folder's")
+    judge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="or a folder of them")
     judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
     add_code_verbs(verbs.add_parser("code", help="health codes"))
     held = add("certificates", certificates, "certificates of hospitals' applications")

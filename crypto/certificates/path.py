@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from crypto.certificates.reading import Certificate
-from crypto.certificates.refusal import CertificateRefused, Refusal
+from crypto.certificates.refusal import EMPTY_USER_ID, CertificateRefused, Refusal
 from crypto.certificates.revocation import Crl
 
 DEPTH_MAX = 4
@@ -116,7 +116,7 @@ def _issuer_of(below: Certificate, known: Sequence[Certificate]) -> Certificate:
         if below.is_signed_by(one.public):
             return one
     if any(below.is_signed_by(one.public, b"") for one in by_name):
-        raise CertificateRefused(Refusal.USER_ID, "signed under the empty user id")
+        raise CertificateRefused(Refusal.USER_ID, EMPTY_USER_ID)
     if by_name:
         raise CertificateRefused(Refusal.BAD_SIGNATURE, "the issuer did not sign the certificate")
     key_id = below.issuer_key_id

@@ -40,6 +40,11 @@ class Refusal(StrEnum):
     CRL_UNKNOWN_CRITICAL = "CRL_UNKNOWN_CRITICAL"
 
 
+EMPTY_USER_ID = (
+    "signed under the empty user id; with OpenSSL, sign with -sigopt distid:1234567812345678"
+)
+
+
 class CertificateRefused(BadEncoding):
     """``refusal`` says which check failed; the message names no person and no key."""
 

@@ -7,7 +7,7 @@ from cryptography import x509
 from crypto import der, pem
 from crypto.certificates.encoding import open_frame, sign_frame, well_formed
 from crypto.certificates.reading import check_algorithm, read_key, read_labelled, refusing
-from crypto.certificates.refusal import CertificateRefused, Refusal
+from crypto.certificates.refusal import EMPTY_USER_ID, CertificateRefused, Refusal
 from crypto.keyfiles import write_public_der
 from crypto.signing import Signer
 from crypto.sm2 import PublicKey
@@ -56,7 +56,7 @@ def read_request(text: str) -> Request:
     public = read_key(parts[2][2])
     if not public.verify_der(body, signature):
         if public.verify_der(body, signature, b""):
-            raise CertificateRefused(Refusal.USER_ID, "signed under the empty user id")
+            raise CertificateRefused(Refusal.USER_ID, EMPTY_USER_ID)
         raise CertificateRefused(Refusal.PROOF, "the key in the request did not sign it")
     with refusing("certificate request"):
         return Request(x509.load_der_x509_csr(blocks[0]).subject, public)

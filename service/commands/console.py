@@ -50,7 +50,7 @@ def attempt(name: str, settings: Settings, work: Callable[[], int]) -> int:
     what a caller can do something about."""
     from crypto.errors import CryptoError
     from service.kernel.logs import set_up_logs
-    from service.kernel.problems import Problem, RowTampered
+    from service.kernel.problems import NotFound, Problem, RowTampered
     from service.wiring import install_ciphers
 
     set_up_logs(name)
@@ -60,7 +60,9 @@ def attempt(name: str, settings: Settings, work: Callable[[], int]) -> int:
     except (OSError, CryptoError, ValueError) as fault:
         reason = str(fault)
     except Problem as problem:
-        reason = f"{problem.code}: {problem}"
+        # What a caller over HTTP may not be told, the operator may: it does not exist.
+        unsaid = isinstance(problem, NotFound) and not problem.detail
+        reason = f"{problem.code}: {'nothing has this id' if unsaid else problem}"
     except RowTampered as tampered:
         reason = f"a row of the table {tampered} was changed by something else than Yimatong"
     complain(f"yimatong {name}: {reason}")

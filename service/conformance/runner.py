@@ -206,26 +206,25 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(one for one in path.glob("*.json") if one.is_file())
     if not found:
-        raise MalformedFile("the folder holds no .json files")
+        raise MalformedFile(f"{path}: the folder holds no .json files")
     return found
 
 
-def _judge_all(files: Sequence[Path], count: _Count, *, is_folder: bool) -> None:
+def _judge_all(files: Sequence[Path], count: _Count, *, named: bool) -> None:
     for file in files:
-        name = f"{file.name}: " if is_folder else ""
         try:
             form, sections = _sections(file)
             for fault in _without_a_case(sections):
-                complain(f"conformance: {name}{fault}")
+                complain(f"conformance: {file.name}: {fault}")
                 count.empty += 1
             for verdict in _judged(form, sections):
-                said = ({"file": file.name} if is_folder else {}) | verdict.document()
+                said = ({"file": file.name} if named else {}) | verdict.document()
                 say(json.dumps(said, ensure_ascii=False, default=_plain))
                 count.passed += verdict.passed
                 count.unsupported += not verdict.supported
                 count.failed += verdict.supported and not verdict.passed
         except MalformedFile as error:
-            complain(f"conformance: {name}{error}")
+            complain(f"conformance: {file.name}: {error}")
             count.malformed += 1
 
 
@@ -235,15 +234,16 @@ def _without_a_case(sections: _Sections) -> list[str]:
     return [f"section {name} has no case" for name, cases in sections.items() if not cases]
 
 
-def main(path: str, as_json: bool) -> int:
-    """Print a JSON verdict a line, and without ``as_json`` a summary on standard error."""
+def main(paths: Sequence[Path], as_json: bool) -> int:
+    """Print a JSON verdict a line, with the file's name unless it is the only one asked for, and
+    without ``as_json`` a summary on standard error."""
     count = _Count()
     try:
-        files = _files(Path(path))
+        files = [file for path in paths for file in _files(path)]
     except MalformedFile as error:
         complain(f"conformance: {error}")
         return 2
-    _judge_all(files, count, is_folder=Path(path).is_dir())
+    _judge_all(files, count, named=len(paths) > 1 or paths[0].is_dir())
     if not as_json and count.malformed < len(files):
         complain(
             f"{count.passed} passed, {count.failed} failed, {count.unsupported} unsupported; "

@@ -2,7 +2,8 @@
 
 A file that is broken, foreign or older than what was held is refused with its word; the list held
 before stays in force and its age is said. With a state folder that holds through a restart. A list
-whose key a newer trust list stops is no longer in force, be it the one that is held.
+whose key a newer trust list stops, or gives its id to another, is no longer in force, be it the one
+that is held.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +24,7 @@ from crypto.healthcode.revocation import (
 )
 from crypto.healthcode.revocation_set import RevocationSet
 from crypto.healthcode.rootfile import fingerprint
-from crypto.healthcode.trust import TrustList
+from crypto.healthcode.trust import TrustedKey, TrustList
 from crypto.healthcode.trustfile import read_trust_file, split_trust_file
 from service.reader.files import read_bounded, write_durably
 
@@ -160,6 +161,7 @@ class ListKeeper:
         ``CryptoError``, ``OSError`` or ``ValueError`` only when no good trust list is there, nor
         was one before: nothing can be judged without.
         """
+        former: Mapping[int, TrustedKey] = {} if self._held is None else self._held.trust.keys
         trust, faults = self._refresh_trust(trust_file)
         blobs: dict[str, bytes] = {}
         kept = sorted(self._state.glob(f"{_REVOKED}*"))
@@ -172,7 +174,11 @@ class ListKeeper:
         ours = {str(path) for path in kept}
         refused = opened.faults | self._rolled_back(opened, ours)
         faults |= {Path(name).name: word for name, word in refused.items() if name not in ours}
-        revoked = self._keep(opened, blobs, kept, _void_places(kept, opened.faults))
+        stopped = _STOPPED
+        if _of_another_platform(former, trust.keys):
+            # Each copy was genuine when it was kept.
+            stopped |= {ListRefusal.LIST_SIGNATURE}
+        revoked = self._keep(opened, blobs, kept, _void_places(kept, opened.faults, stopped))
         self._held = HeldLists(trust=trust, roots=self.roots, revoked=revoked, faults=faults)
         return self._held
 
@@ -243,14 +249,21 @@ def _by_place(revoked: RevocationSet) -> dict[Place, RevocationList]:
     return {_place(listed): listed for listed in revoked.lists}
 
 
-def _void_places(kept: Collection[Path], faults: Mapping[str, str]) -> set[Place]:
+def _of_another_platform(former: Mapping[int, TrustedKey], keys: Mapping[int, TrustedKey]) -> bool:
+    """Whether an id stands for another key than before; one platform never uses an id again."""
+    return any(former[name].public != keys[name].public for name in former.keys() & keys.keys())
+
+
+def _void_places(
+    kept: Collection[Path], faults: Mapping[str, str], stopped: Collection[str]
+) -> set[Place]:
     """Where the last copy that was kept is by a key that the trust list has stopped since."""
     last: dict[Place, Path] = {}
     for path in sorted(kept, key=_order):
         place = _place_of(path.name)
         if place is not None:
             last[place] = path
-    return {place for place, path in last.items() if faults.get(str(path)) in _STOPPED}
+    return {place for place, path in last.items() if faults.get(str(path)) in stopped}
 
 
 def _order(kept: Path) -> tuple[int, str]:

@@ -152,7 +152,7 @@ def test_with_the_network_cut_the_page_opens_and_its_code_is_read(
     )
     assert offline.rise > online.rise
     assert offline.credential() == online.credential()
-    expect(page.locator("#reach")).to_have_text("没有网络，健康码照常可用")
+    expect(page.locator("#reach")).to_have_text("网络不通，健康码照常可用")
     page.reload()
     expect(page.locator(".code-source")).to_have_text(OWN)
     assert reads(system, symbol_on(page)).rise > offline.rise

@@ -59,7 +59,7 @@ async def test_the_limit_is_set_and_taken_away(
     assert await type_line("approval-limit --institution H99000100009 --none") == 2
     assert "no institution has the code" in capsys.readouterr().err
     assert await type_line("review --settlement nothing --decision go-on") == 2
-    assert "not-found" in capsys.readouterr().err
+    assert "not-found: nothing has this id" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ addWords({
     "phones.anew": "在本机重新出码",
     "fault.no-own-codes": "本机暂时不能离线出码", "remedy.no-own-codes": "现在出的是联网码；没有网络时请用打印的健康码。",
     "fault.clock-wrong": "手机时间不对，出不了码", "remedy.clock-wrong": "请在手机设置里打开“自动设置时间”，再重试。",
-    "reach.alone": "没有网络，健康码照常可用",
+    "reach.alone": "网络不通，健康码照常可用",
     "code.login": "重新登录", "code.login.more": "登录已过期。这张码仍可出示；重新登录后才能续期、看账单。",
     "phones.title": "我的手机，手机丢了", "phones.none": "还没有能离线出码的手机。",
     "phones.this": "本机", "phones.open": "查看我的手机", "phones.unnamed": "手机", "phones.since": "登记于 {time}",

@@ -46,7 +46,7 @@ def test_a_wrong_expectation_fails_and_gives_status_1(tmp_path: Path) -> None:
         wrong[name] = [case]
     path = write(tmp_path / "wrong.json", wrong)
     assert [verdict.section for verdict in judge_file(path) if verdict.passed] == []
-    assert main(str(path), as_json=True) == 1
+    assert main([path], as_json=True) == 1
 
 
 def test_cases_without_id_get_section_and_number(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_section_that_is_not_built_is_unsupported_and_gives_3(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "new.json", {"sm3": [], "sm9_sign": [{"a": 1}]})
-    assert main(str(path), as_json=False) == 3
+    assert main([path], as_json=False) == 3
     out, err = capsys.readouterr()
     assert json.loads(out) == {
         "id": "sm9_sign-001",
@@ -95,14 +95,14 @@ def test_other_files_are_refused_with_status_2(
 ) -> None:
     path = tmp_path / "file.json"
     path.write_bytes(content.encode("latin-1"))
-    assert main(str(path), as_json=True) == 2
+    assert main([path], as_json=True) == 2
     assert capsys.readouterr().err.startswith("conformance: ")
     with pytest.raises(MalformedFile):
         list(judge_file(path))
 
 
 def test_a_missing_file_is_status_2(tmp_path: Path) -> None:
-    assert main(str(tmp_path / "none.json"), as_json=True) == 2
+    assert main([tmp_path / "none.json"], as_json=True) == 2
 
 
 @pytest.mark.parametrize("name", ["identity", "payments", "medical-insurance"])
@@ -112,29 +112,32 @@ def test_the_other_forms_are_recognised(name: str) -> None:
     assert len({verdict.id for verdict in verdicts}) == len(verdicts)
 
 
-def test_a_folder_is_judged_file_by_file(
+def test_a_folder_or_several_files_are_judged_file_by_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     case = {"msg": "616263", "repeat": 1, "digest": json.loads(SM.read_text())["sm3"][0]["digest"]}
     write(tmp_path / "a.json", {"sm3": [case]})
     write(tmp_path / "b.json", {"sm3": [case, case]})
     (tmp_path / "README.md").write_text("no cases")
-    assert main(str(tmp_path), as_json=False) == 0
+    assert main([tmp_path], as_json=False) == 0
     said = capsys.readouterr()
     lines = [json.loads(line) for line in said.out.splitlines()]
     assert [line["file"] for line in lines] == ["a.json", "b.json", "b.json"]
     assert said.err.startswith("3 passed, 0 failed")
+    assert main([tmp_path / "b.json", tmp_path / "a.json"], as_json=True) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["file"] for line in lines] == ["b.json", "b.json", "a.json"]
     write(tmp_path / "c.json", {"sm3": [case | {"digest": "00" * 32}]})
-    assert main(str(tmp_path), as_json=True) == 1
+    assert main([tmp_path], as_json=True) == 1
     write(tmp_path / "aa.json", ["not sections"])
-    assert main(str(tmp_path), as_json=True) == 2
+    assert main([tmp_path], as_json=True) == 2
     said = capsys.readouterr()
     assert "aa.json: the file is not a JSON object" in said.err
     assert len(said.out.splitlines()) == 8, "the others are judged all the same"
 
 
 def test_a_folder_without_cases_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(str(tmp_path), as_json=True) == 2
+    assert main([tmp_path], as_json=True) == 2
     assert "holds no .json files" in capsys.readouterr().err
 
 
@@ -147,16 +150,16 @@ def test_a_failed_case_says_what_was_expected_and_why(
 ) -> None:
     offer = json.loads((CODES / "context.json").read_text())["context"][0]
     wrong = HEALTH_CODE | {"context": [offer | {"expect": {"context": "00"}}]}
-    assert main(str(write(tmp_path / "wrong.json", wrong)), as_json=False) == 1
+    assert main([write(tmp_path / "wrong.json", wrong)], as_json=False) == 1
     line = json.loads(capsys.readouterr().out)
     assert line["expected"] == {"context": "00"}
     assert list(line)[:4] == ["id", "section", "pass", "got"]
-    assert main(str(write(tmp_path / "sm3.json", {"sm3": [SM3]})), as_json=True) == 1
+    assert main([write(tmp_path / "sm3.json", {"sm3": [SM3]})], as_json=True) == 1
     line = json.loads(capsys.readouterr().out)
     assert line["expected"] == {"digest": "00" * 32}
     assert line["why"] == "the standard's"
     right = SM3 | {"digest": line["got"]["digest"]}
-    assert main(str(write(tmp_path / "sm3.json", {"sm3": [right]})), as_json=True) == 0
+    assert main([write(tmp_path / "sm3.json", {"sm3": [right]})], as_json=True) == 0
     assert list(json.loads(capsys.readouterr().out)) == ["id", "section", "pass", "got"]
 
 
@@ -172,7 +175,7 @@ def test_a_failed_case_says_what_was_expected_and_why(
 def test_what_holds_no_case_does_not_pass(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object, word: str
 ) -> None:
-    assert main(str(write(tmp_path / "empty.json", content)), as_json=False) == 3
+    assert main([write(tmp_path / "empty.json", content)], as_json=False) == 3
     assert word in capsys.readouterr().err
 
 

@@ -149,6 +149,20 @@ def test_a_running_reader_lets_go_of_a_list_whose_key_was_stolen(folder: Folder)
     assert folder.look().revoked.lists == ()
 
 
+def test_a_running_reader_lets_go_of_a_list_whose_key_id_is_another_platforms_key(
+    folder: Folder,
+) -> None:
+    keeper = ListKeeper(folder.state)
+    folder.put("ours", WORLD.signed(WORLD.revoked(4, IDS)))
+    assert the_list(folder.look(keeper)).sequence == 4
+    WORLD.write_trust(folder.trust, with_list_key(public=WORLD.root.public))
+    for _ in range(2):
+        held = folder.look(keeper)
+        assert held.revoked.lists == ()
+        assert held.faults == {"ours": "LIST_SIGNATURE"}
+    assert folder.look().revoked.lists == ()
+
+
 def test_a_running_reader_keeps_a_list_whose_copy_cannot_be_read(folder: Folder) -> None:
     keeper = ListKeeper(folder.state)
     folder.put("new", WORLD.signed(WORLD.revoked(4, IDS)))
