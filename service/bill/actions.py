@@ -28,6 +28,7 @@ from service.person import actions as person
 
 PAID_SHOWN = timedelta(days=90)
 LISTED_MAX = 100
+SAME_MOMENT = "the bill was changed at the same moment"
 
 
 async def push(ctx: Context, new: PushBill) -> Bill:
@@ -214,7 +215,7 @@ async def release(
     before = await _get(conn, ctx, BillKey(record_id, bill_id))
     if before.state not in HELD or before.holder_id != holder_id:
         return
-    await _save(conn, ctx, before, BillEvent.RELEASE, _same_moment(), holder_id=None)
+    await _save(conn, ctx, before, BillEvent.RELEASE, StateConflict(SAME_MOMENT), holder_id=None)
 
 
 async def take_back(
@@ -224,7 +225,7 @@ async def take_back(
     before = await _get(conn, ctx, BillKey(record_id, bill_id))
     if before.state not in HELD or before.holder_id != holder_id:
         return
-    await _save(conn, ctx, before, BillEvent.WITHDRAW, _same_moment(), holder_id=None)
+    await _save(conn, ctx, before, BillEvent.WITHDRAW, StateConflict(SAME_MOMENT), holder_id=None)
 
 
 async def correct(conn: Connection, ctx: Context, corrected: CorrectBill) -> None:
@@ -262,11 +263,7 @@ async def mark_paid(
         raise BillLocked
     if before.state is BillState.PAID:
         return
-    await _save(conn, ctx, before, BillEvent.PAY, _same_moment())
-
-
-def _same_moment() -> StateConflict:
-    return StateConflict("the bill was changed at the same moment")
+    await _save(conn, ctx, before, BillEvent.PAY, StateConflict(SAME_MOMENT))
 
 
 async def expire(ctx: Context, key: BillKey) -> None:
@@ -275,7 +272,7 @@ async def expire(ctx: Context, key: BillKey) -> None:
         async with transaction(ctx.pool) as conn:
             before = await _get(conn, ctx, key)
             if before.state is BillState.OPEN and before.pay_until <= ctx.clock.now():
-                await _save(conn, ctx, before, BillEvent.EXPIRE, _same_moment())
+                await _save(conn, ctx, before, BillEvent.EXPIRE, StateConflict(SAME_MOMENT))
 
 
 async def list_overdue(ctx: Context, now: datetime, limit: int) -> list[BillKey]:
