@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from service.kernel.pool import Lease, Pool
-from service.kernel.transactions import Pending, Transaction, write_now
+from service.kernel.transactions import QUIET_S, Pending, Transaction, write_now
 
 T = TypeVar("T")
 _PARAMETER = re.compile(r"\$([0-9]+)", re.ASCII)
@@ -37,6 +37,7 @@ UNAVAILABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     ConnectionError,
@@ -68,7 +69,7 @@ async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
             server_settings={
                 "application_name": f"yimatong-{application}",
                 "timezone": "UTC",
-                "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
+                "idle_in_transaction_session_timeout": f"{QUIET_S:.0f}s",
                 "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
             },
         )

@@ -8,10 +8,13 @@ written, rows of several distribution keys are written, or one table is changed 
 
 This is sound because the isolation is READ COMMITTED: a read that takes no lock sees the same
 inside and outside a transaction, and what was decided from it is guarded by the writes' own
-conditions, each with the exception (``otherwise``) that nothing is written without it.
+conditions, each with the exception (``otherwise``) that nothing is written without it. And a block
+that heard nothing for longer than the server lets a transaction idle writes nothing any more: what
+was read, and the clock, are too old then (``service/ledger/closing.py`` relies on that).
 """
 
 import re
+import time
 from collections.abc import Sequence
 from contextvars import Token
 from functools import lru_cache
@@ -32,6 +35,8 @@ _GUARD = (
     "(select case count(*) when 1 then '1' else 'lost guard {number}' end from write_{number})::int"
 )
 """Exactly one row was touched, or the whole statement fails and says which write did not."""
+QUIET_S = 15.0
+"""As ``idle_in_transaction_session_timeout``, which sees only transactions of the server."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -53,16 +58,18 @@ class Transaction:
     block takes ``Repeated`` for an answer, so it may expect that nothing of it was done before.
     """
 
-    __slots__ = ("_begun", "_conn", "_lease", "_mark", "_pending", "hopeful")
+    __slots__ = ("_begun", "_conn", "_heard", "_lease", "_mark", "_pending", "_quiet_s", "hopeful")
 
-    def __init__(self, lease: Lease, *, hopeful: bool = False) -> None:
+    def __init__(self, lease: Lease, *, hopeful: bool = False, quiet_s: float = QUIET_S) -> None:
         self.hopeful = hopeful
         self._lease = lease
+        self._quiet_s = quiet_s
         self._begun: Any = None
         self._pending: list[Pending] = []
 
     async def __aenter__(self) -> "Transaction":
         self._conn = await self._lease.__aenter__()
+        self._heard = time.monotonic()
         self._mark: Token[bool] = transaction_open.set(True)
         return self
 
@@ -123,9 +130,17 @@ class Transaction:
         """A mere read of what nobody here is about to write needs no transaction."""
         if not _only_reads(sql) or any(_names(sql, table_of(one.sql)) for one in self._pending):
             await self._begin()
+        self._check_heard()
+
+    def _check_heard(self) -> None:
+        now = time.monotonic()
+        if self._begun is None and now - self._heard > self._quiet_s:
+            raise asyncpg.IdleInTransactionSessionTimeoutError("nothing heard for too long")
+        self._heard = now
 
     async def _begin(self) -> None:
         """From here on in a transaction of the server, with all that was kept in it."""
+        self._check_heard()
         if self._begun is None:
             begun = self._conn.transaction()
             await begun.__aenter__()
@@ -136,6 +151,8 @@ class Transaction:
 
     async def _finish(self) -> None:
         groups = grouped(self._pending)
+        if groups:
+            self._check_heard()
         try:
             if len(groups) > 1 or (groups and self._begun is not None):
                 await self._begin()

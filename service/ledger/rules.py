@@ -27,8 +27,9 @@ from service.ledger.model import (
 BOOKED_UNTIL = time(10, 0)
 """Beijing time of the next day: from then on a late posting goes to the present day."""
 STALLED = timedelta(minutes=1)
-"""No transaction lives that hears nothing for so long: the server ends it after 15 seconds, and
-a statement after 20. What read the clock longer ago has written, or never will."""
+"""No transaction lives that hears nothing for so long: the server, or ``Transaction`` before it is
+begun there, ends it after 15 seconds, and a statement after 20. What read the clock longer ago has
+written, or never will."""
 CLOSED_BY_ITSELF = time(18, 0)
 """Beijing time of the next day, from which the worker closes a day that nobody closed."""
 _FIXED = frozenset({DEPOSIT, PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})

@@ -1,5 +1,6 @@
 """What a transaction writes goes in one statement where that is atomic, and is no less guarded."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,8 +8,15 @@ import asyncpg
 import pytest
 
 from integrations.ports.outcalls import transaction_open
-from service.kernel.database import execute, open_pool, transaction, write
-from service.kernel.transactions import Pending, grouped
+from service.kernel.database import (
+    UNAVAILABLE,
+    connection,
+    execute,
+    open_pool,
+    transaction,
+    write,
+)
+from service.kernel.transactions import Pending, Transaction, grouped
 from tests.support.counted import CountedPool
 
 DROP = "drop table if exists one, other, third"
@@ -46,6 +54,21 @@ async def pool(fresh_database: str) -> AsyncIterator[Any]:
 async def _said(pool: Any, number: int = 1) -> list[str]:
     async with pool.acquire() as conn:
         return [row["says"] for row in await conn.fetch(ONE, number)]
+
+
+@pytest.mark.parametrize("verb", [write, execute])
+async def test_a_block_that_stood_still_for_too_long_writes_nothing(pool: Any, verb: Any) -> None:
+    """The server ends an idle transaction of its own; of a block that only read it knows none."""
+
+    async def stand_still() -> None:
+        async with Transaction(connection(pool), quiet_s=0.05) as conn:
+            await conn.fetch(ONE, 1)
+            await asyncio.sleep(0.1)
+            await verb(conn, INSERT_ONE, 1, 1, "a")
+
+    with pytest.raises(UNAVAILABLE):
+        await stand_still()
+    assert await _said(pool) == []
 
 
 async def test_what_is_only_written_goes_in_one_statement(pool: Any) -> None:
