@@ -79,6 +79,7 @@ class Transaction:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        transaction_open.reset(self._mark)
         try:
             if fault is None:
                 await self._finish()
@@ -88,7 +89,6 @@ class Transaction:
             kind, fault, trace = type(failed), failed, failed.__traceback__
             raise
         finally:
-            transaction_open.reset(self._mark)
             await self._lease.__aexit__(kind, fault, trace)
 
     def write(self, sql: str, args: tuple[Any, ...], otherwise: Exception | None) -> None:

@@ -254,11 +254,11 @@ def test_a_code_is_made_for_paper_printed_and_withdrawn(
     page.emulate_media(media="print")
     assert sizes_of(page, ".tabs, .button, h1, .lead") == []
     page.emulate_media(media="null")
-    page.get_by_role("button", name="作废").click()
+    page.get_by_role("button", name="作废", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("作废编号")
     expect(page.get_by_role("button", name="返回")).to_be_focused()
     page.get_by_role("button", name="返回").click()
-    page.get_by_role("button", name="作废").click()
+    page.get_by_role("button", name="作废", exact=True).click()
     keep_picture(page, "withdraw-asked.png")
     assert system.printing.withdrawn == []
     page.get_by_role("button", name="确认作废").click()

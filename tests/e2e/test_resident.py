@@ -80,7 +80,7 @@ def test_journey_from_bill_to_receipt(new_page: NewPage, backend: PageBackend) -
     assert fund > 0
     assert shifts(page) == (0, [])
     page.get_by_role("button", name=f"支付 ¥{yuan_text(cash)}").click()
-    page.get_by_role("button", name="支付").click()
+    page.get_by_role("button", name="支付", exact=True).click()
     expect(page.locator(".paying")).to_have_attribute("data-state", "POSTED")
     expect(page.get_by_role("status").filter(has_text="缴费成功")).to_be_visible()
     assert shifts(page) == (0, [])
