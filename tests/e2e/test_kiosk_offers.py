@@ -109,7 +109,7 @@ def newest_settlement(system: StandIn) -> dict[str, object]:
     return list(system.world.settlements.values())[-1]
 
 
-@SHAPES
+@pytest.mark.parametrize("shape", [LANDSCAPE], ids=["landscape"])
 def test_a_phone_approves_the_bill_and_pays_it(
     new_page: NewPage, system: StandIn, shape: tuple[int, int]
 ) -> None:
@@ -300,8 +300,7 @@ def test_paper_is_told_what_it_can_do(
     assert_fits(kiosk, shape)
 
 
-@SHAPES
-@pytest.mark.parametrize("over", ["revoked", "expired"])
+@pytest.mark.parametrize(("over", "shape"), [("revoked", PORTRAIT), ("expired", LANDSCAPE)])
 def test_paper_that_is_over_is_sent_to_a_window_and_not_to_a_phone(
     new_page: NewPage, system: StandIn, shape: tuple[int, int], over: str
 ) -> None:
@@ -329,7 +328,7 @@ def test_paper_that_is_over_is_sent_to_a_window_and_not_to_a_phone(
     assert_fits(kiosk, shape)
 
 
-@SHAPES
+@pytest.mark.parametrize("shape", [PORTRAIT], ids=["portrait"])
 def test_the_offer_in_english(new_page: NewPage, system: StandIn, shape: tuple[int, int]) -> None:
     _, kiosk = at_offer(new_page, system, shape)
     text = symbol_on(kiosk)

@@ -17,8 +17,8 @@ from tests.support.database import DatabaseServer
 
 pytestmark = pytest.mark.timeout(1200)
 
-SEEDS = 50
-SIDE_BY_SIDE = 20
+SEEDS = 25
+SIDE_BY_SIDE = 40
 
 
 @pytest.fixture(scope="module")
