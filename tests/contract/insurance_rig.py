@@ -10,7 +10,7 @@ import httpx
 from integrations.insurance_nhsa.gateway import NhsaGateway
 from integrations.insurance_nhsa.inpatient import NhsaInpatient
 from integrations.insurance_nhsa.messenger import Sources
-from integrations.insurance_nhsa.numbers import format_message_no
+from integrations.insurance_nhsa.numbers import SEQUENCE_MAX, format_message_no
 from integrations.insurance_nhsa.settings import NhsaSettings
 from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
@@ -87,7 +87,7 @@ class Rig:
         )
         self.institution = institution
         self.line = Recorder(transport.Transport(self.client, 5))
-        self._sequence = 0
+        self._sequence = SEQUENCE_MAX + 1
         self._nonce = 0
         self.gateway = self.new_gateway(lookup=lookup)
         self.stays = NhsaInpatient(self.gateway._settings, self.gateway._messenger)
@@ -115,7 +115,7 @@ class Rig:
         return f"{int(self.at.timestamp())}-{self._nonce:08d}"
 
     def next_number(self) -> str:
-        self._sequence += 1
+        self._sequence -= 1
         return format_message_no(self.institution, self.at, self._sequence)
 
     def call(self) -> CallId:
