@@ -20,6 +20,7 @@ from tests.support.page_steps import (
     choose_payment,
     enter,
     scan,
+    scan_by_keys,
     shifts,
     symbol_on,
     world_of,
@@ -74,7 +75,7 @@ def test_journey_from_scan_to_receipt_in_three_screens(
     page.evaluate("screens.length = 0; shifts = 0; shifted.length = 0; 0")
 
     with page.expect_request("**/v1/terminal/scans") as asked:
-        scan(page, text)
+        scan_by_keys(page, text)
     assert asked.value.post_data_json["text"] == text
     expect(page.locator(".check")).to_have_attribute("data-state", "PRESETTLED")
     expect(page.locator(".person-name")).to_contain_text("*")

@@ -24,7 +24,15 @@ from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm3 import sm3
 from service.web.assets import HOLDER, load_assets
 from tests.e2e.conftest import NewPage
-from tests.support.page_steps import UNREACHED, choose_payment, enter, fen_of, scan, symbol_on
+from tests.support.page_steps import (
+    UNREACHED,
+    choose_payment,
+    enter,
+    fen_of,
+    scan,
+    scan_by_keys,
+    symbol_on,
+)
 from tests.support.running import RunningSystem, running_system
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -126,7 +134,7 @@ def test_from_the_phone_to_the_receipt_at_the_kiosk(
     kiosk.get_by_role("button", name="激活", exact=True).click()
     expect(kiosk.get_by_role("heading", name="请扫码")).to_be_visible()
     kept["identity"] = kiosk.evaluate("localStorage.getItem('yimatong.terminal')")
-    scan(kiosk, text)
+    scan_by_keys(kiosk, text)
     expect(kiosk.locator(".check")).to_have_attribute("data-state", "PRESETTLED")
     expect(kiosk.locator(".person-name")).to_contain_text("*")
     assert NAME not in (kiosk.content())

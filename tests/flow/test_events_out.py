@@ -11,6 +11,7 @@ from service.kernel.claims import run_loop, run_once
 from service.kernel.database import connection
 from service.notice import actions, jobs, rules
 from tests.support.event_server import (
+    IMPATIENT_S,
     EventServer,
     NoticeRig,
     a_notice_rig,
@@ -27,14 +28,22 @@ async def rig(fresh_database: str) -> AsyncIterator[NoticeRig]:
 
 
 @pytest.fixture
+async def impatient_rig(fresh_database: str) -> AsyncIterator[NoticeRig]:
+    """Soon takes silence for a lost answer."""
+    async with a_notice_rig(fresh_database, timeout_s=IMPATIENT_S) as opened:
+        yield opened
+
+
+@pytest.fixture
 async def server() -> AsyncIterator[EventServer]:
     async with an_event_server() as opened:
         yield opened
 
 
 async def test_a_settlement_s_events_keep_their_order_whatever_fails(
-    rig: NoticeRig, server: EventServer
+    impatient_rig: NoticeRig, server: EventServer
 ) -> None:
+    rig = impatient_rig
     place = await rig.hospital(server)
     dice = random.Random(5)  # noqa: S311 - a seed
     told = [(settlement, sequence) for settlement in range(1, 5) for sequence in (1, 2, 3)]
@@ -66,8 +75,9 @@ async def test_a_settlement_s_events_keep_their_order_whatever_fails(
     ],
 )
 async def test_what_is_not_answered_well_comes_again_under_the_same_id(
-    rig: NoticeRig, server: EventServer, act: str, why: str, taken_at_once: bool
+    impatient_rig: NoticeRig, server: EventServer, act: str, why: str, taken_at_once: bool
 ) -> None:
+    rig = impatient_rig
     place = await rig.hospital(server)
     server.plan = [act]
     await rig.tell(place, 1)
@@ -92,7 +102,7 @@ async def test_a_silent_hospital_delays_no_other(fresh_database: str) -> None:
     async with (
         an_event_server() as dead,
         an_event_server() as living,
-        a_notice_rig(fresh_database, timeout_s=20.0) as rig,
+        a_notice_rig(fresh_database) as rig,
     ):
         silent, awake = await rig.hospital(dead), await rig.hospital(living)
         dead.otherwise = "hang"
@@ -118,8 +128,9 @@ async def until(is_so: object) -> None:
 
 
 async def test_a_silent_endpoint_rests_and_catches_up_when_it_is_back(
-    rig: NoticeRig, server: EventServer
+    impatient_rig: NoticeRig, server: EventServer
 ) -> None:
+    rig = impatient_rig
     place = await rig.hospital(server)
     server.otherwise = "hang"
     for settlement in range(1, 11):

@@ -28,7 +28,9 @@ from tests.support.clock import FakeClock
 
 LOOPBACK = Reach(networks=(ip_network("127.0.0.0/8"),), plain_http=True)
 TOPICS = ("settlement.settled", "settlement.posted", "settlement.reversed")
-TIMEOUT_S = 0.4
+PATIENT_S = 20.0
+IMPATIENT_S = 1.0
+"""For servers that hang: a busy machine may take longer than this over an answer it does give."""
 FORGET = "truncate institution_event, institution_event_number, notice_endpoint"
 
 
@@ -235,7 +237,7 @@ class NoticeRig:
 
 @asynccontextmanager
 async def a_notice_rig(
-    dsn: str, *, timeout_s: float = TIMEOUT_S, resolve: Resolve | None = None
+    dsn: str, *, timeout_s: float = PATIENT_S, resolve: Resolve | None = None
 ) -> AsyncIterator[NoticeRig]:
     """A rig over a migrated database of its own."""
     async with (
