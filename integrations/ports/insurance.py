@@ -8,7 +8,7 @@ be undone by ``undo_uncertain`` and by nothing else.
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -255,26 +255,10 @@ class LineDifference(msgspec.Struct, frozen=True, kw_only=True):
     account_fen: int
 
 
-class InsuranceGateway(Protocol):
-    """One institution's line to its insurance bureau (outpatient chain)."""
+class InsuranceLine(Protocol):
+    """What the settlement of one visit asks of the bureau, outpatient or inpatient."""
 
     code: str
-
-    async def decode_credential(
-        self, scan: CredentialScan, call: CallId
-    ) -> Outcome[DecodedCredential]:
-        """Decode an e-credential text. Reads only; may be repeated."""
-
-    async def start_face(self, purpose: str, call: CallId) -> Outcome[str]:
-        """Have the terminal look at a face; gives the number of the authorisation."""
-
-    async def take_face(
-        self, authorisation: str, purpose: str, call: CallId
-    ) -> Outcome[DecodedCredential]:
-        """Exchange an authorisation for the person and a token, as from an e-credential."""
-
-    async def read_person(self, query: PersonQuery, call: CallId) -> Outcome[InsuredPerson]:
-        """Who is it and what is he insured by. Reads only."""
 
     async def register_visit(self, insured: Insured, visit: Visit, call: CallId) -> Outcome[str]:
         """Open the visit; gives the bureau's visit number."""
@@ -292,8 +276,9 @@ class InsuranceGateway(Protocol):
         visit: Visit,
         lines: list[ChargeLine],
         call: CallId,
-    ) -> Outcome[None]:
-        """Upload one batch of charge lines."""
+    ) -> Outcome[Any]:
+        """Upload one batch of charge lines. Where the chain is told what the catalogue makes of
+        them, the answer is their ``insurance_inpatient.Scope`` together."""
 
     async def withdraw_charges(
         self, insured: Insured, visit_ref: str, batch_no: str, call: CallId
@@ -328,6 +313,26 @@ class InsuranceGateway(Protocol):
         self, insured: Insured, visit_ref: str, call: CallId
     ) -> Outcome[Settled | None]:
         """The live settlement of a visit, or None. Reads only."""
+
+
+class InsuranceGateway(InsuranceLine, Protocol):
+    """One institution's line to its insurance bureau (outpatient chain)."""
+
+    async def decode_credential(
+        self, scan: CredentialScan, call: CallId
+    ) -> Outcome[DecodedCredential]:
+        """Decode an e-credential text. Reads only; may be repeated."""
+
+    async def start_face(self, purpose: str, call: CallId) -> Outcome[str]:
+        """Have the terminal look at a face; gives the number of the authorisation."""
+
+    async def take_face(
+        self, authorisation: str, purpose: str, call: CallId
+    ) -> Outcome[DecodedCredential]:
+        """Exchange an authorisation for the person and a token, as from an e-credential."""
+
+    async def read_person(self, query: PersonQuery, call: CallId) -> Outcome[InsuredPerson]:
+        """Who is it and what is he insured by. Reads only."""
 
     async def compare_totals(self, totals: ClearingTotals, call: CallId) -> Outcome[TotalsVerdict]:
         """Set a period's totals against the bureau's. Reads only."""

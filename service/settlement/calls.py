@@ -10,21 +10,21 @@ from typing import Any, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from integrations.ports.insurance import CallId
+from integrations.ports.insurance import CallId, InsuranceLine
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.settlement import consequences, door, rules, store
-from service.settlement.chains import Line, line_of
+from service.settlement.chains import line_of
 from service.settlement.giving_back import give_back
 from service.settlement.judging import Asked, Verdict, judge
 from service.settlement.model import CallKind, InsuranceCall, Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 from service.settlement.tender import tender_of
 
-Send = Callable[[Line, CallId], Awaitable[Outcome[Any]]]
+Send = Callable[[InsuranceLine, CallId], Awaitable[Outcome[Any]]]
 
 NOT_RECORDED = Unknown("not-recorded")
 

@@ -5,11 +5,12 @@ with the diagnoses, and 2301 to 2305 are charges, division, settlement and revoc
 stay has, the discharge taken back (2405), is ``reopen``.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 from integrations.ports.insurance import (
     CallId,
     ChargeLine,
+    InsuranceLine,
     Insured,
     Settled,
     SettleRequest,
@@ -36,62 +37,6 @@ from service.kernel.problems import InvariantBroken
 from service.settlement.model import Progress
 
 NOTHING = Scope(full_own_fen=0, over_limit_fen=0, first_pay_fen=0, in_scope_fen=0)
-
-
-class Line(Protocol):
-    """What the steps ask of the bureau, as ``InsuranceGateway`` words it."""
-
-    code: str
-
-    async def register_visit(self, insured: Insured, visit: Visit, call: CallId) -> Outcome[str]:
-        """Open the visit; gives the bureau's number of it."""
-
-    async def upload_diagnoses(
-        self, insured: Insured, visit_ref: str, visit: Visit, call: CallId
-    ) -> Outcome[None]:
-        """What is told beside the charges before the division is asked for."""
-
-    async def upload_charges(
-        self,
-        insured: Insured,
-        visit_ref: str,
-        batch_no: str,
-        visit: Visit,
-        lines: list[ChargeLine],
-        call: CallId,
-    ) -> Outcome[Any]:
-        """One message of lines; a stay's tells what the catalogue makes of them (``Scope``)."""
-
-    async def withdraw_charges(
-        self, insured: Insured, visit_ref: str, batch_no: str, call: CallId
-    ) -> Outcome[None]:
-        """Delete unsettled lines."""
-
-    async def cancel_visit(
-        self, insured: Insured, visit_ref: str, visit_no: str, call: CallId
-    ) -> Outcome[None]:
-        """Cancel a visit of which nothing stands."""
-
-    async def presettle(self, request: SplitRequest, call: CallId) -> Outcome[Split]:
-        """The division. Changes nothing."""
-
-    async def settle(self, request: SettleRequest, call: CallId) -> Outcome[Settled]:
-        """Settle as promised."""
-
-    async def reverse(
-        self, insured: Insured, visit_ref: str, settlement_ref: str, call: CallId
-    ) -> Outcome[str]:
-        """Revoke."""
-
-    async def undo_uncertain(
-        self, insured: Insured, of_call: CallId, of_kind: str, call: CallId
-    ) -> Outcome[None]:
-        """Undo a call whose answer was lost."""
-
-    async def find_settlement(
-        self, insured: Insured, visit_ref: str, call: CallId
-    ) -> Outcome[Settled | None]:
-        """The settlement that stands, or None."""
 
 
 class StayLine:
@@ -258,7 +203,7 @@ def add_scopes(one: Scope | None, other: Scope | None) -> Scope | None:
     )
 
 
-def line_of(ctx: Context, institution_code: str, progress: Progress) -> Line:
+def line_of(ctx: Context, institution_code: str, progress: Progress) -> InsuranceLine:
     """The chain that a settlement goes by. Raises ``PartnerUnknown``."""
     if progress.kind is not BillKind.DISCHARGE or progress.stay is None:
         return ctx.partners.insurance(institution_code)

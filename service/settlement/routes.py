@@ -9,13 +9,11 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from service.account import actions as account
 from service.kernel.context import Context
-from service.kernel.http_address import caller_address
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
-from service.kernel.masked import Masked
 from service.kernel.principals import Application, Resident
 from service.kernel.problems import NotAllowed
 from service.payment.problems import PaymentWayUnknown
-from service.payment.rules import CODE, H5
+from service.payment.rules import CODE
 from service.receipt import actions as receipt
 from service.settlement import actions, paying, ways
 from service.settlement.model import Channel, StartPayment, StartSettlement
@@ -32,10 +30,6 @@ from service.settlement.schemas import (
 )
 
 SCOPE = "settlement"
-PROVIDERS = ("alipay", "wechatpay")
-LOGIN_OF = {"wechatpay": "wechat"}
-"""The login platform whose ids a provider knows its payers by."""
-
 OPERATION = "settlement"
 STARTED = {
     202: ResponseSpec(
@@ -108,20 +102,13 @@ async def read(
     return await _answer(ctx, *await own_key(ctx, resident, settlement_id))
 
 
-async def payer_of(ctx: Context, resident: Resident, provider: str) -> Masked | None:
-    """By which id the provider knows the resident, if at all."""
-    login = LOGIN_OF.get(provider, provider)
-    return await account.find_subject(ctx, resident.account_id, login)
-
-
 @get("/v1/me/settlements/{settlement_id:str}/ways", tags=["resident"])
 async def list_ways(
     settlement_id: FromPath[str], resident: NamedDependency[Resident], ctx: NamedDependency[Context]
 ) -> WaysAnswer:
     """How I can pay my settlement on this phone."""
     view = await actions.get(ctx, *await own_key(ctx, resident, settlement_id))
-    payers = {name: await payer_of(ctx, resident, name) for name in PROVIDERS}
-    return WaysAnswer.of(await ways.on_phone(ctx, view.settlement.institution_id, payers))
+    return WaysAnswer.of(await ways.on_phone(ctx, view.settlement.institution_id, resident))
 
 
 @post(
@@ -144,11 +131,7 @@ async def pay(
     async def run() -> SettlementAnswer:
         if data.way == CODE:
             raise PaymentWayUnknown
-        if data.way == H5:
-            payer: str | None = caller_address(request, ctx.policy.address_header)
-        else:
-            known = await payer_of(ctx, resident, data.provider)
-            payer = known.reveal() if known is not None else None
+        payer = await ways.payer_of(ctx, request, resident, data.provider, data.way)
         await paying.pay(
             ctx,
             StartPayment(

@@ -10,13 +10,12 @@ from litestar.params import FromPath, JSONBody
 
 from service.healthcode.symbols import SymbolDrawer
 from service.kernel.context import Context
-from service.kernel.http_address import caller_address
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Resident
 from service.payment.problems import PaymentWayUnknown
-from service.payment.rules import CODE, H5, NATIVE
+from service.payment.rules import CODE, NATIVE
 from service.settlement import pay_links, ways
-from service.settlement.routes import OPERATION, PROVIDERS, own_key, payer_of
+from service.settlement.routes import OPERATION, own_key
 from service.settlement.schemas import Nothing
 from service.settlement.schemas_pay_links import (
     PayLinkAnswer,
@@ -52,8 +51,7 @@ async def make(
 
 async def _shared(ctx: Context, resident: Resident, text: str) -> SharedBillAnswer:
     shared = await pay_links.look(ctx, text)
-    payers = {name: await payer_of(ctx, resident, name) for name in PROVIDERS}
-    offered = await ways.on_phone(ctx, shared.institution_id, payers)
+    offered = await ways.on_phone(ctx, shared.institution_id, resident)
     return SharedBillAnswer.of(shared, offered)
 
 
@@ -81,11 +79,7 @@ async def pay(
     async def run() -> SharedBillAnswer:
         if data.way in (CODE, NATIVE):
             raise PaymentWayUnknown
-        if data.way == H5:
-            payer: str | None = caller_address(request, ctx.policy.address_header)
-        else:
-            known = await payer_of(ctx, resident, data.provider)
-            payer = known.reveal() if known is not None else None
+        payer = await ways.payer_of(ctx, request, resident, data.provider, data.way)
         wanted = (data.provider, data.way, payer)
         view = await pay_links.pay(ctx, resident, data.link, wanted)
         answer = await _shared(ctx, resident, data.link)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -127,8 +127,8 @@ class PaymentAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
                 answer.cashier_url = _cashier(page, code_url=qr_text)
             case PayPage(link) if is_own:
                 answer.link = link
-                # Nobody's browser finds WeChat's page from the sandbox; Alipay's twin has its own.
-                if attempt.provider == "wechatpay":
+                # A provider's true address leads nowhere from the sandbox; a twin's own leads on.
+                if urlsplit(link).netloc != urlsplit(page).netloc:
                     answer.cashier_url = _cashier(page, code_url=link)
             case ClientCall(parameters) if is_own:
                 answer.client_parameters = parameters

@@ -9,75 +9,12 @@ from integrations.sandbox.alipay.control import book_view as alipay_view
 from service.kernel.claims import run_once
 from service.kernel.database import connection
 from service.ledger import jobs as ledger_jobs
+from service.simulate import store
 from service.simulate.books import Books, differences
 from service.simulate.world import World
 
 SETTLED_WITHIN = timedelta(hours=3)
 """From a settlement's start until it is over or before a person: every deadline and all tries."""
-SETTLEMENTS = """
-select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref, total_fen,
-       coalesce(fund_fen, 0) + coalesce(account_fen, 0) as insurer_fen,
-       coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
-       paid_fen, refunded_fen, created_at, round_no
-from settlement
-where $1::bigint is null or settlement_id = $1
-"""
-ATTEMPTS = """
-select settlement_id, attempt_id, provider, way, trade_no, state, amount_fen, refunded_fen
-from payment_attempt
-where $1::bigint is null or settlement_id = $1
-"""
-REFUNDS = """
-select settlement_id, refund_id, refund_no, trade_no, state, amount_fen from refund
-where $1::bigint is null or settlement_id = $1
-"""
-BILLS = """
-select bill_id, state, total_fen, holder_id from bill where $1::bigint is null or holder_id = $1
-"""
-BALANCES = """
-select settlement_id, account, sum(fen)::bigint as fen from (
-  select settlement_id, debit as account, amount_fen as fen from posting
-  union all
-  select settlement_id, credit, -amount_fen from posting
-) as sides
-where $1::bigint is null or settlement_id = $1
-group by settlement_id, account
-"""
-RECEIPTS = """
-select settlement_id, count(*) as receipts
-from receipt
-join settlement using (record_id, settlement_id)
-where receipt.round_no = settlement.round_no
-group by settlement_id
-"""
-CORRECTIONS = """
-select settlement_id, state, amount_fen, bill_after, asked_at
-from correction
-"""
-INVOICES = """
-select settlement_id, invoice_id, business_no, state, round_no from fiscal_invoice
-"""
-ENTERED = """
-select account, sum(fen)::bigint as fen from (
-  select debit as account, amount_fen as fen from ledger_entry
-  union all
-  select credit, -amount_fen from ledger_entry
-) as sides
-group by account
-"""
-ITEMS = "select kind, subject_id, reason from work_item where closed_at is null"
-SETTLE_CALLS = """
-select message_no, settlement_id from insurance_call
-where kind = 'settle' and ($1::bigint is null or settlement_id = $1)
-"""
-STUCK_EVENTS = """
-select topic, attempts from outbox
-where done_at is null and (parked_because is not null or due_at < $1)
-"""
-OPEN_CALLS = """
-select kind from insurance_call join settlement using (record_id, settlement_id)
-where outcome is null and state in ('POSTED', 'REVERSED')
-"""
 _PAID = {"TRADE_SUCCESS", "TRADE_FINISHED"}
 
 
@@ -107,34 +44,34 @@ async def look_at(world: World, settlement_id: int) -> list[str]:
 async def _ours(world: World, only: int | None) -> Books:
     """Our rows, of all settlements or of one."""
     async with connection(world.ctx.pool) as conn:
-        balances: dict[int, dict[str, int]] = {}
-        for row in await conn.fetch(BALANCES, only):
-            balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
-        calls = await conn.fetch(SETTLE_CALLS, only)
-        return Books(
-            settlements=[dict(row) for row in await conn.fetch(SETTLEMENTS, only)],
-            attempts=[dict(row) for row in await conn.fetch(ATTEMPTS, only)],
-            refunds=[dict(row) for row in await conn.fetch(REFUNDS, only)],
-            bills=[dict(row) for row in await conn.fetch(BILLS, only)],
-            balances=balances,
-            receipts={},
-            items={},
-            orders=[],
-            returns=[],
-            insured=[],
-            calls={row["message_no"]: row["settlement_id"] for row in calls},
-        )
+        rows = await store.read_ours(conn, only)
+    balances: dict[int, dict[str, int]] = {}
+    for row in rows["balances"]:
+        balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
+    return Books(
+        settlements=rows["settlements"],
+        attempts=rows["attempts"],
+        refunds=rows["refunds"],
+        bills=rows["bills"],
+        balances=balances,
+        receipts={},
+        items={},
+        orders=[],
+        returns=[],
+        insured=[],
+        calls={row["message_no"]: row["settlement_id"] for row in rows["calls"]},
+    )
 
 
 async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     """All books, and the open work items."""
     books = await _ours(world, None)
     async with connection(world.ctx.pool) as conn:
-        books.receipts = {r["settlement_id"]: r["receipts"] for r in await conn.fetch(RECEIPTS)}
-        items = [dict(row) for row in await conn.fetch(ITEMS)]
-        books.corrections = [dict(row) for row in await conn.fetch(CORRECTIONS)]
-        books.invoices = [dict(row) for row in await conn.fetch(INVOICES)]
-        books.entered = {row["account"]: row["fen"] for row in await conn.fetch(ENTERED)}
+        rest = await store.read_rest(conn)
+    items = rest["items"]
+    books.receipts = {row["settlement_id"]: row["receipts"] for row in rest["receipts"]}
+    books.corrections, books.invoices = rest["corrections"], rest["invoices"]
+    books.entered = {row["account"]: row["fen"] for row in rest["entered"]}
     books.charged_fen = world.charged_fen
     books.issued = {
         one.bus_no: one.total for one in world.twins.fiscal.book.all() if not one.red_number
@@ -225,10 +162,10 @@ async def look(world: World) -> Outcome:
     now = world.stage.clock.now()
     violations = [*differences(books), *_unended(books, now)]
     async with connection(world.ctx.pool) as conn:
-        late = await conn.fetch(STUCK_EVENTS, now - timedelta(hours=1))
-        violations += [f"event {row['topic']} was never delivered" for row in late]
+        late = await store.list_stuck_events(conn, now - timedelta(hours=1))
+        violations += [f"event {topic} was never delivered" for topic in late]
         violations += [
-            f"a {row['kind']} call has no outcome" for row in await conn.fetch(OPEN_CALLS)
+            f"a {kind} call has no outcome" for kind in await store.list_open_calls(conn)
         ]
     violations += world.violations
     violations += [f"{type(fault).__name__}: {fault}" for fault in world.stage.faults]

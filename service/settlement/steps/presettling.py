@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import (
     CallId,
+    InsuranceLine,
     Insured,
     SplitRequest,
     Visit,
@@ -21,7 +22,6 @@ from service.credential.model import InsuranceStatus
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.settlement import calls, door, rules
-from service.settlement.chains import Line
 from service.settlement.model import CallKind, ChargesTold, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.undoing import sender
@@ -118,7 +118,7 @@ def _sender(
     visit = replace(charged.visit, visit_no=progress.visit_no)
     visit_ref = progress.visit_ref or ""
 
-    async def send(line: Line, call: CallId) -> Outcome[Any]:
+    async def send(line: InsuranceLine, call: CallId) -> Outcome[Any]:
         match kind:
             case CallKind.REGISTER:
                 return await line.register_visit(insured, visit, call)
@@ -135,7 +135,7 @@ def _sender(
 
 
 async def _upload(
-    line: Line,
+    line: InsuranceLine,
     call: CallId,
     progress: Progress,
     insured: Insured,

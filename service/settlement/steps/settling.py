@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import (
     CallId,
+    InsuranceLine,
     Insured,
     SettleRequest,
     Split,
@@ -17,7 +18,6 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
 from service.settlement import calls, door, rules, tender
-from service.settlement.chains import Line
 from service.settlement.giving_back import give_back
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
@@ -73,7 +73,7 @@ def _sender(
 ) -> calls.Send:
     insured, promised = agreed
 
-    async def send(line: Line, call: CallId) -> Outcome[Any]:
+    async def send(line: InsuranceLine, call: CallId) -> Outcome[Any]:
         if kind is not CallKind.SETTLE:
             return await clear_up(line, call, kind, progress, insured)
         request = SettleRequest(

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from integrations.ports.insurance import CallId, Insured
+from integrations.ports.insurance import CallId, InsuranceLine, Insured
 from integrations.ports.outcomes import Outcome
 from service.kernel.problems import InvariantBroken
 from service.settlement import calls
-from service.settlement.chains import Line, StayLine
+from service.settlement.chains import StayLine
 from service.settlement.model import CallKind, Progress
 
 
@@ -14,7 +14,7 @@ def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
     """The call that undoes one thing, or looks for the one in doubt."""
     visit_ref = progress.visit_ref or ""
 
-    async def send(line: Line, call: CallId) -> Outcome[Any]:
+    async def send(line: InsuranceLine, call: CallId) -> Outcome[Any]:
         match kind:
             case CallKind.REVERSE:
                 settled = progress.settled
@@ -32,14 +32,16 @@ def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
     return send
 
 
-async def _reopen(line: Line, insured: Insured, visit_ref: str, call: CallId) -> Outcome[None]:
+async def _reopen(
+    line: InsuranceLine, insured: Insured, visit_ref: str, call: CallId
+) -> Outcome[None]:
     if not isinstance(line, StayLine):
         raise InvariantBroken("only a stay has a discharge")
     return await line.reopen(insured, visit_ref, call)
 
 
 async def clear_up(
-    line: Line,
+    line: InsuranceLine,
     call: CallId,
     kind: CallKind,
     progress: Progress,
