@@ -1,4 +1,5 @@
-"""Guards of the counter, each run twice: with it all is well, without it that very harm is done."""
+"""Guards of counters and of stays in hospital, each run twice: with it all is well, without it that
+very harm is done."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -6,18 +7,22 @@ from contextlib import suppress
 import msgspec
 import pytest
 
+from service.bill.states import BillKind
 from service.kernel.context import Context
 from service.payment import actions as payment
 from service.payment.actions import counter as counter_payments
 from service.payment.model import PaymentAttempt, TakenAtCounter
 from service.payment.states import AttemptState
-from service.settlement import door, paying
+from service.settlement import door, paying, store_deposits
 from service.settlement import store as settlement_store
+from service.settlement.model import Settlement
 from service.settlement.problems import SettlementNotPayable
 from service.shift import actions as shift
 from service.shift.model import NewEntry, Tender
+from tests.support import stays
 from tests.support.counter_rig import a_desk
 from tests.support.last_lines import Harm, at_once
+from tests.support.settlement_rig import a_rig
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +85,25 @@ def the_id_that_is_taken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(payment, "hold_taken", only_look)
 
 
+async def two_discharges_at_the_same_moment(dsn: str) -> None:
+    """Both saw that the stay's deposit is free, and each counts it as paid."""
+    async with a_rig(dsn) as rig:
+        held = await stays.deposit(rig, 300_00)
+        bills = [await stays.push(rig, BillKind.DISCHARGE, 300_00) for _ in "12"]
+        works = (rig.start(one, insured=False) for one in bills)
+        got = [one for one in await at_once(dsn, "deposit", *works) if isinstance(one, Settlement)]
+        await rig.work()
+        rows = [await rig.read(one) for one in got]
+        assert rows, "one of them has it"
+        if sum(row.paid_fen for row in rows) != held.paid_fen:
+            raise Harm("one deposit paid two discharges")
+
+
+def version_of_a_deposit(patch: pytest.MonkeyPatch) -> None:
+    sql = store_deposits.SAVE_DEPOSIT.replace("version = $3\n", "$3::int > 0\n")
+    patch.setattr(store_deposits, "SAVE_DEPOSIT", sql)
+
+
 GUARDS = [
     Guard(
         name="compare-and-set: settlement",
@@ -92,6 +116,12 @@ GUARDS = [
         harm="the settlement counts cash that no shift has",
         scenario=a_cut_off_request_wakes_after_the_closing,
         take_out=the_id_that_is_taken,
+    ),
+    Guard(
+        name="compare-and-set: deposit",
+        harm="one deposit paid two discharges",
+        scenario=two_discharges_at_the_same_moment,
+        take_out=version_of_a_deposit,
     ),
 ]
 

@@ -31,6 +31,7 @@ PUT_BACK = {
 }
 HOLD = {
     "bill": "lock table bill in share mode",
+    "deposit": "lock table deposit in share mode",
     "payment_attempt": "lock table payment_attempt in share mode",
     "receipt": "lock table receipt in share mode",
 }
