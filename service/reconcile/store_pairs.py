@@ -153,6 +153,7 @@ left join statement_file f on f.provider = d.provider and f.account_name = d.acc
 left join statement_line l on l.file_id = f.file_id and l.kind = d.kind and l.own_no = d.own_no
 left join payment_number n on n.partner_no = d.own_no and n.kind = d.kind
 left join refund r on r.record_id = n.record_id and r.refund_id = n.row_id
+  and (l.trade_no is null or r.trade_no = l.trade_no)
 left join payment_attempt a on a.record_id = r.record_id and a.attempt_id = r.attempt_id
   and a.provider = d.provider and a.account_name = d.account_name
 left join posting p on p.record_id = a.record_id and p.settlement_id = a.settlement_id
