@@ -270,6 +270,12 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     words = "a crash at every crash point of the stories"
     parser.add_argument("--crash-points", action="store_true", help=words)
     parser.add_argument("--pairs", action="store_true", help="two crashes, at every pair of points")
+    words = "of --pairs: each pair in every story that passes it, not in one of them"
+    parser.add_argument("--every-story", action="store_true", help=words)
+    words = "of --pairs: another number draws other stories"
+    parser.add_argument("--draw", type=int, default=0, metavar="N", help=words)
+    words = "of --pairs: the K-th of N shares"
+    parser.add_argument("--share", default="1/1", metavar="K/N", help=words)
     parser.add_argument("--story", metavar="NAME", help="one story")
     words = "numbers of the points at which it crashes"
     parser.add_argument("--crash-at", default="", metavar="N[,N]", help=words)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,9 +196,10 @@ async def _crashes(grounds: Grounds, arguments: argparse.Namespace, say: Say) ->
             violated += 1
             say(_told(told, as_json=arguments.json))
 
+    in_pairs = partial(crashes.crash_in_pairs, wanted=_pairs_of(arguments))
     for wanted, name, act in (
         (arguments.crash_points, "crash points", crashes.crash_singly),
-        (arguments.pairs, "pairs of crash points", crashes.crash_in_pairs),
+        (arguments.pairs, "pairs of crash points", in_pairs),
     ):
         if not wanted:
             continue
@@ -213,6 +215,19 @@ async def _crashes(grounds: Grounds, arguments: argparse.Namespace, say: Say) ->
                 f" ({report.tellings} tellings, {seconds:.1f} s)"
             )
     return violated
+
+
+def _pairs_of(arguments: argparse.Namespace) -> crashes.Pairs:
+    """What was asked for. Raises ``Wrong``."""
+    share, slash, shares = arguments.share.partition("/")
+    if not (slash and share.isdecimal() and shares.isdecimal() and 1 <= int(share) <= int(shares)):
+        raise Wrong("--share K/N: the K-th of N, from 1")
+    return crashes.Pairs(
+        every_story=arguments.every_story,
+        draw=arguments.draw,
+        share=int(share) - 1,
+        shares=int(shares),
+    )
 
 
 def _told(told: Told, *, as_json: bool) -> str:
