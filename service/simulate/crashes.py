@@ -1,7 +1,7 @@
 """Crashes singly and in pairs: every place where the stories pass a crash point, found = passed."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 import msgspec
@@ -52,7 +52,9 @@ async def crash_singly(grounds: Grounds, on_told: Tell) -> CrashReport:
     return CrashReport(found=len(chosen), passed=passed, tellings=tellings)
 
 
-async def crash_in_pairs(grounds: Grounds, on_told: Tell, *, wanted: Pairs) -> CrashReport:
+async def crash_in_pairs(
+    grounds: Grounds, on_told: Tell, *, wanted: Pairs, stories: Sequence[Story] = STORIES
+) -> CrashReport:
     """Two crashes at each pair of places, the second passed after the first one's.
 
     First every story with one crash at each place, for only what then happens shows which places
@@ -60,8 +62,8 @@ async def crash_in_pairs(grounds: Grounds, on_told: Tell, *, wanted: Pairs) -> C
     """
     draw = random.Random(wanted.draw)  # noqa: S311 - a seed repeats it
     where: dict[tuple[str, ...], list[tuple[Story, tuple[int, int]]]] = {}
-    tellings = len(STORIES)
-    for story in STORIES:
+    tellings = len(stories)
+    for story in stories:
         told = await tell(grounds, story)
         on_told(told)
         for first, number in first_passes(told.passed).items():

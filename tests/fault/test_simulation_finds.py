@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -12,7 +13,9 @@ from service.payment import rules as payment_rules
 from service.settlement import calls, consequences, judging
 from service.settlement.model import CallKind
 from service.simulate.command import Wrong, simulate
+from service.simulate.crashes import Pairs, crash_in_pairs
 from service.simulate.run import SeedReport, run_seed
+from service.simulate.stories import STORIES, Told
 from service.simulate.world import Grounds
 
 pytestmark = pytest.mark.timeout(600)
@@ -121,7 +124,27 @@ async def test_the_verb_tells_one_story_with_its_crash(grounds: Grounds) -> None
     assert told["violations"] == []
 
 
+async def test_two_crashes_strike_at_each_pair_of_one_share(grounds: Grounds) -> None:
+    told: list[Told] = []
+    # The share of a late place: not many can be passed after it.
+    wanted = Pairs(share=crc32(b"after call fiscal invoiceEBillOutpatient") % 97, shares=97)
+    report = await crash_in_pairs(grounds, told.append, wanted=wanted, stories=STORIES[:1])
+    twice = [one for one in told if len(one.at) == 2]
+    assert report.found == report.passed == len(twice) > 5
+    assert report.tellings == len(told)
+    struck = {tuple(one.crashed_at) for one in twice}
+    assert len(struck) == len(twice)
+    # A share has all pairs of its places: each of them strikes first, and others after it.
+    (alone,) = [one for one in told if not one.at]
+    once = [one for one in told if len(one.at) == 1]
+    assert {first for first, _ in struck} == {one.crashed_at[0] for one in once}
+    assert {one.crashed_at[0] for one in once} < set(alone.passed)
+
+
 async def test_the_verb_refuses_what_it_does_not_know(grounds: Grounds) -> None:
+    for share in ("0/2", "3/2", "2", "a/b"):
+        with pytest.raises(Wrong, match="--share"):
+            await simulate(grounds, asked(pairs=True, share=share), print)
     with pytest.raises(Wrong, match="nothing to do"):
         await simulate(grounds, asked(), print)
     with pytest.raises(Wrong, match="no such story"):
