@@ -251,6 +251,7 @@ BROKEN: dict[str, tuple[str, Callable[[str], bytes]]] = {
         "number-unreadable",
         lambda text: pack(text.replace("`YM", "`Y\\M", 1)),
     ),
+    "more after its totals": ("after-footer", lambda text: pack(text + "\r\nmore\r\n")),
     "no packing": ("damaged", lambda text: text.encode()),
     "an unlisted state": (
         "state-unlisted",
