@@ -37,5 +37,3 @@ create index insurance_ask_open on insurance_ask (institution_id, asked_at)
   where state in ('ASKED', 'TAKEN')
 -- ;;
 create index insurance_ask_settlement on insurance_ask (institution_id, settlement_id)
--- ;;
-create index insurance_ask_undone on insurance_ask (institution_id, of_no) where of_no is not null

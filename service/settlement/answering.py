@@ -50,8 +50,9 @@ async def take(
 ) -> list[AskView]:
     """What is asked of the hospital, oldest first; each is given out once.
 
-    ``again``: also what was taken and not answered, but for what is to be undone. Waits up to
-    ``wait_s`` while there is nothing.
+    ``again``: also what was taken and not answered, where nothing was asked about its settlement
+    since: whoever asked has given up waiting for the rest. Waits up to ``wait_s`` while there is
+    nothing.
     """
     found = await _take(ctx, application, again=again)
     if found or not wait_s or held.is_full:

@@ -45,8 +45,9 @@ select institution_id, message_no, ask_id, record_id, settlement_id, kind, of_no
 from insurance_ask a
 where a.institution_id = $1 and a.state = 'TAKEN'
   and not exists (
-    select 1 from insurance_ask u
-    where u.institution_id = $1 and u.of_no = a.message_no
+    select 1 from insurance_ask n
+    where n.institution_id = $1 and n.settlement_id = a.settlement_id
+      and n.asked_at >= a.asked_at and n.message_no <> a.message_no
   )
 order by a.asked_at, a.message_no
 limit $2
@@ -115,7 +116,7 @@ async def list_asked(
 
 
 async def list_taken(conn: Connection, institution_id: int, limit: int) -> list[InsuranceAsk]:
-    """Taken, not answered, and not to be undone, oldest first."""
+    """Taken and not answered, oldest first; of each settlement only what was asked last."""
     return await list_rows(conn, InsuranceAsk, LIST_TAKEN, institution_id, limit)
 
 

@@ -11,13 +11,16 @@ from msgspec.structs import replace
 
 from crypto.sm2 import PrivateKey
 from integrations.sandbox.hospital.app import Hospital, HospitalSettings
-from integrations.sandbox.hospital.insurance_machine import InsuranceMachine
+from integrations.sandbox.hospital.insurance_machine import (
+    Booked,
+    InsuranceMachine,
+    MachineFault,
+)
 from integrations.sandbox.hospital.signing import HospitalKeys
 from service.app import create_app
-from service.bill import actions as bill
-from service.bill.states import BillState
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts
+from service.kernel.database import connection
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementState
 from tests.support.app import a_client
@@ -30,6 +33,16 @@ PATIENT_S = 60
 """Long enough for any machine that answers."""
 HASTY_S = 0.2
 """For one that is silent on purpose."""
+STEP = timedelta(seconds=10)
+ROUNDS_MAX = 200
+ENDS = frozenset(
+    {
+        SettlementState.POSTED,
+        SettlementState.REVERSED,
+        SettlementState.COLLECTING,
+        SettlementState.NEEDS_REVIEW,
+    }
+)
 
 
 class MachineRig:
@@ -76,47 +89,84 @@ class MachineRig:
             await self.machine.work()
             await asyncio.sleep(0.01)
 
-    async def posted(self, row: Settlement) -> None:
-        """The hospital acknowledges; its book, our row and the ledger say the same."""
-        rig = self.rig
-        row = await rig.post(await rig.read(row))
-        await rig.work()
-        row = await rig.read(row)
-        assert row.state is SettlementState.POSTED
+    def wait_at_most(self, seconds: float) -> None:
+        """How long the worker waits for the machine from now on."""
+        policy = replace(self.rig.ctx.policy, ask_within=timedelta(seconds=seconds))
+        self.rig.ctx = replace(self.rig.ctx, policy=policy)
+
+    async def commit(self, ask: str, *faults: MachineFault) -> None:
+        """Work, hardly waiting, until the machine has done wrong in all these ways."""
+        self.machine.plan(ask, *faults)
+        self.wait_at_most(HASTY_S)
+        for _ in range(ROUNDS_MAX):
+            await self.rig.run_for(STEP, STEP)
+            if not self.machine.faults:
+                break
+        assert self.machine.faults == []
+        self.wait_at_most(PATIENT_S)
+
+    async def ended(self, row: Settlement) -> Settlement:
+        """The settlement once nothing more happens by itself, and the hospital has posted it."""
+        step = STEP
+        for _ in range(ROUNDS_MAX):
+            found = await self.rig.read(row)
+            if found.state is SettlementState.POSTING:
+                await self.rig.post(found, f"HIS-{found.settlement_id}")
+                return await self.rig.read(row)
+            if found.state in ENDS:
+                return found
+            await self.rig.run_for(step, step)
+            step = min(step * 1.5, timedelta(minutes=10))
+        raise AssertionError(f"{found.state} never ends")
+
+    def booked(self, row: Settlement) -> list[Booked]:
+        """What the hospital's book holds of a settlement, undone or not."""
+        text = self.rig.ctx.public_ids.text(row.record_id, row.settlement_id)
+        return [one for one in self.machine.settlements if one.settlement_id == text]
+
+    async def assert_posted(self, row: Settlement) -> None:
+        """The hospital's book, our row, the till and the ledger say the same, once."""
+        assert row.state is SettlementState.POSTED, (row.state, row.reason)
         expected = {
             f"provider:{PROVIDER}": row.cash_fen or 0,
             "insurer": (row.fund_fen or 0) + (row.account_fen or 0),
             "hospital": -row.total_fen,
         }
-        assert await rig.balances(row) == {name: fen for name, fen in expected.items() if fen}
-        assert row.paid_fen - row.refunded_fen == row.cash_fen == rig.till.kept_fen
-        (live,) = self.machine.live
+        found = await self.rig.balances(row)
+        assert found == {name: fen for name, fen in expected.items() if fen}
+        assert row.paid_fen - row.refunded_fen == row.cash_fen
+        (live,) = [one for one in self.booked(row) if one.live]
         assert (live.ref, live.split["fund_fen"]) == (row.settlement_ref, row.fund_fen)
-        charged = await bill.read(rig.ctx, row.record_id, row.bill_id)
-        assert charged.state is BillState.PAID
 
-    async def undone(self, row: Settlement, reason: str) -> None:
-        """Nobody has anything of anybody, and the bill may be settled anew."""
-        rig = self.rig
-        row = await rig.read(row)
-        assert (row.state, row.reason) == (SettlementState.REVERSED, reason)
-        assert await rig.balances(row) == {}
-        assert self.machine.live == []
-        assert self.machine.divided == set()
-        assert (rig.till.kept_fen, row.paid_fen) == (0, row.refunded_fen)
+    async def assert_undone(self, row: Settlement) -> None:
+        """Nobody has anything of anybody, nor does a division stand."""
+        assert row.state is SettlementState.REVERSED, (row.state, row.reason)
+        assert await self.rig.balances(row) == {}
+        assert not any(one.live for one in self.booked(row))
+        text = self.rig.ctx.public_ids.text(row.record_id, row.settlement_id)
+        assert text not in self.machine.divided
+        assert row.paid_fen == row.refunded_fen
+
+    async def items(self, row: Settlement) -> set[str]:
+        """Reasons of the settlement's open work items."""
+        async with connection(self.rig.ctx.pool) as conn:
+            rows = await conn.fetch(
+                "select reason from work_item where subject_id = $1 and closed_at is null",
+                row.settlement_id,
+            )
+        return {one["reason"] for one in rows}
 
 
 @asynccontextmanager
 async def a_machine_rig(
     dsn: str,
     *,
-    within_s: float = PATIENT_S,
     moved: MovedAmounts = MovedAmounts.ADJUST,
     working: bool = True,
 ) -> AsyncIterator[MachineRig]:
     """A hospital whose machine takes and answers, unless not ``working``."""
     policy = replace(
-        POLICY, ask_within=timedelta(seconds=within_s), lease=timedelta(seconds=3 * PATIENT_S)
+        POLICY, ask_within=timedelta(seconds=PATIENT_S), lease=timedelta(seconds=3 * PATIENT_S)
     )
     async with a_rig(dsn, moved=moved, policy=policy) as rig:
         rig.partners.hospital_insures = True
