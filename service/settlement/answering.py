@@ -72,29 +72,39 @@ async def _take(ctx: Context, application: Application, *, again: bool) -> list[
     async with connection(ctx.pool) as conn:
         asked = await store_asks.list_asked(conn, place, now - ASKED_AGO_MAX, TAKEN_MAX)
         before = await store_asks.list_taken(conn, place, TAKEN_MAX) if again else []
-        mine = [row for row in before if _holds(ctx, row)]
-        for row in asked:
-            if not _holds(ctx, row):
-                continue
-            taken = replace(
-                asks.advanced(row, AskEvent.TAKE),
-                taken_at=now,
-                taken_by=application.application_id,
-            )
-            taken = asks.sealed(ctx, taken)
-            if await store_asks.save_ask(conn, taken):
-                mine.append(taken)
-    return [await _open(ctx, row) for row in mine]
+    found = []
+    for row in [*before, *asked]:
+        view = await _readable(ctx, row)
+        if view is not None and row.state is AskState.ASKED:
+            view = await _taken(ctx, application, view)
+        if view is not None:
+            found.append(view)
+    return found
 
 
-def _holds(ctx: Context, row: InsuranceAsk) -> bool:
-    """A row that was changed from outside is left where it is, and does not stop the others."""
+async def _taken(ctx: Context, application: Application, view: AskView) -> AskView | None:
+    """None when it was withdrawn, or somebody else took it."""
+    taken = replace(
+        asks.advanced(view.ask, AskEvent.TAKE),
+        taken_at=ctx.clock.now(),
+        taken_by=application.application_id,
+    )
+    taken = asks.sealed(ctx, taken)
+    async with connection(ctx.pool) as conn:
+        won = await store_asks.save_ask(conn, taken)
+    return replace(view, ask=taken) if won else None
+
+
+async def _readable(ctx: Context, row: InsuranceAsk) -> AskView | None:
+    """None for a row that was changed from outside, or whose person was forgotten: it is left where
+    it is, and does not stop the others."""
     try:
-        asks.check(ctx, row)
+        return await _open(ctx, asks.check(ctx, row))
     except RowTampered as fault:
         _log.error("insurance_ask.tampered", fault=fault)
-        return False
-    return True
+    except NotFound:
+        _log.warning("insurance_ask.forgotten")
+    return None
 
 
 async def _open(ctx: Context, row: InsuranceAsk) -> AskView:

@@ -31,7 +31,7 @@ from tests.support.settlement_rig import PROVIDER, Rig, a_rig
 
 PATIENT_S = 60
 """Long enough for any machine that answers."""
-HASTY_S = 0.2
+HASTY_S = 0.3
 """For one that is silent on purpose."""
 STEP = timedelta(seconds=10)
 ROUNDS_MAX = 200
@@ -87,7 +87,7 @@ class MachineRig:
         """The machine's loop, until cancelled."""
         while True:
             await self.machine.work()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.04)
 
     def wait_at_most(self, seconds: float) -> None:
         """How long the worker waits for the machine from now on."""
