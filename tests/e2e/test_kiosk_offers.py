@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,13 +15,13 @@ from tests.support.page_steps import (
     LANDSCAPE,
     LINES,
     PORTRAIT,
-    SHAPES,
     UNREACHED,
     activate,
     assert_fits,
     choose_payment,
     enter,
     invented_number,
+    keep_picture,
     scan,
     symbol_on,
 )
@@ -50,13 +49,6 @@ def system(browser: Browser) -> Iterator[StandIn]:
 def tills_of(system: StandIn) -> TillDesk:
     assert system.tills is not None
     return system.tills
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """Save a picture when asked: YIMATONG_TEST_PICTURES names the folder."""
-    folder = os.environ.get("YIMATONG_TEST_PICTURES")
-    if folder:
-        page.screenshot(path=str(Path(folder) / name))
 
 
 def a_phone(new_page: NewPage, system: StandIn, name: str = "林秋实", serial: int = 1) -> Page:
@@ -282,22 +274,25 @@ def test_one_of_several_bills_is_approved_and_another_may_be_chosen(
     assert newest_settlement(system)["total_fen"] == 500
 
 
-@SHAPES
-def test_paper_is_told_what_it_can_do(
-    new_page: NewPage, system: StandIn, shape: tuple[int, int]
-) -> None:
+def test_paper_is_told_what_it_can_do(new_page: NewPage, system: StandIn) -> None:
     a_phone(new_page, system)
     system.bill_the_newest_person(LINES)
-    kiosk = a_kiosk(new_page, system, shape)
+    kiosk = a_kiosk(new_page, system)
     scan(kiosk, system.world.print_code(list(system.world.people)[-1]))
     expect(kiosk.locator(".empty")).to_contain_text("打印的码只表明身份")
     expect(kiosk.locator(".empty")).to_contain_text("到人工窗口缴费")
-    keep_picture(kiosk, f"paper-{shape[0]}.png")
-    assert_fits(kiosk, shape)
+    assert_fits_both(kiosk, "paper")
     kiosk.get_by_role("button", name="English").click()
     expect(kiosk.locator(".empty")).to_contain_text("cashier")
-    keep_picture(kiosk, f"paper-en-{shape[0]}.png")
-    assert_fits(kiosk, shape)
+    assert_fits_both(kiosk, "paper-en")
+
+
+def assert_fits_both(kiosk: Page, name: str) -> None:
+    """What the screen shows fits it upright and lying."""
+    for width, height in (PORTRAIT, LANDSCAPE):
+        kiosk.set_viewport_size({"width": width, "height": height})
+        keep_picture(kiosk, f"{name}-{width}.png")
+        assert_fits(kiosk, (width, height))
 
 
 @pytest.mark.parametrize(("over", "shape"), [("revoked", PORTRAIT), ("expired", LANDSCAPE)])

@@ -5,12 +5,10 @@ phone's screen to the kiosk through a decoder that is not ours.
 """
 
 import asyncio
-import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import asyncpg
 import httpx
@@ -29,11 +27,13 @@ from tests.support.page_steps import (
     choose_payment,
     enter,
     fen_of,
+    keep_picture,
     scan,
     scan_by_keys,
     symbol_on,
 )
 from tests.support.running import RunningSystem, running_system
+from tests.support.running_twins import alipay_book, pay_by_scanning, spend_what_is_saved
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 KIOSK: ViewportSize = {"width": 1080, "height": 1920}
@@ -83,31 +83,6 @@ def activation_code(system: RunningSystem) -> str:
     found = re.search(r"/kiosk#([A-Z2-9]{16})", system.text_since_start())
     assert found is not None
     return found[1]
-
-
-def spend_what_is_saved(system: RunningSystem, person_no: str, **more: int) -> None:
-    """So that the fund pays a share of the first bill."""
-    httpx.post(
-        f"{system.twin_url}/insurance/sandbox/counters",
-        json={"psn_no": person_no, "moves": {"op.dedc": 50_000, **more}},
-        trust_env=False,
-    ).raise_for_status()
-
-
-def pay_by_scanning(system: RunningSystem, qr_text: str) -> None:
-    """The payer's phone scans the kiosk's payment code and pays at the provider's twin."""
-    path, body = "wechatpay", {"code_url": qr_text, "openid": "somebody-at-the-kiosk"}
-    if qr_text.startswith("https://qr.alipay.com/"):
-        path, body = "alipay", {"qr_code": qr_text}
-    answer = httpx.post(f"{system.twin_url}/{path}/sandbox/pay", json=body, trust_env=False)
-    assert answer.status_code == 200, answer.text
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """Save a picture for the README when asked: YIMATONG_TEST_PICTURES names the folder."""
-    folder = os.environ.get("YIMATONG_TEST_PICTURES")
-    if folder:
-        page.screenshot(path=str(Path(folder) / name))
 
 
 def test_from_the_phone_to_the_receipt_at_the_kiosk(
@@ -356,15 +331,6 @@ def second_person(system: RunningSystem) -> tuple[str, str]:
     found = re.search(r"PIN (\d+)", added)
     assert found is not None, added
     return "2002", found[1]
-
-
-def alipay_book(system: RunningSystem, qr_text: str) -> tuple[int, list[int]]:
-    """What the twin of Alipay took by this code, and what it gave back of it, in fen."""
-    book = httpx.get(f"{system.twin_url}/alipay/sandbox/book", trust_env=False).json()
-    (trade,) = [one for one in book["trades"] if one["qr_code"] == qr_text]
-    refunds = [one for one in book["refunds"] if one["out_trade_no"] == trade["out_trade_no"]]
-    assert {one["status"] for one in refunds} <= {"DONE"}
-    return trade["total_fen"], [one["refund_fen"] for one in refunds]
 
 
 LEDGER = """

@@ -26,6 +26,7 @@ from tests.support.page_steps import (
     contrasts,
     enter,
     invented_number,
+    keep_picture,
     log_out,
     shifts,
     sideways,
@@ -121,13 +122,6 @@ def enrolled(phone: BrowserContext, system: StandIn) -> Page:
 
 def shown_text(page: Page) -> str:
     return page.locator("#code-text").text_content() or ""
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """Save a picture when asked: YIMATONG_TEST_PICTURES names the folder."""
-    folder = os.environ.get("YIMATONG_TEST_PICTURES")
-    if folder:
-        page.screenshot(path=str(Path(folder) / name))
 
 
 def test_with_the_network_cut_the_page_opens_and_its_code_is_read(

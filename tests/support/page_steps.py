@@ -1,7 +1,9 @@
 """Steps that several page tests take: enter, show a code, read it off the screen, scan, pay."""
 
 import io
+import os
 import time
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -128,6 +130,13 @@ def scan_by_keys(page: Page, text: str) -> None:
     """The same with real keys, which also do what the page does not prevent."""
     page.keyboard.type(text, delay=2)
     page.keyboard.press("Enter")
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Save a picture when asked: YIMATONG_TEST_PICTURES names the folder."""
+    folder = os.environ.get("YIMATONG_TEST_PICTURES")
+    if folder:
+        page.screenshot(path=str(Path(folder) / name))
 
 
 def sizes_of(page: Page, selector: str) -> list[dict[str, Any]]:
