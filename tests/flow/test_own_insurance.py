@@ -11,6 +11,8 @@ import pytest
 from integrations.sandbox.hospital.insurance_machine import MachineFault
 from service.bill.model import Stay
 from service.bill.states import BillKind
+from service.credential import actions as credential
+from service.credential.model import InsuranceStatus
 from service.institution.model import MovedAmounts
 from service.kernel.clock import business_day
 from service.kernel.signed_requests import text_to_sign
@@ -36,6 +38,8 @@ async def at(fresh_database: str) -> AsyncIterator[MachineRig]:
 
 async def test_a_person_whom_only_the_hospital_knows_is_insured_to_the_end(at: MachineRig) -> None:
     rig = at.rig
+    scanned = await credential.insurance_of(rig.ctx, rig.record_id, rig.place.institution_id)
+    assert scanned.status is InsuranceStatus.BY_HOSPITAL
     row = await at.ended(await rig.to_paid(60_00, 40_00, use_account=False))
     await at.assert_posted(row)
     assert (row.fund_fen, row.cash_fen, rig.till.kept_fen) == (60_00, 40_00, 40_00)

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 FUND_PERCENT = 60
-ACCOUNT_FEN = 100_000
+ACCOUNT_FEN = 20_00
 """What a person has in the account."""
 
 Call = Callable[..., Awaitable[Any]]
