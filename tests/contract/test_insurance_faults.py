@@ -189,7 +189,7 @@ async def test_without_sign_in_nothing_is_sent(rig: Rig, fault: str, why: str) -
 
 async def test_faults_meet_only_what_they_name(rig: Rig) -> None:
     await rig.plan("reject", infno="2206", psn_no="990000000000000000001002")
-    await rig.plan("reject", msgid="H99000100003202601050900009999")
+    await rig.plan("reject", msgid="H99000100003202601050900000000")
     await (await ready(rig)).presettled()
     assert len((await rig.control("faults"))["scripted"]) == 2
     assert (await rig.client.delete("/sandbox/faults")).json() == {"planned": 0}
