@@ -38,7 +38,7 @@ from integrations.ports.insurance_inpatient import InpatientGateway
 from integrations.ports.insurance_mobile import MobileInsurance
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.login import LoginGateway, RealNameGateway
-from integrations.ports.partners import PartnerUnknown
+from integrations.ports.partners import PartnerUnknown, PerformedByHospital
 from integrations.ports.payments import PaymentGateway
 from integrations.realname_generic.gateway import GenericRealName, RealNameSettings
 from integrations.wechat_login.gateway import WechatLogin, WechatLoginSettings
@@ -73,6 +73,12 @@ class InsuranceLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"InsuranceLine({self.line.institution_code!r})"
 
 
+class OwnInsurance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An institution whose own machine performs its insurance calls and reports them signed."""
+
+    institution_code: str
+
+
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A merchant account at a provider that this file does not name.
 
@@ -91,6 +97,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Every partner of an installation. The file holds secrets: keep it for its owner alone."""
 
     insurance: list[InsuranceLine] = []
+    own_insurance: list[OwnInsurance] = []
     mobile_insurance: list[MobileSettings] = []
     wechatpay: list[WechatPaySettings] = []
     fiscal_invoice: list[FiscalInvoiceSettings] = []
@@ -120,7 +127,7 @@ class OpenPartners:
     def __init__(
         self,
         *,
-        insurance: dict[str, tuple[InsuranceGateway, InpatientGateway]],
+        insurance: dict[str, tuple[InsuranceGateway, InpatientGateway] | None],
         mobile_insurance: dict[str, MobileInsurance],
         invoices: dict[str, InvoiceGateway],
         payments: dict[tuple[str, str], PaymentGateway],
@@ -136,11 +143,17 @@ class OpenPartners:
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
         """The bureau's line of one institution."""
-        return _found(self._insurance, institution_code)[0]
+        return self._chains(institution_code)[0]
 
     def inpatient(self, institution_code: str) -> InpatientGateway:
         """The same line, for stays."""
-        return _found(self._insurance, institution_code)[1]
+        return self._chains(institution_code)[1]
+
+    def _chains(self, institution_code: str) -> tuple[InsuranceGateway, InpatientGateway]:
+        chains = _found(self._insurance, institution_code)
+        if chains is None:
+            raise PerformedByHospital(institution_code)
+        return chains
 
     def mobile_insurance(self, institution_code: str) -> MobileInsurance:
         """The mobile payment centre's line of one institution."""
@@ -181,7 +194,7 @@ def open_partners(
 ) -> OpenPartners:
     """Make all gateways over one HTTP client. ``draw`` gives a number below the one it is given.
 
-    Raises ``PartnersFault`` for a wrong payment line.
+    Raises ``PartnersFault`` for a wrong payment line, or two lines of one institution's insurance.
     """
     transport = Transport(client, timeout_s)
     logins: dict[str, LoginGateway] = {}
@@ -204,11 +217,16 @@ def open_partners(
         if (added.code, name) in payments:
             raise PartnersFault(f"payments[{place}]: this account stands twice")
         payments[added.code, name] = added
+    chains: dict[str, tuple[InsuranceGateway, InpatientGateway] | None] = {
+        line.line.institution_code: _insurance(line, transport, clock, draw)
+        for line in settings.insurance
+    }
+    for place, own in enumerate(settings.own_insurance):
+        if own.institution_code in chains:
+            raise PartnersFault(f"own_insurance[{place}]: this institution has a line already")
+        chains[own.institution_code] = None
     return OpenPartners(
-        insurance={
-            line.line.institution_code: _insurance(line, transport, clock, draw)
-            for line in settings.insurance
-        },
+        insurance=chains,
         mobile_insurance={
             one.institution_code: NhsaMobile(one, transport) for one in settings.mobile_insurance
         },

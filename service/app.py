@@ -25,6 +25,7 @@ from service.kernel.limits import BoundedQueue, RateLimit
 from service.kernel.principals import Application, Resident, Terminal
 from service.kernel.problems import NotAuthenticated
 from service.kernel.strict_body import decode_strictly
+from service.settlement.answering import HeldTakes
 from service.web.routes import PageSettings, web_router
 
 VERSION = "0.1.0"
@@ -120,6 +121,7 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
     code_limit = RateLimit(per_s=0.5, burst=30)
     symbol_drawer = SymbolDrawer()
     delta_joiner = healthcode.DeltaJoiner()
+    held_takes = HeldTakes()
 
     # Each asks for what its routes ask for beside it, to come after it: see ``terminal_of``.
     def code_limit_of(resident: NamedDependency[Resident]) -> RateLimit:
@@ -134,6 +136,10 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
         del ctx
         return delta_joiner
 
+    def held_takes_of(application: NamedDependency[Application]) -> HeldTakes:
+        del application
+        return held_takes
+
     return Litestar(
         route_handlers=[healthz, readyz, metrics, web_router(pages), *features.routers()],
         dependencies={
@@ -142,6 +148,7 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
             "activation_limit": Provide(activation_limit_of, sync_to_thread=False),
             "code_limit": Provide(code_limit_of, sync_to_thread=False),
             "delta_joiner": Provide(delta_joiner_of, sync_to_thread=False),
+            "held_takes": Provide(held_takes_of, sync_to_thread=False),
             "symbol_drawer": Provide(lambda: symbol_drawer, sync_to_thread=False),
             "resident": Provide(resident_of),
             "terminal": Provide(terminal_of),

@@ -44,6 +44,7 @@ from service.receipt import store_rekeying as receipt_rekeying
 from service.rekeying import jobs as rekeying_jobs
 from service.settlement import jobs as settlement_jobs
 from service.settlement import routes as settlement_routes
+from service.settlement import routes_asks as ask_routes
 from service.settlement import routes_corrections as correction_routes
 from service.settlement import routes_counter as settlement_counter_routes
 from service.settlement import routes_pay_links as pay_link_routes
@@ -100,6 +101,7 @@ def routers() -> Sequence[Router]:
         healthcode_phone_routes.router,
         shift_routes.router,
         settlement_routes.router,
+        ask_routes.router,
         stay_routes.router,
         settlement_terminal_routes.router,
         correction_routes.router,

@@ -73,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The header in which the proxy in front names a browser's address."""
     lease: timedelta
     retry_after: timedelta
+    ask_within: timedelta
+    """Within which a hospital's own machine answers an insurance call."""
     notice_networks: tuple[Network, ...]
     """Where events to hospitals may go beside the public internet."""
     code_life_s: int
@@ -231,6 +233,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         address_header=read("ADDRESS_HEADER", str, None),
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
+        ask_within=read("ASK_WITHIN_S", _seconds(2, 60), timedelta(seconds=10)),
         notice_networks=read(
             "NOTICE_NETWORKS",
             read_networks,

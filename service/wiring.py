@@ -110,6 +110,7 @@ def policy_of(settings: Settings) -> Policy:
         address_header=settings.address_header,
         lease=settings.lease,
         retry_after=settings.retry_after,
+        ask_within=settings.ask_within,
         code_life_s=settings.code_life_s,
         trust_list=settings.trust_list,
         trust_roots=settings.trust_roots,

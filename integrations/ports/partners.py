@@ -14,11 +14,18 @@ class PartnerUnknown(LookupError):
     """No gateway is set up for this institution, provider or account."""
 
 
+class PerformedByHospital(PartnerUnknown):
+    """The institution's own machine speaks with its bureau: nobody calls a gateway for it."""
+
+
 class Partners(Protocol):
     """All gateways of this installation. Every method raises ``PartnerUnknown``."""
 
     def insurance(self, institution_code: str) -> InsuranceGateway:
-        """The bureau's line of one institution."""
+        """The bureau's line of one institution.
+
+        Raises ``PerformedByHospital`` where it has a machine of its own, as ``inpatient`` does.
+        """
 
     def inpatient(self, institution_code: str) -> InpatientGateway:
         """The bureau's line of one institution, for stays."""

@@ -201,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     issued = add("issue", issue, "enrol an application by certificate, or certify a terminal")
     issued.add_argument("--institution", default=None, help="the institution's code")
     issued.add_argument("--name", default=None)
-    issued.add_argument("--scopes", default=None, help="bill,settlement,scan")
+    issued.add_argument("--scopes", default=None, help="bill,settlement,scan,insurance")
     issued.add_argument("--terminal", default=None, help="a terminal's id")
     add_wish(issued)
     renewed = add("renew", renew, "an application's next certificate, by the operator")

@@ -16,7 +16,7 @@ from integrations.ports.insurance import (
     PersonQuery,
 )
 from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
-from integrations.ports.partners import PartnerUnknown
+from integrations.ports.partners import PartnerUnknown, PerformedByHospital
 from service.audit.actions import append
 from service.audit.model import AuditEntry
 from service.casework.actions import open_item
@@ -189,8 +189,11 @@ async def _decode(
 async def _ask_and_link(
     ctx: Context, view: RecordView, institution: Institution, query: PersonQuery
 ) -> InsuranceView:
-    gateway = _gateway(ctx, institution)
-    if gateway is None:
+    try:
+        gateway = ctx.partners.insurance(institution.code)
+    except PerformedByHospital:
+        return await _last_known(ctx, view.record_id, InsuranceStatus.BY_HOSPITAL)
+    except PartnerUnknown:
         return await _last_known(ctx, view.record_id, InsuranceStatus.OWNER_DOWN)
     outcome = await gateway.read_person(query, await _call(ctx, institution))
     _note(ctx, gateway, "read_person", outcome)
@@ -211,7 +214,10 @@ def _note(ctx: Context, gateway: InsuranceGateway, operation: str, outcome: obje
 
 async def _last_known(ctx: Context, record_id: int, status: InsuranceStatus) -> InsuranceView:
     async with connection(ctx.pool) as conn:
-        return rules.view_of(status, rules.preferred(await _linked(conn, ctx, record_id)))
+        row = rules.preferred(await _linked(conn, ctx, record_id))
+    if row is not None and status is InsuranceStatus.BY_HOSPITAL:
+        status = InsuranceStatus.LINKED
+    return rules.view_of(status, row)
 
 
 async def _link(

@@ -42,6 +42,8 @@ class InsuranceStatus(StrEnum):
     """The owner refused the question: mostly it does not know the person."""
     OWNER_DOWN = "OWNER_DOWN"
     """The owner could not be asked; what stands beside is the last known."""
+    BY_HOSPITAL = "BY_HOSPITAL"
+    """Not known here; the hospital's own machine asks its bureau when a bill is divided."""
 
 
 class InsuranceView(msgspec.Struct, frozen=True, kw_only=True):

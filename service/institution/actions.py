@@ -35,7 +35,7 @@ from service.kernel.problems import (
 from service.kernel.signed_requests import SCHEME_APPLICATION, WINDOW, Claimed
 from service.kernel.signing import sign_message
 
-SCOPES = frozenset({"bill", "settlement", "scan"})
+SCOPES = frozenset({"bill", "settlement", "scan", "insurance"})
 ACTIVATION_LIFE = timedelta(days=3)
 _ACTIVATION_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _ACTIVATION_LENGTH = 16

@@ -56,6 +56,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Before an unsent or unknown call is taken up again; doubled each time, at most 10 minutes."""
     tries_max: int = 12
     """After so many tries without progress a person must look."""
+    ask_within: timedelta = timedelta(seconds=10)
+    """A hospital's own machine must answer an insurance call so soon, and take it in half of it."""
     poll_every: timedelta = timedelta(seconds=30)
     """Between two questions to a provider about one order."""
     code_ask_every: timedelta = timedelta(seconds=5)

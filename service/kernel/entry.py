@@ -173,19 +173,24 @@ class SignedExchange:
         if claimed.scheme != scheme:
             raise NotAuthenticated(f"this path is signed by {scheme}")
         check_window(claimed, self._clock.now())
-        query = scope.get("query_string", b"")
-        target = scope.get("raw_path") or scope["path"].encode()
         text = text_to_sign(
             caller_id=claimed.caller_id,
             method=scope["method"],
             host=header_of(headers, b"host"),
-            target=(target.split(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1"),
+            target=target_of(scope),
             timestamp=claimed.timestamp,
             nonce=claimed.nonce,
             idempotency_key=header_of(headers, b"idempotency-key"),
             body=body,
         )
         return claimed, await self._prove(claimed, text, scope["method"] in CHANGING)
+
+
+def target_of(scope: Scope) -> str:
+    """Path and query as on the wire, as a signature covers them."""
+    query = scope.get("query_string", b"")
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return (path.split(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
 
 
 def _scheme(scope: Scope) -> str | None:

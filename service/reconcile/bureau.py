@@ -12,7 +12,7 @@ import msgspec
 
 from integrations.ports.insurance import ClearingTotals, InsuranceGateway, TotalsVerdict
 from integrations.ports.outcomes import Accepted, Rejected
-from integrations.ports.partners import PartnerUnknown
+from integrations.ports.partners import PartnerUnknown, PerformedByHospital
 from service.casework import actions as casework
 from service.casework.model import ItemsOf
 from service.institution import actions as institution
@@ -30,6 +30,7 @@ ALWAYS = ("310", "390")
 CLOCKS_APART = timedelta(hours=1)
 """The bureau's time of a settlement may be so far from our call's."""
 AGREES = "agrees"
+CLEARED_BY_HOSPITAL = "cleared-by-hospital"
 KIND_LEN = 3
 """``insutype`` has three digits; a settlement's reference is longer."""
 
@@ -57,15 +58,41 @@ class Asked(msgspec.Struct):
 
 
 async def reconcile_bureaus(ctx: Context, day: date, span: Span) -> list[AccountReport]:
-    """Every institution that has a line to a bureau."""
+    """Every institution that has a line to a bureau, or speaks with it itself."""
     reports = []
     for place in await institution.list_institutions(ctx):
         try:
             gateway = ctx.partners.insurance(place.code)
+        except PerformedByHospital:
+            reports.append(await _cleared_elsewhere(ctx, place, day, span))
+            continue
         except PartnerUnknown:
             continue
         reports.append(await _reconcile(ctx, place, gateway, day, span))
     return reports
+
+
+async def _cleared_elsewhere(
+    ctx: Context, place: Institution, day: date, span: Span
+) -> AccountReport:
+    """The hospital's own machine clears with its bureau: our sums are told, nothing is compared."""
+    near = Span(span.first - CLOCKS_APART, span.end + CLOCKS_APART)
+    held = _held(await insured.ours_of(ctx, place.institution_id, near), day)
+    return AccountReport(
+        provider=INSURER,
+        account_name=place.code,
+        day=day.isoformat(),
+        outcome=Outcome.EXPLAINED,
+        reason=CLEARED_BY_HOSPITAL,
+        here=_sums(held),
+    )
+
+
+def _sums(held: dict[str, Held]) -> Sums:
+    return Sums(
+        trade_count=sum(one.count for one in held.values()),
+        trade_fen=sum(one.total_fen for one in held.values()),
+    )
 
 
 async def _reconcile(
@@ -99,10 +126,7 @@ async def _reconcile(
         day=day.isoformat(),
         outcome=Outcome.MISSING if reason is not None else outcome,
         reason=reason or compared.reason,
-        here=Sums(
-            trade_count=sum(one.count for one in held.values()),
-            trade_fen=sum(one.total_fen for one in held.values()),
-        ),
+        here=_sums(held),
         matched=len(asked.agreed),
         classes=_classes(asked, compared),
         closed=closed,

@@ -132,6 +132,8 @@ class Journey:
             code="code-already-used",
         )
         insurance = self.scan["insurance"]
+        if insurance["status"] == "BY_HOSPITAL":
+            return f"{self.scan['masked_name']}, insurance asked by the hospital itself"
         if insurance["status"] != "LINKED":
             raise StepWrong(f"insurance is {insurance['status']}")
         return f"{self.scan['masked_name']}, insurance {insurance['insurance_type']} linked"

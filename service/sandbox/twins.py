@@ -10,6 +10,7 @@ import msgspec
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+from integrations.registry import read_partners
 from integrations.sandbox.alipay.app import create_alipay_twin
 from integrations.sandbox.alipay.faults import FaultPlan as AlipayFaultPlan
 from integrations.sandbox.fiscal.app import create_fiscal_twin
@@ -89,6 +90,7 @@ def make_street(
 def hospital_settings(settings: Settings) -> HospitalSettings:
     """The demo hospital's side, from ``demo.json``."""
     demo = read_demo(settings)
+    own = {one.institution_code for one in read_partners(settings.partners_file).own_insurance}
     return HospitalSettings(
         base_url=settings.public_url,
         keys=HospitalKeys(
@@ -98,6 +100,7 @@ def hospital_settings(settings: Settings) -> HospitalSettings:
         ),
         left_alone=frozenset({demo.kiosk.terminal_id, demo.desk.terminal_id}),
         events_url=f"{settings.twin_url}/hospital/events" if settings.twin_url else None,
+        insures_itself=demo.code in own,
     )
 
 

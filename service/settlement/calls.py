@@ -49,7 +49,7 @@ async def call(
     Raises ``PartnerUnknown`` before anything is written.
     """
     place = await institution.get_institution(ctx, row.institution_id)
-    gateway = line_of(ctx, place.code, progress)
+    gateway = line_of(ctx, place.code, row, progress)
     intent, waiting = await _intend(ctx, row, kind, place.code)
     outcome = await send(gateway, intent.wire_id)
     ctx.metrics.outcomes.labels(gateway.code, kind.value, type(outcome).__name__).inc()

@@ -1,4 +1,6 @@
-"""The bureau's two chains, outpatient and inpatient, as one line: the steps know no difference.
+"""The ways to a bureau as one line: the steps know no difference.
+
+They are its two chains, outpatient and inpatient, and the hospital's own machine.
 
 A stay is a visit here: its admission (2401) is the registration, its discharge (2402) what is told
 with the diagnoses, and 2301 to 2305 are charges, division, settlement and revocation. What only a
@@ -29,12 +31,14 @@ from integrations.ports.insurance_inpatient import (
     StaySplit,
 )
 from integrations.ports.outcomes import Accepted, Outcome, Rejected
+from integrations.ports.partners import PartnerUnknown, PerformedByHospital
 from service.bill.model import Stay
 from service.bill.states import BillKind
 from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.problems import InvariantBroken
-from service.settlement.model import Progress
+from service.settlement.hospital_line import HospitalLine
+from service.settlement.model import Progress, Settlement
 
 NOTHING = Scope(full_own_fen=0, over_limit_fen=0, first_pay_fen=0, in_scope_fen=0)
 
@@ -203,8 +207,23 @@ def add_scopes(one: Scope | None, other: Scope | None) -> Scope | None:
     )
 
 
-def line_of(ctx: Context, institution_code: str, progress: Progress) -> InsuranceLine:
-    """The chain that a settlement goes by. Raises ``PartnerUnknown``."""
+def performed_by_hospital(ctx: Context, institution_code: str) -> bool:
+    """Whether its own machine speaks with the bureau."""
+    try:
+        ctx.partners.insurance(institution_code)
+    except PerformedByHospital:
+        return True
+    except PartnerUnknown:
+        return False
+    return False
+
+
+def line_of(
+    ctx: Context, institution_code: str, row: Settlement, progress: Progress
+) -> InsuranceLine:
+    """The line that a settlement goes by. Raises ``PartnerUnknown``."""
+    if performed_by_hospital(ctx, institution_code):
+        return HospitalLine(ctx, row, progress)
     if progress.kind is not BillKind.DISCHARGE or progress.stay is None:
         return ctx.partners.insurance(institution_code)
     return StayLine(ctx.partners.inpatient(institution_code), progress, progress.stay)

@@ -130,3 +130,19 @@ class PostingVersionDiffers(Problem):
     code = "posting-version-differs"
     status = 409
     title = "The acknowledgement is for another version of the bill"
+
+
+class InsuranceAnswerUneven(Problem):
+    """The parts of what the hospital reports do not give what was asked; nothing was taken over."""
+
+    code = "insurance-answer-uneven"
+    status = 422
+    title = "The amounts of the answer do not add up to what was asked"
+
+
+class InsuranceAnswerDiffers(Problem):
+    """The hospital reported something else under this number before; that stands."""
+
+    code = "insurance-answer-differs"
+    status = 409
+    title = "This call was answered before with something else"

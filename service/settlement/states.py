@@ -1,4 +1,5 @@
-"""The states of a settlement, and of a correction of one, and what may follow.
+"""The states of a settlement, of a correction of one, and of an insurance call that the hospital's
+own machine performs, and what may follow.
 
 ::
 
@@ -30,6 +31,9 @@ correction   AWAITING_APPROVAL --APPROVE--> RUNNING --FINISH--> DONE
              RUNNING --UNDO--> UNDONE      lines were to go back, and in the end all of it did
 
 Up to the institution's limit nobody is waited for.
+
+ask          ASKED --TAKE--> TAKEN --ANSWER--> ANSWERED
+             ASKED --WITHDRAW--> WITHDRAWN     surely nothing was done
 """
 
 from enum import StrEnum
@@ -191,4 +195,38 @@ CORRECTION: Machine[CorrectionState, CorrectionEvent] = Machine(
     },
     final=frozenset({_C.REFUSED, _C.DONE, _C.UNDONE}),
     states=CorrectionState,
+)
+
+
+class AskState(StrEnum):
+    """Where a call that the hospital's own machine performs stands."""
+
+    ASKED = "ASKED"
+    """Nobody has it yet."""
+    TAKEN = "TAKEN"
+    """The hospital has it: perhaps done."""
+    ANSWERED = "ANSWERED"
+    WITHDRAWN = "WITHDRAWN"
+    """Nobody ever gets it: surely not done."""
+
+
+class AskEvent(StrEnum):
+    """What can happen to such a call."""
+
+    TAKE = "take"
+    ANSWER = "answer"
+    WITHDRAW = "withdraw"
+
+
+_K, _L = AskState, AskEvent
+
+ASK: Machine[AskState, AskEvent] = Machine(
+    start=_K.ASKED,
+    table={
+        (_K.ASKED, _L.TAKE): _K.TAKEN,
+        (_K.ASKED, _L.WITHDRAW): _K.WITHDRAWN,
+        (_K.TAKEN, _L.ANSWER): _K.ANSWERED,
+    },
+    final=frozenset({_K.ANSWERED, _K.WITHDRAWN}),
+    states=AskState,
 )

@@ -2,6 +2,7 @@
 
 from service.kernel.rekeying import maced
 from service.settlement.model import Settlement
+from service.settlement.model_asks import InsuranceAsk
 from service.settlement.model_corrections import Correction
 from service.settlement.model_deposits import Deposit
 
@@ -60,7 +61,34 @@ set row_mac = $4
 where record_id = $1 and settlement_id = $2 and row_mac = $3
 """
 
+PAGE_ASKS = """
+select institution_id, message_no, ask_id, record_id, settlement_id, kind, of_no, total_fen, asked,
+  state, asked_at, taken_at, taken_by, answered_at, answered_by, answer, signed, differing, version,
+  row_mac
+from insurance_ask
+where (institution_id, message_no) > ($1, $2)
+order by institution_id, message_no
+limit $3
+"""
+COUNT_ASKS = """
+select count(*) from insurance_ask where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_ASK_MAC = """
+update insurance_ask
+set row_mac = $4
+where institution_id = $1 and message_no = $2 and row_mac = $3
+"""
+
 KEYED_ROWS = (
+    maced(
+        "insurance_ask",
+        InsuranceAsk,
+        ("institution_id", "message_no"),
+        ("record_id", "settlement_id"),
+        page=PAGE_ASKS,
+        count=COUNT_ASKS,
+        swap=SWAP_ASK_MAC,
+    ),
     maced(
         "deposit",
         Deposit,

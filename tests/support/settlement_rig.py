@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
-from integrations.ports.partners import PartnerUnknown
+from integrations.ports.partners import PartnerUnknown, PerformedByHospital
 from service.bill import actions as bill
 from service.bill.model import Bill, BillContent, PushBill
 from service.institution import actions as institution
@@ -56,7 +56,7 @@ order by called_at, message_no
 """
 FORGET = """
 truncate outbox, settlement, insurance_call, refund, payment_attempt, staff, shift, shift_entry,
-  counter_tender, counter_refund, deposit, stay_number;
+  counter_tender, counter_refund, deposit, stay_number, insurance_ask;
 delete from data_key where record_id = 0
 """
 _HANDLERS = {**jobs.HANDLERS, **shift_jobs.HANDLERS}
@@ -74,8 +74,12 @@ class RigPartners:
         self.bureau = bureau
         self.till = till
         self.second = second
+        self.hospital_insures = False
+        """The hospital's own machine speaks with its bureau."""
 
     def insurance(self, institution_code: str) -> FakeBureau:
+        if self.hospital_insures:
+            raise PerformedByHospital(institution_code)
         return self.bureau
 
     def invoice(self, institution_code: str) -> Any:
@@ -102,6 +106,7 @@ class Rig:
         self.clock = clock
         self.bureau = partners.bureau
         self.till = partners.till
+        self.partners = partners
         self.second = partners.second
         self.place: Institution
         self.record_id = 0

@@ -14,6 +14,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from integrations.sandbox.hospital.events import Arrived, EventDesk, EventFault, EventForged
+from integrations.sandbox.hospital.insurance_machine import InsuranceMachine, Planned
 from integrations.sandbox.hospital.signing import HospitalKeys, Signer
 from integrations.sandbox.hospital.visits import a_bill
 
@@ -34,6 +35,8 @@ class HospitalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Terminals at which somebody else plays the hospital (the demo, load tests)."""
     events_url: str | None = None
     """Where this twin takes events; None: it asks for none."""
+    insures_itself: bool = False
+    """Whether the platform asks this hospital's own machine instead of a bureau."""
 
 
 class AnswerForged(Exception):
@@ -67,6 +70,7 @@ class Hospital:
         self.faults: list[str] = []
         self.events = EventDesk(self._signer, clock)
         self._events_url = settings.events_url
+        self.insurance = InsuranceMachine(self.call, clock)
 
     async def call(self, method: str, target: str, body: Any = None, *, key: str = "") -> Any:
         """A signed call; the answer's signature is checked. Raises ``httpx.HTTPError``."""
@@ -148,6 +152,8 @@ class Hospital:
                 await self.learn_platform_keys()
                 await self.ask_for_events()
                 await self.charge_new_patients()
+                if self._settings.insures_itself:
+                    await self.insurance.work()
                 if self.posting:
                     await self.post_settled()
             except (httpx.HTTPError, AnswerForged, KeyError, msgspec.DecodeError) as fault:
@@ -221,6 +227,25 @@ def plan_event_faults(state: State, data: JSONBody[list[EventFault]]) -> dict[st
     return {"planned": len(desk.faults)}
 
 
+@get("/sandbox/insurance", sync_to_thread=False)
+def insurance_book(state: State) -> dict[str, Any]:
+    """What the hospital's own machine settled, did, and was refused."""
+    machine: InsuranceMachine = state["hospital"].insurance
+    return {
+        "settlements": [msgspec.to_builtins(one) for one in machine.settlements],
+        "performed": machine.performed[-100:],
+        "refused": machine.refused,
+    }
+
+
+@post("/sandbox/insurance/faults", status_code=200, sync_to_thread=False)
+def plan_insurance_faults(state: State, data: JSONBody[list[Planned]]) -> dict[str, int]:
+    """What the machine does wrong with the next calls of a kind, one fault each."""
+    machine: InsuranceMachine = state["hospital"].insurance
+    machine.faults.extend(data[:100])
+    return {"planned": len(machine.faults)}
+
+
 def create_hospital_twin(
     settings: HospitalSettings,
     client: httpx.AsyncClient,
@@ -244,7 +269,15 @@ def create_hospital_twin(
                 await working
 
     return Litestar(
-        route_handlers=[book, switch_posting, take_event, event_book, plan_event_faults],
+        route_handlers=[
+            book,
+            switch_posting,
+            take_event,
+            event_book,
+            plan_event_faults,
+            insurance_book,
+            plan_insurance_faults,
+        ],
         state=State({"hospital": hospital}, deep_copy=False),
         lifespan=[lifespan],
         openapi_config=None,

@@ -19,9 +19,12 @@ from service.bill import actions as bill
 from service.bill.model import Bill
 from service.credential import actions as credential
 from service.credential.model import InsuranceStatus
+from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
+from service.person import actions as person
 from service.settlement import calls, door, rules
+from service.settlement.chains import performed_by_hospital
 from service.settlement.model import CallKind, ChargesTold, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.undoing import sender
@@ -82,34 +85,53 @@ async def _split_own(ctx: Context, row: Settlement) -> Settlement:
 
 
 async def _identify(ctx: Context, row: Settlement) -> Settlement:
-    """The insured person behind the record; asks the bureau by ID number when no link is known."""
-    found = await credential.insured_person(ctx, row.record_id)
+    """The insured person behind the record; asks the bureau by ID number when no link is known.
+
+    A hospital that speaks with its bureau itself asks for the person together with the division.
+    """
+    found = await _linked(ctx, row.record_id)
     owner_down = False
     if found is None:
-        view = await credential.link_by_number(ctx, row.record_id, row.institution_id)
-        owner_down = view.status is InsuranceStatus.OWNER_DOWN
-        found = await credential.insured_person(ctx, row.record_id)
-    person = found
+        place = await institution.get_institution(ctx, row.institution_id)
+        if performed_by_hospital(ctx, place.code):
+            found = await _not_linked(ctx, row.record_id)
+        else:
+            view = await credential.link_by_number(ctx, row.record_id, row.institution_id)
+            owner_down = view.status is InsuranceStatus.OWNER_DOWN
+            found = await _linked(ctx, row.record_id)
+    insured = found
 
     async def decide(conn: Connection, fresh: Settlement) -> Settlement:
         if fresh.state is not SettlementState.PRESETTLING:
             return fresh
         progress = await door.progress_of(conn, ctx, fresh)
-        if person is None and owner_down:
+        if insured is None and owner_down:
             return await calls.postpone(conn, ctx, fresh, None)
-        if person is None:
+        if insured is None:
             refused = replace(fresh, reason="not-insured")
             return await door.advance(conn, ctx, refused, SettlementEvent.REFUSED, None)
-        insured = Insured(
-            person_no=person.person_no,
-            insurance_type=person.insurance_type,
-            region=person.region,
-            token=None,
-            id_no=person.id_no.reveal(),
-        )
         return await door.keep(conn, ctx, fresh, replace(progress, insured=insured))
 
     return await door.through(ctx, (row.record_id, row.settlement_id), decide, row)
+
+
+async def _linked(ctx: Context, record_id: int) -> Insured | None:
+    found = await credential.insured_person(ctx, record_id)
+    if found is None:
+        return None
+    return Insured(
+        person_no=found.person_no,
+        insurance_type=found.insurance_type,
+        region=found.region,
+        token=None,
+        id_no=found.id_no.reveal(),
+    )
+
+
+async def _not_linked(ctx: Context, record_id: int) -> Insured:
+    patient = await person.read(ctx, record_id)
+    id_no = patient.id_no.reveal()
+    return Insured(person_no="", insurance_type="", region="", token=None, id_no=id_no)
 
 
 def _sender(

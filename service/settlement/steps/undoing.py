@@ -7,6 +7,7 @@ from integrations.ports.outcomes import Outcome
 from service.kernel.problems import InvariantBroken
 from service.settlement import calls
 from service.settlement.chains import StayLine
+from service.settlement.hospital_line import HospitalLine
 from service.settlement.model import CallKind, Progress
 
 
@@ -35,7 +36,7 @@ def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
 async def _reopen(
     line: InsuranceLine, insured: Insured, visit_ref: str, call: CallId
 ) -> Outcome[None]:
-    if not isinstance(line, StayLine):
+    if not isinstance(line, StayLine | HospitalLine):
         raise InvariantBroken("only a stay has a discharge")
     return await line.reopen(insured, visit_ref, call)
 

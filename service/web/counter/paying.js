@@ -19,7 +19,8 @@ class Paying {
     Object.assign(this, { desk, scan, bill, changed, next });
     this.key = bill.bill_id;
     this.insured = true;
-    this.useAccount = scan.insurance?.status === "LINKED";
+    // Linked here, or asked by the hospital itself when the bill is divided.
+    this.useAccount = ["LINKED", "BY_HOSPITAL"].includes(scan.insurance?.status);
     this.settlement = null;
     this.shown = "";
     this.receipt = null;

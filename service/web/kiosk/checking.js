@@ -13,6 +13,9 @@ const IDLE_S = 60;
 const ASKS = 7;
 const ASK_EVERY_MS = 2_000;
 
+// Linked here, or asked by the hospital itself when the bill is divided.
+const mayInsure = (scan) => ["LINKED", "BY_HOSPITAL"].includes(scan.insurance?.status);
+
 function personView(scan) {
   const status = scan.insurance?.status ?? "UNKNOWN";
   const linked = status === "LINKED";
@@ -42,7 +45,7 @@ class Checking {
     this.calls = null;
     this.following = null;
     this.again = null;
-    this.useAccount = scan.insurance?.status === "LINKED";
+    this.useAccount = mayInsure(scan);
     this.element = h("section.check", { "aria-labelledby": "title" });
     this.draw();
   }
@@ -143,7 +146,7 @@ class Checking {
     this.main.textContent = t("check.wait");
     this.words.textContent = t("state.PRESETTLING");
     const choice = {
-      use_account: this.useAccount, insured: this.scan.insurance?.status === "LINKED",
+      use_account: this.useAccount, insured: mayInsure(this.scan),
     };
     try {
       const settlement = await this.kiosk.terminal.start(this.scan, bill, choice);
@@ -189,7 +192,7 @@ class Checking {
     const { settlement } = this;
     const other = this.useAccount ? "check.account.off" : "check.account.on";
     const offered = settlement !== null && settlement.state === "PRESETTLED" &&
-      (this.useAccount ? settlement.account_fen > 0 : this.scan.insurance?.status === "LINKED");
+      (this.useAccount ? settlement.account_fen > 0 : mayInsure(this.scan));
     this.kiosk.setSide(offered ? t(other) : "", offered ? () => this.changeAccount() : null);
   }
 

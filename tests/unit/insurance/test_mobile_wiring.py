@@ -10,8 +10,8 @@ import pytest
 
 from integrations.ports.insurance_mobile import MobileOrder
 from integrations.ports.outcomes import Rejected
-from integrations.ports.partners import PartnerUnknown
-from integrations.registry import PartnersFault, open_partners, read_partners
+from integrations.ports.partners import PartnerUnknown, PerformedByHospital
+from integrations.registry import OwnInsurance, PartnersFault, open_partners, read_partners
 from service.kernel.clock import SystemClock
 from service.sandbox.hospital import HOSPITAL_CODE
 from service.sandbox.keys import make_secrets, prepare_secrets, twins_file
@@ -44,6 +44,20 @@ async def test_adapter_and_twin_meet_behind_the_streets_address() -> None:
     for find in (partners.mobile_insurance, partners.inpatient):
         with pytest.raises(PartnerUnknown):
             find("H99000100009")
+
+
+async def test_a_hospital_with_a_machine_of_its_own_has_no_gateway_and_never_two_lines() -> None:
+    ours, _ = make_secrets(STREET)
+    own = msgspec.convert([{"institution_code": HOSPITAL_CODE}], list[OwnInsurance])
+    both = msgspec.structs.replace(ours, own_insurance=own)
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(PartnersFault, match=r"own_insurance\[0\]"):
+            open_partners(both, client, 5.0, SystemClock().now)
+        alone = msgspec.structs.replace(both, insurance=[])
+        partners = open_partners(alone, client, 5.0, SystemClock().now)
+        for find in (partners.insurance, partners.inpatient):
+            with pytest.raises(PerformedByHospital):
+                find(HOSPITAL_CODE)
 
 
 def test_a_sandbox_of_before_learns_of_the_centre_and_keeps_its_keys(tmp_path: Path) -> None:
