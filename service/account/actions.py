@@ -102,7 +102,7 @@ async def authenticate(ctx: Context, token: str) -> Resident:
     Raises ``NotAuthenticated``, ``LoginStopped``.
     """
     now = ctx.clock.now()
-    claims = tokens.read(ctx.ring, token, now)
+    claims = tokens.read(ctx.ring, token, now, ctx.proved_tokens)
     try:
         account_id, same = ctx.public_ids.parse(claims.sub)
     except NotFound:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ from service.kernel.metrics import Metrics
 from service.kernel.outside_roots import OutsideRoots
 from service.kernel.pool import Pool
 from service.kernel.problems import NotFound
+from service.kernel.proved_texts import ProvedTexts
 from service.kernel.sealing import Sealer
 from service.kernel.short_memory import ShortMemory
 
@@ -101,6 +103,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     sealer: Sealer
     public_ids: PublicIds
     memory: ShortMemory
+    proved_tokens: ProvedTexts[Any]
+    """Residents' tokens; what they say is ``account``'s to know."""
     metrics: Metrics
     partners: Partners
     policy: Policy
@@ -135,6 +139,7 @@ def make_context(
         sealer=Sealer(live, clock),
         public_ids=PublicIds(live, clock),
         memory=ShortMemory(clock),
+        proved_tokens=ProvedTexts(),
         metrics=Metrics(),
         partners=partners,
         policy=policy,

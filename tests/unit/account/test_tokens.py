@@ -13,6 +13,7 @@ from crypto.signer import signing_key
 from crypto.sm2 import PrivateKey
 from service.account import rules, tokens
 from service.kernel.problems import NotAuthenticated
+from service.kernel.proved_texts import ProvedTexts
 from tests.support.fakes_identity import NOON
 
 RING = KeyRing.generate_for_development(NOON)
@@ -123,6 +124,19 @@ def test_rotation_keeps_old_tokens_and_a_destroyed_key_ends_them() -> None:
     assert tokens.read(rotated, old, NOON) == tokens.read(rotated, fresh, NOON)
     with pytest.raises(NotAuthenticated):
         tokens.read(rotated.without(KeyKind.TOKEN, 1), old, NOON)
+
+
+def test_a_token_read_before_is_spared_the_signature_and_nothing_else() -> None:
+    token, proved = issued(RING), ProvedTexts[tokens.Proved]()
+    first = tokens.read(RING, token, NOON, proved)
+    assert tokens.read(RING, token, NOON, proved) is first
+    other = KeyRing.generate_for_development(NOON)
+    minute = timedelta(minutes=1)
+    for ring, now in ((other, NOON), (RING.without(KeyKind.TOKEN, 1), NOON), (RING, NOON + minute)):
+        with pytest.raises(NotAuthenticated):
+            tokens.read(ring, token, now, proved)
+    with pytest.raises(NotAuthenticated):
+        tokens.read(RING, token[:-1] + "=", NOON, proved)
 
 
 def test_the_next_day_begins_in_china() -> None:
