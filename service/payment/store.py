@@ -6,6 +6,7 @@ Rows are saved whole, by compare-and-set on their version. Locks: the attempt be
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows, write
+from service.kernel.joined_reads import Read
 from service.payment.model import PaymentAttempt, Refund, RowKey
 
 INSERT_ATTEMPT = """
@@ -216,6 +217,12 @@ async def list_attempts(
     return await list_rows(
         conn, PaymentAttempt, LIST_ATTEMPTS, record_id, settlement_id, LISTED_MAX
     )
+
+
+def attempts_read(record_id: int, settlement_id: int) -> Read:
+    """``list_attempts``, to be read together with others."""
+    width = len(PaymentAttempt.__struct_fields__)
+    return Read(LIST_ATTEMPTS, (record_id, settlement_id, LISTED_MAX), width, many=True)
 
 
 async def save_attempt(conn: Connection, row: PaymentAttempt, otherwise: Exception) -> None:

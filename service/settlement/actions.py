@@ -165,8 +165,7 @@ async def _note(conn: Connection, ctx: Context, command: StartSettlement, row: S
 async def get(ctx: Context, record_id: int, settlement_id: int) -> SettlementView:
     """The settlement with what its payer needs. Raises ``NotFound``, ``RowTampered``."""
     async with connection(ctx.pool) as conn:
-        row = await door.read(conn, ctx, (record_id, settlement_id))
-        payments = await tender.tender_of(conn, ctx, row)
+        row, payments = await tender.read(conn, ctx, (record_id, settlement_id))
         attempt = payments.order
         refusal = (await door.progress_of(conn, ctx, row)).refusal_text if row.reason else None
     posted = row.state is _S.POSTED

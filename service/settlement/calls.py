@@ -16,6 +16,7 @@ from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
+from service.kernel.joined_reads import read_together, row_of
 from service.settlement import consequences, door, rules, store
 from service.settlement.chains import line_of
 from service.settlement.giving_back import give_back
@@ -63,15 +64,19 @@ def goes_on(ctx: Context, began: datetime, row: Settlement | None) -> bool:
     return due and now - began <= ctx.policy.lease / 8
 
 
-async def finish_open(ctx: Context, row: Settlement) -> bool:
-    """Take up a call that a dead process left without an outcome; False when there is none."""
+async def read(ctx: Context, key: door.Key) -> tuple[Settlement, InsuranceCall | None]:
+    """The settlement with its call that has no outcome. Raises ``NotFound``, ``RowTampered``."""
     async with connection(ctx.pool) as conn:
-        open_call = await store.find_open_call(conn, row.record_id, row.settlement_id)
-    if open_call is None:
-        return False
+        found, calls = await read_together(
+            conn, store.settlement_read(*key), store.open_call_read(*key)
+        )
+    return door.checked(ctx, found), row_of(InsuranceCall, calls[0]) if calls else None
+
+
+async def finish_open(ctx: Context, row: Settlement, open_call: InsuranceCall) -> None:
+    """Take up a call that a dead process left without an outcome."""
     place = await institution.get_institution(ctx, row.institution_id)
     await record(ctx, place, open_call, NOT_RECORDED, None)
-    return True
 
 
 async def _intend(

@@ -4,7 +4,7 @@ A state is never entered without its consequences (``consequences``), its histor
 due time. Whoever loses the race reads again; nothing here calls a partner.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from service.bill.states import BillKind
 from service.kernel.context import Context
 from service.kernel.database import Connection, transaction
+from service.kernel.joined_reads import Cells, row_of
 from service.kernel.problems import NotFound, StateConflict
 from service.kernel.transactions import Repeated
 from service.ledger.model import DEPOSIT
@@ -64,6 +65,13 @@ async def read(conn: Connection, ctx: Context, key: Key) -> Settlement:
     if row is None:
         raise NotFound
     return check(ctx, row)
+
+
+def checked(ctx: Context, found: Sequence[Cells]) -> Settlement:
+    """What ``store.settlement_read`` found. Raises ``NotFound``, ``RowTampered``."""
+    if not found:
+        raise NotFound
+    return check(ctx, row_of(Settlement, found[0]))
 
 
 def check(ctx: Context, row: Settlement) -> Settlement:

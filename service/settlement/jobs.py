@@ -12,7 +12,7 @@ from service.kernel.logs import get_logger
 from service.kernel.outbox import Event
 from service.kernel.problems import InvariantBroken
 from service.settlement import calls, door, store, tender
-from service.settlement.model import Settlement
+from service.settlement.model import InsuranceCall, Settlement
 from service.settlement.states import SettlementState
 from service.settlement.steps import (
     finishing,
@@ -72,28 +72,23 @@ async def work_off(ctx: Context, key: door.Key) -> None:
     began = ctx.clock.now()
     known: Settlement | None = None
     for _ in range(STEPS_MAX):
-        row = known or await _read(ctx, key)
+        row, left_open = (known, None) if known is not None else await calls.read(ctx, key)
         now = ctx.clock.now()
         if row.due_at is None or row.due_at > now or now - began > ctx.policy.lease / 4:
             return
         try:
-            known = await _step(ctx, row, is_known=known is not None)
+            known = await _step(ctx, row, left_open)
         except door.LostRace:
             known = None
 
 
-async def _read(ctx: Context, key: door.Key) -> Settlement:
-    async with connection(ctx.pool) as conn:
-        return await door.read(conn, ctx, key)
-
-
-async def _step(ctx: Context, row: Settlement, *, is_known: bool) -> Settlement | None:
-    """A fault of ours or of the settings counts as a try, so that it ends before a person.
-
-    ``is_known``: the step before left the row so, and no call without an outcome.
-    """
+async def _step(
+    ctx: Context, row: Settlement, left_open: InsuranceCall | None
+) -> Settlement | None:
+    """A fault of ours or of the settings counts as a try, so that it ends before a person."""
     try:
-        if not is_known and await calls.finish_open(ctx, row):
+        if left_open is not None:
+            await calls.finish_open(ctx, row, left_open)
             return None
         return await STEPS[row.state](ctx, row)
     except (*UNAVAILABLE, InvariantBroken, door.LostRace):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, list_rows, write
+from service.kernel.joined_reads import Read
 from service.settlement.model import InsuranceCall, Settlement, ToPost
 
 GET_SETTLEMENT = """
@@ -132,6 +133,11 @@ async def find_settlement(
 ) -> Settlement | None:
     """By id."""
     return await find_row(conn, Settlement, GET_SETTLEMENT, record_id, settlement_id)
+
+
+def settlement_read(record_id: int, settlement_id: int) -> Read:
+    """``find_settlement``, to be read together with others."""
+    return Read(GET_SETTLEMENT, (record_id, settlement_id), len(Settlement.__struct_fields__))
 
 
 async def find_live(conn: Connection, record_id: int, bill_id: int) -> Settlement | None:
@@ -278,6 +284,11 @@ async def find_open_call(
 ) -> InsuranceCall | None:
     """The call whose outcome is not recorded."""
     return await find_row(conn, InsuranceCall, FIND_OPEN_CALL, record_id, settlement_id)
+
+
+def open_call_read(record_id: int, settlement_id: int) -> Read:
+    """``find_open_call``, to be read together with others."""
+    return Read(FIND_OPEN_CALL, (record_id, settlement_id), len(InsuranceCall.__struct_fields__))
 
 
 async def finish_call(

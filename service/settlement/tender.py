@@ -13,12 +13,13 @@ from msgspec.structs import replace
 
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
+from service.kernel.joined_reads import read_together
 from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.payment.rules import AT_COUNTER
 from service.payment.states import LIVE, AttemptState
-from service.settlement import door, rules
+from service.settlement import door, rules, store
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 
@@ -107,6 +108,15 @@ async def tender_of(conn: Connection, ctx: Context, row: Settlement) -> Tender:
     """The payer's side as it stands."""
     attempts = await payment.list_attempts(conn, ctx, row.record_id, row.settlement_id)
     return Tender(attempts=attempts)
+
+
+async def read(conn: Connection, ctx: Context, key: door.Key) -> tuple[Settlement, Tender]:
+    """The settlement and the payer's side of it. Raises ``NotFound``, ``RowTampered``."""
+    found, attempts = await read_together(
+        conn, store.settlement_read(*key), payment.attempts_read(*key)
+    )
+    row = door.checked(ctx, found)
+    return row, Tender(attempts=payment.attempts_of(ctx, attempts))
 
 
 def event_of(row: Settlement, tender: Tender) -> SettlementEvent | None:

@@ -6,6 +6,8 @@ attempts, counter, deposits, notices.
 
 from service.payment.actions.attempts import (
     ask,
+    attempts_of,
+    attempts_read,
     close,
     create,
     end_review,
@@ -43,6 +45,8 @@ __all__ = [
     "apply_payment",
     "apply_refund",
     "ask",
+    "attempts_of",
+    "attempts_read",
     "check_way",
     "close",
     "count_deposit",

@@ -1,5 +1,6 @@
 """Attempts: make, place, show, ask, close."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from integrations.ports import payments as port
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
+from service.kernel.joined_reads import Cells, Read, row_of
 from service.kernel.masked import Masked
 from service.kernel.problems import StateConflict
 from service.payment import rules, store
@@ -85,6 +87,21 @@ async def list_attempts(
     for row in found:
         ctx.sealer.check_mac(rows.ATTEMPT_TABLE, row.mac_parts(), row.row_mac)
     return found
+
+
+def attempts_read(record_id: int, settlement_id: int) -> Read:
+    """``list_attempts``, to be read together with others; ``attempts_of`` opens what it gives."""
+    return store.attempts_read(record_id, settlement_id)
+
+
+def attempts_of(ctx: Context, found: Sequence[Cells]) -> list[PaymentAttempt]:
+    """What ``attempts_read`` found, newest first. Raises ``RowTampered``."""
+    read_rows = [row_of(PaymentAttempt, cells) for cells in found]
+    for row in read_rows:
+        ctx.sealer.check_mac(rows.ATTEMPT_TABLE, row.mac_parts(), row.row_mac)
+    read_rows.sort(key=lambda row: row.attempt_id)
+    read_rows.sort(key=lambda row: row.created_at, reverse=True)
+    return read_rows
 
 
 async def is_for(ctx: Context, row: PaymentAttempt, payer: str | None) -> bool:
