@@ -1,6 +1,5 @@
 """Serves the application with granian: one worker process a core, a pool in each."""
 
-import gc
 import os
 from collections.abc import MutableMapping
 from typing import Any
@@ -9,6 +8,7 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 
 from service.app import create_app
+from service.kernel.collector import let_the_collector_rest
 from service.kernel.entry import App, Receive, Scope, Send
 from service.kernel.logs import get_logger, set_up_logs
 from service.kernel.problems import NotSetUp
@@ -16,14 +16,6 @@ from service.settings import Settings, read_settings
 from service.wiring import install_ciphers, open_context, pages_of
 
 _log = get_logger("serve")
-
-
-def _let_the_collector_rest() -> None:
-    """What was made at the start stays: the garbage collector need not look at it again, nor look
-    so often at what requests make, of which little is cyclic."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 class LazyApp:
@@ -53,7 +45,7 @@ class LazyApp:
             await send({"type": "lifespan.startup.failed", "message": told})
             return
         self._app = create_app(ctx, cipher, pages_of(self._settings))
-        _let_the_collector_rest()
+        let_the_collector_rest()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await opened.__aexit__(None, None, None)

@@ -23,6 +23,11 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
 
     return [
         ClaimSource(
-            "bill-expiry", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
+            "bill-expiry",
+            list_due=list_due,
+            claim=claim,
+            work=work,
+            lease=ctx.policy.lease,
+            pace_s=(1.0, 5.0),
         )
     ]

@@ -33,6 +33,8 @@ class ClaimSource(Generic[K]):
     ``list_due(now, limit)`` reads candidates; ``claim(key, now, until)`` gives whether this holder
     won the row; ``work(key)`` does it and records the outcome, releasing the lease by the way.
     ``in_batches`` False: a slow unit does not hold up those that become due meanwhile.
+    ``pace_s``: the shortest and the longest pause between two looks; None where somebody waits for
+    the work, which is then looked for again as soon as some was done.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ClaimSource(Generic[K]):
         concurrency: int = 8,
         lease: timedelta = timedelta(seconds=30),
         in_batches: bool = True,
+        pace_s: tuple[float, float] | None = None,
     ) -> None:
         self.name = name
         self.lease = lease
@@ -53,6 +56,8 @@ class ClaimSource(Generic[K]):
         self.work = work
         self.concurrency = concurrency
         self.in_batches = in_batches
+        self.pace_s = pace_s or (PAUSE_S_MIN, PAUSE_S_MAX)
+        self.is_awaited = pace_s is None
 
 
 async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> int:
@@ -106,24 +111,25 @@ async def run_loop(
     if not source.in_batches:
         await _run_apart(source, clock, metrics, stop)
         return
-    pause_s = PAUSE_S_MIN
+    pause_s, longest_s = source.pace_s
     while not stop.is_set():
         try:
             worked = await run_once(source, clock, metrics)
         except UNAVAILABLE as fault:
             _log.warning("loop.database_away", loop=source.name, fault=fault)
-            worked, pause_s = 0, PAUSE_S_MAX
+            worked, pause_s = 0, longest_s
         except Exception as fault:  # noqa: BLE001 - the loop outlives a bad batch
             _log.error("loop.failed", loop=source.name, fault=fault)
-            worked, pause_s = 0, PAUSE_S_MAX
+            worked, pause_s = 0, longest_s
         if worked:
-            pause_s = PAUSE_S_MIN
+            pause_s = source.pace_s[0]
+        if worked >= BATCH or (worked and source.is_awaited):
             continue
         try:
             async with asyncio.timeout(pause_s):
                 await stop.wait()
         except TimeoutError:
-            pause_s = min(PAUSE_S_MAX, pause_s * 1.5)
+            pause_s = min(longest_s, pause_s * 1.5)
 
 
 async def _run_apart(

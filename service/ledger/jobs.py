@@ -37,6 +37,21 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
 
     lease = ctx.policy.lease
     return [
-        ClaimSource("ledger-feed", list_due=list_fed, claim=claim_fed, work=work_fed, lease=lease),
-        ClaimSource("ledger-days", list_due=list_days, claim=claim_day, work=work_day, lease=lease),
+        # Books are asked about at the end of a day: what comes within a second goes in one batch.
+        ClaimSource(
+            "ledger-feed",
+            list_due=list_fed,
+            claim=claim_fed,
+            work=work_fed,
+            lease=lease,
+            pace_s=(0.5, 1.0),
+        ),
+        ClaimSource(
+            "ledger-days",
+            list_due=list_days,
+            claim=claim_day,
+            work=work_day,
+            lease=lease,
+            pace_s=(1.0, 5.0),
+        ),
     ]

@@ -28,7 +28,12 @@ def _attempts(ctx: Context) -> ClaimSource[RowKey]:
             await attempts.release(ctx, key)
 
     return ClaimSource(
-        "payment-attempts", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
+        "payment-attempts",
+        list_due=list_due,
+        claim=claim,
+        work=work,
+        lease=ctx.policy.lease,
+        pace_s=(0.25, 0.5),
     )
 
 

@@ -40,6 +40,11 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
 
     return [
         ClaimSource(
-            "fiscal-invoices", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
+            "fiscal-invoices",
+            list_due=list_due,
+            claim=claim,
+            work=work,
+            lease=ctx.policy.lease,
+            pace_s=(0.25, 0.5),
         )
     ]

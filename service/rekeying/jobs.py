@@ -47,4 +47,5 @@ def source(
         work=work,
         concurrency=AT_ONCE,
         lease=ctx.policy.lease,
+        pace_s=(0.1, 2.0),
     )

@@ -25,7 +25,9 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
     async def work(key: Key) -> None:
         await actions.clear_up(ctx, *key)
 
-    return [ClaimSource("shift-entries", list_due=list_due, claim=claim, work=work)]
+    return [
+        ClaimSource("shift-entries", list_due=list_due, claim=claim, work=work, pace_s=(0.5, 2.0))
+    ]
 
 
 async def on_refund_asked(ctx: Context, event: Event) -> None:
