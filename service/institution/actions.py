@@ -368,12 +368,22 @@ async def _prove_terminal(
 
 async def take_message_no(conn: Connection, ctx: Context, institution_code: str) -> str:
     """A number for one message to the bureau, never given twice. Raises ``Overloaded``."""
+    return (await take_message_nos(conn, ctx, institution_code, 1))[0]
+
+
+async def take_message_nos(
+    conn: Connection, ctx: Context, institution_code: str, count: int
+) -> list[str]:
+    """Numbers for messages that are sent at once, one after another. Raises ``Overloaded``."""
     now = ctx.clock.now()
     first = ctx.ids.new()
+    taken: list[str] = []
     for step in range(MESSAGE_TRIES):
-        number = rules.message_no(institution_code, now, first + step * 7)
-        if await store.insert_message(conn, number, now):
-            return number
+        places = range(step * count, step * count + count - len(taken))
+        wanted = [rules.message_no(institution_code, now, first + place * 7) for place in places]
+        taken += await store.insert_messages(conn, wanted, now)
+        if len(taken) == count:
+            return taken
     raise Overloaded("more messages in one second than the bureau's numbers tell apart")
 
 

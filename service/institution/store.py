@@ -1,5 +1,6 @@
 """SQL of institutions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from service.institution.model import (
@@ -119,10 +120,11 @@ insert into request_nonce (institution_id, caller_id, nonce, seen_at)
 values ($1, $2, $3, $4)
 on conflict (institution_id, caller_id, nonce) do nothing
 """
-INSERT_MESSAGE = """
+INSERT_MESSAGES = """
 insert into insurance_message (message_no, taken_at)
-values ($1, $2)
+select message_no, $2 from unnest($1::text[]) as wanted (message_no)
 on conflict (message_no) do nothing
+returning message_no
 """
 DELETE_OLD_MESSAGES = """
 delete from insurance_message where taken_at < $1
@@ -305,9 +307,9 @@ async def delete_old_nonces(conn: Connection, before: datetime) -> int:
     return await execute(conn, DELETE_OLD_NONCES, before)
 
 
-async def insert_message(conn: Connection, message_no: str, now: datetime) -> bool:
-    """False when the number was taken before."""
-    return await insert_new(conn, INSERT_MESSAGE, message_no, now)
+async def insert_messages(conn: Connection, wanted: Sequence[str], now: datetime) -> list[str]:
+    """Those that nobody took before."""
+    return [row[0] for row in await conn.fetch(INSERT_MESSAGES, wanted, now)]
 
 
 async def delete_old_messages(conn: Connection, before: datetime) -> int:

@@ -28,6 +28,8 @@ from service.settlement.tender import tender_of
 Send = Callable[[InsuranceLine, CallId], Awaitable[Outcome[Any]]]
 
 NOT_RECORDED = Unknown("not-recorded")
+AHEAD = 4
+"""Message numbers taken at once: as many calls as a division of a short bill needs."""
 
 _S = SettlementState
 _E = SettlementEvent
@@ -42,16 +44,22 @@ _TELLS = frozenset({CallKind.REGISTER, CallKind.PRESETTLE, CallKind.SETTLE, Call
 
 
 async def call(
-    ctx: Context, row: Settlement, progress: Progress, kind: CallKind, send: Send
+    ctx: Context,
+    row: Settlement,
+    progress: Progress,
+    kind: CallKind,
+    send: Send,
+    ahead: list[str] | None = None,
 ) -> Settlement | None:
     """Make one call and let its outcome act. Raises ``door.LostRace`` when the row has moved on.
 
     Gives the settlement as it stands then; None when another recorded the outcome.
-    Raises ``PartnerUnknown`` before anything is written.
+    ``ahead``: message numbers of a round of calls, taken a few at a time. Raises
+    ``PartnerUnknown`` before anything is written.
     """
     place = await institution.get_institution(ctx, row.institution_id)
     gateway = line_of(ctx, place.code, row, progress)
-    intent, waiting = await _intend(ctx, row, kind, place.code)
+    intent, waiting = await _intend(ctx, row, kind, place.code, ahead)
     outcome = await send(gateway, intent.wire_id)
     ctx.metrics.outcomes.labels(gateway.code, kind.value, type(outcome).__name__).inc()
     return await record(ctx, place, intent, outcome, waiting)
@@ -80,18 +88,21 @@ async def finish_open(ctx: Context, row: Settlement, open_call: InsuranceCall) -
 
 
 async def _intend(
-    ctx: Context, row: Settlement, kind: CallKind, institution_code: str
+    ctx: Context, row: Settlement, kind: CallKind, institution_code: str, ahead: list[str] | None
 ) -> tuple[InsuranceCall, Settlement]:
     now = ctx.clock.now()
-    async with connection(ctx.pool) as bare:
-        # A row of its own, under a key of its own: a number that is taken in vain does no harm.
-        number = await institution.take_message_no(bare, ctx, institution_code)
+    numbers = [] if ahead is None else ahead
+    if not numbers:
+        count = 1 if ahead is None else AHEAD
+        async with connection(ctx.pool) as bare:
+            # Rows of their own, by keys of their own: a number taken in vain does no harm.
+            numbers += await institution.take_message_nos(bare, ctx, institution_code, count)
     intent = InsuranceCall(
         record_id=row.record_id,
         call_id=ctx.ids.new(),
         settlement_id=row.settlement_id,
         kind=kind,
-        message_no=number,
+        message_no=numbers.pop(0),
         called_at=now,
         outcome=None,
         undone_by=None,

@@ -48,10 +48,11 @@ async def _ask(ctx: Context, row: Settlement, progress: Progress) -> Settlement 
     began = ctx.clock.now()
     charged = await bill.read(ctx, row.record_id, row.bill_id)
     after: Settlement | None = row
+    ahead: list[str] = []
     while after is not None and progress.insured is not None:
         kind = rules.next_presettle_call(progress, len(charged.lines))
         send = _sender(kind, after, progress, progress.insured, charged)
-        after = await calls.call(ctx, after, progress, kind, send)
+        after = await calls.call(ctx, after, progress, kind, send, ahead)
         if after is None or after.state is not row.state or not calls.goes_on(ctx, began, after):
             return after
         async with connection(ctx.pool) as conn:
