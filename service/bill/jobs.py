@@ -5,7 +5,7 @@ from typing import Any
 
 from service.bill import actions
 from service.bill.store import BillKey
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import SELDOM, ClaimSource
 from service.kernel.context import Context
 
 
@@ -28,6 +28,6 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             claim=claim,
             work=work,
             lease=ctx.policy.lease,
-            pace_s=(1.0, 5.0),
+            pace_s=SELDOM,
         )
     ]

@@ -26,6 +26,11 @@ BATCH = 64
 PAUSE_S_MIN = 0.05
 PAUSE_S_MAX = 0.5
 
+# Paces of loops that nobody waits for: the shortest and the longest pause between two looks.
+BRISK = (0.25, 0.5)
+EASY = (0.5, 2.0)
+SELDOM = (1.0, 5.0)
+
 
 class ClaimSource(Generic[K]):
     """One kind of due work.

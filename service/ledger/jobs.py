@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import EASY, SELDOM, ClaimSource
 from service.kernel.context import Context
 from service.kernel.database import connection
 from service.ledger import closing, feeding, store_days
@@ -44,7 +44,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             claim=claim_fed,
             work=work_fed,
             lease=lease,
-            pace_s=(0.5, 1.0),
+            pace_s=EASY,
         ),
         ClaimSource(
             "ledger-days",
@@ -52,6 +52,6 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             claim=claim_day,
             work=work_day,
             lease=lease,
-            pace_s=(1.0, 5.0),
+            pace_s=SELDOM,
         ),
     ]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import BRISK, ClaimSource
 from service.kernel.context import Context
 from service.payment.actions import attempts, pursuing, refunds
 from service.payment.model import RowKey
@@ -33,7 +33,7 @@ def _attempts(ctx: Context) -> ClaimSource[RowKey]:
         claim=claim,
         work=work,
         lease=ctx.policy.lease,
-        pace_s=(0.25, 0.5),
+        pace_s=BRISK,
     )
 
 

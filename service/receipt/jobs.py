@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import BRISK, ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
 from service.receipt import actions, invoices
@@ -45,6 +45,6 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             claim=claim,
             work=work,
             lease=ctx.policy.lease,
-            pace_s=(0.25, 0.5),
+            pace_s=BRISK,
         )
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import EASY, ClaimSource
 from service.kernel.context import Context
 from service.kernel.database import connection
 from service.kernel.rekeying import KeyedRows
@@ -47,5 +47,5 @@ def source(
         work=work,
         concurrency=AT_ONCE,
         lease=ctx.policy.lease,
-        pace_s=(0.1, 2.0),
+        pace_s=EASY,
     )

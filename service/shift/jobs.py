@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import EASY, ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
 from service.shift import actions
@@ -25,9 +25,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
     async def work(key: Key) -> None:
         await actions.clear_up(ctx, *key)
 
-    return [
-        ClaimSource("shift-entries", list_due=list_due, claim=claim, work=work, pace_s=(0.5, 2.0))
-    ]
+    return [ClaimSource("shift-entries", list_due=list_due, claim=claim, work=work, pace_s=EASY)]
 
 
 async def on_refund_asked(ctx: Context, event: Event) -> None:
