@@ -96,10 +96,10 @@ def test_every_symbol_is_read(
 def test_under_heavy_noise_two_of_three_are_read_and_none_wrongly(
     kind: Kind, decode: Decoder
 ) -> None:
-    shown = texts(kind, 12)
+    shown = texts(kind, 24)
     found = [decode(noisy(drawn(kind, text, 4), at)) for at, text in enumerate(shown)]
     right = [a == b for a, b in zip(found, shown, strict=True)]
-    assert sum(right) >= 8
+    assert sum(right) >= 16
     assert [text for text, good in zip(found, right, strict=True) if text and not good] == []
 
 
