@@ -174,6 +174,9 @@ class Town:
         parse_id = kiosk_rig.ctx.public_ids.parse
         # The id of one scan may be written under a newer key by now; both name that scan.
         assert parse_id(repeated.pop("scan_id")) == parse_id(said["scan_id"])
+        if "OWNER_DOWN" in (said["insurance"]["status"], repeated["insurance"]["status"]):
+            # The bureau is asked anew, and a busy machine's may answer too late for the scan.
+            said["insurance"] = repeated["insurance"]
         assert repeated == {name: said[name] for name in repeated}, again.text
         assert len(repeated) == len(said) - 1
         self.seen[KeyKind.PUBLIC_ID].add(ord(said["scan_id"][0]) - 64)
