@@ -274,6 +274,24 @@ def test_offline_is_said_and_mended(new_page: NewPage, backend: PageBackend) -> 
     expect(page.locator("#code-text")).not_to_have_text(first)
 
 
+def test_an_answer_from_before_the_cut_does_not_say_that_the_network_is_back(
+    new_page: NewPage, backend: PageBackend
+) -> None:
+    page = new_page(390, 844, quiet=(UNREACHED,))
+    enter(page, backend)
+    held: list[Route] = []
+    page.route("**/v1/me/codes", lambda route: held.append(route))
+    with page.expect_request("**/v1/me/codes"):
+        page.get_by_role("button", name="换一张").click()
+    page.context.set_offline(True)
+    expect(page.locator("#reach")).to_have_text("网络断开了，正在重连…")
+    before = page.locator("#code-text").text_content() or ""
+    late = world_of(backend).new_code(next(iter(world_of(backend).people)), "visit")
+    held[0].fulfill(json=late)
+    expect(page.locator("#code-text")).not_to_have_text(before)
+    expect(page.locator("#reach")).to_have_text("网络断开了，正在重连…")
+
+
 def test_an_ended_login_leads_back_to_the_login(new_page: NewPage, backend: PageBackend) -> None:
     page = new_page(390, 844, quiet=(UNREACHED,))
     enter(page, backend)

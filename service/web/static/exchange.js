@@ -34,7 +34,11 @@ function noteReach(now) {
 export function onReach(listener) {
   reachListeners.add(listener);
 }
-addEventListener("offline", () => noteReach(false));
+let cuts = 0;
+addEventListener("offline", () => {
+  cuts += 1;
+  noteReach(false);
+});
 addEventListener("online", () => noteReach(true));
 
 /** Whether the system could be reached when last seen. */
@@ -79,6 +83,7 @@ async function sendOnce(request, dress) {
   let response;
   let bytes;
   const noteTrip = startTrip();
+  const cutsBefore = cuts;
   try {
     response = await fetch(request.path, {
       method: request.method, headers, body, cache: "no-store",
@@ -89,7 +94,8 @@ async function sendOnce(request, dress) {
     noteReach(false);
     throw new Fault("offline");
   }
-  noteReach(true);
+  // An answer that was under way when the network was cut does not say that it is back.
+  if (cuts === cutsBefore) noteReach(true);
   const value = parsed(bytes);
   noteTrip(response, value, Boolean(request.key));
   return judged(response, bytes, value, check);
