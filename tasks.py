@@ -34,7 +34,7 @@ REQUIREMENTS = HERE / "requirements"
 CLIENT = HERE / "clients" / "holder"
 BUILT = HERE / "service" / "web" / "built"
 NODE_MIN = 18
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium-headless-shell", "chromium")
 LINTED = ("service", "crypto", "integrations", "tests", "loadtests", "tasks.py")
 CACHES = (
     ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache",
@@ -171,7 +171,8 @@ def run(arguments: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     """All tests, in several processes (``-n 0``: in one); arguments go to pytest."""
     prepare("dev")
-    lacking = _build_clients()
+    with _compiled_once(is_whole=not arguments):
+        lacking = _build_clients()
     if lacking and os.environ.get("YIMATONG_REQUIRE_CLIENTS"):
         sys.exit(f"clients: {lacking}")
     if lacking:
@@ -180,6 +181,21 @@ def test(arguments: Sequence[str]) -> int:
     if not has_browser and not os.environ.get("YIMATONG_REQUIRE_BROWSER"):
         print("NOTE: no Chromium on this machine, so the page tests will be skipped.", flush=True)
     return _become(PYTHON, "-m", "pytest", "-q", "-n", "auto", *arguments)
+
+
+@contextlib.contextmanager
+def _compiled_once(*, is_whole: bool) -> Iterator[None]:
+    """Before the first whole run one process compiles all modules, while the caller goes on.
+
+    Else each of the processes that share the tests compiles all of them for itself.
+    """
+    if not is_whole or (VENV / "compiled").exists():
+        yield
+        return
+    _keep_compiled()
+    command = [PYTHON, "-m", "pytest", "-q", "--collect-only"]
+    with subprocess.Popen(command, cwd=HERE, stdout=subprocess.DEVNULL):
+        yield
 
 
 def check(_arguments: Sequence[str]) -> int:

