@@ -24,8 +24,10 @@ from tests.support.fakes_identity import NOON
 from tests.support.identity_rig import IdentityRig, Phone, an_identity_rig
 from tests.support.odd_signer import OddSigner
 
-DEADLINE_S = 0.1
-RECOVERS_WITHIN_S = 5.0
+DEADLINE_S = signer_client.DEADLINE_S
+AT_ONCE_S = 5.0
+"""A busy machine may stand still for a second; who waits for a dead signer waits for longer."""
+RECOVERS_WITHIN_S = 30.0
 RING = KeyRing.generate_for_development(NOON - timedelta(days=2))
 
 
@@ -79,8 +81,9 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 async def signing(fresh_database: str, folder: Path) -> AsyncIterator[SignerRig]:
     path = folder / "s"
-    client = SocketSigner(path, deadline_s=DEADLINE_S)
+    client = SocketSigner(path)
     odd = OddSigner(RingSigner(RING, lambda: NOON))
+    odd.slow_s = 1.5 * DEADLINE_S
     ring = LiveRing(serving_ring(RING, ISSUER_KINDS))
     async with an_identity_rig(fresh_database, ring, client) as rig:
         made = SignerRig(rig, odd, path)
@@ -114,7 +117,7 @@ async def test_a_signer_in_any_mood_gives_a_clear_problem_and_recovers(
         assert (await signing.rig.scan((await signing.issue()).text)).status_code == 200
         signing.odd.mood = mood
         for _ in range(5):
-            assert await signing.assert_refused() < DEADLINE_S + 1
+            assert await signing.assert_refused() < DEADLINE_S + AT_ONCE_S
         signing.odd.mood = "right"
         assert await signing.assert_recovers() < RECOVERS_WITHIN_S
 
@@ -156,35 +159,34 @@ async def test_a_dead_signer_is_answered_for_at_once_and_found_when_it_is_back(
     began = time.monotonic()
     done = await asyncio.gather(*(signing.issue() for _ in range(50)), return_exceptions=True)
     assert all(isinstance(one, Refused) for one in done)
-    assert time.monotonic() - began < 2, "fifty requests waited for nobody"
+    assert time.monotonic() - began < AT_ONCE_S, "fifty requests waited for nobody"
     await asyncio.sleep(1)
     async with signing.odd.at(signing.path):
-        assert await signing.assert_recovers() < signer_client.OPEN_S_MAX + 2
+        assert await signing.assert_recovers() < signer_client.OPEN_S_MAX + AT_ONCE_S
 
 
 async def test_while_it_is_silent_only_trials_are_sent_to_it(signing: SignerRig) -> None:
     async with signing.odd.at(signing.path):
         await signing.issue()
         signing.odd.mood, signing.odd.asked = "silent", 0
-        end = time.monotonic() + 2
-        refused = 0
-        while time.monotonic() < end:
+        began = time.monotonic()
+        for _ in range(100):
             with pytest.raises(Refused):
                 await signing.issue()
-            refused += 1
-        assert refused > 40
-        assert signing.odd.asked <= signer_client.FAULTS_TO_OPEN + 4
+        trials = 1 + (time.monotonic() - began) / signer_client.OPEN_S
+        assert signing.odd.asked <= min(50, signer_client.FAULTS_TO_OPEN + trials)
 
 
 async def test_signers_that_come_and_go_never_release_a_wrong_code(signing: SignerRig) -> None:
     moods = ["right", "slow", "wrong", "short", "garbage", "swapped", "right", "former", "twice"]
     texts: list[str] = []
-    stop = asyncio.Event()
+    issued, stop = asyncio.Event(), asyncio.Event()
 
     async def ask() -> None:
         while not stop.is_set():
             try:
                 texts.append((await signing.issue()).text)
+                issued.set()
             except Refused:
                 await asyncio.sleep(0.02)
 
@@ -193,6 +195,7 @@ async def test_signers_that_come_and_go_never_release_a_wrong_code(signing: Sign
         signing.odd.mood = mood
         async with signing.odd.at(signing.path):
             await asyncio.sleep(0.15)
+            await asyncio.wait_for(issued.wait(), RECOVERS_WITHIN_S)
     stop.set()
     await asyncio.gather(*asking)
     assert texts
@@ -207,7 +210,7 @@ async def test_questions_in_flight_are_bounded(folder: Path) -> None:
     odd = OddSigner(RingSigner(RING, lambda: NOON))
     odd.mood = "silent"
     async with odd.at(folder / "s"):
-        client = SocketSigner(folder / "s", deadline_s=1)
+        client = SocketSigner(folder / "s", deadline_s=AT_ONCE_S + 1)
         asked = [
             asyncio.create_task(client.sign_digest("issuer_once.1", bytes(32)))
             for _ in range(signer_client.IN_FLIGHT_MAX)
@@ -216,7 +219,7 @@ async def test_questions_in_flight_are_bounded(folder: Path) -> None:
         began = time.monotonic()
         with pytest.raises(SignerUnavailable):
             await client.sign_digest("issuer_once.1", bytes(32))
-        assert time.monotonic() - began < 0.5, "it waited for its own deadline"
+        assert time.monotonic() - began < AT_ONCE_S, "it waited for its own deadline"
         done = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(one, SignerUnavailable) for one in done)
         await client.close()
@@ -226,7 +229,7 @@ async def test_askers_that_go_away_do_not_open_the_circuit(folder: Path) -> None
     odd = OddSigner(RingSigner(RING, lambda: NOON))
     odd.mood = "slow"
     async with odd.at(folder / "s"):
-        client = SocketSigner(folder / "s", deadline_s=2)
+        client = SocketSigner(folder / "s", deadline_s=4 * AT_ONCE_S)
         for _ in range(6):
             asked = asyncio.create_task(client.sign_digest("issuer_once.1", bytes(32)))
             await asyncio.sleep(0.02)

@@ -28,6 +28,7 @@ class OddSigner:
     def __init__(self, signer: SM2Signer) -> None:
         self.signer = signer
         self.mood = "right"
+        self.slow_s = SLOW_S
         self.asked = 0
         self._former = bytes(64)
         self._held: Question | None = None
@@ -63,7 +64,7 @@ class OddSigner:
     async def _answer(self, asked: Question, writer: asyncio.StreamWriter) -> bool:
         """Whether the line stays."""
         if self.mood == "slow":
-            await asyncio.sleep(SLOW_S)
+            await asyncio.sleep(self.slow_s)
         right = await self.signer.sign_digest(asked.name, asked.digest)
         if self.mood in GARBAGE:
             writer.write(GARBAGE[self.mood])
