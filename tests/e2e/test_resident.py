@@ -280,7 +280,11 @@ def test_an_answer_from_before_the_cut_does_not_say_that_the_network_is_back(
     page = new_page(390, 844, quiet=(UNREACHED,))
     enter(page, backend)
     held: list[Route] = []
-    page.route("**/v1/me/codes", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/me/codes", hold)
     with page.expect_request("**/v1/me/codes"):
         page.get_by_role("button", name="换一张").click()
     page.context.set_offline(True)
