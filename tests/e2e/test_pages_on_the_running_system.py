@@ -43,7 +43,7 @@ OTHER_EMPLOYEE = ("测试丙", "990001199203030039")
 CIVIL_SERVANT = ("测试戊", "990001197005050056")
 SLOW_MS = 60_000
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 PAYMENT_CODE = "131234567890123400"
 """Of a payer at the twin of WeChat Pay: pays at once."""
 

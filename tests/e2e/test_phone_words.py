@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.verify import CodeVerifier, Reader
@@ -50,6 +50,27 @@ def opened_offline(phone: BrowserContext, system: StandIn) -> Page:
     page.goto(system.base_url + "/")
     expect(page.locator(".code-source")).to_have_text(OWN)
     return page
+
+
+def test_a_phone_enrolled_late_shows_its_own_code_at_once(
+    phone: BrowserContext, system: StandIn
+) -> None:
+    page = phone.new_page()
+    held: list[Route] = []
+    asked: list[str] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/me/phones/challenge", hold)
+    page.on("request", lambda request: asked.append(request.url.rpartition("/v1")[2]))
+    enter(page, system)
+    expect(page.locator(".code-source")).to_have_text(ONLINE)
+    held[0].continue_()
+    expect(page.locator(".code-source")).to_have_text(OWN)
+    # Not only when the online code was over.
+    assert asked.count("/me/codes") == 1
+    await_trust(page)
 
 
 def test_one_tap_never_logs_out(phone: BrowserContext, system: StandIn) -> None:

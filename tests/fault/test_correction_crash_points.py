@@ -103,7 +103,7 @@ async def tell(dsn: str, story: Story, at: int | None) -> CrashPoints:
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_every_crash_point_of_giving_back_converges(
     fresh_database: str, story: Story
 ) -> None:

@@ -15,7 +15,7 @@ from service.simulate.run import run_seed
 from service.simulate.world import Grounds
 from tests.support.database import DatabaseServer
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(2400)
 
 SEEDS = 25
 SIDE_BY_SIDE = 40
@@ -44,7 +44,7 @@ def shown(report: dict[str, Any]) -> str:
     return "\n".join([report["again"], *report["violations"], *report["trace"][-120:]])
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_a_thousand_settlements_lose_nothing(said: list[dict[str, Any]]) -> None:
     for report in of_kind(said, "seed"):
         assert report["violations"] == [], shown(report)

@@ -18,7 +18,7 @@ from service.simulate.run import SeedReport, run_seed
 from service.simulate.stories import STORIES, Told
 from service.simulate.world import Grounds
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def late_payments_are_overlooked(patch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from loadtests import books
 from loadtests.settlements import Soak, describe, run
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 def test_faults_at_random_lose_nothing(tmp_path: Path) -> None:
     soak = Soak(settlements=16, users=6, seed=11, wechat_permille=80, insurance_permille=60)
     outcome = run(soak, tmp_path)

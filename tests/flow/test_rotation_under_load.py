@@ -14,7 +14,7 @@ TOGETHER = 5
 """Kinds that change at one moment: each is at work in every round of the traffic all the same."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_rotation_of_every_kind_fails_nothing(fresh_database: str, tmp_path: Path) -> None:
     """A failed request or verification of the traffic ends the test at once."""
     async with a_town(fresh_database, tmp_path) as town:
