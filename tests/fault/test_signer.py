@@ -173,6 +173,7 @@ async def test_while_it_is_silent_only_trials_are_sent_to_it(signing: SignerRig)
         for _ in range(100):
             with pytest.raises(Refused):
                 await signing.issue()
+        # However slow this was: most were refused without being sent.
         trials = 1 + (time.monotonic() - began) / signer_client.OPEN_S
         assert signing.odd.asked <= min(50, signer_client.FAULTS_TO_OPEN + trials)
 

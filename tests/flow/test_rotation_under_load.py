@@ -28,6 +28,7 @@ async def test_rotation_of_every_kind_fails_nothing(fresh_database: str, tmp_pat
         await town.traffic()
         town.seen.update(await town.stored_versions())
         assert {kind: town.seen[kind] for kind in ROTATED} == {kind: {1, 2} for kind in ROTATED}
+        assert town.bureau_silent <= len(town.scan_ids) // 2
         assert before.items() <= town.patients.items()
         assert all(rig.ctx.ring.fault is None for rig in town.rigs)
         assert min(town.rounds.values()) >= 5 * len(turns)

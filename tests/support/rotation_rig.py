@@ -110,6 +110,8 @@ class Town:
         self.residents: list[Phone] = []
         self.patients: dict[str, str] = {}
         self.scan_ids: list[str] = []
+        self.bureau_silent = 0
+        """Scans at which the bureau's answer did not come in time, as on a busy machine."""
         self.printed: list[str] = []
         self.papers: list[str] = []
         self.phone: BoundPhone | None = None
@@ -176,6 +178,7 @@ class Town:
         assert parse_id(repeated.pop("scan_id")) == parse_id(said["scan_id"])
         if "OWNER_DOWN" in (said["insurance"]["status"], repeated["insurance"]["status"]):
             # The bureau is asked anew, and a busy machine's may answer too late for the scan.
+            self.bureau_silent += 1
             said["insurance"] = repeated["insurance"]
         assert repeated == {name: said[name] for name in repeated}, again.text
         assert len(repeated) == len(said) - 1

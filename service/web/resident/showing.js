@@ -58,7 +58,6 @@ export class CodeShow {
     this.tried_ms = -Infinity;
     this.countdown = null;
     this.turn = 0;
-    this.freshening = null;
     this.ring = outline();
     this.picture = h("div.code-picture", { "aria-busy": "true" }, h("p", {}, t("code.waiting")));
     this.left = h("p.code-left", {}, "\u00a0");
@@ -74,20 +73,11 @@ export class CodeShow {
   /** Enrols or renews this phone when due, at most once in a while unless `now`; true if it can
    *  show codes. What fails leaves the former credential, or the system's one-time codes. A phone
    *  that somebody stopped is enrolled anew only where the person `asked` for it. */
-  keepFresh(now = false, asked = false) {
-    // Who comes while it is under way waits for the same one: on a poor network it takes long.
-    if (this.freshening && !now) return this.freshening;
-    const mine = this.enrolWhenDue(now, asked).finally(() => {
-      if (this.freshening === mine) this.freshening = null;
-    });
-    this.freshening = mine;
-    return mine;
-  }
-
-  async enrolWhenDue(now, asked) {
+  async keepFresh(now = false, asked = false) {
     const { phone, session } = this.app;
     if (!phone) return false;
-    const isTime = now || performance.now() - this.tried_ms > ENROL_EVERY_MS;
+    // Who comes while it is under way waits for the same one: on a poor network it takes long.
+    const isTime = now || Boolean(phone.running) || performance.now() - this.tried_ms > ENROL_EVERY_MS;
     if (phone.isDue && session.token && navigator.onLine && isTime) {
       this.tried_ms = performance.now();
       try {
