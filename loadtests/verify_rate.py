@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 import msgspec
@@ -84,11 +85,8 @@ class Texts:
     def lines(self, count: int, part_bound: float) -> list[str]:
         """``count`` texts, each kind in its own cycle."""
         chance = random.Random(1)
-        out = []
-        for number in range(count):
-            kind = self.bound if chance.random() < part_bound else self.once
-            out.append(kind[number % len(kind)])
-        return out
+        bound, once = cycle(self.bound), cycle(self.once)
+        return [next(bound if chance.random() < part_bound else once) for _ in range(count)]
 
 
 def measure(texts: Texts, name: str, count: int, jobs: int, folder: Path) -> Row:
