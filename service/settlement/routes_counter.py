@@ -82,7 +82,7 @@ async def take(
             tender=taken.entry.tender.value,
             amount_fen=taken.entry.amount_fen,
             change_fen=taken.change_fen,
-            settlement=SettlementAnswer.of(ctx, after, is_own=False),
+            settlement=SettlementAnswer.of(ctx, after, scans.place_of(terminal)),
         )
 
     return await respond_once(

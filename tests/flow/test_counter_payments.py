@@ -16,6 +16,7 @@ from service.payment.states import AttemptState
 from service.settlement import actions, counter, door, paying
 from service.settlement.model import Settlement
 from service.settlement.problems import MoreThanOwed, PaymentStillOpen, SettlementNotPayable
+from service.settlement.scans import place_of
 from service.settlement.states import SettlementState
 from service.shift import actions as shift
 from service.shift import rules
@@ -355,7 +356,9 @@ async def _cut_off(desk: Desk, row: Settlement, moment: str) -> tuple[Drawer, En
         ),
     )
     if moment == "after":
-        taking = paying.taking(desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry))
+        taking = paying.taking(
+            desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry), place_of(drawer.terminal)
+        )
         await door.through(desk.rig.ctx, (row.record_id, row.settlement_id), taking)
     return drawer, entry
 
@@ -379,7 +382,9 @@ async def test_a_shift_is_closed_over_what_is_certain(
     assert report.shift.expected_cash_fen == expected_fen
     assert (await desk.rig.read(row)).paid_fen == expected_fen
     # What was cut off comes to life late: nothing may count that the shift does not have.
-    taking = paying.taking(desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry))
+    taking = paying.taking(
+        desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry), place_of(drawer.terminal)
+    )
     try:
         late = await door.through(desk.rig.ctx, (row.record_id, row.settlement_id), taking)
         assert late.paid_fen == expected_fen

@@ -41,6 +41,11 @@ export function shortTimeText(at) {
   }).format(new Date(at));
 }
 
+/** A time of today: `10:05`. */
+export const clockText = (at) => new Intl.DateTimeFormat(languageTag(), {
+  timeZone: "Asia/Shanghai", hour: "2-digit", minute: "2-digit", hour12: false,
+}).format(new Date(at));
+
 /** `75` seconds as `1:15`. */
 export function minutesText(seconds) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
