@@ -184,6 +184,7 @@ def test_cancelled_at_the_kiosk_then_paid_by_a_relative_on_her_own_phone(
     expect(phone.locator(".paying")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
     parts = parts_of(phone)
     assert parts["total_fen"] == parts["fund_fen"] + parts["cash_fen"] == total
+    taken_over_and_back(phone, kiosk, parts)
     phone.get_by_role("button", name="请亲友付款").click()
     link = symbol_on(phone)
     keep_picture(phone, "resident-ask.png")
@@ -203,6 +204,31 @@ def test_cancelled_at_the_kiosk_then_paid_by_a_relative_on_her_own_phone(
     assert fen_of(phone.locator(".receipt .is-own .amount").text_content()) == parts["cash_fen"]
     phone.get_by_role("link", name="健康码").click()
     expect(phone.locator(".badge").first).to_contain_text("已关联医保")
+
+
+def taken_over_and_back(phone: Page, kiosk: Page, parts: dict[str, int]) -> None:
+    """What the phone began goes on at the kiosk, and on the phone again."""
+    place = phone.url
+    phone.get_by_role("link", name="健康码").click()
+    choose_payment(phone)
+    scan(kiosk, symbol_on(phone))
+    expect(kiosk.locator(".check .state")).to_contain_text("正在手机缴纳", timeout=SLOW_MS)
+    keep_picture(kiosk, "kiosk-elsewhere.png")
+    kiosk.get_by_role("button", name="改在这里缴").click()
+    pay = kiosk.get_by_role("button", name="去付款")
+    expect(pay).to_be_enabled(timeout=SLOW_MS)
+    assert parts_of(kiosk) == parts
+    phone.goto(place)
+    expect(phone.locator(".paying .state")).to_contain_text("已转到自助机办理", timeout=SLOW_MS)
+    assert phone.get_by_role("button", name="请亲友付款").is_hidden()
+    keep_picture(phone, "resident-taken-over.png")
+    pay.click()
+    kiosk.get_by_role("button", name="微信支付").click()
+    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
+    phone.get_by_role("button", name="改回手机上缴").click()
+    expect(kiosk.get_by_role("heading", name="已转到别处办理")).to_be_visible(timeout=SLOW_MS)
+    keep_picture(kiosk, "kiosk-taken-over.png")
+    expect(phone.get_by_role("button", name="重新付款")).to_be_enabled(timeout=SLOW_MS)
 
 
 def rows_of(system: RunningSystem, question: str, *given: object) -> list[dict[str, object]]:

@@ -6,9 +6,10 @@ import { has, t } from "../language.js";
 import { minutesText, yuan } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
 import { faultNotice, payingNotice } from "../faults.js";
+import { Countdown } from "../countdown.js";
 import { linesView, receiptView } from "../receipt.js";
 import {
-  billTitle, follow, isAwaiting, isDone, isFree, isInReview, isPayable, isUndoing, isUndone, splitView, stateWords, stepsView,
+  billTitle, follow, heldText, isAwaiting, isDone, isElsewhere, isFree, isInReview, isPayable, isUndoing, isUndone, splitView, stateWords, stepsView,
 } from "../settlement.js";
 import { fenOf, field, form, moneyField } from "./parts.js";
 
@@ -46,6 +47,12 @@ class Paying {
   async begin() {
     this.words.textContent = t("state.PRESETTLING");
     try {
+      if (this.bill.state === "LOCKED" && this.bill.settlement_id && this.insured) {
+        this.calls = this.desk.terminal.settlement(this.scan, this.bill.settlement_id);
+        this.seen(await this.calls.read());
+        this.watch();
+        return;
+      }
       const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
       const begun = await this.desk.terminal.startOwn(this.scan, this.bill, choice);
       this.calls = this.desk.terminal.settlement(this.scan, begun.settlement_id);
@@ -93,6 +100,7 @@ class Paying {
 
   phase() {
     const { settlement } = this;
+    if (isElsewhere(settlement)) return "elsewhere";
     if (isDone(settlement)) return "done";
     if (isUndone(settlement)) return "undone";
     if (isInReview(settlement)) return "review";
@@ -116,6 +124,7 @@ class Paying {
       case "choose": return this.chooseView();
       case "phone": return this.phoneView();
       case "free": return [button("button.button.is-main", t("pay.confirm"), () => this.act(() => this.calls.confirm()))];
+      case "elsewhere": return this.elsewhereView();
       case "done": return this.doneView();
       case "undone": return this.undoneView();
       default: return [];
@@ -150,6 +159,35 @@ class Paying {
       h("div.phones", {}, phones),
       button("button.button.is-plain", t("pay.abandon"), () => this.act(() => this.calls.abandon())),
     ].filter(Boolean);
+  }
+
+  /** Somebody pays it at another place: here it can be taken over, unless money may still come. */
+  elsewhereView() {
+    const words = h("p.note", { role: "status" }, t("held.words", heldText(this.settlement)));
+    const take = button("button.button.is-main", t("held.take"), async () => {
+      try {
+        this.shown = "";
+        this.seen(await this.calls.takeOver(this.settlement));
+        this.watch();
+      } catch (fault) {
+        if (fault.code !== "payment-still-open") this.failed(fault);
+        else this.waitForClosing(words, take, fault.wait_s || 5);
+      }
+    });
+    return [words, take];
+  }
+
+  waitForClosing(words, take, wait_s) {
+    setDisabled(take, true);
+    const seen = heldText(this.settlement);
+    this.waits?.stop();
+    this.waits = new Countdown(wait_s, {
+      tick: (seconds) => { words.textContent = t("held.wait", { ...seen, seconds }); },
+      done: () => {
+        words.textContent = t("held.words", seen);
+        setDisabled(take, false);
+      },
+    });
   }
 
   order(provider) {
@@ -262,6 +300,7 @@ class Paying {
   leave() {
     this.gone = true;
     this.following?.stop();
+    this.waits?.stop();
     this.paper?.remove();
     document.body.classList.remove("has-receipt");
   }

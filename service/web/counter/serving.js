@@ -142,9 +142,9 @@ class Serving {
     ]));
   }
 
-  choiceOf(key, { title, note, fen, act }) {
+  choiceOf(key, { title, note, fen, act, badge = null }) {
     const choose = button("button.choice", "", act);
-    choose.append(h("span", {}, h("strong", {}, title), h("br"), h("span.note", {}, note)),
+    choose.append(h("span", {}, h("strong", {}, title), badge && h("span.badge.is-busy", {}, badge), h("br"), h("span.note", {}, note)),
       h("strong.amount", {}, `¥${yuan(fen)}`));
     choose.setAttribute("aria-pressed", String(this.pane?.key === key));
     choose.dataset.key = key;
@@ -154,6 +154,7 @@ class Serving {
   drawBills(bills) {
     const list = bills.map((bill) => this.choiceOf(bill.bill_id, {
       title: billTitle(bill), note: `${bill.bill_no} · ${timeText(bill.charged_at)}`,
+      badge: bill.state === "LOCKED" ? t("held.badge") : null,
       fen: bill.total_fen, act: () => this.choose(bill),
     }));
     this.bills.replaceChildren(h("h2", {}, t("bills.title")),
