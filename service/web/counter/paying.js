@@ -47,10 +47,8 @@ class Paying {
   async begin() {
     this.words.textContent = t("state.PRESETTLING");
     try {
-      if (this.bill.state === "LOCKED" && this.bill.settlement_id && this.insured) {
-        this.calls = this.desk.terminal.settlement(this.scan, this.bill.settlement_id);
-        this.seen(await this.calls.read());
-        this.watch();
+      if (this.bill.state === "LOCKED" && this.insured) {
+        await this.goOnWith(this.bill.settlement_id);
         return;
       }
       const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
@@ -59,8 +57,23 @@ class Paying {
       this.seen(begun);
       this.watch();
     } catch (fault) {
-      this.failed(fault, () => this.begin());
+      const held = fault.code === "bill-locked" ? await this.lockedNow() : null;
+      if (held === null) this.failed(fault, () => this.begin());
+      else await this.goOnWith(held).catch((other) => this.failed(other, () => this.begin()));
     }
+  }
+
+  /** With the settlement that holds the bill, wherever it was begun. */
+  async goOnWith(settlementId) {
+    this.calls = this.desk.terminal.settlement(this.scan, settlementId);
+    this.seen(await this.calls.read());
+    this.watch();
+  }
+
+  /** The settlement that holds the bill since it was listed; null where that is not known. */
+  async lockedNow() {
+    const bills = await this.desk.terminal.listBills(this.scan).catch(() => []);
+    return bills.find((one) => one.bill_id === this.bill.bill_id)?.settlement_id ?? null;
   }
 
   failed(fault, again = null) {

@@ -20,6 +20,7 @@ const UNDO_S = 25;
 /** A payment by the payer's own code is undone later: providers want some seconds in between. */
 const UNDO_CODE_S = 75;
 const CHOOSE_S = 60;
+const SIGNS = { done: "✓", undone: "–", elsewhere: "→" };
 
 class Paying {
   constructor(kiosk, visit) {
@@ -288,7 +289,7 @@ class Paying {
   showResult(phase) {
     const done = phase === "done";
     this.title.textContent = t(`${phase}.title`);
-    this.sign(done ? "✓" : ["undone", "elsewhere"].includes(phase) ? "–" : "!", done ? "is-good" : "");
+    this.sign(SIGNS[phase] ?? "!", done ? "is-good" : "");
     this.label.textContent = done ? t("done.paid") : t("pay.amount");
     if (done) {
       this.amount.textContent = `¥${yuan(this.visit.settlement.cash_fen)}`;
