@@ -140,6 +140,13 @@ async def test_the_fund_the_deposit_and_a_supplement_pay_a_stay(street: Street, 
         "hospital": -CHARGED_FEN,
     }
     assert [len(street.bureau.sent(infno)) for infno in ("2401", "2402", "2301", "2304")] == [1] * 4
+    receipts = [
+        await street.mine("GET", f"/v1/me/settlements/{one['settlement_id']}/receipt")
+        for one in (first, seen)
+    ]
+    assert "invoice" not in receipts[0], "a deposit is no charge"
+    assert receipts[1]["invoice"]["state"] == "ISSUED"
+    assert [one["total_fen"] for one in await street.invoices.bills()] == [CHARGED_FEN]
 
 
 async def test_what_deposits_are_too_much_goes_back_after_the_bureau_settled(

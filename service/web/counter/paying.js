@@ -97,7 +97,7 @@ class Paying {
     this.element.dataset.state = settlement.state;
     this.split.show(settlement);
     this.steps.show(settlement);
-    this.words.textContent = stateWords(settlement);
+    this.words.textContent = isElsewhere(settlement) ? "\u00a0" : stateWords(settlement);
     this.drawTenders();
     const { payment } = settlement;
     const phase = JSON.stringify([this.phase(), settlement.owed_fen, payment?.qr_svg ?? "", payment?.state ?? ""]);
@@ -176,7 +176,7 @@ class Paying {
 
   /** Somebody pays it at another place: here it can be taken over, unless money may still come. */
   elsewhereView() {
-    const words = h("p.note", { role: "status" }, t("held.words", heldText(this.settlement)));
+    const words = h("p.held", { role: "status" }, t("held.words", heldText(this.settlement)));
     const take = button("button.button.is-main", t("held.take"), async () => {
       try {
         this.shown = "";
