@@ -209,7 +209,6 @@ class Checking {
     const seen = this.settlement;
     try {
       const settlement = await this.elsewhere.takeOver(seen);
-      if (settlement.held.here) this.useAccount = settlement.account_fen > 0;
       this.seen(settlement);
       if (this.gone) this.undo();
       else this.watch();
@@ -260,6 +259,9 @@ class Checking {
       this.kiosk.setSide("", null);
       this.seenElsewhere(settlement);
       return;
+    }
+    if (this.elsewhere !== null && Number.isSafeInteger(settlement.account_fen)) {
+      this.useAccount = settlement.account_fen > 0;
     }
     this.calls ??= this.elsewhere;
     this.elsewhere = null;
