@@ -8,10 +8,10 @@ import { payingNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
 import { receiptView } from "../receipt.js";
 import {
-  dueFen, follow, heldText, isAwaiting, isDone, isFinal, isInReview, isMoneyMoving, isPayable, isTaking, isTakenOver, isUndoing,
+  dueFen, follow, heldText, isAwaiting, isDone, isFinal, isInReview, isMoneyMoving, isPayable, isTakenOver, isUndoing,
   isUndone, stateWords, stepsView,
 } from "../settlement.js";
-import { choiceView, codeOwner, providersOf } from "./choosing.js";
+import { choiceView, codeOwner, isTaking, providersOf } from "./choosing.js";
 
 const STILL_S = 120;
 const ANSWER_S = 30;

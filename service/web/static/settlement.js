@@ -40,9 +40,6 @@ export const isMoneyMoving = (settlement) =>
 /** An order is open that the payer can pay. */
 export const isAwaiting = (settlement) =>
   ["CREATED", "AWAITING_PAYER"].includes(settlement.payment?.state);
-/** The payer's own code was sent and its outcome is not known yet: no other payment may begin. */
-export const isTaking = (settlement) => settlement.payment?.way === "code" &&
-  ["CREATED", "AWAITING_PAYER", "CLOSING"].includes(settlement.payment.state);
 /** Another place took it over: nothing can be done here. */
 export const isTakenOver = ({ held }) => held?.alone === true && !held.here;
 /** It is dealt with at another place and may go on here instead. */
