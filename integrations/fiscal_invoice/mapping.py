@@ -90,7 +90,7 @@ def outpatient_bill(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> wir
     """The request; the same order always gives the same bytes."""
     visit = order.visit
     return wire.OutpatientBill(
-        **_common(settings, order),
+        **_any_bill(settings, order),
         busType=wire.OUTPATIENT,
         consultationDate=f"{beijing_day(visit.began_at):%Y%m%d}",
         patientCategory=visit.department_name,
@@ -104,7 +104,7 @@ def hospitalized_bill(
     """The request of a discharge; the same order always gives the same bytes."""
     visit = order.visit
     return wire.HospitalizedBill(
-        **_common(settings, order),
+        **_any_bill(settings, order),
         busType=wire.HOSPITALIZED,
         category=visit.department_name,
         categoryCode=visit.department_no,
@@ -117,8 +117,8 @@ def hospitalized_bill(
     )
 
 
-def _common(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> dict[str, Any]:
-    """What both kinds of bill name alike."""
+def _any_bill(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> dict[str, Any]:
+    """What every kind of bill names alike."""
     payer, amounts = order.payer, order.amounts
     care_code, care_name = _care(payer.insurance_type)
     return {
