@@ -1,4 +1,4 @@
-"""The next try for a live attempt, whatever its way."""
+"""The next try for an attempt that is due, whatever its way."""
 
 from service.kernel.context import Context
 from service.payment import rules
@@ -8,7 +8,7 @@ from service.payment.states import AttemptState
 
 
 async def pursue(ctx: Context, key: RowKey, known: PaymentAttempt | None = None) -> PaymentAttempt:
-    """One try to bring a live attempt further; the job's unit of work.
+    """One try to bring an attempt further; the job's unit of work.
 
     ``known``: as it was when it was found that it may be asked about. Read again, it might be what
     another asker has just begun.
@@ -28,6 +28,8 @@ async def pursue(ctx: Context, key: RowKey, known: PaymentAttempt | None = None)
             return await tries.poll(ctx, row)
         case AttemptState.CLOSING:
             return await undo(ctx, row)
+        case AttemptState.CLOSED if row.due_at is not None:
+            return await tries.look_again(ctx, row)
         case _:
             return row
 
