@@ -209,9 +209,12 @@ class Checking {
     const seen = this.settlement;
     try {
       const settlement = await this.elsewhere.takeOver(seen);
+      if (this.gone) {
+        if (settlement.held.here) this.elsewhere.abandon().catch(() => {});
+        return;
+      }
       this.seen(settlement);
-      if (this.gone) this.undo();
-      else this.watch();
+      this.watch();
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
       if (this.gone) return;
