@@ -1,5 +1,6 @@
 """Pure decisions of payment: what a provider's word means for what is stored, and when to ask."""
 
+import math
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,6 +21,8 @@ from service.payment.states import (
 PAUSE_MAX = timedelta(minutes=10)
 ASK_EVERY = timedelta(seconds=30)
 """Between two questions about one order on a client's demand."""
+LATE_TRADE = timedelta(minutes=1)
+"""How long after its end the provider's clock or a delayed request may still bring an order."""
 KEEP_NOTICES = timedelta(days=7)
 """Providers give up sending a notice again after about a day (payments dossier 3.2, 9)."""
 AT_COUNTER = frozenset({"cash", "pos"})
@@ -72,9 +75,25 @@ def ends_at(way: str, wanted: datetime, policy: Policy, now: datetime) -> dateti
     return wanted if lives is None else min(wanted, now + lives)
 
 
+def last_look_at(row: PaymentAttempt, now: datetime) -> datetime | None:
+    """When a closed order that its provider does not know is asked about again; None: not again.
+
+    A code on show that nobody scanned is no trade yet and cannot be closed (payments dossier 5.3),
+    and a request may be late. Until its time is over either may still be paid.
+    """
+    look_at = row.expires_at + LATE_TRADE
+    return look_at if look_at > now else None
+
+
 def may_ask(row: PaymentAttempt, now: datetime) -> bool:
     """Whether a client's demand may cause a question now."""
     return row.asked_at is None or row.asked_at + ASK_EVERY <= now
+
+
+def ask_again_s(row: PaymentAttempt, now: datetime) -> int:
+    """In how many whole seconds a live attempt is asked about again, at least 1."""
+    times = [one for one in (row.due_at, row.asked_at and row.asked_at + ASK_EVERY) if one]
+    return max(1, math.ceil((min(times, default=now) - now).total_seconds()))
 
 
 def judge_payment(row: PaymentAttempt, told: Payment, *, sure: bool = False) -> AttemptJudgement:
