@@ -6,7 +6,7 @@ and not True, and values cannot run into each other. Floats and naive times are 
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from crypto.errors import BadEncoding
@@ -17,38 +17,41 @@ PART_MAX = 1 << 24
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-_DAY, _SECOND = 86_400_000_000, 1_000_000
-"""In microseconds."""
+_MICROSECOND = timedelta(microseconds=1)
 _NONE, _TRUE, _FALSE = (letter + bytes(4) for letter in (b"N", b"T", b"F"))
 
 
-def _sized(letter: bytes, content: bytes) -> bytes:
-    if len(content) > PART_MAX:
-        raise BadEncoding("a value is too long")
-    return letter + len(content).to_bytes(4, "big") + content
-
-
 def _heads(letter: bytes) -> tuple[bytes, ...]:
-    """Letter and length of the integers that rows hold: a MAC has dozens of them."""
-    return tuple(letter + size.to_bytes(4, "big") for size in range(17))
+    """Letter and length of what rows hold: a MAC has dozens of them."""
+    return tuple(letter + size.to_bytes(4, "big") for size in range(65))
 
 
-_INTEGERS, _INSTANTS = _heads(b"I"), _heads(b"M")
+_INTEGERS, _INSTANTS, _BYTES, _TEXTS, _DAYS = map(_heads, (b"I", b"M", b"B", b"S", b"D"))
 
 
-def _integer(value: int, heads: tuple[bytes, ...] = _INTEGERS) -> bytes:
+def _sized(content: bytes, heads: tuple[bytes, ...]) -> bytes:
+    size = len(content)
+    if size < len(heads):
+        return heads[size] + content
+    if size > PART_MAX:
+        raise BadEncoding("a value is too long")
+    return heads[0][:1] + size.to_bytes(4, "big") + content
+
+
+def _integer(value: int) -> bytes:
     """Two's complement, big-endian, one byte more than the magnitude may need."""
     size = value.bit_length() // 8 + 1
-    if size < len(heads):
-        return heads[size] + value.to_bytes(size, "big", signed=True)
-    return _sized(heads[0][:1], value.to_bytes(size, "big", signed=True))
+    if size < len(_INTEGERS):
+        return _INTEGERS[size] + value.to_bytes(size, "big", signed=True)
+    return _sized(value.to_bytes(size, "big", signed=True), _INTEGERS)
 
 
 def _instant(value: datetime) -> bytes:
     if value.tzinfo is None:
         raise BadEncoding("an instant needs a time zone")
-    since = value - _EPOCH
-    return _integer(since.days * _DAY + since.seconds * _SECOND + since.microseconds, _INSTANTS)
+    since = (value - _EPOCH) // _MICROSECOND
+    size = since.bit_length() // 8 + 1
+    return _INSTANTS[size] + since.to_bytes(size, "big", signed=True)
 
 
 class _Encoders(dict[type, Callable[[Any], bytes]]):
@@ -67,10 +70,10 @@ _ENCODERS = _Encoders(
         type(None): lambda _value: _NONE,
         bool: lambda value: _TRUE if value else _FALSE,
         int: _integer,
-        bytes: lambda value: _sized(b"B", value),
-        str: lambda value: _sized(b"S", value.encode("utf-8", "strict")),
+        bytes: lambda value: _sized(value, _BYTES),
+        str: lambda value: _sized(value.encode(), _TEXTS),
         datetime: _instant,
-        date: lambda value: _sized(b"D", value.isoformat().encode("ascii")),
+        date: lambda value: _sized(value.isoformat().encode("ascii"), _DAYS),
     }
 )
 

@@ -12,33 +12,38 @@ from datetime import datetime
 from crypto.errors import BadEncoding, CryptoError
 from crypto.keyring import Key, KeyKind, KeyView
 from crypto.sm3 import hmac_sm3
-from crypto.sm4 import ecb_decrypt, ecb_encrypt
+from crypto.sm4 import BlockCipher
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 27
-_VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
+_SHIFTS = tuple(range(120, -1, -10))
+_LETTERS = frozenset(ALPHABET)
+_TO_BASE_32 = str.maketrans(ALPHABET, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
+"""To the digits that ``int`` reads."""
 
 
-def _object_key(key: Key, kind: str) -> bytes:
+def _object_cipher(key: Key, kind: str) -> BlockCipher:
     """One SM4 key per version and kind of object."""
-    return hmac_sm3(key.material, b"YM public id\0" + bytes((key.version,)) + kind.encode())[:16]
+    label = b"YM public id\0" + bytes((key.version,)) + kind.encode()
+    return BlockCipher(hmac_sm3(key.material, label)[:16])
 
 
 class PublicIds:
     """Makes and reads the public ids of one kind of object, such as ``bill``."""
 
-    __slots__ = ("_keys", "_kind", "_ring")
+    __slots__ = ("_ciphers", "_kind", "_ring")
 
     def __init__(self, ring: KeyView, kind: str) -> None:
         self._ring = ring
         self._kind = kind
-        self._keys: dict[tuple[int, bytes], bytes] = {}
+        self._ciphers: dict[tuple[int, bytes], BlockCipher] = {}
 
-    def _key(self, key: Key) -> bytes:
+    def _cipher(self, key: Key) -> BlockCipher:
         at = key.version, key.material
-        known = self._keys.get(at)
+        known = self._ciphers.get(at)
         if known is None:
-            known = self._keys[at] = _object_key(key, self._kind)
+            known = self._ciphers[at] = _object_cipher(key, self._kind)
         return known
 
     def encode(self, record_id: bytes, local_id: bytes, now: datetime) -> str:
@@ -48,25 +53,22 @@ class PublicIds:
         key = self._ring.current(KeyKind.PUBLIC_ID, now)
         if key.version > 26:
             raise BadEncoding("no version letter left")
-        number = int.from_bytes(ecb_encrypt(self._key(key), record_id + local_id), "big") << 2
-        digits = (ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
-        return chr(64 + key.version) + "".join(digits)
+        number = int.from_bytes(self._cipher(key).encrypt(record_id + local_id), "big") << 2
+        return chr(64 + key.version) + "".join([_PAIRS[number >> at & 1023] for at in _SHIFTS])
 
     def decode(self, text: str, now: datetime) -> tuple[bytes, bytes]:
         """(record id, local id); ``BadEncoding`` for anything but the one canonical text."""
         if len(text) != LENGTH or not "A" <= text[0] <= "Z":
             raise BadEncoding("not a public id")
-        number = 0
-        for letter in text[1:]:
-            value = _VALUES.get(letter)
-            if value is None:
-                raise BadEncoding("not a public id")
-            number = number << 5 | value
+        digits = text[1:]
+        if not _LETTERS.issuperset(digits):
+            raise BadEncoding("not a public id")
+        number = int(digits.translate(_TO_BASE_32), 32)
         if number & 3:
             raise BadEncoding("not a public id")
         try:
             key = self._ring.accepted(KeyKind.PUBLIC_ID, ord(text[0]) - 64, now)
         except CryptoError:
             raise BadEncoding("not a public id") from None
-        block = ecb_decrypt(self._key(key), (number >> 2).to_bytes(16, "big"))
+        block = self._cipher(key).decrypt((number >> 2).to_bytes(16, "big"))
         return block[:8], block[8:]

@@ -75,6 +75,8 @@ def run(size: Size, folder: Path) -> Report:
         texts = [json.loads(body)["text"] for body in shown.sent.bodies]
         scanned = rows.measured(system, lambda: sender.scan(system.base_url, texts, terminals))
         bound = code_rows.measure(system, tokens, terminals)
+        # Before settlements and their replay, whose rows keep the worker and PostgreSQL busy.
+        crowded = code_rows.overload_rows(system, tokens, terminals, size.overload_s)
         settled = _settle(system, people_file, size)
         steps = _steps(system, people_file, size, settled)
         cost = limits.mean(before, limits.cipher_cost())
@@ -83,7 +85,6 @@ def run(size: Size, folder: Path) -> Report:
         replayed = replay.replay(
             meter.dsn(system), captured, records, own_record, seconds=size.replay_s
         )
-        crowded = code_rows.overload_rows(system, tokens, terminals, size.overload_s)
         ready = httpx.get(f"{system.base_url}/readyz", trust_env=False).json()
         return Report(
             machine=asyncio.run(meter.machine(system, ready["cipher"]["sm2"])),
@@ -112,7 +113,7 @@ def run(size: Size, folder: Path) -> Report:
                     facts={"clients": size.users, "failed": replayed.failed},
                 ),
             ],
-            rss_mib=meter.usage(system).rss_mib,
+            rss_mib=meter.rss_mib(system),
             size=size,
         )
 
@@ -141,7 +142,7 @@ class Settled(msgspec.Struct, kw_only=True):
 
 
 def _settle(system: RunningSystem, people_file: Path, size: Size) -> Settled:
-    earlier = meter.usage(system)
+    earlier = meter.cpu_s(system)
     run_locust(
         system,
         people_file,
@@ -149,7 +150,7 @@ def _settle(system: RunningSystem, people_file: Path, size: Size) -> Settled:
         users=size.users,
         environ={"YIMATONG_LOAD_SETTLEMENTS": str(size.settlements)},
     )
-    cpu_s = meter.usage(system).since(earlier)
+    cpu_s = meter.cpu_s_since(system, earlier)
     row = asyncio.run(_one(system, _RUN))
     return Settled(
         posted=row["posted"],

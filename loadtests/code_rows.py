@@ -80,9 +80,9 @@ def overload_rows(
     before = _sustained(system, scans)
     sustained = before.sent.count(200) / before.sent.took_s
     pid = (system.state_dir / "logs" / "serve.pid").read_text()
-    earlier = meter.usage(system)
+    earlier = meter.cpu_s(system)
     offered = overload.offer(scans, per_s=10 * sustained, seconds=seconds)
-    spent = meter.usage(system).since(earlier)
+    spent = meter.cpu_s_since(system, earlier)
     after = _sustained(system, scans)
     back = after.sent.count(200) / after.sent.took_s
     alone_ms = before.cpu_s["serve"] / max(1, before.sent.count(200)) * 1000

@@ -28,26 +28,25 @@ class Machine(msgspec.Struct, kw_only=True):
     sm2: str
 
 
-class Usage(msgspec.Struct, kw_only=True):
-    """CPU seconds and resident MiB of each role at one moment."""
-
-    cpu_s: dict[str, float]
-    rss_mib: dict[str, float]
-
-    def since(self, earlier: "Usage") -> dict[str, float]:
-        """CPU seconds of each role between two moments."""
-        return {role: self.cpu_s[role] - earlier.cpu_s[role] for role in self.cpu_s}
+def cpu_s(system: RunningSystem) -> dict[str, float]:
+    """CPU seconds that each role's process tree, and all others, have used until now."""
+    spent = {role: sum(map(_cpu_s, tree)) for role, tree in _trees(system).items()}
+    return {**spent, OTHERS: _machine_s() - sum(spent.values())}
 
 
-def usage(system: RunningSystem) -> Usage:
-    """What each role's process tree has used until now."""
+def cpu_s_since(system: RunningSystem, earlier: dict[str, float]) -> dict[str, float]:
+    """CPU seconds of each role since ``cpu_s`` gave ``earlier``."""
+    return {role: spent - earlier[role] for role, spent in cpu_s(system).items()}
+
+
+def rss_mib(system: RunningSystem) -> dict[str, float]:
+    """Resident MiB of each role's process tree. Slow: nothing is measured meanwhile."""
+    return {role: round(sum(map(_own_mib, tree)), 1) for role, tree in _trees(system).items()}
+
+
+def _trees(system: RunningSystem) -> dict[str, list[psutil.Process]]:
     trees = {role: _tree(_pid(system, role)) for role in ROLES}
-    trees["postgres"] = _tree(_postgres_pid(system))
-    cpu_s = {role: sum(_cpu_s(one) for one in tree) for role, tree in trees.items()}
-    return Usage(
-        cpu_s={**cpu_s, OTHERS: _machine_s() - sum(cpu_s.values())},
-        rss_mib={role: round(sum(map(_own_mib, tree)), 1) for role, tree in trees.items()},
-    )
+    return {**trees, "postgres": _tree(_postgres_pid(system))}
 
 
 def pids(system: RunningSystem, role: str) -> set[int]:

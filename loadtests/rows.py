@@ -1,7 +1,6 @@
 """Rows of the bench's table: what was sent, what it cost each role, and what limits it."""
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,13 +60,12 @@ def counts_in(folder: Path) -> dict[str, str]:
 
 def measured(system: RunningSystem, send: Callable[[], sender.Sent]) -> Measured:
     """Send, and see what each role spent on it."""
+    sender.get_ready()
     counts, serving = system.state_dir.parent / COUNTS, meter.pids(system, "serve")
     sm2 = inside_counts.read(counts, serving)
-    earlier, began = meter.usage(system), time.perf_counter()
+    earlier = meter.cpu_s(system)
     sent = send()
-    cpu_s = meter.usage(system).since(earlier)
-    # The client's process starts before it sends; the others' share is of the whole window.
-    cpu_s[meter.OTHERS] *= sent.took_s / (time.perf_counter() - began)
+    cpu_s = meter.cpu_s_since(system, earlier)
     return Measured(sent=sent, cpu_s=cpu_s, sm2=inside_counts.read(counts, serving).since(sm2))
 
 

@@ -6,10 +6,12 @@ Each connection sends one request after the other; there is no pause between the
 import asyncio
 import base64
 import multiprocessing
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,9 +86,24 @@ def scan(base_url: str, texts: list[str], terminals: list[TerminalKey]) -> Sent:
     return _elsewhere(_send_scans, base_url, texts, terminals)
 
 
+def get_ready() -> None:
+    """Until the client's process runs: what a server does meanwhile is no part of what is sent."""
+    _client().submit(os.getpid).result()
+
+
+@cache
+def _client() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_import_all
+    )
+
+
+def _import_all() -> None:
+    """Nothing more: to find this function the client has imported this module."""
+
+
 def _elsewhere(work: Callable[..., Coroutine[Any, Any, Sent]], *args: Any) -> Sent:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_run, work, *args).result()
+    return _client().submit(_run, work, *args).result()
 
 
 def _run(work: Callable[..., Coroutine[Any, Any, Sent]], *args: Any) -> Sent:
