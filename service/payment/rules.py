@@ -20,6 +20,8 @@ from service.payment.states import (
 PAUSE_MAX = timedelta(minutes=10)
 ASK_EVERY = timedelta(seconds=30)
 """Between two questions about one order on a client's demand."""
+LATE_TRADE = timedelta(minutes=1)
+"""How long after its end the provider's clock or a delayed request may still bring an order."""
 KEEP_NOTICES = timedelta(days=7)
 """Providers give up sending a notice again after about a day (payments dossier 3.2, 9)."""
 AT_COUNTER = frozenset({"cash", "pos"})
@@ -70,6 +72,16 @@ def ends_at(way: str, wanted: datetime, policy: Policy, now: datetime) -> dateti
     """When an attempt that begins now is over: what the payer was given lives no longer."""
     lives = {CODE: policy.code_within, H5: PAGE_LIVES}.get(way)
     return wanted if lives is None else min(wanted, now + lives)
+
+
+def last_look_at(row: PaymentAttempt, now: datetime) -> datetime | None:
+    """When a closed order that its provider does not know is asked about again; None: not again.
+
+    A code on show that nobody scanned is no trade yet and cannot be closed (payments dossier 5.3),
+    and a request may be late. Until its time is over either may still be paid.
+    """
+    look_at = row.expires_at + LATE_TRADE
+    return look_at if look_at > now else None
 
 
 def may_ask(row: PaymentAttempt, now: datetime) -> bool:

@@ -96,15 +96,19 @@ async def test_doubled_and_wrong_notices_move_nothing_twice(street: Street) -> N
     assert doubtful["paid_fen"] == 0
 
 
+@pytest.mark.parametrize("fault", [None, "notice-lost", "notice-wrong-seller"])
 async def test_a_code_nobody_scanned_is_closed_and_a_late_payment_goes_back(
-    street: Street,
+    street: Street, fault: str | None
 ) -> None:
+    """At once where the notice tells of it; else when the code's time is over."""
     path, shown = await shown_at_the_kiosk(street)
     await street.ask(street.kiosk, "POST", f"{path}/abandonment", {})
     await street.run_for(2 * MINUTE)
+    if fault:
+        await street.till.fault(fault)
     # The code on the photo still works at Alipay: it cannot be closed before it is scanned.
     await street.till.control("pay", qr_code=shown["payment"]["qr_text"])
-    await street.run_for(5 * MINUTE)
+    await street.run_for(20 * MINUTE if fault else 5 * MINUTE)
     (refund,) = (await street.till.book())["refunds"]
     assert (refund["refund_fen"], refund["status"]) == (SINGLE_FEN, "DONE")
     assert (await street.balances(shown["settlement_id"])).get("provider:alipay", 0) == 0

@@ -128,12 +128,12 @@ async def _conclude(
     key = RowKey(begun.record_id, begun.attempt_id)
     match undone, told.status:
         case _, _STATUS.CLOSED:
-            return await outcomes.end(ctx, key, AttemptEvent.CLOSE)
+            return await outcomes.end(ctx, key)
         case Accepted(), _STATUS.ABSENT | _STATUS.REFUNDED:
             # Absent: the call never got there. Refunded: paid after all, and now given back.
-            return await outcomes.end(ctx, key, AttemptEvent.CLOSE)
+            return await outcomes.end(ctx, key)
         case Rejected(), _STATUS.ABSENT:
-            return await outcomes.end(ctx, key, AttemptEvent.CLOSE)
+            return await outcomes.end(ctx, key)
         case Rejected(), _STATUS.PAID | _STATUS.REFUNDED:
             return await outcomes.apply_to(ctx, key, begun.provider, told, sure=True)
         case _:

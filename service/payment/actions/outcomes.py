@@ -72,13 +72,15 @@ def facts_of(ctx: Context, event: AttemptEvent, told: port.Payment) -> dict[str,
     return {"provider_ref": told.provider_ref, "paid_at": paid_at}
 
 
-async def end(ctx: Context, key: RowKey, event: AttemptEvent) -> PaymentAttempt:
-    """Close or fail an attempt, unless something else ended it before."""
+async def end(ctx: Context, key: RowKey, *, is_absent: bool = False) -> PaymentAttempt:
+    """Close an attempt, unless something else ended it before. ``is_absent``: its provider does
+    not know the order, which may yet appear, so the attempt stays due for a last look."""
     async with transaction(ctx.pool) as conn:
         before = await rows.lock_attempt(conn, ctx, key)
-        if not ATTEMPT.allows(before.state, event):
+        if not ATTEMPT.allows(before.state, AttemptEvent.CLOSE):
             return before
-        return await advance(conn, ctx, before, event)
+        look_at = rules.last_look_at(before, ctx.clock.now()) if is_absent else None
+        return await advance(conn, ctx, before, AttemptEvent.CLOSE, due_at=look_at)
 
 
 async def refuse(ctx: Context, key: RowKey, reason: str) -> PaymentAttempt:

@@ -186,11 +186,32 @@ async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     if told is None:
         return begun
     if told.status is port.PaymentStatus.ABSENT:
-        return await outcomes.end(ctx, key, AttemptEvent.CLOSE)
+        return await outcomes.end(ctx, key, is_absent=True)
     after = await outcomes.apply_to(ctx, key, row.provider, told, known=begun)
     if after.version == begun.version:
         await rows.report_unresolved(ctx, begun)
     return after
+
+
+async def look_again(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
+    """Ask about a closed order that the provider did not know. Paid meanwhile, it was paid late."""
+    begun = await begin(ctx, row, row.account_name)
+    if begun is None:
+        return await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
+    gateway = rows.find_gateway(ctx, begun.provider, begun.account_name)
+    told = None if gateway is None else await query(ctx, gateway, begun)
+    if gateway is None or told is None:
+        return begun
+    if told.status is port.PaymentStatus.UNPAID:
+        closed = await gateway.close(begun.trade_no)
+        rows.count_outcome(ctx, begun.provider, "close", closed)
+        return begun
+    key = RowKey(begun.record_id, begun.attempt_id)
+    after = await outcomes.apply_to(ctx, key, begun.provider, told, known=begun)
+    if after.version != begun.version:
+        return after
+    look_at = rules.last_look_at(after, ctx.clock.now())
+    return await rows.try_attempt(ctx, after, tries=0, due_at=look_at) or after
 
 
 async def query(
