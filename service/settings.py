@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pool_size: int
     pay_within: timedelta
     post_within: timedelta
+    hand_out_within: timedelta
     poll_every: timedelta
     code_within: timedelta
     """From taking a payer's shown code to its reversal."""
@@ -227,6 +228,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         pool_size=read("POOL_SIZE", _whole(2, 200), 20),
         pay_within=read("PAY_WITHIN_S", _seconds(5, 86_400), timedelta(minutes=15)),
         post_within=read("POST_WITHIN_S", _seconds(5, 86_400), timedelta(minutes=10)),
+        hand_out_within=read("HAND_OUT_WITHIN_S", _seconds(60, 2_592_000), timedelta(days=1)),
         poll_every=read("POLL_EVERY_S", _seconds(1, 3600), timedelta(seconds=30)),
         code_within=read("PAY_BY_CODE_WITHIN_S", _seconds(20, 120), timedelta(seconds=45)),
         code_ask_every=read("PAY_BY_CODE_ASK_EVERY_S", _seconds(1, 30), timedelta(seconds=5)),

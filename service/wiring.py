@@ -104,6 +104,7 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         pay_within=settings.pay_within,
         post_within=settings.post_within,
+        hand_out_within=settings.hand_out_within,
         poll_every=settings.poll_every,
         code_within=settings.code_within,
         code_ask_every=settings.code_ask_every,

@@ -46,12 +46,18 @@ class FiscalInvoiceGateway:
         self._base = settings.base_url.rstrip("/") + PATH
 
     async def issue(self, order: InvoiceOrder) -> Outcome[Invoice]:
-        """``invoiceEBillOutpatient``. The same order again makes the same business node."""
+        """``invoiceEBillOutpatient``, of a discharge ``invEBillHospitalized``. The same order again
+        makes the same business node."""
         fault = mapping.order_fault(self._settings, order)
         if fault is not None:
             return _refused_here(fault)
-        body = mapping.outpatient_bill(self._settings, order)
-        answer = await self._ask("invoiceEBillOutpatient", body)
+        stay = order.visit.stay
+        if stay is None:
+            bill = mapping.outpatient_bill(self._settings, order)
+            answer = await self._ask("invoiceEBillOutpatient", bill)
+        else:
+            discharge = mapping.hospitalized_bill(self._settings, order, stay)
+            answer = await self._ask("invEBillHospitalized", discharge)
         if isinstance(answer, InvoiceAnswer) and answer.result != SUCCESS:
             return _refusal(answer)
         return _told(answer, wire.IssuedAnswer, mapping.invoice_of)

@@ -5,12 +5,19 @@
 """
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from integrations.fiscal_invoice import wire
 from integrations.fiscal_invoice.settings import ChargeGroup, FiscalInvoiceSettings
 from integrations.kit.clocktext import ClockTextError, beijing_day, compact_text, parse_compact
 from integrations.ports.insurance import ChargeLine
-from integrations.ports.invoices import Invoice, InvoiceOrder, InvoiceStanding
+from integrations.ports.invoices import (
+    Invoice,
+    InvoiceOrder,
+    InvoiceStanding,
+    InvoiceStay,
+    InvoiceTender,
+)
 from integrations.ports.money import FEN_MAX, yuan_text
 from integrations.ports.outcomes import Unknown
 
@@ -26,6 +33,7 @@ CHANNELS = {
     "unionpay": "07",
 }
 """Who took the cash part, by our word for the provider."""
+DEPOSIT = "deposit"
 
 CARE_TYPES = {
     "310": ("01", "职工基本医疗保险"),
@@ -72,7 +80,7 @@ def order_fault(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> str | N
         "amounts": all(0 <= part <= FEN_MAX for part in (*parts, *lines))
         and 0 < amounts.total_fen == sum(parts),
         "lines": sum(lines) == amounts.total_fen,
-        "tenders": all(one.provider in CHANNELS and one.amount_fen > 0 for one in order.tenders)
+        "tenders": all(_channel(settings, one) and one.amount_fen > 0 for one in order.tenders)
         and sum(one.amount_fen for one in order.tenders) == amounts.cash_fen,
     }
     return next((field for field, good in checks.items() if not good), None)
@@ -80,43 +88,70 @@ def order_fault(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> str | N
 
 def outpatient_bill(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> wire.OutpatientBill:
     """The request; the same order always gives the same bytes."""
-    payer, visit, amounts = order.payer, order.visit, order.amounts
-    care_code, care_name = _care(payer.insurance_type)
+    visit = order.visit
     return wire.OutpatientBill(
-        busNo=order.business_no,
+        **_any_bill(settings, order),
         busType=wire.OUTPATIENT,
-        payer=payer.name,
-        busDateTime=instant_text(order.at),
-        placeCode=settings.place_code,
-        payee=settings.payee,
-        author=settings.author,
-        checker=settings.checker,
-        totalAmt=yuan_text(amounts.total_fen),
-        cardType=settings.card_types[payer.id_type],
-        cardNo=payer.id_no,
-        medicalInsuranceID=payer.person_no,
-        medCareTypeCode=care_code,
-        medicalCareType=care_name,
         consultationDate=f"{beijing_day(visit.began_at):%Y%m%d}",
         patientCategory=visit.department_name,
         patientCategoryCode=visit.department_no,
-        patientNo=visit.visit_no,
-        sex=SEXES.get(payer.sex, "未知"),
-        age=_age(payer.birth_date, beijing_day(order.at)),
-        accountPay=yuan_text(amounts.account_fen),
-        fundPay=yuan_text(amounts.fund_fen),
-        ownPay=yuan_text(amounts.full_own_fen),
-        selfConceitedAmt=yuan_text(0),
-        selfPayAmt=yuan_text(amounts.first_pay_fen),
-        selfCashPay=yuan_text(amounts.cash_fen),
-        reimbursementAmt=yuan_text(amounts.fund_fen),
-        balancedNumber=order.insurance_ref,
-        otherInfo=_burden(amounts.hospital_fen),
-        payChannelDetail=_channels(order),
-        isArrears="0",
-        chargeDetail=_charges(settings, order),
-        listDetail=[_line(settings, line) for line in order.lines],
     )
+
+
+def hospitalized_bill(
+    settings: FiscalInvoiceSettings, order: InvoiceOrder, stay: InvoiceStay
+) -> wire.HospitalizedBill:
+    """The request of a discharge; the same order always gives the same bytes."""
+    visit = order.visit
+    return wire.HospitalizedBill(
+        **_any_bill(settings, order),
+        busType=wire.HOSPITALIZED,
+        category=visit.department_name,
+        categoryCode=visit.department_no,
+        leaveCategory=visit.department_name,
+        leaveCategoryCode=visit.department_no,
+        caseNumber=stay.stay_no,
+        inHospitalDate=f"{beijing_day(visit.began_at):%Y-%m-%d}",
+        outHospitalDate=f"{beijing_day(stay.ended_at):%Y-%m-%d}",
+        otherfundPay=yuan_text(0),
+    )
+
+
+def _any_bill(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> dict[str, Any]:
+    """What every kind of bill names alike."""
+    payer, amounts = order.payer, order.amounts
+    care_code, care_name = _care(payer.insurance_type)
+    return {
+        "busNo": order.business_no,
+        "payer": payer.name,
+        "busDateTime": instant_text(order.at),
+        "placeCode": settings.place_code,
+        "payee": settings.payee,
+        "author": settings.author,
+        "checker": settings.checker,
+        "totalAmt": yuan_text(amounts.total_fen),
+        "cardType": settings.card_types[payer.id_type],
+        "cardNo": payer.id_no,
+        "medicalInsuranceID": payer.person_no,
+        "medCareTypeCode": care_code,
+        "medicalCareType": care_name,
+        "patientNo": order.visit.visit_no,
+        "sex": SEXES.get(payer.sex, "未知"),
+        "age": _age(payer.birth_date, beijing_day(order.at)),
+        "accountPay": yuan_text(amounts.account_fen),
+        "fundPay": yuan_text(amounts.fund_fen),
+        "ownPay": yuan_text(amounts.full_own_fen),
+        "selfConceitedAmt": yuan_text(0),
+        "selfPayAmt": yuan_text(amounts.first_pay_fen),
+        "selfCashPay": yuan_text(amounts.cash_fen),
+        "reimbursementAmt": yuan_text(amounts.fund_fen),
+        "balancedNumber": order.insurance_ref,
+        "otherInfo": _burden(amounts.hospital_fen),
+        "payChannelDetail": _channels(settings, order),
+        "isArrears": "0",
+        "chargeDetail": _charges(settings, order),
+        "listDetail": [_line(settings, line) for line in order.lines],
+    }
 
 
 def invoice_of(answer: wire.IssuedAnswer) -> Invoice:
@@ -174,12 +209,19 @@ def _burden(hospital_fen: int) -> list[wire.OtherInfo] | None:
     return [wire.OtherInfo(infoNo="1", infoName="医院负担金额", infoValue=yuan_text(hospital_fen))]
 
 
-def _channels(order: InvoiceOrder) -> list[wire.PayChannel]:
+def _channel(settings: FiscalInvoiceSettings, one: InvoiceTender) -> str:
+    """The platform's code of who took it; empty where none is known."""
+    if one.provider == DEPOSIT:
+        return settings.deposit_channel
+    return CHANNELS.get(one.provider, "")
+
+
+def _channels(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> list[wire.PayChannel]:
     amounts = order.amounts
     insured = amounts.fund_fen + amounts.account_fen + amounts.hospital_fen
     sums = {INSURANCE_CHANNEL: insured}
     for one in order.tenders:
-        code = CHANNELS[one.provider]
+        code = _channel(settings, one)
         sums[code] = sums.get(code, 0) + one.amount_fen
     return [
         wire.PayChannel(payChannelCode=code, payChannelValue=yuan_text(part))

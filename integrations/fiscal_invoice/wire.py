@@ -16,7 +16,7 @@ Named = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 T = TypeVar("T")
 
-OUTPATIENT = "02"
+OUTPATIENT, HOSPITALIZED = "02", "01"
 """``busType``; the platform maps the institution's own values."""
 
 
@@ -100,6 +100,51 @@ class OutpatientBill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     age: str
     accountPay: str
     fundPay: str
+    ownPay: str
+    selfConceitedAmt: str
+    selfPayAmt: str
+    selfCashPay: str
+    reimbursementAmt: str
+    balancedNumber: str | None = None
+    otherInfo: list[OtherInfo] | None = None
+    payChannelDetail: list[PayChannel]
+    isArrears: str
+    chargeDetail: list[ChargeDetail]
+    listDetail: list[ListDetail]
+
+
+class HospitalizedBill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``invEBillHospitalized``: as a public hospital system fills it in, with the platform's own
+    words on each field beside it. Of a stay in one department both departments are that one."""
+
+    busNo: str
+    busType: str
+    payer: str
+    busDateTime: str
+    placeCode: str
+    payee: str
+    author: str
+    checker: str
+    totalAmt: str
+    cardType: str
+    cardNo: str
+    medicalInsuranceID: str | None = None
+    medCareTypeCode: str
+    medicalCareType: str
+    category: str
+    categoryCode: str
+    leaveCategory: str
+    leaveCategoryCode: str
+    patientNo: str | None = None
+    caseNumber: str
+    inHospitalDate: str
+    """``yyyy-MM-dd``, as ``outHospitalDate``."""
+    outHospitalDate: str
+    sex: str
+    age: str
+    accountPay: str
+    fundPay: str
+    otherfundPay: str
     ownPay: str
     selfConceitedAmt: str
     selfPayAmt: str

@@ -31,13 +31,22 @@ class InvoicePayer(msgspec.Struct, frozen=True, kw_only=True):
         return "InvoicePayer(…)"
 
 
+class InvoiceStay(msgspec.Struct, frozen=True, kw_only=True):
+    """The stay in hospital that a discharge charges, by the institution's admission number."""
+
+    stay_no: str
+    ended_at: datetime
+
+
 class InvoiceVisit(msgspec.Struct, frozen=True, kw_only=True):
-    """The outpatient visit that was charged."""
+    """The visit that was charged; of a stay it began with the admission."""
 
     visit_no: str
     began_at: datetime
     department_no: str
     department_name: str
+    stay: InvoiceStay | None = None
+    """None: an outpatient's."""
 
 
 class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +64,8 @@ class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvoiceTender(msgspec.Struct, frozen=True, kw_only=True):
-    """What one provider took of the cash part, or ``cash`` or ``pos`` at a counter."""
+    """What one provider took of the cash part, or ``cash`` or ``pos`` at a counter; ``deposit``:
+    what was paid in advance for the stay."""
 
     provider: str
     amount_fen: int

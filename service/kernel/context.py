@@ -54,6 +54,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """From the split to the payment; after it the settlement is undone."""
     post_within: timedelta = timedelta(minutes=10)
     """From settled to the hospital's acknowledgement; after it a work item is opened."""
+    hand_out_within: timedelta = timedelta(days=1)
+    """From the promise of a refund to a cashier's giving it; after it a work item is opened."""
     retry_after: timedelta = timedelta(seconds=5)
     """Before an unsent or unknown call is taken up again; doubled each time, at most 10 minutes."""
     tries_max: int = 12

@@ -1,5 +1,6 @@
 """Pure decisions of payment: what a provider's word means for what is stored, and when to ask."""
 
+import math
 from datetime import datetime, timedelta
 
 import msgspec
@@ -87,6 +88,12 @@ def last_look_at(row: PaymentAttempt, now: datetime) -> datetime | None:
 def may_ask(row: PaymentAttempt, now: datetime) -> bool:
     """Whether a client's demand may cause a question now."""
     return row.asked_at is None or row.asked_at + ASK_EVERY <= now
+
+
+def ask_again_s(row: PaymentAttempt, now: datetime) -> int:
+    """In how many whole seconds a live attempt is asked about again, at least 1."""
+    times = [one for one in (row.due_at, row.asked_at and row.asked_at + ASK_EVERY) if one]
+    return max(1, math.ceil((min(times, default=now) - now).total_seconds()))
 
 
 def judge_payment(row: PaymentAttempt, told: Payment, *, sure: bool = False) -> AttemptJudgement:

@@ -16,7 +16,7 @@ from integrations.ports.invoices import (
 )
 from integrations.ports.outcomes import Accepted, NotSent, Rejected
 from integrations.ports.partners import PartnerUnknown
-from service.bill.states import OF_STAY
+from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
@@ -42,9 +42,9 @@ async def ask(ctx: Context, record_id: int, settlement_id: int, facts: PostedFac
     """Have the invoice of a posted settlement issued; again changes nothing.
 
     Nothing happens where the institution has no line for invoices, or a refund came first; and not
-    for a deposit, which is no charge, nor for a stay: the line issues outpatient invoices only.
+    for a deposit, which is no charge: the discharge that counts it has the invoice.
     """
-    if facts.kind in OF_STAY:
+    if facts.kind is BillKind.DEPOSIT:
         return
     hospital = await institution.get_institution(ctx, facts.institution_id)
     if _gateway(ctx, hospital.code) is None:

@@ -4,6 +4,7 @@ from integrations.ports.invoices import (
     InvoiceAmounts,
     InvoiceOrder,
     InvoicePayer,
+    InvoiceStay,
     InvoiceTender,
     InvoiceVisit,
 )
@@ -45,6 +46,7 @@ async def order_of(
             began_at=charged.visit.began_at,
             department_no=charged.visit.department_no,
             department_name=charged.visit.department_name,
+            stay=_stay(ctx, charged),
         ),
         amounts=InvoiceAmounts(
             total_fen=facts.total_fen,
@@ -65,6 +67,14 @@ async def settled_content(ctx: Context, standing: Bill, facts: PostedFacts) -> B
     """What the version of the bill charged that the facts speak of; a later one may stand."""
     version = facts.bill_version or standing.version
     return await bill.read_version(ctx, standing.record_id, standing.bill_id, version)
+
+
+def _stay(ctx: Context, charged: BillContent) -> InvoiceStay | None:
+    """Of a discharge. One whose end the hospital reports itself ended by now."""
+    if charged.stay is None:
+        return None
+    ended_at = charged.stay.ended_at or ctx.clock.now()
+    return InvoiceStay(stay_no=charged.stay.stay_no, ended_at=ended_at)
 
 
 def _tenders(facts: PostedFacts) -> list[InvoiceTender]:

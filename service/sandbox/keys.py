@@ -196,6 +196,7 @@ def _invoice_line(shared: _Shared, twin_url: str) -> FiscalInvoiceSettings:
             ChargeGroup(code="YLMZ11", name="中成药费", prefixes=("Z",)),
         ),
         other_group=ChargeGroup(code="YLMZ14", name="其他费"),
+        deposit_channel="99",
         absent_codes=(NO_SUCH_BILL,),
     )
 

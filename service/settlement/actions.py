@@ -22,6 +22,7 @@ from service.receipt import actions as receipt
 from service.settlement import chains, correction_rows, deposits, door, rules, store, tender
 from service.settlement.model import (
     Channel,
+    Place,
     Progress,
     Settlement,
     SettlementView,
@@ -196,14 +197,18 @@ async def find_live(ctx: Context, record_id: int, bill_id: int) -> Settlement | 
     return None if row is None else door.check(ctx, row)
 
 
-async def confirm(ctx: Context, record_id: int, settlement_id: int) -> Settlement:
+async def confirm(
+    ctx: Context, record_id: int, settlement_id: int, place: Place | None = None
+) -> Settlement:
     """The payer agrees to a division that leaves him nothing to pay, or no more than the deposits
     that were counted. Again changes nothing.
 
-    Raises ``SomethingToPay``, ``StateConflict`` (deadline passed, or not that far), ``NotFound``.
+    Raises ``SettlementTakenOver``, ``SomethingToPay``, ``StateConflict`` (deadline passed, or not
+    that far), ``NotFound``.
     """
 
     async def decide(conn: Connection, row: Settlement) -> Settlement:
+        rules.check_place(row, place)
         paid = await tender.tender_of(conn, ctx, row)
         nothing_left = row.cash_fen is not None and paid.owed_fen(row) == 0
         if nothing_left and row.state in (_S.PAID, _S.SETTLING, _S.SETTLED, _S.POSTING):
@@ -217,15 +222,18 @@ async def confirm(ctx: Context, record_id: int, settlement_id: int) -> Settlemen
     return await door.through(ctx, (record_id, settlement_id), decide)
 
 
-async def abandon(ctx: Context, record_id: int, settlement_id: int) -> Settlement:
+async def abandon(
+    ctx: Context, record_id: int, settlement_id: int, place: Place | None = None
+) -> Settlement:
     """The payer gives up. A payment that is still open is closed first; if it won, it stands.
 
-    Again changes nothing. Raises ``StateConflict`` once the money is taken, and in a correction;
-    ``NotFound``.
+    Again changes nothing. Raises ``SettlementTakenOver``; ``StateConflict`` once the money is
+    taken, and in a correction; ``NotFound``.
     """
     key = (record_id, settlement_id)
 
     async def decide(conn: Connection, row: Settlement) -> Settlement:
+        rules.check_place(row, place)
         if row.state in (_S.REVERSING, _S.REVERSED):
             return row
         if row.correcting:

@@ -27,6 +27,7 @@ from service.settlement import correction_rows, door, giving_back, store_correct
 from service.settlement.model import Settlement
 from service.settlement.model_corrections import (
     AskCorrection,
+    AwaitingView,
     Correction,
     CorrectionContent,
     CorrectionView,
@@ -178,6 +179,17 @@ async def list_of(
     return await _views(ctx, (record_id, settlement_id), own)
 
 
+async def list_awaiting(ctx: Context, institution_id: int) -> list[AwaitingView]:
+    """What waits for a second person of the institution, oldest first. Raises ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        found = await store_corrections.list_awaiting(conn, institution_id)
+    views = []
+    for row in [correction_rows.check(ctx, one) for one in found]:
+        (view,) = await _views(ctx, (row.record_id, row.settlement_id), [row])
+        views.append(AwaitingView(correction=view, posted=await _posted(ctx, view.settlement)))
+    return views
+
+
 async def list_posted(ctx: Context, record_id: int, institution_id: int) -> list[PostedView]:
     """What an institution may give back to the record's person, newest first.
 
@@ -189,12 +201,13 @@ async def list_posted(ctx: Context, record_id: int, institution_id: int) -> list
         async with connection(ctx.pool) as conn:
             rows = await store_corrections.list_posted(conn, one, institution_id, since)
         found += [door.check(ctx, row) for row in rows]
-    views = []
-    for row in found[:POSTED_MAX]:
-        charged = await bill.read(ctx, row.record_id, row.bill_id)
-        settled = await bill.read_version(ctx, row.record_id, row.bill_id, row.bill_version)
-        views.append(PostedView(settlement=row, bill_no=charged.bill_no, lines=settled.lines))
-    return views
+    return [await _posted(ctx, row) for row in found[:POSTED_MAX]]
+
+
+async def _posted(ctx: Context, row: Settlement) -> PostedView:
+    charged = await bill.read(ctx, row.record_id, row.bill_id)
+    settled = await bill.read_version(ctx, row.record_id, row.bill_id, row.bill_version)
+    return PostedView(settlement=row, bill_no=charged.bill_no, lines=settled.lines)
 
 
 async def _views(ctx: Context, key: door.Key, rows: list[Correction]) -> list[CorrectionView]:

@@ -17,6 +17,7 @@ from service.person import actions as person
 from service.settlement import door, paying, rules, tender
 from service.settlement.model import Settlement, TakePayment
 from service.settlement.problems import SettlementNotPayable
+from service.settlement.scans import place_of
 from service.settlement.states import PAYABLE
 from service.shift import actions as shift
 from service.shift.model import CounterRefund, Entry, NewEntry, Slip, Tender, Work
@@ -50,17 +51,18 @@ async def take(ctx: Context, terminal: Terminal, token: str | None, command: Tak
     The same request again gives the same entry. On any problem the money goes back to the payer.
     Raises ``StaffNotSignedIn``, ``NoOpenShift``, ``TenderNotTaken``, ``SettlementNotPayable``,
     ``MoreThanOwed``, ``CashNotEnough``, ``SlipMissing``, ``SlipUsed``, ``PaymentStillOpen``,
-    ``EntryGivenUp``.
+    ``EntryGivenUp``, ``SettlementTakenOver``.
     """
     work = await shift.working(ctx, terminal, token)
     entry = await shift.find_requested(ctx, work, command.request_key)
     if entry is None:
-        entry = await _intend(ctx, work, command)
+        entry = await _intend(ctx, terminal, work, command)
     key = (command.record_id, command.settlement_id)
+    place = place_of(terminal)
     if (entry.record_id, entry.settlement_id) != key or entry.state is EntryState.VOID:
         raise EntryGivenUp
     try:
-        row = await door.through(ctx, key, paying.taking(ctx, shift.taken_of(ctx, entry)))
+        row = await door.through(ctx, key, paying.taking(ctx, shift.taken_of(ctx, entry), place))
     except Problem:
         # Rolled back, so nothing stands under the entry.
         await shift.end(ctx, entry, EntryEvent.GIVE_UP)
@@ -70,11 +72,12 @@ async def take(ctx: Context, terminal: Terminal, token: str | None, command: Tak
     return Taken(entry=entry, settlement=row)
 
 
-async def _intend(ctx: Context, work: Work, command: TakePayment) -> Entry:
+async def _intend(ctx: Context, terminal: Terminal, work: Work, command: TakePayment) -> Entry:
     await shift.check_taken(ctx, work.shift.institution_id, command.tender)
     if (command.slip is not None) != (command.tender is Tender.POS):
         raise SlipMissing
     row = await tender.sync_now(ctx, (command.record_id, command.settlement_id))
+    rules.check_place(row, place_of(terminal))
     paying.check_payable(ctx, row)
     async with connection(ctx.pool) as conn:
         standing = await tender.tender_of(conn, ctx, row)

@@ -26,6 +26,18 @@ class Channel(StrEnum):
     COUNTER = "COUNTER"
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where somebody deals with a settlement: a terminal, or any phone of the payer's."""
+
+    channel: Channel
+    terminal_id: int | None = None
+    account_id: int | None = None
+
+
+PHONES = Place(channel=Channel.PHONE)
+"""Every phone of the payer's."""
+
+
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """A row. ``fund_fen`` to ``hospital_fen`` are the promise, then what the bureau settled."""
 
@@ -70,12 +82,26 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     row_mac: bytes
     round_no: int = 0
     """0 at first; one more each time what remains after a correction is divided anew."""
+    taken_over_at: datetime | None = None
+    """Since when the place named here deals with it alone; None where it began here, and other
+    places of the payer's may join in."""
 
     def mac_parts(self) -> Sequence[Value]:
-        """Every column that the row's MAC covers: all but the lease and the MAC. First rounds are
-        as they always were."""
-        *parts, _row_mac, round_no = msgspec.structs.astuple(self)
+        """Every column that the row's MAC covers: all but the lease and the MAC. First rounds,
+        and what nobody took over, are as they always were."""
+        *parts, _row_mac, round_no, taken_over_at = msgspec.structs.astuple(self)
+        if taken_over_at is not None:
+            return [*parts, round_no, taken_over_at]
         return [*parts, round_no] if round_no else parts
+
+    @property
+    def held_since(self) -> datetime:
+        """Since when it is dealt with at its place."""
+        return self.taken_over_at or self.created_at
+
+    def is_held_at(self, place: Place) -> bool:
+        """Whether this is its place; all phones of a payer are one."""
+        return (self.channel, self.terminal_id) == (place.channel, place.terminal_id)
 
     @property
     def correcting(self) -> bool:
@@ -228,6 +254,17 @@ class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     """What the payer's phone showed, for the way ``code``."""
     amount_fen: int | None = None
     """A part of what is owed; None for all of it."""
+    place: Place
+
+
+class TakeOver(msgspec.Struct, frozen=True, kw_only=True):
+    """Deal with a settlement here that was begun elsewhere."""
+
+    key: tuple[int, int]
+    """(record id, settlement id)."""
+    place: Place
+    held_since: datetime
+    """What the taker saw: since when it stands where it stands."""
 
 
 class TakePayment(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,3 +124,10 @@ class PostedView(msgspec.Struct, frozen=True, kw_only=True):
     settlement: Settlement
     bill_no: str
     lines: list[ChargeLine]
+
+
+class AwaitingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction that waits for a second person, and what it is of."""
+
+    correction: CorrectionView
+    posted: PostedView

@@ -23,8 +23,8 @@ from service.kernel.problems import NotFound, RowTampered
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.person import actions as persons
-from service.settlement import actions, door, paying, tender
-from service.settlement.model import Settlement, SettlementView, StartPayment
+from service.settlement import actions, door, paying, rules, tender
+from service.settlement.model import PHONES, Settlement, SettlementView, StartPayment
 from service.settlement.problems import (
     PayLinkExpired,
     PayLinkNotValid,
@@ -54,7 +54,7 @@ class SharedState(StrEnum):
     PAID = "PAID"
     """Nothing: it has been paid, by him or somebody else."""
     OVER = "OVER"
-    """Nothing: it was given up, or its time is over."""
+    """Nothing: it was given up or taken over at a terminal, or its time is over."""
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +73,12 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 async def make(ctx: Context, resident: Resident, key: door.Key) -> PayLink:
     """A link to pay the settlement; the caller saw to it that it is the resident's own.
 
-    Raises ``SettlementNotPayable`` where nothing is owed, ``NotFound``.
+    Raises ``SettlementNotPayable`` where nothing is owed, ``SettlementTakenOver``, ``NotFound``.
     """
     await tender.sync_now(ctx, key)
 
     async def decide(conn: Connection, row: Settlement) -> PayLink:
+        rules.check_place(row, PHONES)
         paying.check_payable(ctx, row)
         if (await tender.tender_of(conn, ctx, row)).owed_fen(row) == 0:
             raise SettlementNotPayable
@@ -129,7 +130,8 @@ async def look(ctx: Context, text: str) -> Shared:
 
 
 def _state(ctx: Context, row: Settlement, owed_fen: int) -> SharedState:
-    if row.state in _UNDONE:
+    elsewhere = row.taken_over_at is not None and not row.is_held_at(PHONES)
+    if row.state in _UNDONE or (elsewhere and row.state in PAYABLE):
         return SharedState.OVER
     if row.state not in PAYABLE or owed_fen == 0:
         return SharedState.PAID
@@ -153,7 +155,12 @@ async def pay(
     await paying.pay(
         ctx,
         StartPayment(
-            record_id=key[0], settlement_id=key[1], provider=provider, way=way, payer=payer
+            record_id=key[0],
+            settlement_id=key[1],
+            provider=provider,
+            way=way,
+            payer=payer,
+            place=PHONES,
         ),
     )
     view = await actions.get(ctx, *key)

@@ -14,7 +14,7 @@ from service.payment.model import NewAttempt, PaymentAttempt, TakenAtCounter
 from service.payment.problems import PaymentInProgress
 from service.payment.states import AttemptState
 from service.settlement import door, rules, tender
-from service.settlement.model import Settlement, StartPayment
+from service.settlement.model import Place, Settlement, StartPayment
 from service.settlement.problems import MoreThanOwed, PaymentStillOpen, SettlementNotPayable
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
 
@@ -26,11 +26,12 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
     """Place an order for what is owed or a part of it. The same order again gives the one that
     stands; another first closes it, and a payer who was faster has paid.
 
-    Raises ``SettlementNotPayable``, ``MoreThanOwed``, ``PaymentStillOpen``, ``PaymentWayUnknown``,
-    ``NotFound``.
+    Raises ``SettlementTakenOver``, ``SettlementNotPayable``, ``MoreThanOwed``,
+    ``PaymentStillOpen``, ``PaymentWayUnknown``, ``NotFound``.
     """
     key = (command.record_id, command.settlement_id)
     row, standing = await tender.look(ctx, key)
+    rules.check_place(row, command.place)
     check_payable(ctx, row)
     asked_fen = wanted_fen(row, standing, command.amount_fen)
     live = standing.live
@@ -105,6 +106,7 @@ def _creating(
     """Create the attempt and move the settlement in one transaction."""
 
     async def decide(conn: Connection, row: Settlement) -> tuple[Settlement, PaymentAttempt]:
+        rules.check_place(row, command.place)
         check_payable(ctx, row)
         standing = await tender.tender_of(conn, ctx, row)
         if row.state is _S.AWAITING_PAYER or standing.live is not None:
@@ -133,11 +135,12 @@ def _creating(
     return decide
 
 
-def taking(ctx: Context, new: TakenAtCounter) -> door.Decide[Settlement]:
+def taking(ctx: Context, new: TakenAtCounter, place: Place) -> door.Decide[Settlement]:
     """Record money that a cashier took, and move the settlement, in one transaction.
 
-    Again with the same attempt changes nothing. Raises ``SettlementNotPayable``, ``MoreThanOwed``,
-    ``PaymentStillOpen``: the cashier gives the money back.
+    Again with the same attempt changes nothing. Raises ``SettlementTakenOver``,
+    ``SettlementNotPayable``, ``MoreThanOwed``, ``PaymentStillOpen``: the cashier gives the money
+    back.
     """
 
     async def decide(conn: Connection, row: Settlement) -> Settlement:
@@ -147,6 +150,7 @@ def taking(ctx: Context, new: TakenAtCounter) -> door.Decide[Settlement]:
         if stands is not None:
             raise SettlementNotPayable
         row = await tender.sync(conn, ctx, row)
+        rules.check_place(row, place)
         check_payable(ctx, row)
         before = await tender.tender_of(conn, ctx, row)
         if before.live is not None or row.state is _S.AWAITING_PAYER:

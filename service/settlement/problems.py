@@ -44,6 +44,14 @@ class PaymentStillOpen(Problem):
     retryable = True
 
 
+class SettlementTakenOver(Problem):
+    """Whoever stands elsewhere with the payer's code deals with it there, and alone."""
+
+    code = "settlement-taken-over"
+    status = 409
+    title = "This settlement was taken over at another place"
+
+
 class SomethingToPay(Problem):
     """Confirming is for settlements that leave nothing to the payer."""
 

@@ -15,8 +15,8 @@ from service.kernel.problems import NotAllowed
 from service.payment.problems import PaymentWayUnknown
 from service.payment.rules import CODE
 from service.receipt import actions as receipt
-from service.settlement import actions, paying, ways
-from service.settlement.model import Channel, StartPayment, StartSettlement
+from service.settlement import actions, paying, taking_over, ways
+from service.settlement.model import PHONES, Channel, Place, StartPayment, StartSettlement, TakeOver
 from service.settlement.schemas import (
     Nothing,
     PaymentRequest,
@@ -26,6 +26,7 @@ from service.settlement.schemas import (
     ReceiptAnswer,
     SettlementAnswer,
     StartRequest,
+    TakeOverRequest,
     WaysAnswer,
 )
 
@@ -52,7 +53,7 @@ async def own_key(ctx: Context, resident: Resident, text: str) -> tuple[int, int
 
 async def _answer(ctx: Context, record_id: int, settlement_id: int) -> SettlementAnswer:
     view = await actions.get(ctx, record_id, settlement_id)
-    return SettlementAnswer.of(ctx, view, is_own=True)
+    return SettlementAnswer.of(ctx, view, PHONES)
 
 
 @post(
@@ -141,6 +142,7 @@ async def pay(
                 way=data.way,
                 payer=payer,
                 amount_fen=data.amount_fen,
+                place=PHONES,
             ),
         )
         return await _answer(ctx, *key)
@@ -174,7 +176,7 @@ async def confirm(
     key = await own_key(ctx, resident, settlement_id)
 
     async def run() -> SettlementAnswer:
-        await actions.confirm(ctx, *key)
+        await actions.confirm(ctx, *key, PHONES)
         return await _answer(ctx, *key)
 
     return await respond_once(
@@ -197,7 +199,22 @@ async def abandon(
 ) -> SettlementAnswer:
     """Give up. An open order is closed; a payment that was faster stands."""
     key = await own_key(ctx, resident, settlement_id)
-    await actions.abandon(ctx, *key)
+    await actions.abandon(ctx, *key, PHONES)
+    return await _answer(ctx, *key)
+
+
+@post("/v1/me/settlements/{settlement_id:str}/takeover", status_code=200, tags=["resident"])
+async def take_over(
+    settlement_id: FromPath[str],
+    resident: NamedDependency[Resident],
+    data: JSONBody[TakeOverRequest],
+    ctx: NamedDependency[Context],
+) -> SettlementAnswer:
+    """Go on on my phone with what was begun or taken over at a terminal; as there."""
+    key = await own_key(ctx, resident, settlement_id)
+    place = Place(channel=Channel.PHONE, account_id=resident.account_id)
+    command = TakeOver(key=key, place=place, held_since=data.held_since)
+    await taking_over.take_over(ctx, command)
     return await _answer(ctx, *key)
 
 
@@ -281,6 +298,6 @@ async def acknowledge(
     )
 
 
-RESIDENT = [start, read, list_ways, pay, confirm, abandon, read_receipt]
+RESIDENT = [start, read, list_ways, pay, confirm, abandon, take_over, read_receipt]
 INSTITUTION = [list_settlements, read_settlement, acknowledge]
 router = Router(path="/", route_handlers=[*RESIDENT, *INSTITUTION])

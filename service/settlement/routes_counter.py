@@ -12,9 +12,10 @@ from service.kernel.context import Context
 from service.kernel.idempotency import checked_key
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Terminal
-from service.settlement import counter, scans
+from service.settlement import correcting, counter, scans
 from service.settlement.model import TakePayment
 from service.settlement.schemas import SettlementAnswer
+from service.settlement.schemas_corrections import AwaitingAnswer, AwaitingList
 from service.settlement.schemas_counter import (
     CounterPaymentRequest,
     GivenAnswer,
@@ -82,7 +83,7 @@ async def take(
             tender=taken.entry.tender.value,
             amount_fen=taken.entry.amount_fen,
             change_fen=taken.change_fen,
-            settlement=SettlementAnswer.of(ctx, after, is_own=False),
+            settlement=SettlementAnswer.of(ctx, after, scans.place_of(terminal)),
         )
 
     return await respond_once(
@@ -139,7 +140,20 @@ def _waiting(ctx: Context, one: counter.Waiting) -> WaitingRefund:
         tender=row.tender.value,
         amount_fen=row.amount_fen,
         asked_at=row.asked_at,
+        overdue=row.overdue_at is not None,
     )
+
+
+@get("/v1/terminal/shift/corrections", tags=["counter"])
+async def list_awaiting(
+    terminal: NamedDependency[Terminal],
+    ctx: NamedDependency[Context],
+    staff_token: StaffToken = None,
+) -> AwaitingList:
+    """What waits at this institution for a second person; it may be decided at any counter."""
+    await shift.signed_in(ctx, terminal, staff_token)
+    found = await correcting.list_awaiting(ctx, terminal.institution_id)
+    return AwaitingList(corrections=[AwaitingAnswer.of(ctx, one) for one in found])
 
 
 @post(
@@ -191,4 +205,6 @@ async def give(
     )
 
 
-router = Router(path="/", route_handlers=[take, list_waiting, list_waiting_for, give])
+router = Router(
+    path="/", route_handlers=[take, list_waiting, list_waiting_for, list_awaiting, give]
+)

@@ -11,13 +11,15 @@ from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_o
 from service.kernel.masked import Masked
 from service.kernel.principals import Terminal
 from service.receipt import actions as receipt
-from service.settlement import actions, paying, scans, ways
-from service.settlement.model import Channel, StartPayment, StartSettlement
+from service.settlement import actions, paying, scans, taking_over, ways
+from service.settlement.model import StartPayment, StartSettlement, TakeOver
+from service.settlement.problems import ScanBoundToAnotherBill
 from service.settlement.routes import OPERATION, SHOWN, STARTED
 from service.settlement.schemas import (
     Nothing,
     ReceiptAnswer,
     SettlementAnswer,
+    TakeOverRequest,
     TerminalPaymentRequest,
     TerminalStartRequest,
     WaysAnswer,
@@ -31,7 +33,7 @@ async def _answer(
     ctx: Context, terminal: Terminal, scan_id: str, settlement_id: str, drawer: SymbolDrawer
 ) -> SettlementAnswer:
     view = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
-    answer = SettlementAnswer.of(ctx, view, is_own=False)
+    answer = SettlementAnswer.of(ctx, view, scans.place_of(terminal))
     if answer.payment is not None and answer.payment.qr_text is not None:
         svg = await drawer.draw(answer.payment.qr_text)
         answer.payment = msgspec.structs.replace(answer.payment, qr_svg=svg)
@@ -54,12 +56,13 @@ async def start(
         scan = await scans.starting_scan(ctx, terminal, scan_id, data.bill_id)
         record_id, bill_id = ctx.public_ids.parse(data.bill_id)
         await scans.check_scanned(ctx, scan, record_id)
+        place = scans.place_of(terminal)
         command = StartSettlement(
             record_id=record_id,
             bill_id=bill_id,
             institution_id=terminal.institution_id,
-            channel=Channel.KIOSK if terminal.public_place else Channel.COUNTER,
-            terminal_id=terminal.terminal_id,
+            channel=place.channel,
+            terminal_id=place.terminal_id,
             account_id=None,
             use_account=data.use_account,
             insured=data.insured,
@@ -130,6 +133,7 @@ async def pay(
                 payer=None,
                 amount_fen=data.amount_fen,
                 code=Masked(data.code) if data.code is not None else None,
+                place=scans.place_of(terminal),
             ),
         )
         return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
@@ -160,7 +164,7 @@ async def confirm(
 
     async def run() -> SettlementAnswer:
         row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
-        await actions.confirm(ctx, row.record_id, row.settlement_id)
+        await actions.confirm(ctx, row.record_id, row.settlement_id, scans.place_of(terminal))
         return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
     return await respond_once(
@@ -185,7 +189,36 @@ async def abandon(
 ) -> SettlementAnswer:
     """The payer gives up."""
     row = (await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)).settlement
-    await actions.abandon(ctx, row.record_id, row.settlement_id)
+    await actions.abandon(ctx, row.record_id, row.settlement_id, scans.place_of(terminal))
+    return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
+
+
+@post(_ONE + "/takeover", status_code=200, tags=["terminal"])
+async def take_over(
+    scan_id: FromPath[str],
+    settlement_id: FromPath[str],
+    terminal: NamedDependency[Terminal],
+    data: JSONBody[TakeOverRequest],
+    ctx: NamedDependency[Context],
+    symbol_drawer: NamedDependency[SymbolDrawer],
+) -> SettlementAnswer:
+    """Go on here with what was begun elsewhere, with a scan that may start a settlement.
+
+    An order that stands elsewhere is closed at its provider first: ``payment-still-open`` while
+    that is not confirmed, with ``retry_after_s``. A payment that was faster stands.
+    """
+    view = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
+    row = view.settlement
+    bill_id = ctx.public_ids.text(row.record_id, row.bill_id)
+    scan = await scans.starting_scan(ctx, terminal, scan_id, bill_id)
+    if scan.bound_amount_fen not in (None, row.total_fen):
+        raise ScanBoundToAnotherBill
+    command = TakeOver(
+        key=(row.record_id, row.settlement_id),
+        place=scans.place_of(terminal),
+        held_since=data.held_since,
+    )
+    await taking_over.take_over(ctx, command)
     return await _answer(ctx, terminal, scan_id, settlement_id, symbol_drawer)
 
 
@@ -202,5 +235,6 @@ async def read_receipt(
 
 
 router = Router(
-    path="/", route_handlers=[start, read, list_ways, pay, confirm, abandon, read_receipt]
+    path="/",
+    route_handlers=[start, read, list_ways, pay, confirm, abandon, take_over, read_receipt],
 )

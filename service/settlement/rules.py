@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from integrations.ports.insurance import Split
-from service.settlement.model import CallKind, Doubt, DoubtPhase, Progress
+from service.settlement.model import CallKind, Doubt, DoubtPhase, Place, Progress, Settlement
+from service.settlement.problems import SettlementTakenOver
 
 LINES_MAX = 100
 """Charge lines in one message (dossier 1.7)."""
@@ -43,6 +44,15 @@ def back_off(tries: int, first: timedelta) -> timedelta:
     """Doubled with each try without progress, at most ten minutes. ``tries`` counts from 1."""
     doubled: timedelta = first * (1 << min(max(tries - 1, 0), 16))
     return min(doubled, WAIT_MAX)
+
+
+def check_place(row: Settlement, place: Place | None) -> None:
+    """What was taken over is dealt with there alone. None: the system itself.
+
+    Raises ``SettlementTakenOver``.
+    """
+    if place is not None and row.taken_over_at is not None and not row.is_held_at(place):
+        raise SettlementTakenOver
 
 
 def own_split(total_fen: int) -> Split:

@@ -12,7 +12,7 @@ from service.kernel.principals import Terminal
 from service.kernel.problems import NotFound
 from service.person import actions as person
 from service.settlement import actions
-from service.settlement.model import SettlementView
+from service.settlement.model import Channel, Place, SettlementView
 from service.settlement.problems import (
     ScanBoundToAnotherBill,
     ScanNotForPayment,
@@ -21,6 +21,12 @@ from service.settlement.problems import (
 
 START_WITHIN = timedelta(minutes=30)
 """From the scan to the start of a settlement; watching and finishing one may take longer."""
+
+
+def place_of(terminal: Terminal) -> Place:
+    """Where a terminal deals with settlements."""
+    channel = Channel.KIOSK if terminal.public_place else Channel.COUNTER
+    return Place(channel=channel, terminal_id=terminal.terminal_id)
 
 
 async def paying_scan(ctx: Context, terminal: Terminal, scan_id: str) -> Scan:

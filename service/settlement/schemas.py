@@ -12,7 +12,7 @@ from service.kernel.context import Context
 from service.payment.model import ClientCall, PaymentAttempt, PayPage, Refusal, ShownQr, Way
 from service.payment.rules import CODE
 from service.receipt.model import FiscalInvoice, Receipt
-from service.settlement.model import Settlement, SettlementView
+from service.settlement.model import Channel, Place, Settlement, SettlementView
 from service.settlement.states import PAYABLE
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -74,6 +74,12 @@ class WaysAnswer(msgspec.Struct, kw_only=True):
     def of(cls, ways: list[Way]) -> "WaysAnswer":
         """In the order given."""
         return cls(ways=[WayAnswer(provider=one.provider, way=one.way) for one in ways])
+
+
+class TakeOverRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``held.since`` of the settlement as the asker saw it: of two who ask at once one is late."""
+
+    held_since: datetime
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -168,6 +174,28 @@ class TenderAnswer(msgspec.Struct, kw_only=True):
         )
 
 
+class HeldAnswer(msgspec.Struct, kw_only=True):
+    """Where a settlement is dealt with: ``channel`` is PHONE, KIOSK or COUNTER."""
+
+    channel: str
+    since: datetime
+    here: bool
+    """Whether that is where the question comes from."""
+    alone: bool
+    """It was taken over: no other place pays, confirms or gives up. Else other places of the
+    payer's may join in."""
+
+    @classmethod
+    def of(cls, row: Settlement, place: Place) -> "HeldAnswer":
+        """For whoever asks from ``place``."""
+        return cls(
+            channel=row.channel.value,
+            since=row.held_since,
+            here=row.is_held_at(place),
+            alone=row.taken_over_at is not None,
+        )
+
+
 class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where a settlement stands. Amounts are integer fen; the parts add up to the total."""
 
@@ -179,6 +207,7 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     refunded_fen: FenField
     receipt: bool
     updated_at: datetime
+    held: HeldAnswer
     reason: str | None = None
     """A fixed word: why it is undone, or what is being looked at."""
     reason_text: str | None = None
@@ -195,9 +224,10 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What was paid, in the order of paying."""
 
     @classmethod
-    def of(cls, ctx: Context, view: SettlementView, *, is_own: bool) -> "SettlementAnswer":
-        """For the resident himself (``is_own``), or for a terminal: it gets no client's secrets."""
+    def of(cls, ctx: Context, view: SettlementView, place: Place) -> "SettlementAnswer":
+        """For the resident himself on his phone, or for a terminal: it gets no client's secrets."""
         row = view.settlement
+        is_own = place.channel is Channel.PHONE
         return cls(
             settlement_id=ctx.public_ids.text(row.record_id, row.settlement_id),
             bill_id=ctx.public_ids.text(row.record_id, row.bill_id),
@@ -207,6 +237,7 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             refunded_fen=row.refunded_fen,
             receipt=view.receipt is not None,
             updated_at=row.updated_at,
+            held=HeldAnswer.of(row, place),
             reason=row.reason,
             reason_text=view.refusal_text if is_own else None,
             fund_fen=row.fund_fen,

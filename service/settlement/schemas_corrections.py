@@ -9,7 +9,13 @@ from msgspec import Meta
 from integrations.ports.money import FenField
 from service.bill.rules import LINES_MAX
 from service.kernel.context import Context
-from service.settlement.model_corrections import BillAfter, CorrectionView, GivenLine, PostedView
+from service.settlement.model_corrections import (
+    AwaitingView,
+    BillAfter,
+    CorrectionView,
+    GivenLine,
+    PostedView,
+)
 from service.settlement.schemas import ReceiptLine, Text
 
 StaffNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,32}$(?!\n)")]
@@ -174,3 +180,24 @@ class PostedList(msgspec.Struct, kw_only=True):
     """Of the last 90 days, at most 20, newest first."""
 
     settlements: list[PostedAnswer]
+
+
+class AwaitingAnswer(msgspec.Struct, kw_only=True):
+    """A correction that waits for a second person, and the settlement that it is of."""
+
+    correction: CorrectionAnswer
+    posted: PostedAnswer
+
+    @classmethod
+    def of(cls, ctx: Context, view: AwaitingView) -> "AwaitingAnswer":
+        """For the counters of its own institution."""
+        return cls(
+            correction=CorrectionAnswer.of(ctx, view.correction),
+            posted=PostedAnswer.of(ctx, view.posted),
+        )
+
+
+class AwaitingList(msgspec.Struct, kw_only=True):
+    """Oldest first, at most 100."""
+
+    corrections: list[AwaitingAnswer]

@@ -49,6 +49,8 @@ class WaitingRefund(msgspec.Struct, kw_only=True):
     tender: str
     amount_fen: FenField
     asked_at: datetime
+    overdue: bool
+    """It waits for longer than the operator's limit; a work item is open."""
 
 
 class WaitingRefunds(msgspec.Struct, kw_only=True):

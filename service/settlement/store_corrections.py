@@ -40,12 +40,21 @@ where record_id = $1 and settlement_id = $2
 order by asked_at, correction_id
 limit $3
 """
+LIST_AWAITING = """
+select record_id, correction_id, settlement_id, institution_id, bill_version, bill_after,
+  amount_fen, state, sealed, asked_by, asked_through, asked_at, decided_by, decided_through,
+  decided_at, round_no, ended_at, version, row_mac
+from correction
+where institution_id = $1 and state = 'AWAITING_APPROVAL'
+order by asked_at, correction_id
+limit $2
+"""
 LIST_POSTED = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
   hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
-  round_no
+  round_no, taken_over_at
 from settlement
 where record_id = $1 and institution_id = $2 and state = 'POSTED' and settled_at > $3
 order by settled_at desc, settlement_id
@@ -103,6 +112,11 @@ async def list_corrections(
 ) -> list[Correction]:
     """Oldest first."""
     return await list_rows(conn, Correction, LIST_CORRECTIONS, record_id, settlement_id, LIST_MAX)
+
+
+async def list_awaiting(conn: Connection, institution_id: int) -> list[Correction]:
+    """What waits for a second person of the institution, oldest first."""
+    return await list_rows(conn, Correction, LIST_AWAITING, institution_id, LIST_MAX)
 
 
 async def list_posted(

@@ -4,17 +4,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import EASY, ClaimSource
+from service.kernel.claims import EASY, SELDOM, ClaimSource
 from service.kernel.context import Context
 from service.kernel.outbox import Event
 from service.shift import actions
 
 Key = tuple[int, int]
-"""(institution id, entry id)."""
+"""(institution id, entry or refund id)."""
 
 
 def sources(ctx: Context) -> list[ClaimSource[Any]]:
-    """Entries in doubt. Two workers clearing up the same one come to the same end."""
+    """Entries in doubt, and money that nobody comes for. Two workers at the same one come to the
+    same end."""
 
     async def list_due(now: datetime, limit: int) -> Sequence[Key]:
         return await actions.list_in_doubt(ctx, now, limit)
@@ -25,7 +26,18 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
     async def work(key: Key) -> None:
         await actions.clear_up(ctx, *key)
 
-    return [ClaimSource("shift-entries", list_due=list_due, claim=claim, work=work, pace_s=EASY)]
+    async def list_overdue(now: datetime, limit: int) -> Sequence[Key]:
+        return await actions.list_overdue(ctx, now, limit)
+
+    async def tell(key: Key) -> None:
+        await actions.tell_overdue(ctx, *key)
+
+    return [
+        ClaimSource("shift-entries", list_due=list_due, claim=claim, work=work, pace_s=EASY),
+        ClaimSource(
+            "counter-refunds", list_due=list_overdue, claim=claim, work=tell, pace_s=SELDOM
+        ),
+    ]
 
 
 async def on_refund_asked(ctx: Context, event: Event) -> None:

@@ -150,10 +150,13 @@ class CounterRefund(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: datetime
     given_at: datetime | None
     row_mac: bytes
+    overdue_at: datetime | None = None
+    """When a work item was opened, for nobody had come for it in time."""
 
     def mac_parts(self) -> Sequence[Value]:
-        """The columns that the row's MAC covers."""
-        return _columns(self)
+        """The columns that the row's MAC covers; what was not overdue is as it always was."""
+        *parts, overdue_at = _columns(self)
+        return [*parts, overdue_at] if overdue_at is not None else parts
 
 
 class Slip(msgspec.Struct, frozen=True, kw_only=True):

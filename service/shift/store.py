@@ -165,26 +165,45 @@ order by tender
 INSERT_REFUND = """
 insert into counter_refund (
   institution_id, refund_id, record_id, settlement_id, tender, amount_fen, asked_at, given_at,
-  row_mac
+  row_mac, overdue_at
 )
 values (
-  $1, $2, $3, $4, $5, $6, $7, $8, $9
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 )
 on conflict (institution_id, refund_id) do nothing
 """
 PUT_GIVEN = """
 insert into counter_refund (
   institution_id, refund_id, record_id, settlement_id, tender, amount_fen, asked_at, given_at,
-  row_mac
+  row_mac, overdue_at
 )
 values (
-  $1, $2, $3, $4, $5, $6, $7, $8, $9
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 )
-on conflict (institution_id, refund_id) do update set given_at = $8, row_mac = $9
+on conflict (institution_id, refund_id) do update
+set asked_at = $7, given_at = $8, row_mac = $9, overdue_at = $10
+"""
+FIND_REFUND = """
+select institution_id, refund_id, record_id, settlement_id, tender, amount_fen, asked_at,
+  given_at, row_mac, overdue_at
+from counter_refund
+where institution_id = $1 and refund_id = $2
+"""
+LIST_OVERDUE = """
+select institution_id, refund_id
+from counter_refund
+where asked_at <= $1 and given_at is null and overdue_at is null
+order by asked_at
+limit $2
+"""
+SAVE_OVERDUE = """
+update counter_refund
+set overdue_at = $3, row_mac = $4
+where institution_id = $1 and refund_id = $2 and row_mac = $5
 """
 LIST_WAITING = """
 select institution_id, refund_id, record_id, settlement_id, tender, amount_fen, asked_at,
-  given_at, row_mac
+  given_at, row_mac, overdue_at
 from counter_refund
 where institution_id = $1 and given_at is null
 order by asked_at, refund_id
@@ -192,7 +211,7 @@ limit $2
 """
 LIST_WAITING_OF = """
 select institution_id, refund_id, record_id, settlement_id, tender, amount_fen, asked_at,
-  given_at, row_mac
+  given_at, row_mac, overdue_at
 from counter_refund
 where institution_id = $1 and record_id = any($2::bigint[]) and given_at is null
 order by asked_at, refund_id
@@ -320,6 +339,27 @@ async def insert_refund(conn: Connection, row: CounterRefund) -> None:
 async def put_given(conn: Connection, row: CounterRefund) -> None:
     """The refund is given, whether or not it was seen waiting."""
     await execute(conn, PUT_GIVEN, *astuple(row))
+
+
+async def find_refund(
+    conn: Connection, institution_id: int, refund_id: int
+) -> CounterRefund | None:
+    """By id."""
+    return await find_row(conn, CounterRefund, FIND_REFUND, institution_id, refund_id)
+
+
+async def list_overdue(
+    conn: Connection, asked_until: datetime, limit: int
+) -> list[tuple[int, int]]:
+    """(institution, refund) of what waits since then or longer, and nobody was told of."""
+    rows = await conn.fetch(LIST_OVERDUE, asked_until, limit)
+    return [(row["institution_id"], row["refund_id"]) for row in rows]
+
+
+async def save_overdue(conn: Connection, row: CounterRefund, before: CounterRefund) -> None:
+    """Note that somebody was told, unless the row changed meanwhile."""
+    key = (row.institution_id, row.refund_id)
+    await execute(conn, SAVE_OVERDUE, *key, row.overdue_at, row.row_mac, before.row_mac)
 
 
 async def list_waiting(conn: Connection, institution_id: int, limit: int) -> list[CounterRefund]:

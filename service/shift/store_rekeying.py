@@ -70,7 +70,7 @@ where institution_id = $1 and tender = $2 and row_mac = $3
 """
 PAGE_WAITING = """
 select institution_id, refund_id, record_id, settlement_id, tender, amount_fen, asked_at,
-  given_at, row_mac
+  given_at, row_mac, overdue_at
 from counter_refund
 where (institution_id, refund_id) > ($1, $2)
 order by institution_id, refund_id

@@ -8,29 +8,31 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
-from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
 from integrations.sandbox.alipay.model import Refused as AlipayRefused
 from integrations.sandbox.wechatpay.model import Refused as WechatRefused
 from service.bill import actions as bill
-from service.bill.model import Bill, BillContent, PushBill
+from service.bill.model import Bill, PushBill
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import UNAVAILABLE, connection, execute
 from service.kernel.masked import Masked
 from service.kernel.problems import Problem
 from service.sandbox.hospital import ALIPAY_SELLER, MERCHANT
-from service.settlement import actions, paying
+from service.settlement import actions, paying, taking_over
 from service.settlement.model import (
+    PHONES,
     Channel,
+    Place,
     Settlement,
     SettlementView,
     StartPayment,
     StartSettlement,
+    TakeOver,
 )
 from service.settlement.states import SettlementState
 from service.simulate.counter import Cashier
 from service.simulate.giving import Clerk
-from service.simulate.plans import Plan
+from service.simulate.plans import Plan, content_of
 from service.simulate.reading import look_at
 from service.simulate.stage import TWINS, HostDown
 from service.simulate.world import World
@@ -43,7 +45,8 @@ ALIPAY_ENDS = "111357"
 """Of payment codes: that pay, that wait for the payer, that do not hold enough, that are bad."""
 LOST_PATIENCE = timedelta(hours=3)
 PAYER = "oSimulatedPayer0001"
-CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
+
+KIOSKS = tuple(Place(channel=Channel.KIOSK, terminal_id=number) for number in (71, 72))
 
 _S = SettlementState
 OVER = frozenset({_S.POSTED, _S.REVERSED, _S.NEEDS_REVIEW})
@@ -59,6 +62,7 @@ class Payer:
         self.charged: Bill | None = None
         self.row: Settlement | None = None
         self.done = False
+        self.place = PHONES
         self._changed_way = False
         self._was_at_counter = False
         self._shown: set[tuple[str, str]] = set()
@@ -147,11 +151,26 @@ class Payer:
     async def _pay(self, _view: SettlementView) -> None:
         """AWAITING_PAYER: change the way once, then pay what was shown."""
         plan = self.plan
-        if plan.other_way is not None and not self._changed_way:
+        if plan.takes_over and self.place is PHONES:
+            # Only sure that he has it when he is told so; what he saw before may still be paid.
+            if await self.take_over(KIOSKS[0]):
+                self.place = KIOSKS[0]
+        elif plan.other_way is not None and not self._changed_way:
             self._changed_way = True
             await self.pay_by(*plan.other_way)
         elif plan.pays == "soon" or (plan.pays == "late" and self._is_late()):
             self._pay_shown()
+
+    async def take_over(self, place: Place) -> bool:
+        """Ask for the settlement at a place; whether it is held there now."""
+        row = self.row
+        if row is None:
+            return False
+        command = TakeOver(
+            key=(row.record_id, row.settlement_id), place=place, held_since=row.held_since
+        )
+        taken = await self._ask(lambda ctx: taking_over.take_over(ctx, command))
+        return taken is not None and taken.is_held_at(place)
 
     def _is_late(self) -> bool:
         row = self.row
@@ -192,6 +211,7 @@ class Payer:
             way=way,
             payer=PAYER if way == "jsapi" else None,
             code=Masked(self._code(provider)) if way == "code" else None,
+            place=self.place,
         )
         await self._ask(lambda ctx: paying.pay(ctx, command))
 
@@ -229,7 +249,7 @@ class Payer:
                 application_id=1,
                 bill_no=f"B-{self.plan.name}",
                 patient=patient,
-                content=_content(world, self.plan),
+                content=content_of(self.plan, world.began),
             ),
         )
         world.charged_fen[pushed.bill_id] = pushed.total_fen
@@ -275,7 +295,9 @@ class Meddler:
         draw = self.world.draw
         for _ in range(draw.randint(1, 6)):
             await self.world.stage.rest(timedelta(seconds=draw.randint(1, 60)), "second device")
-            await draw.choice((self._start, self._pay, self._confirm, self._look, self._abandon))()
+            await draw.choice(
+                (self._start, self._pay, self._confirm, self._look, self._abandon, self._take_over)
+            )()
 
     async def _start(self) -> None:
         await ask(self.world, lambda ctx: actions.start(ctx, self.payer._start_command()))  # noqa: SLF001
@@ -295,6 +317,10 @@ class Meddler:
     async def _abandon(self) -> None:
         if self.world.draw.random() < 0.2:
             await self._act(actions.abandon)
+
+    async def _take_over(self) -> None:
+        if self.world.draw.random() < 0.3:
+            await self.payer.take_over(self.world.draw.choice((PHONES, *KIOSKS)))
 
     async def _act(self, act: Callable[[Context, int, int], Coroutine[Any, Any, Any]]) -> None:
         row = self.payer.row
@@ -334,39 +360,6 @@ def pay_at_provider(world: World, provider: str, trade_no: str) -> None:
             world.twins.alipay.trading.pay(trade.trade_no or trade.qr, trade.buyer or PAYER, now)
         except AlipayRefused:
             return
-
-
-def _content(world: World, plan: Plan) -> BillContent:
-    began = world.began
-    lines = [
-        ChargeLine(
-            line_no=str(place),
-            catalogue_code=CATALOGUE[fen % len(CATALOGUE)],
-            local_code=f"L{place}",
-            name="测试项目",
-            quantity_e4=10_000,
-            unit_price_e6=fen * 10_000,
-            amount_fen=fen,
-            charged_at=began,
-        )
-        for place, fen in enumerate(plan.amounts_fen, start=1)
-    ]
-    return BillContent(
-        visit=Visit(
-            visit_no=f"V-{plan.name}",
-            began_at=began,
-            doctor_no="D990001000001",
-            doctor_name="测试医师",
-            department_no="A03",
-            department_name="内科",
-            speciality="A03",
-            visit_type="11",
-            diagnoses=[Diagnosis(code="J06.900", name="急性上呼吸道感染", main=True)],
-        ),
-        lines=lines,
-        total_fen=sum(plan.amounts_fen),
-        pay_until=began + timedelta(days=7),
-    )
 
 
 Turn = Callable[[Payer, SettlementView], Awaitable[None]]

@@ -2,9 +2,14 @@
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
+
+from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
+from service.bill.model import BillContent
+
+CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +34,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     second_device: bool = False
     hospital: str = "posts"
     """``posts``, ``late`` (after its time), ``never``."""
+    takes_over: bool = False
+    """He orders on his phone, then goes on at a kiosk."""
     tender: str | None = None
     """``cash`` or ``pos``: he goes to a counter instead."""
     part_at_counter: bool = False
@@ -69,4 +76,38 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         gives_back=draw.choices(GIVEN_BACK, (76, 9, 4, 5, 3, 3))[0],
         approval=draw.choices(("approves", "refuses"), (80, 20))[0],
         second_window=draw.random() < 0.3,
+        takes_over=draw.random() < 0.15,
+    )
+
+
+def content_of(plan: Plan, began: datetime) -> BillContent:
+    """The bill that the hospital pushes for him."""
+    lines = [
+        ChargeLine(
+            line_no=str(place),
+            catalogue_code=CATALOGUE[fen % len(CATALOGUE)],
+            local_code=f"L{place}",
+            name="测试项目",
+            quantity_e4=10_000,
+            unit_price_e6=fen * 10_000,
+            amount_fen=fen,
+            charged_at=began,
+        )
+        for place, fen in enumerate(plan.amounts_fen, start=1)
+    ]
+    return BillContent(
+        visit=Visit(
+            visit_no=f"V-{plan.name}",
+            began_at=began,
+            doctor_no="D990001000001",
+            doctor_name="测试医师",
+            department_no="A03",
+            department_name="内科",
+            speciality="A03",
+            visit_type="11",
+            diagnoses=[Diagnosis(code="J06.900", name="急性上呼吸道感染", main=True)],
+        ),
+        lines=lines,
+        total_fen=sum(plan.amounts_fen),
+        pay_until=began + timedelta(days=7),
     )

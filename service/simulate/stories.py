@@ -55,6 +55,13 @@ STORIES = (
     Story(name="not-paid", ends="REVERSED (deadline-passed)", plan=_plan(pays="never")),
     Story(name="left", ends="REVERSED (deadline-passed)", plan=_plan(pays="leaves")),
     Story(name="changed-way", ends="POSTED", plan=_plan(other_way=("alipay", "native"))),
+    Story(name="taken-over", ends="POSTED", plan=_plan(takes_over=True)),
+    Story(
+        name="taken-over-while-paid",
+        ends="POSTED",
+        plan=_plan(insured=False, takes_over=True),
+        faults=(("wechatpay", "close", WechatFault.PAID_DURING_CLOSE),),
+    ),
     Story(
         name="late-payment",
         ends="REVERSED (deadline-passed)",

@@ -42,6 +42,7 @@ def settings(**changes: Any) -> FiscalInvoiceSettings:
         "checker": "测试复核",
         "groups": (ChargeGroup(code="YLMZ09", name="西药费", prefixes=("X",)),),
         "other_group": ChargeGroup(code="YLMZ14", name="其他费"),
+        "deposit_channel": "99",
         "absent_codes": (ABSENT,),
     }
     return FiscalInvoiceSettings(**(fields | changes))

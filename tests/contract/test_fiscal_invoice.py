@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from integrations.fiscal_invoice.signing import pack, read_answer
-from integrations.ports.invoices import Invoice, InvoiceOrder, InvoiceStanding
+from integrations.ports.invoices import Invoice, InvoiceOrder, InvoiceStanding, InvoiceStay
 from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
 from integrations.sandbox.fiscal.seal import sealed_answer
 from tests.contract.fiscal_rig import APPID, KEY, Rig, a_line, a_tender, a_write_off, an_order
@@ -59,6 +59,25 @@ async def test_the_same_order_again_is_the_same_invoice(rig: Rig) -> None:
     assert other.provider_code == "E1005"
     assert other.provider_text == "业务流水号已开票，内容不一致"
     assert len(await rig.bills()) == 1
+
+
+async def test_a_discharge_has_an_invoice_of_its_stay_with_the_deposit_it_counts(rig: Rig) -> None:
+    stay = InvoiceStay(stay_no="ZY1", ended_at=rig.at)
+    visit = msgspec.structs.replace(an_order().visit, stay=stay)
+    order = an_order(visit=visit, tenders=[a_tender(50_00, "deposit"), a_tender(29_60)])
+    invoice = await issued(rig, order)
+    assert invoice == await issued(rig, order)
+    assert [bill["total_fen"] for bill in await rig.bills()] == [308_00]
+    red = await rig.gateway.write_off(a_write_off(invoice.code, invoice.number))
+    assert isinstance(red, Accepted)
+    # An outpatient's bill under the stay's number is another bill.
+    other = await rig.gateway.issue(msgspec.structs.replace(order, visit=an_order().visit))
+    assert isinstance(other, Rejected)
+    unknown = await rig.gateway_with(deposit_channel="").issue(an_order("INV2", visit=visit))
+    assert isinstance(unknown, Accepted), "only what counts a deposit needs its channel"
+    counted = msgspec.structs.replace(order, business_no="INV3")
+    refused = await rig.gateway_with(deposit_channel="").issue(counted)
+    assert refused == Rejected(reason="request-invalid", provider_code="", provider_text="tenders")
 
 
 async def test_every_tender_and_part_is_told(rig: Rig) -> None:

@@ -22,12 +22,20 @@ from crypto.healthcode.verify import CodeVerifier, Reader
 from crypto.sm3 import sm3
 from service.web.assets import HOLDER, load_assets
 from tests.e2e.conftest import NewPage
+from tests.support.counter_steps import (
+    agree,
+    all_given_back,
+    find_posted,
+    second_person,
+    withdrawn_from_the_list,
+)
 from tests.support.page_steps import (
     UNREACHED,
     choose_payment,
     enter,
     fen_of,
     keep_picture,
+    open_the_bill,
     scan,
     scan_by_keys,
     symbol_on,
@@ -171,19 +179,13 @@ def test_cancelled_at_the_kiosk_then_paid_by_a_relative_on_her_own_phone(
     expect(kiosk.get_by_role("heading", name="请扫码")).to_be_visible()
 
     expect(phone.locator(".badge").first).to_contain_text("扫码后关联医保")
-    phone.get_by_role("link", name="账单").last.click()
-    open_bill = phone.locator(".bill", has_text="待缴")
-    for _ in range(20):
-        if open_bill.count() == 1:
-            break
-        phone.get_by_role("button", name="刷新").click()
-        phone.wait_for_timeout(500)
-    open_bill.click()
+    open_the_bill(phone)
     phone.get_by_label("先用医保个人账户的钱").uncheck()
     phone.get_by_role("button", name="去结算").click()
     expect(phone.locator(".paying")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
     parts = parts_of(phone)
     assert parts["total_fen"] == parts["fund_fen"] + parts["cash_fen"] == total
+    taken_over_and_back(phone, kiosk, parts)
     phone.get_by_role("button", name="请亲友付款").click()
     link = symbol_on(phone)
     keep_picture(phone, "resident-ask.png")
@@ -203,6 +205,31 @@ def test_cancelled_at_the_kiosk_then_paid_by_a_relative_on_her_own_phone(
     assert fen_of(phone.locator(".receipt .is-own .amount").text_content()) == parts["cash_fen"]
     phone.get_by_role("link", name="健康码").click()
     expect(phone.locator(".badge").first).to_contain_text("已关联医保")
+
+
+def taken_over_and_back(phone: Page, kiosk: Page, parts: dict[str, int]) -> None:
+    """What the phone began goes on at the kiosk, and on the phone again."""
+    place = phone.url
+    phone.get_by_role("link", name="健康码").click()
+    choose_payment(phone)
+    scan(kiosk, symbol_on(phone))
+    expect(kiosk.locator(".check .state")).to_contain_text("正在手机缴纳", timeout=SLOW_MS)
+    keep_picture(kiosk, "kiosk-elsewhere.png")
+    kiosk.get_by_role("button", name="改在这里缴").click()
+    pay = kiosk.get_by_role("button", name="去付款")
+    expect(pay).to_be_enabled(timeout=SLOW_MS)
+    assert parts_of(kiosk) == parts
+    phone.goto(place)
+    expect(phone.locator(".paying .state")).to_contain_text("已转到自助机办理", timeout=SLOW_MS)
+    assert phone.get_by_role("button", name="请亲友付款").is_hidden()
+    keep_picture(phone, "resident-taken-over.png")
+    pay.click()
+    kiosk.get_by_role("button", name="微信支付").click()
+    expect(kiosk.locator(".pay-box.is-code img")).to_be_visible(timeout=SLOW_MS)
+    phone.get_by_role("button", name="改回手机上缴").click()
+    expect(kiosk.get_by_role("heading", name="已转到别处办理")).to_be_visible(timeout=SLOW_MS)
+    keep_picture(kiosk, "kiosk-taken-over.png")
+    expect(phone.get_by_role("button", name="重新付款")).to_be_enabled(timeout=SLOW_MS)
 
 
 def rows_of(system: RunningSystem, question: str, *given: object) -> list[dict[str, object]]:
@@ -323,16 +350,6 @@ def signed_in_cashier(new_page: NewPage, system: RunningSystem, kept: dict[str, 
     return counter
 
 
-def second_person(system: RunningSystem) -> tuple[str, str]:
-    """Number and PIN of somebody who must agree to whatever is given back."""
-    place = ("--institution", "H99000100001")
-    system.run("settlement", "approval-limit", *place, "--above-fen", "1").check_returncode()
-    added = system.run("staff", "add", *place, "--number", "2002").stdout
-    found = re.search(r"PIN (\d+)", added)
-    assert found is not None, added
-    return "2002", found[1]
-
-
 LEDGER = """
 select account, sum(fen)::bigint as fen from (
   select debit as account, amount_fen as fen, record_id, settlement_id from posting
@@ -369,15 +386,13 @@ def test_paid_alone_by_alipay_at_the_kiosk_and_a_line_given_back_at_the_counter(
     new_page: NewPage, system: RunningSystem, kept: dict[str, str]
 ) -> None:
     with ThreadPoolExecutor(1) as beside:
-        second = beside.submit(second_person, system)
+        hired = beside.submit(second_person, system)
         phone, before, code = paid_by_alipay(new_page, system, kept)
-        number, pin = second.result()
+        second = number, pin = hired.result()
     assert alipay_book(system, code) == (before["cash_fen"], [])
     counter = signed_in_cashier(new_page, system, kept)
-    phone.reload()
-    counter.get_by_label("扫码或输入码上的字").fill(symbol_on(phone))
-    counter.keyboard.press("Enter")
-    counter.locator(".posted .choice").click()
+    withdrawn_from_the_list(phone, counter)
+    find_posted(phone, counter)
     bill_no = counter.locator(".giving .note").first.text_content()
     line = counter.locator(".give-lines tbody tr").nth(1)
     line_fen = fen_of(line.locator(".amount").text_content())
@@ -397,14 +412,10 @@ def test_paid_alone_by_alipay_at_the_kiosk_and_a_line_given_back_at_the_counter(
 
     expect(counter.locator(".giving")).to_have_attribute("data-state", "AWAITING_APPROVAL")
     keep_picture(counter, "counter-approval.png")
-    counter.get_by_label("同意人工号").fill("1001")
-    counter.get_by_label("密码").fill(pin)
-    counter.get_by_role("button", name="同意退费").click()
+    agree(counter, "1001", pin)
     expect(counter.get_by_role("alert")).to_contain_text("申请人不能自己同意")
     assert alipay_book(system, code) == (before["cash_fen"], []), "nothing before both agree"
-    counter.get_by_label("同意人工号").fill(number)
-    counter.get_by_label("密码").fill(pin)
-    counter.get_by_role("button", name="同意退费").click()
+    agree(counter, number, pin)
     expect(counter.locator(".giving")).to_have_attribute("data-state", "DONE", timeout=SLOW_MS)
     expect(counter.locator(".refunds")).to_contain_text("已退回", timeout=SLOW_MS)
     keep_picture(counter, "counter-given-back.png")
@@ -427,6 +438,12 @@ def test_paid_alone_by_alipay_at_the_kiosk_and_a_line_given_back_at_the_counter(
         "hospital": -int(str(after["total_fen"])),
     }
     expect(counter.locator(".top .who")).to_have_text("收费员 1001")
+    all_given_back(phone, counter, second)
+    rest_fen = int(str(after["cash_fen"]))
+    assert alipay_book(system, code) == (before["cash_fen"], [own_part_fen, rest_fen])
+    assert rows_of(system, LEDGER, bill_no) == []
+    [gone] = rows_of(system, "select state from bill where bill_no = $1", bill_no)
+    assert gone["state"] == "WITHDRAWN"
 
 
 def test_a_cashier_takes_cash_and_a_card_and_closes_the_shift(
@@ -441,7 +458,15 @@ def test_a_cashier_takes_cash_and_a_card_and_closes_the_shift(
     counter.get_by_label("扫码或输入码上的字").fill(symbol_on(phone))
     counter.keyboard.press("Enter")
     expect(counter.locator(".person-name")).to_have_text(name)
-    counter.locator(".choice").first.click(timeout=SLOW_MS)
+    choice = counter.locator(".choice").first
+    expect(choice).to_be_visible(timeout=SLOW_MS)
+    open_the_bill(phone)
+    phone.get_by_role("button", name="去结算").click()
+    expect(phone.locator(".paying")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
+    choice.click()
+    expect(counter.locator(".turn")).to_contain_text("患者正在手机缴纳", timeout=SLOW_MS)
+    keep_picture(counter, "counter-elsewhere.png")
+    counter.get_by_role("button", name="改在本窗口收").click()
     pay = counter.locator(".pay")
     expect(pay).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
     owed = fen_of(counter.locator(".owed .amount").text_content())

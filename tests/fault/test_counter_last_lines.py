@@ -17,6 +17,7 @@ from service.settlement import door, paying, store_deposits
 from service.settlement import store as settlement_store
 from service.settlement.model import Settlement
 from service.settlement.problems import SettlementNotPayable
+from service.settlement.scans import place_of
 from service.shift import actions as shift
 from service.shift.model import NewEntry, Tender
 from tests.support import stays
@@ -71,7 +72,7 @@ async def a_cut_off_request_wakes_after_the_closing(dsn: str) -> None:
         work = await shift.working(ctx, drawer.terminal, drawer.token)
         entry = await shift.intend(ctx, work, new)
         closed = await drawer.close(0)
-        taking = paying.taking(ctx, shift.taken_of(ctx, entry))
+        taking = paying.taking(ctx, shift.taken_of(ctx, entry), place_of(drawer.terminal))
         with suppress(SettlementNotPayable):
             await door.through(ctx, (row.record_id, row.settlement_id), taking)
         if await desk.in_ledger(Tender.CASH) != closed.shift.expected_cash_fen:

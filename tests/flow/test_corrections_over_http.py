@@ -158,10 +158,15 @@ async def test_a_cashier_asks_and_another_person_agrees(street: Street) -> None:
 
     waiting = await send(f"{desk}/return", ask, cashier)
     assert (waiting["state"], waiting["asked_by"]) == ("AWAITING_APPROVAL", "1001")
+    awaiting = "/v1/terminal/shift/corrections"
+    assert (await street.desk.send("GET", awaiting)).status_code == 401
+    seen = await street.desk.send("GET", awaiting, more=chief)
+    assert seen.json()["corrections"] == [{"correction": waiting, "posted": shown}]
     path = f"/v1/terminal/corrections/{waiting['correction_id']}"
     assert (await send(f"{path}/approval", {}, cashier))["code"] == "asker-may-not-approve"
     begun = await send(f"{path}/approval", {}, chief)
     assert (begun["state"], begun["settlement_state"]) == ("RUNNING", "REVERSING")
+    assert (await street.desk.send("GET", awaiting, more=chief)).json() == {"corrections": []}
     await street.run_for(timedelta(minutes=3))
     done = await street.ask(street.desk, "GET", path)
     assert (done["state"], done["settlement_state"]) == ("DONE", "REVERSED")

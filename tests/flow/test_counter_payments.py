@@ -16,10 +16,11 @@ from service.payment.states import AttemptState
 from service.settlement import actions, counter, door, paying
 from service.settlement.model import Settlement
 from service.settlement.problems import MoreThanOwed, PaymentStillOpen, SettlementNotPayable
+from service.settlement.scans import place_of
 from service.settlement.states import SettlementState
 from service.shift import actions as shift
-from service.shift import rules
-from service.shift.actions import entries
+from service.shift import rules, store
+from service.shift.actions import entries, rows
 from service.shift.model import Entry, NewEntry, Tender
 from service.shift.problems import (
     CashNotEnough,
@@ -311,6 +312,32 @@ async def test_a_refund_is_given_once_by_one_of_two_cashiers(desk: Desk) -> None
     await _sums_agree(desk)
 
 
+async def test_money_that_nobody_comes_for_becomes_a_work_item_until_it_is_given(
+    desk: Desk,
+) -> None:
+    drawer = await desk.drawer("1001")
+    row = (await drawer.take(await desk.presettled(100_00), amount_fen=10_00)).settlement
+    await actions.abandon(desk.rig.ctx, row.record_id, row.settlement_id)
+    await desk.rig.run_for(timedelta(minutes=1))
+    desk.rig.clock.advance(timedelta(hours=23))
+    await desk.rig.work()
+    (waits,) = await desk.waiting()
+    assert (waits.overdue_at, await desk.rig.items(row)) == (None, set())
+    desk.rig.clock.advance(timedelta(hours=1))
+    await asyncio.gather(desk.rig.work(), desk.rig.work())
+    (late,) = await desk.waiting()
+    assert (late.asked_at, late.given_at) == (waits.asked_at, None)
+    assert late.overdue_at == desk.rig.clock.now()
+    assert await desk.rig.items(row) == {"refund-not-fetched"}
+    await drawer.sign_in_again()
+    await drawer.give(late)
+    assert (await desk.waiting(), await desk.rig.items(row)) == ([], set())
+    async with connection(desk.rig.ctx.pool) as conn:
+        given = await store.find_refund(conn, late.institution_id, late.refund_id)
+    assert given is not None
+    assert rows.check(desk.rig.ctx, given).asked_at == waits.asked_at
+
+
 async def test_a_drawer_gives_no_more_than_it_holds(desk: Desk) -> None:
     one, other = await desk.drawer("1001"), await desk.drawer("1002", 10_00)
     row = await desk.presettled(100_00)
@@ -355,7 +382,9 @@ async def _cut_off(desk: Desk, row: Settlement, moment: str) -> tuple[Drawer, En
         ),
     )
     if moment == "after":
-        taking = paying.taking(desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry))
+        taking = paying.taking(
+            desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry), place_of(drawer.terminal)
+        )
         await door.through(desk.rig.ctx, (row.record_id, row.settlement_id), taking)
     return drawer, entry
 
@@ -379,7 +408,9 @@ async def test_a_shift_is_closed_over_what_is_certain(
     assert report.shift.expected_cash_fen == expected_fen
     assert (await desk.rig.read(row)).paid_fen == expected_fen
     # What was cut off comes to life late: nothing may count that the shift does not have.
-    taking = paying.taking(desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry))
+    taking = paying.taking(
+        desk.rig.ctx, shift.taken_of(desk.rig.ctx, entry), place_of(drawer.terminal)
+    )
     try:
         late = await door.through(desk.rig.ctx, (row.record_id, row.settlement_id), taking)
         assert late.paid_fen == expected_fen

@@ -140,6 +140,13 @@ async def test_the_fund_the_deposit_and_a_supplement_pay_a_stay(street: Street, 
         "hospital": -CHARGED_FEN,
     }
     assert [len(street.bureau.sent(infno)) for infno in ("2401", "2402", "2301", "2304")] == [1] * 4
+    receipts = [
+        await street.mine("GET", f"/v1/me/settlements/{one['settlement_id']}/receipt")
+        for one in (first, seen)
+    ]
+    assert "invoice" not in receipts[0], "a deposit is no charge"
+    assert receipts[1]["invoice"]["state"] == "ISSUED"
+    assert [one["total_fen"] for one in await street.invoices.bills()] == [CHARGED_FEN]
 
 
 async def test_what_deposits_are_too_much_goes_back_after_the_bureau_settled(
@@ -202,6 +209,7 @@ async def test_a_posted_discharge_is_given_back(street: Street) -> None:
     await street.run_for(5 * MINUTE)
     posting = {"hospital_ref": "HIS-2", "bill_version": 2}
     half = await street.ask(street.his, "POST", f"{path}/posting", posting)
+    await street.work()
     assert (half["state"], half["total_fen"]) == ("POSTED", CHARGED_FEN // 2)
     assert await sums(street, first, seen) == {
         "provider:wechatpay": half["cash_fen"],
@@ -213,6 +221,9 @@ async def test_a_posted_discharge_is_given_back(street: Street) -> None:
     await street.run_for(5 * MINUTE)
     assert (await read(street, seen))["state"] == "REVERSED"
     assert [state for state, _ in await street.insurance_book()] == ["REVERSED"] * 2
+    invoices = await street.invoices.bills()
+    assert [one["total_fen"] for one in invoices] == [CHARGED_FEN, CHARGED_FEN // 2]
+    assert all(one["red_number"] for one in invoices), "each round's is written off"
     assert await sums(street, first, seen) == {"provider:wechatpay": 100_00, "deposit": -100_00}
 
 

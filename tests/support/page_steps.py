@@ -89,6 +89,18 @@ def choose_payment(page: Page) -> None:
     expect(page.locator("#code-text")).not_to_have_text(shown or "")
 
 
+def open_the_bill(phone: Page) -> None:
+    """The person's one bill to pay, once the phone has heard of it."""
+    phone.get_by_role("link", name="账单").last.click()
+    bill = phone.locator(".bill", has_text="待缴")
+    for _ in range(20):
+        if bill.count() == 1:
+            break
+        phone.get_by_role("button", name="刷新").click()
+        phone.wait_for_timeout(500)
+    bill.click()
+
+
 def symbol_on(page: Page) -> str:
     """The text of the one QR symbol on the screen, by a decoder that is not ours."""
     until_s, found = time.monotonic() + 30, []

@@ -30,8 +30,10 @@ from service.person import actions as person
 from service.person.model import Registration, Source
 from service.settlement import actions, door, jobs, paying
 from service.settlement.model import (
+    PHONES,
     Channel,
     InsuranceCall,
+    Place,
     Settlement,
     StartPayment,
     StartSettlement,
@@ -206,6 +208,7 @@ class Rig:
         way: str = "native",
         amount_fen: int | None = None,
         provider: str = PROVIDER,
+        place: Place = PHONES,
     ) -> Settlement:
         """Place an order."""
         return await paying.pay(
@@ -217,6 +220,7 @@ class Rig:
                 way=way,
                 payer="openid-1" if way == "jsapi" else None,
                 amount_fen=amount_fen,
+                place=place,
             ),
         )
 

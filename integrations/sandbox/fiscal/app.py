@@ -88,6 +88,9 @@ class FiscalTwin:
         match method:
             case "invoiceEBillOutpatient":
                 return self.desk.issue(who, node, now_ms, now_ms + late_ms)
+            case "invEBillHospitalized":
+                seen_ms = now_ms + late_ms
+                return self.desk.issue(who, node, now_ms, seen_ms, model.HospitalizedBill)
             case "getEBillByBusNo":
                 return self.desk.find(who, node, now_ms)
             case "writeOffEBill":

@@ -14,6 +14,7 @@ import msgspec
 from integrations.sandbox.fiscal import model
 from integrations.sandbox.fiscal.book import BillRow, Book
 from integrations.sandbox.fiscal.model import (
+    Bill,
     FindBody,
     OutpatientBill,
     Refused,
@@ -49,7 +50,7 @@ def moment(ms: int) -> str:
     return f"{at:%Y%m%d%H%M%S}{ms % 1000:03d}"
 
 
-def check_sums(bill: OutpatientBill) -> None:
+def check_sums(bill: Bill) -> None:
     """Every part of the bill adds up. Raises ``Refused``."""
     total = cents(bill.totalAmt)
     fund, account, cash = cents(bill.fundPay), cents(bill.accountPay), cents(bill.selfCashPay)
@@ -84,9 +85,16 @@ class Desk:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def issue(self, who: TwinInstitution, node: Any, now_ms: int, visible_ms: int) -> Json:
+    def issue(
+        self,
+        who: TwinInstitution,
+        node: Any,
+        now_ms: int,
+        visible_ms: int,
+        kind: type[Bill] = OutpatientBill,
+    ) -> Json:
         """Issue, or answer a repetition alike."""
-        bill = read(node, OutpatientBill)
+        bill = read(node, kind)
         _check_place(who, bill.placeCode)
         check_sums(bill)
         content = hashlib.sha256(msgspec.json.encode(node)).hexdigest()
@@ -99,7 +107,7 @@ class Desk:
         return _issued(known, bill.busDateTime)
 
     def _new(
-        self, who: TwinInstitution, bill: OutpatientBill, content: str, now_ms: int, visible_ms: int
+        self, who: TwinInstitution, bill: Bill, content: str, now_ms: int, visible_ms: int
     ) -> BillRow:
         number = self._book.next_number(f"bill {who.batch}")
         row = BillRow(

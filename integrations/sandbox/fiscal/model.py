@@ -95,11 +95,13 @@ class Remark(msgspec.Struct, frozen=True, kw_only=True):
     infoValue: Annotated[str, msgspec.Meta(max_length=200)]
 
 
-class OutpatientBill(msgspec.Struct, frozen=True, kw_only=True):
-    """``invoiceEBillOutpatient``: the members that the document marks as needed."""
+Day = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """What every method of issuing needs: the members that the document marks so."""
 
     busNo: Text50
-    busType: Annotated[str, msgspec.Meta(pattern="^02$")]
     payer: Text100
     busDateTime: Moment
     placeCode: Text50
@@ -109,8 +111,6 @@ class OutpatientBill(msgspec.Struct, frozen=True, kw_only=True):
     cardType: Annotated[str, msgspec.Meta(min_length=1, max_length=10)]
     cardNo: Text50
     medicalCareType: Text60
-    consultationDate: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{8}$")]
-    patientCategory: Text60
     sex: Annotated[str, msgspec.Meta(min_length=1, max_length=4)]
     accountPay: Amount
     fundPay: Amount
@@ -124,6 +124,28 @@ class OutpatientBill(msgspec.Struct, frozen=True, kw_only=True):
     chargeDetail: Annotated[list[ChargeDetail], msgspec.Meta(min_length=1, max_length=200)]
     listDetail: Annotated[list[ListDetail], msgspec.Meta(max_length=2000)]
     otherInfo: Annotated[list[Remark], msgspec.Meta(max_length=100)] = []
+
+
+class OutpatientBill(Bill, frozen=True, kw_only=True):
+    """``invoiceEBillOutpatient``."""
+
+    busType: Annotated[str, msgspec.Meta(pattern="^02$")]
+    consultationDate: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{8}$")]
+    patientCategory: Text60
+
+
+class HospitalizedBill(Bill, frozen=True, kw_only=True):
+    """``invEBillHospitalized``: as one public hospital system fills it in."""
+
+    busType: Annotated[str, msgspec.Meta(pattern="^01$")]
+    category: Text50
+    categoryCode: Text50
+    leaveCategory: Text50
+    leaveCategoryCode: Text50
+    caseNumber: Text50
+    inHospitalDate: Day
+    outHospitalDate: Day
+    otherfundPay: Amount
 
 
 class FindBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ ROWS_MAX = 200
 COLUMNS = ("业务流水号", "票据代码", "票据号码", "金额", "红票代码", "红票号码", "冲红原因")
 METHODS = (
     "invoiceEBillOutpatient",
+    "invEBillHospitalized",
     "getEBillByBusNo",
     "writeOffEBill",
     "getEBillStatesByBillInfo",

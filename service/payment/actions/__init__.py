@@ -24,6 +24,7 @@ from service.payment.actions.counter import (
     hold_given,
     hold_taken,
     read_refund,
+    report_not_fetched,
     take_at_counter,
 )
 from service.payment.actions.deposits import count_deposit, release_deposit
@@ -69,6 +70,7 @@ __all__ = [
     "read_refund",
     "refund",
     "release_deposit",
+    "report_not_fetched",
     "retry_refund",
     "take_at_counter",
     "take_notice",

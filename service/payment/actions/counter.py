@@ -7,6 +7,8 @@ attempt under the id that the cashier's entry names, the refund at the version t
 from datetime import datetime
 
 from integrations.ports import payments as port
+from service.casework import actions as casework
+from service.casework.model import ItemsOf
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound
@@ -15,6 +17,8 @@ from service.payment.actions import refunds, rows
 from service.payment.model import PaymentAttempt, Refund, RowKey, TakenAtCounter
 from service.payment.problems import PaymentInProgress, PaymentNotRefundable
 from service.payment.states import AttemptState, RefundEvent, RefundState
+
+NOT_FETCHED = "refund-not-fetched"
 
 
 async def find_taken(
@@ -114,7 +118,19 @@ async def give_at_counter(ctx: Context, key: RowKey, version: int, provider_ref:
             amount_fen=before.amount_fen,
             refunded_at=ctx.clock.now(),
         )
+        items = ItemsOf(record_id=key.record_id, kind="refund", subject_id=key.row_id)
+        await casework.close_items_of(conn, ctx, items, "given")
         return await refunds.advance(conn, ctx, attempt, before, RefundEvent.FINISH, given)
+
+
+async def report_not_fetched(ctx: Context, key: RowKey) -> None:
+    """Open a work item about a refund that waits for a cashier too long; none where it is given."""
+    async with transaction(ctx.pool) as conn:
+        attempt_id = (await rows.get_refund(conn, ctx, key)).attempt_id
+        await rows.lock_attempt(conn, ctx, RowKey(key.record_id, attempt_id))
+        row = await rows.lock_refund(conn, ctx, key)
+        if waits_for_cashier(row):
+            await rows.report_refund(conn, ctx, row, NOT_FETCHED)
 
 
 async def hold_given(ctx: Context, key: RowKey, version: int) -> Refund:

@@ -15,7 +15,13 @@ from service.shift.actions.entries import (
     set_tenders,
     taken_of,
 )
-from service.shift.actions.giving import give, let_wait, list_waiting
+from service.shift.actions.giving import (
+    give,
+    let_wait,
+    list_overdue,
+    list_waiting,
+    tell_overdue,
+)
 from service.shift.actions.shifts import close, hand_over, list_reports, open_shift, report
 from service.shift.actions.signing import (
     add_staff,
@@ -42,6 +48,7 @@ __all__ = [
     "intend",
     "let_wait",
     "list_in_doubt",
+    "list_overdue",
     "list_reports",
     "list_staff",
     "list_tenders",
@@ -56,5 +63,6 @@ __all__ = [
     "sign_out",
     "signed_in",
     "taken_of",
+    "tell_overdue",
     "working",
 ]

@@ -180,25 +180,28 @@ async def end(ctx: Context, entry: Entry, event: EntryEvent) -> Entry:
         if not await store.end_entry(conn, ended):
             return await _get(conn, ctx, (entry.institution_id, entry.entry_id))
         if ended.direction is Direction.GIVE and ended.state is EntryState.DONE:
-            await store.put_given(conn, _given(ctx, ended, ctx.clock.now()))
+            await _put_given(conn, ctx, ended, ctx.clock.now())
     return ended
 
 
-def _given(ctx: Context, entry: Entry, now: datetime) -> CounterRefund:
-    return rows.sign(
-        ctx,
-        CounterRefund(
-            institution_id=entry.institution_id,
-            refund_id=entry.refund_id or 0,
-            record_id=entry.record_id,
-            settlement_id=entry.settlement_id,
-            tender=entry.tender,
-            amount_fen=entry.amount_fen,
-            asked_at=entry.made_at,
-            given_at=now,
-            row_mac=b"",
-        ),
+async def _put_given(conn: Connection, ctx: Context, entry: Entry, now: datetime) -> None:
+    """As it waited, or anew where the event that shows it at the counter is still on its way."""
+    key = (entry.institution_id, entry.refund_id or 0)
+    waiting = await store.find_refund(conn, *key)
+    given = CounterRefund(
+        institution_id=key[0],
+        refund_id=key[1],
+        record_id=entry.record_id,
+        settlement_id=entry.settlement_id,
+        tender=entry.tender,
+        amount_fen=entry.amount_fen,
+        asked_at=entry.made_at,
+        given_at=now,
+        row_mac=b"",
     )
+    if waiting is not None:
+        given = replace(rows.check(ctx, waiting), given_at=now)
+    await store.put_given(conn, rows.sign(ctx, given))
 
 
 async def _get(conn: Connection, ctx: Context, key: tuple[int, int]) -> Entry:

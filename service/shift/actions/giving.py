@@ -1,6 +1,9 @@
 """Money that waits at the counter: seen there, given by a cashier in his shift, once."""
 
 from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from service.kernel.context import Context
 from service.kernel.database import connection
@@ -53,6 +56,25 @@ async def list_waiting(
         else:
             found = await store.list_waiting_of(conn, institution_id, records, LIST_MAX)
     return [rows.check(ctx, one) for one in found]
+
+
+async def list_overdue(ctx: Context, now: datetime, limit: int) -> list[tuple[int, int]]:
+    """(institution, refund) of what nobody came for in time, and nobody was told of."""
+    async with connection(ctx.pool) as conn:
+        return await store.list_overdue(conn, now - ctx.policy.hand_out_within, limit)
+
+
+async def tell_overdue(ctx: Context, institution_id: int, refund_id: int) -> None:
+    """Open a work item about money that nobody came for. Again changes nothing."""
+    async with connection(ctx.pool) as conn:
+        found = await store.find_refund(conn, institution_id, refund_id)
+    if found is None or found.given_at is not None or found.overdue_at is not None:
+        return
+    row = rows.check(ctx, found)
+    await payment.report_not_fetched(ctx, RowKey(row.record_id, refund_id))
+    told = rows.sign(ctx, replace(row, overdue_at=ctx.clock.now()))
+    async with connection(ctx.pool) as conn:
+        await store.save_overdue(conn, told, row)
 
 
 async def give(

@@ -45,8 +45,8 @@ function progressWords({ state, settlement_state: at }) {
 }
 
 class Giving {
-  constructor(desk, scan, posted, { changed, next }) {
-    Object.assign(this, { desk, scan, posted, changed, next });
+  constructor(desk, scan, posted, { changed, next, asked = null }) {
+    Object.assign(this, { desk, scan, posted, changed, next, asked });
     this.key = posted.settlement_id;
     this.calls = desk.terminal.giving(scan, posted);
     this.tenders = [];
@@ -64,6 +64,10 @@ class Giving {
   }
 
   async begin() {
+    if (this.asked !== null) {
+      this.follow(this.asked);
+      return;
+    }
     try {
       const [settlement, before] = await Promise.all([this.calls.read(), this.calls.listAsked()]);
       if (this.gone) return;

@@ -1,6 +1,8 @@
 // Small parts of the counter's screens: amounts as they are typed, fields, forms that run once.
 
 import { h } from "../element.js";
+import { t } from "../language.js";
+import { timeText, yuan } from "../amounts.js";
 import { Fault } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 
@@ -18,6 +20,16 @@ const QUANTITY = /^(\d{1,8})(?:[.。](\d{1,4}))?$/;
 export function quantityOf(text) {
   const found = QUANTITY.exec(text.normalize("NFKC").trim());
   return found === null ? null : Number(found[1]) * 10_000 + Number((found[2] ?? "").padEnd(4, "0"));
+}
+
+/** Money that waits at the counters, whosever it is: whoever has it comes and is scanned. */
+export function waitingView(refunds, words) {
+  const row = (one) => h("li.row.is-apart", {},
+    h("span", {}, t("waiting.of", { bill: one.bill_no, at: timeText(one.asked_at) }),
+      one.overdue ? h("span.badge.is-late", {}, t("waiting.late")) : null),
+    h("span.amount", {}, `${t(`way.${one.tender}`)} ¥${yuan(one.amount_fen)}`));
+  return refunds.length === 0 ? null
+    : h("section.all-waiting", {}, h("h2", {}, words), h("ul.stack", {}, refunds.map(row)));
 }
 
 let fields = 0;

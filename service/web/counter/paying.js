@@ -6,9 +6,10 @@ import { has, t } from "../language.js";
 import { minutesText, yuan } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
 import { faultNotice, payingNotice } from "../faults.js";
+import { Countdown } from "../countdown.js";
 import { linesView, receiptView } from "../receipt.js";
 import {
-  billTitle, follow, isAwaiting, isDone, isFree, isInReview, isPayable, isUndoing, isUndone, splitView, stateWords, stepsView,
+  billTitle, follow, heldText, isAwaiting, isDone, isElsewhere, isFree, isInReview, isPayable, isUndoing, isUndone, splitView, stateWords, stepsView,
 } from "../settlement.js";
 import { fenOf, field, form, moneyField } from "./parts.js";
 
@@ -46,14 +47,33 @@ class Paying {
   async begin() {
     this.words.textContent = t("state.PRESETTLING");
     try {
+      if (this.bill.state === "LOCKED" && this.insured) {
+        await this.goOnWith(this.bill.settlement_id);
+        return;
+      }
       const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
       const begun = await this.desk.terminal.startOwn(this.scan, this.bill, choice);
       this.calls = this.desk.terminal.settlement(this.scan, begun.settlement_id);
       this.seen(begun);
       this.watch();
     } catch (fault) {
-      this.failed(fault, () => this.begin());
+      const held = fault.code === "bill-locked" ? await this.lockedNow() : null;
+      if (held === null) this.failed(fault, () => this.begin());
+      else await this.goOnWith(held).catch((other) => this.failed(other, () => this.begin()));
     }
+  }
+
+  /** With the settlement that holds the bill, wherever it was begun. */
+  async goOnWith(settlementId) {
+    this.calls = this.desk.terminal.settlement(this.scan, settlementId);
+    this.seen(await this.calls.read());
+    this.watch();
+  }
+
+  /** The settlement that holds the bill since it was listed; null where that is not known. */
+  async lockedNow() {
+    const bills = await this.desk.terminal.listBills(this.scan).catch(() => []);
+    return bills.find((one) => one.bill_id === this.bill.bill_id)?.settlement_id ?? null;
   }
 
   failed(fault, again = null) {
@@ -77,7 +97,7 @@ class Paying {
     this.element.dataset.state = settlement.state;
     this.split.show(settlement);
     this.steps.show(settlement);
-    this.words.textContent = stateWords(settlement);
+    this.words.textContent = isElsewhere(settlement) ? "\u00a0" : stateWords(settlement);
     this.drawTenders();
     const { payment } = settlement;
     const phase = JSON.stringify([this.phase(), settlement.owed_fen, payment?.qr_svg ?? "", payment?.state ?? ""]);
@@ -93,6 +113,7 @@ class Paying {
 
   phase() {
     const { settlement } = this;
+    if (isElsewhere(settlement)) return "elsewhere";
     if (isDone(settlement)) return "done";
     if (isUndone(settlement)) return "undone";
     if (isInReview(settlement)) return "review";
@@ -116,6 +137,7 @@ class Paying {
       case "choose": return this.chooseView();
       case "phone": return this.phoneView();
       case "free": return [button("button.button.is-main", t("pay.confirm"), () => this.act(() => this.calls.confirm()))];
+      case "elsewhere": return this.elsewhereView();
       case "done": return this.doneView();
       case "undone": return this.undoneView();
       default: return [];
@@ -150,6 +172,35 @@ class Paying {
       h("div.phones", {}, phones),
       button("button.button.is-plain", t("pay.abandon"), () => this.act(() => this.calls.abandon())),
     ].filter(Boolean);
+  }
+
+  /** Somebody pays it at another place: here it can be taken over, unless money may still come. */
+  elsewhereView() {
+    const words = h("p.held", { role: "status" }, t("held.words", heldText(this.settlement)));
+    const take = button("button.button.is-main", t("held.take"), async () => {
+      try {
+        this.shown = "";
+        this.seen(await this.calls.takeOver(this.settlement));
+        this.watch();
+      } catch (fault) {
+        if (fault.code !== "payment-still-open") this.failed(fault);
+        else this.waitForClosing(words, take, fault.wait_s || 5);
+      }
+    });
+    return [words, take];
+  }
+
+  waitForClosing(words, take, wait_s) {
+    setDisabled(take, true);
+    const seen = heldText(this.settlement);
+    this.waits?.stop();
+    this.waits = new Countdown(wait_s, {
+      tick: (seconds) => { words.textContent = t("held.wait", { ...seen, seconds }); },
+      done: () => {
+        words.textContent = t("held.words", seen);
+        setDisabled(take, false);
+      },
+    });
   }
 
   order(provider) {
@@ -262,6 +313,7 @@ class Paying {
   leave() {
     this.gone = true;
     this.following?.stop();
+    this.waits?.stop();
     this.paper?.remove();
     document.body.classList.remove("has-receipt");
   }

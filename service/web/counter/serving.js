@@ -8,7 +8,7 @@ import { faultNotice } from "../faults.js";
 import { repaired } from "../kiosk/scanner.js";
 import { billTitle } from "../settlement.js";
 import { giveBackView } from "./giving.js";
-import { field, form } from "./parts.js";
+import { field, form, waitingView } from "./parts.js";
 import { payView } from "./paying.js";
 
 const ASKS = 7;
@@ -58,12 +58,42 @@ class Serving {
     return h("p.empty", {}, t("serve.nobody"));
   }
 
+  /** Before anybody is scanned: what waits for a second person, and for those who are to fetch it. */
+  async drawOverview() {
+    try {
+      const { terminal } = this.desk;
+      const [awaiting, refunds] = await Promise.all([terminal.listAwaiting(), terminal.listAllWaiting()]);
+      if (this.gone || this.scan !== null || this.pane !== null) return;
+      const list = awaiting.map((one) => this.choiceOf(one.correction.correction_id, {
+        title: t("awaiting.one", { staff: one.correction.asked_by, reason: one.correction.reason }),
+        note: `${one.posted.bill_no} · ${timeText(one.correction.asked_at)}`,
+        fen: one.correction.amount_fen, act: () => this.decide(one),
+      }));
+      this.desktop.replaceChildren(...[
+        this.nothing(),
+        list.length === 0 ? null
+          : h("section.awaiting", {}, h("h2", {}, t("awaiting.title")), h("ul.stack", {}, list)),
+        waitingView(refunds, t("waiting.all")),
+      ].filter(Boolean));
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (!this.left(fault)) this.desktop.append(faultNotice(fault, () => this.drawOverview()));
+    }
+  }
+
+  decide({ correction, posted }) {
+    return this.open(giveBackView(this.desk, null, posted, {
+      asked: correction, changed: () => {}, next: () => this.desk.home(),
+    }));
+  }
+
   left(fault) {
     return this.desk.left(fault);
   }
 
   entered() {
     this.text.input.focus();
+    this.drawOverview();
   }
 
   leave() {
@@ -142,9 +172,9 @@ class Serving {
     ]));
   }
 
-  choiceOf(key, { title, note, fen, act }) {
+  choiceOf(key, { title, note, fen, act, badge = null }) {
     const choose = button("button.choice", "", act);
-    choose.append(h("span", {}, h("strong", {}, title), h("br"), h("span.note", {}, note)),
+    choose.append(h("span", {}, h("strong", {}, title), badge && h("span.badge.is-busy", {}, badge), h("br"), h("span.note", {}, note)),
       h("strong.amount", {}, `¥${yuan(fen)}`));
     choose.setAttribute("aria-pressed", String(this.pane?.key === key));
     choose.dataset.key = key;
@@ -154,6 +184,7 @@ class Serving {
   drawBills(bills) {
     const list = bills.map((bill) => this.choiceOf(bill.bill_id, {
       title: billTitle(bill), note: `${bill.bill_no} · ${timeText(bill.charged_at)}`,
+      badge: bill.state === "LOCKED" ? t("held.badge") : null,
       fen: bill.total_fen, act: () => this.choose(bill),
     }));
     this.bills.replaceChildren(h("h2", {}, t("bills.title")),
@@ -190,7 +221,8 @@ class Serving {
     };
     const submit = t(`give.${refund.tender}`, { amount: yuan(refund.amount_fen) });
     return form("refund", { act, submit, left: (fault) => this.left(fault) },
-      h("p", {}, t("waiting.of", { bill: refund.bill_no, at: timeText(refund.asked_at) })),
+      h("p", {}, t("waiting.of", { bill: refund.bill_no, at: timeText(refund.asked_at) }),
+        refund.overdue ? h("span.badge.is-late", {}, t("waiting.late")) : null),
       ...(isCard ? [no.element, ref.element] : []));
   }
 

@@ -5,7 +5,7 @@ import { t } from "../language.js";
 import { timeText, yuan } from "../amounts.js";
 import { Fault } from "../exchange.js";
 import { faultNotice } from "../faults.js";
-import { fenOf, field, form, moneyField } from "./parts.js";
+import { fenOf, field, form, moneyField, waitingView } from "./parts.js";
 
 const signed = (text) => (text.startsWith("-") ? negative(fenOf(text.slice(1))) : fenOf(text));
 const negative = (fen) => (fen === null ? null : -fen);
@@ -89,12 +89,13 @@ export function shiftScreen(desk) {
 
   const read = async () => {
     try {
-      const report = await desk.terminal.readShift();
+      const [report, refunds] = await Promise.all([desk.terminal.readShift(), desk.terminal.listAllWaiting()]);
       const here = report.shift.here
         ? countForm()
         : [h("p.notice", {}, t("shift.elsewhere"))];
       books.replaceChildren(h("h1", {}, t("shift.title", { staff: report.staff_no })),
-        h("p.note", {}, t("shift.since", { at: timeText(report.shift.opened_at) })), sums(report), entries(report));
+        h("p.note", {}, t("shift.since", { at: timeText(report.shift.opened_at) })), sums(report), entries(report),
+        waitingView(refunds, t("shift.waiting")) ?? "");
       ends.replaceChildren(...here);
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;

@@ -81,9 +81,20 @@ export class CounterTerminal extends Terminal {
     return (await this.call("GET", `${path("scans", scan.scan_id)}/posted`)).settlements;
   }
 
-  /** The calls to give back something of a posted settlement of a scan. */
+  /** All that waits at the hospital's counters, whosever it is. */
+  async listAllWaiting() {
+    return (await this.call("GET", "/shift/refunds")).refunds;
+  }
+
+  /** What waits for a second person: `{correction, posted}`. */
+  async listAwaiting() {
+    return (await this.call("GET", "/shift/corrections")).corrections;
+  }
+
+  /** The calls to give back something of a posted settlement of a scan; without a scan only what
+   *  was asked is read. */
   giving(scan, posted) {
-    const own = path("scans", scan.scan_id, "settlements", posted.settlement_id);
+    const own = scan && path("scans", scan.scan_id, "settlements", posted.settlement_id);
     return {
       read: () => this.call("GET", own),
       listAsked: async () => (await this.call("GET", `${own}/corrections`)).corrections,

@@ -6,7 +6,10 @@ import { timeText, yuan } from "../amounts.js";
 import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { linesView } from "../receipt.js";
-import { billTitle, dueFen, follow, isFinal, isFree, isPayable, isUndone, splitView, stateWords } from "../settlement.js";
+import { Countdown } from "../countdown.js";
+import {
+  billTitle, dueFen, follow, heldText, isElsewhere, isFinal, isFree, isPayable, isUndone, splitView, stateWords,
+} from "../settlement.js";
 import { providersOf } from "./choosing.js";
 
 const IDLE_S = 60;
@@ -45,6 +48,7 @@ class Checking {
     this.calls = null;
     this.following = null;
     this.again = null;
+    this.elsewhere = null;
     this.useAccount = mayInsure(scan);
     this.element = h("section.check", { "aria-labelledby": "title" });
     this.draw();
@@ -97,7 +101,8 @@ class Checking {
     const choose = button("button.choice-bill", "", () => this.choose(bill));
     choose.append(
       h("span", {}, h("strong", {}, billTitle(bill)), h("br"),
-        h("span.note", {}, timeText(bill.charged_at))),
+        h("span.note", {}, timeText(bill.charged_at)),
+        bill.state === "LOCKED" ? h("span.badge.is-busy", {}, t("held.badge")) : null),
       h("strong.amount", {}, `¥${yuan(bill.total_fen)}`));
     return choose;
   }
@@ -145,6 +150,10 @@ class Checking {
     this.drawBills();
     this.main.textContent = t("check.wait");
     this.words.textContent = t("state.PRESETTLING");
+    if (bill.state === "LOCKED" && bill.settlement_id) {
+      await this.lookElsewhere(bill.settlement_id);
+      return;
+    }
     const choice = {
       use_account: this.useAccount, insured: mayInsure(this.scan),
     };
@@ -158,14 +167,82 @@ class Checking {
       this.seen(settlement);
       this.watch();
     } catch (fault) {
-      this.fail(fault, () => this.choose(bill));
+      const held = fault.code === "bill-locked" ? await this.lockedNow(bill) : null;
+      if (held === null) this.fail(fault, () => this.choose(bill));
+      else await this.lookElsewhere(held);
     }
+  }
+
+  /** The settlement that holds the bill since it was listed; null where that is not known. */
+  async lockedNow(bill) {
+    const bills = await this.kiosk.terminal.listBills(this.scan).catch(() => []);
+    return bills.find((one) => one.bill_id === bill.bill_id)?.settlement_id ?? null;
+  }
+
+  // Somebody pays it at another place: here it can be watched, and taken over.
+
+  async lookElsewhere(settlementId) {
+    this.elsewhere = this.kiosk.terminal.settlement(this.scan, settlementId);
+    try {
+      this.seen(await this.elsewhere.read());
+      this.watch();
+    } catch (fault) {
+      this.fail(fault, () => this.lookElsewhere(settlementId));
+    }
+  }
+
+  seenElsewhere(settlement) {
+    if (this.waits) return;
+    this.words.textContent = isElsewhere(settlement)
+      ? t("held.words", heldText(settlement)) : stateWords(settlement);
+    if (isElsewhere(settlement)) {
+      this.main.textContent = t("held.take");
+      setDisabled(this.main, false);
+    } else this.offerHome();
+  }
+
+  async takeOver() {
+    setDisabled(this.main, true);
+    this.main.textContent = t("check.wait");
+    this.notices.replaceChildren();
+    this.following?.stop();
+    const seen = this.settlement;
+    try {
+      const settlement = await this.elsewhere.takeOver(seen);
+      if (this.gone) {
+        if (settlement.held.here) this.elsewhere.abandon().catch(() => {});
+        return;
+      }
+      this.seen(settlement);
+      this.watch();
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (this.gone) return;
+      if (fault.code === "payment-still-open") this.waitForClosing(seen, fault.wait_s || 5);
+      else this.fail(fault, null);
+      this.watch();
+    }
+  }
+
+  /** The payment elsewhere is not surely closed: nothing may be taken here for some seconds. */
+  waitForClosing(settlement, wait_s) {
+    this.main.textContent = t("held.take");
+    this.waits?.stop();
+    this.waits = new Countdown(wait_s, {
+      tick: (seconds) => {
+        this.words.textContent = t("held.wait", { ...heldText(settlement), seconds });
+      },
+      done: () => {
+        this.waits = null;
+        if (!this.gone) this.seen(this.settlement);
+      },
+    });
   }
 
   watch() {
     this.following?.stop();
     this.following = follow({
-      read: () => this.calls.read(),
+      read: () => (this.calls ?? this.elsewhere).read(),
       seen: (settlement) => this.seen(settlement),
       failed: (fault) => this.fail(fault, () => this.watch()),
     });
@@ -178,6 +255,19 @@ class Checking {
     this.element.dataset.state = settlement.state;
     this.notices.replaceChildren();
     this.split.show(settlement);
+    if (settlement.held?.here === false) {
+      // What was begun here and taken over is no more this screen's to undo.
+      this.elsewhere ??= this.calls;
+      this.calls = null;
+      this.kiosk.setSide("", null);
+      this.seenElsewhere(settlement);
+      return;
+    }
+    if (this.elsewhere !== null && Number.isSafeInteger(settlement.account_fen)) {
+      this.useAccount = settlement.account_fen > 0;
+    }
+    this.calls ??= this.elsewhere;
+    this.elsewhere = null;
     this.words.textContent = stateWords(settlement);
     if (isFree(settlement)) this.main.textContent = t("check.confirm");
     else if (isPayable(settlement)) this.main.textContent = t("check.pay", { amount: yuan(dueFen(settlement)) });
@@ -236,7 +326,11 @@ class Checking {
       await again();
       return;
     }
-    if (!settlement || isFinal(settlement)) {
+    if (settlement && this.elsewhere && isElsewhere(settlement)) {
+      await this.takeOver();
+      return;
+    }
+    if (!settlement || this.elsewhere || isFinal(settlement)) {
       this.kiosk.home();
       return;
     }
@@ -284,6 +378,7 @@ class Checking {
   leave() {
     this.gone = true;
     this.following?.stop();
+    this.waits?.stop();
     if (!this.kept) this.undo();
   }
 

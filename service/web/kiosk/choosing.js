@@ -14,6 +14,10 @@ export function codeOwner(ways, text) {
   return providersOf(ways, "code").find((provider) => CODES[provider]?.test(text)) ?? null;
 }
 
+/** The payer's own code was sent and its outcome is not known yet: no other payment may begin. */
+export const isTaking = (settlement) => settlement.payment?.way === "code" &&
+  ["CREATED", "AWAITING_PAYER", "CLOSING"].includes(settlement.payment.state);
+
 /** One large button for each provider whose code this screen can show. */
 export function choiceView(ways, choose) {
   const named = (provider) => button(`button.choice-way.is-${provider}`, t(`way.${provider}`), () => choose(provider));

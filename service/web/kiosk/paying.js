@@ -8,10 +8,10 @@ import { payingNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
 import { receiptView } from "../receipt.js";
 import {
-  dueFen, follow, isAwaiting, isDone, isFinal, isInReview, isMoneyMoving, isPayable, isTaking, isUndoing,
+  dueFen, follow, heldText, isAwaiting, isDone, isFinal, isInReview, isMoneyMoving, isPayable, isTakenOver, isUndoing,
   isUndone, stateWords, stepsView,
 } from "../settlement.js";
-import { choiceView, codeOwner, providersOf } from "./choosing.js";
+import { choiceView, codeOwner, isTaking, providersOf } from "./choosing.js";
 
 const STILL_S = 120;
 const ANSWER_S = 30;
@@ -20,6 +20,7 @@ const UNDO_S = 25;
 /** A payment by the payer's own code is undone later: providers want some seconds in between. */
 const UNDO_CODE_S = 75;
 const CHOOSE_S = 60;
+const SIGNS = { done: "✓", undone: "–", elsewhere: "→" };
 
 class Paying {
   constructor(kiosk, visit) {
@@ -75,6 +76,7 @@ class Paying {
   }
 
   phaseOf(settlement) {
+    if (isTakenOver(settlement)) return "elsewhere";
     if (isDone(settlement)) return "done";
     if (isUndone(settlement)) return "undone";
     if (isInReview(settlement)) return "review";
@@ -287,7 +289,7 @@ class Paying {
   showResult(phase) {
     const done = phase === "done";
     this.title.textContent = t(`${phase}.title`);
-    this.sign(done ? "✓" : phase === "undone" ? "–" : "!", done ? "is-good" : "");
+    this.sign(SIGNS[phase] ?? "!", done ? "is-good" : "");
     this.label.textContent = done ? t("done.paid") : t("pay.amount");
     if (done) {
       this.amount.textContent = `¥${yuan(this.visit.settlement.cash_fen)}`;
@@ -295,6 +297,9 @@ class Paying {
       this.box.append(h("p.box-words", {}, t("done.receipt")));
       this.offer(t("done.print"));
       setDisabled(this.main, true);
+    } else if (phase === "elsewhere") {
+      this.words.textContent = t("held.gone", heldText(this.visit.settlement));
+      this.following?.stop();
     } else if (phase === "unsure") {
       this.words.textContent = `${t("unsure.words")} ${t("receipt.bill_no")} ${this.visit.bill?.bill_no ?? ""}`;
     }
@@ -360,7 +365,7 @@ class Paying {
       this.notices.replaceChildren(h("p.notice", { role: "alert" }, t("choose.unknown")));
       return undefined;
     }
-    if (!["done", "undone"].includes(this.phase)) return undefined;
+    if (!["done", "undone", "elsewhere"].includes(this.phase)) return undefined;
     this.kiosk.home();
     return this.kiosk.screen.scanned(text);
   }

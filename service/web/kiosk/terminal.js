@@ -106,6 +106,8 @@ export class Terminal {
       take: (provider, code) =>
         this.call("POST", `${path}/payment`, { body: { provider, way: "code", code }, key: freshKey() }),
       confirm: () => act("confirmation", {}),
+      /** Go on here with what was seen at another place; again is the same. */
+      takeOver: ({ held }) => this.call("POST", `${path}/takeover`, { body: { held_since: held.since } }),
       abandon: () => act("abandonment", {}),
       readReceipt: () => this.call("GET", `${path}/receipt`),
     };

@@ -8,7 +8,8 @@ import { payingNotice } from "../faults.js";
 import { Countdown } from "../countdown.js";
 import { receiptView } from "../receipt.js";
 import {
-  dueFen, follow, isDone, isFinal, isFree, isInReview, isMoneyMoving, isPayable,
+  dueFen, follow, heldText, isDone, isElsewhere, isFinal, isFree, isInReview, isMoneyMoving, isPayable,
+  isTakenOver,
   splitView, stateWords, stepsView,
 } from "../settlement.js";
 import { openPage, usableWays, WayChoice } from "./ways.js";
@@ -91,15 +92,16 @@ class Paying {
     this.element.dataset.state = settlement.state;
     this.steps.show(settlement);
     this.split.show(settlement);
-    this.words.textContent = stateWords(settlement);
+    const lost = isTakenOver(settlement) && isElsewhere(settlement);
+    this.words.textContent = lost ? t("held.gone", heldText(settlement)) : stateWords(settlement);
     this.words.classList.toggle("is-good", isDone(settlement));
     this.words.classList.toggle("is-grave", isInReview(settlement));
-    const isOpen = isPayable(settlement) && !isFree(settlement) && !isMoneyMoving(settlement);
+    const isOpen = !lost && isPayable(settlement) && !isFree(settlement) && !isMoneyMoving(settlement);
     if (isOpen) this.findWays();
     const standing = settlement.state === "AWAITING_PAYER" ? settlement.payment?.provider : undefined;
     this.choice.show(isOpen, standing);
     this.ask.classList.toggle("is-gone", !isOpen);
-    this.showActions(settlement);
+    this.showActions(settlement, lost);
     this.showUntil(settlement);
   }
 
@@ -120,19 +122,20 @@ class Paying {
     this.show(this.settlement);
   }
 
-  showActions(settlement) {
+  showActions(settlement, lost) {
     const closed = ["CLOSED", "FAILED"].includes(settlement.payment?.state);
     const amount = yuan(dueFen(settlement));
     let words = t("pay.wait");
     if (isDone(settlement)) words = settlement.receipt ? t("pay.receipt") : t("pay.home");
     else if (isFinal(settlement)) words = t("pay.home");
+    else if (lost) words = t("held.back");
     else if (isFree(settlement)) words = t("pay.confirm");
     else if (isPayable(settlement)) words = closed ? t("pay.again") : t("pay.now", { amount });
     this.main.textContent = words;
-    const ready = isDone(settlement) || isFinal(settlement) || isPayable(settlement);
+    const ready = isDone(settlement) || isFinal(settlement) || isPayable(settlement) || lost;
     setDisabled(this.main, !ready || isMoneyMoving(settlement));
     const leave = ["PRESETTLING", "PRESETTLED", "AWAITING_PAYER"].includes(settlement.state);
-    this.side.classList.toggle("is-absent", !leave || isMoneyMoving(settlement));
+    this.side.classList.toggle("is-absent", !leave || lost || isMoneyMoving(settlement));
   }
 
   showUntil(settlement) {
@@ -154,7 +157,8 @@ class Paying {
     if (isDone(settlement) && settlement.receipt) return this.app.go(`receipt/${this.id}`);
     if (isDone(settlement) || isFinal(settlement)) return this.app.go("code");
     return this.attempt(async () => {
-      if (isFree(settlement)) this.show(await this.app.session.confirm(this.id));
+      if (isTakenOver(settlement)) this.show(await this.app.session.takeOver(this.id, settlement));
+      else if (isFree(settlement)) this.show(await this.app.session.confirm(this.id));
       else await this.pay();
     });
   }

@@ -169,6 +169,11 @@ export class Session {
     return this.act(`abandon.${settlementId}`, "POST", `${pathOf(settlementId)}/abandonment`, {});
   }
 
+  /** Go on on this phone with what was seen at a terminal; again is the same. */
+  takeOver(settlementId, { held }) {
+    return this.call("POST", `${pathOf(settlementId)}/takeover`, { body: { held_since: held.since } });
+  }
+
   readReceipt(settlementId) {
     return this.call("GET", `${pathOf(settlementId)}/receipt`);
   }

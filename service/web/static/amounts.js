@@ -19,27 +19,24 @@ export function scaled(value, places, least = 0) {
   return `${sign}${digits.slice(0, -places)}${rest === "" ? "" : `.${rest}`}`;
 }
 
-/** A time of the wire in China's time, to the minute. */
-export function timeText(text) {
-  const at = new Date(text);
-  if (Number.isNaN(at.getTime())) return "";
-  return new Intl.DateTimeFormat(languageTag(), {
-    timeZone: "Asia/Shanghai", year: "numeric", month: "2-digit", day: "2-digit",
-    hour: "2-digit", minute: "2-digit", hour12: false,
-  }).format(at);
-}
+const MINUTE = { hour: "2-digit", minute: "2-digit", hour12: false };
 
-/** The day of a time of the wire, in China. */
-export const dayText = (text) => new Intl.DateTimeFormat(languageTag(), {
-  timeZone: "Asia/Shanghai", dateStyle: "medium",
-}).format(new Date(text));
+/** In China's time, whatever the device is set to. */
+const inChina = (at, parts) =>
+  new Intl.DateTimeFormat(languageTag(), { timeZone: "Asia/Shanghai", ...parts }).format(new Date(at));
+
+/** A time of the wire, to the minute. */
+export const timeText = (text) => Number.isNaN(Date.parse(text)) ? ""
+  : inChina(text, { year: "numeric", month: "2-digit", day: "2-digit", ...MINUTE });
+
+/** The day of a time of the wire. */
+export const dayText = (text) => inChina(text, { dateStyle: "medium" });
 
 /** A time within days of now, without its year. */
-export function shortTimeText(at) {
-  return new Intl.DateTimeFormat(languageTag(), {
-    timeZone: "Asia/Shanghai", month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false,
-  }).format(new Date(at));
-}
+export const shortTimeText = (at) => inChina(at, { month: "numeric", day: "numeric", ...MINUTE });
+
+/** A time of today: `10:05`. */
+export const clockText = (at) => inChina(at, MINUTE);
 
 /** `75` seconds as `1:15`. */
 export function minutesText(seconds) {

@@ -4,7 +4,7 @@
 import { h } from "./element.js";
 import { has, t } from "./language.js";
 import { pause } from "./exchange.js";
-import { yuan } from "./amounts.js";
+import { clockText, yuan } from "./amounts.js";
 
 const STEP_OF = {
   PRESETTLING: 0, PRESETTLED: 1, AWAITING_PAYER: 1, COLLECTING: 1,
@@ -40,9 +40,13 @@ export const isMoneyMoving = (settlement) =>
 /** An order is open that the payer can pay. */
 export const isAwaiting = (settlement) =>
   ["CREATED", "AWAITING_PAYER"].includes(settlement.payment?.state);
-/** The payer's own code was sent and its outcome is not known yet: no other payment may begin. */
-export const isTaking = (settlement) => settlement.payment?.way === "code" &&
-  ["CREATED", "AWAITING_PAYER", "CLOSING"].includes(settlement.payment.state);
+/** Another place took it over: nothing can be done here. */
+export const isTakenOver = ({ held }) => held?.alone === true && !held.here;
+/** It is dealt with at another place and may go on here instead. */
+export const isElsewhere = (settlement) => settlement.held?.here === false &&
+  (settlement.state === "PRESETTLING" || isPayable(settlement)) && !isMoneyMoving(settlement);
+/** Where it is dealt with, and since when. */
+export const heldText = ({ held }) => ({ place: t(`held.${held.channel}`), at: clockText(held.since) });
 /** What is to be paid now: by the order that stands, else what is still owed. */
 export const dueFen = (settlement) =>
   isPayable(settlement) && isAwaiting(settlement) ? settlement.payment.amount_fen
