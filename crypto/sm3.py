@@ -1,4 +1,11 @@
-"""SM3 (GB/T 32905) and HMAC-SM3 by ``cryptography``: one-shot functions over bytes."""
+"""SM3 (GB/T 32905) and HMAC-SM3: one-shot functions over bytes.
+
+The digest is hashlib's, from the libcrypto that SM2 uses too: between two signatures another
+library's code would have to come into the processor's caches first.
+"""
+
+import hashlib
+from typing import Protocol, Self
 
 from functools import lru_cache
 
@@ -8,15 +15,50 @@ DIGEST_SIZE = 32
 KEYS_KEPT = 256
 """Begun with, for the next MAC under the same key: half of what a short one costs."""
 _SM3 = hashes.SM3()
-_NOTHING = hashes.Hash(_SM3)
-"""A digest of nothing yet: to copy it costs half of looking the algorithm up again."""
+
+
+class _Digest(Protocol):
+    """As hashlib's."""
+
+    def copy(self) -> Self: ...
+
+    def update(self, b: bytes, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+class BundledSm3:
+    """The digest of ``cryptography``, for a Python whose OpenSSL was built without SM3."""
+
+    def __init__(self, state: hashes.Hash | None = None) -> None:
+        self._state = state or hashes.Hash(_SM3)
+
+    def copy(self) -> "BundledSm3":
+        return BundledSm3(self._state.copy())
+
+    def update(self, b: bytes, /) -> None:
+        self._state.update(b)
+
+    def digest(self) -> bytes:
+        return self._state.finalize()
+
+
+def _nothing_yet() -> _Digest:
+    try:
+        return hashlib.new("sm3")
+    except ValueError:
+        return BundledSm3()
+
+
+_NOTHING = _nothing_yet()
+"""To copy it costs half of looking the algorithm up again."""
 
 
 def sm3(b: bytes) -> bytes:
     """The 32-byte digest of ``b``."""
     digest = _NOTHING.copy()
     digest.update(b)
-    return digest.finalize()
+    return digest.digest()
 
 
 def sm3_parts(*parts: bytes) -> bytes:
@@ -24,7 +66,7 @@ def sm3_parts(*parts: bytes) -> bytes:
     digest = _NOTHING.copy()
     for part in parts:
         digest.update(part)
-    return digest.finalize()
+    return digest.digest()
 
 
 @lru_cache(maxsize=KEYS_KEPT)

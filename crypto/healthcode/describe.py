@@ -4,6 +4,7 @@ Never holds the index in clear.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from crypto.errors import BadEncoding
 from crypto.healthcode import text as code_text
@@ -83,9 +84,10 @@ def describe_offer(parsed: ParsedOffer) -> Document:
     }
 
 
+@lru_cache(maxsize=4096)
 def _instant(seconds: int) -> str:
-    """RFC 3339 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"
+    """RFC 3339 in UTC. Kept, because the lists and the same credentials come again and again."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"
 
 
 def inspect_text(text: str) -> Document:

@@ -11,9 +11,10 @@ Entries rise strictly by key id, classes by value; no classes means every class.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from math import ceil
 
 from crypto.errors import BadEncoding, BadKey
 from crypto.healthcode.fields import Fields, seconds
@@ -43,6 +44,7 @@ class Use(IntEnum):
 
 
 _USES_ALLOWED = sum(1 << use - 1 for use in Use)
+_USE_OF = {kind: Use(kind) for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +64,19 @@ class TrustedKey:
     verify_until: datetime
     cut_off: datetime | None = None
     life_max_s: int | None = None
+    _counting: range = field(init=False, repr=False, compare=False)
+    """The seconds in which what the key signed counts."""
+
+    def __post_init__(self) -> None:
+        first = ceil(self.sign_from.timestamp())
+        if self.cut_off is not None:
+            first = max(first, int(self.cut_off.timestamp()))
+        end = ceil(self.sign_until.timestamp())
+        object.__setattr__(self, "_counting", range(first, end))
 
     def covers(self, kind: Kind, code_class: int) -> bool:
         """True if the key may sign codes of that kind and class."""
-        return self.covers_use(Use(kind), code_class)
+        return self.covers_use(_USE_OF[kind], code_class)
 
     def covers_use(self, use: Use, code_class: int) -> bool:
         """True if the key may sign for that use and class."""
@@ -80,12 +91,7 @@ class TrustedKey:
 
     def stands_for(self, issued: int, now: datetime) -> bool:
         """True if what was signed at that second still counts at ``now``."""
-        cut_off = 0 if self.cut_off is None else int(self.cut_off.timestamp())
-        return (
-            self.sign_from.timestamp() <= issued < self.sign_until.timestamp()
-            and issued >= cut_off
-            and now < self.verify_until
-        )
+        return issued in self._counting and now < self.verify_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ is superseded or frozen is judged by its caller, after this says yes.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -21,7 +21,6 @@ from crypto.healthcode.layout import (
     Code,
     Head,
     Kind,
-    OnceCode,
     Purpose,
     code_id_in,
     holder_message_in,
@@ -103,11 +102,35 @@ class Verdict(NamedTuple):
         return self.refusal is None
 
 
+class _Moment(NamedTuple):
+    """When many are judged: ``now`` in whole seconds, and since 1970. ``refusal``: why nothing can
+    be judged then. ``marks``: what every accepted code is marked with."""
+
+    now: datetime
+    second: int
+    refusal: Refusal | None
+    marks: tuple[Mark, ...]
+
+
 class _Reading(NamedTuple):
-    """A code that may hold, as far as its bytes and the clock can tell."""
+    """A code that may hold, as far as its bytes and the clock can tell.
+
+    ``context``: the open offer's for a code that says it is bound to one, zeros otherwise.
+    ``name``: of a bound code its credential, of any other all that its issuer signed, and how.
+    """
 
     raw: bytes
     code: Code
+    context: bytes
+    name: bytes
+
+
+class _Claim(NamedTuple):
+    """That ``key`` made ``signature`` over ``digest``."""
+
+    key: PublicKey
+    digest: bytes
+    signature: bytes
 
 
 class CodeVerifier:
@@ -130,34 +153,43 @@ class CodeVerifier:
         ``now`` is an aware instant, judged in whole seconds. Without ``revocations`` the list
         counts as too old.
         """
-        return self.verify_all([text], reader, now, revocations)[0]
+        return self.verify_all([(text, reader)], now, revocations)[0]
 
     def verify_all(
         self,
-        texts: Iterable[str],
-        reader: Reader,
+        asked: Iterable[tuple[str, Reader]],
         now: datetime,
         revocations: RevocationView | None = None,
     ) -> list[Verdict]:
-        """The verdicts on many texts, in their order; otherwise as ``verify``.
+        """The verdicts on many texts, each as its reader wants it, in their order; otherwise as
+        ``verify``.
 
-        Step by step and not text by text: behind every signature the processor's caches hold
-        nothing of the other steps, which then take up to five times as long.
+        Step by step and not text by text, with little beside the cipher between two signatures:
+        behind each of them the processor's caches hold nothing of the other steps, which then take
+        up to five times as long.
         """
-        now = now.replace(microsecond=0)
-        readings = [self._read(text, reader, now, revocations) for text in texts]
-        signed = [
-            found if isinstance(found, Verdict) else self._check_signatures(found, reader)
-            for found in readings
-        ]
-        return [
-            found if isinstance(found, Verdict) else self._check_revocation(found, now, revocations)
-            for found in signed
-        ]
+        moment = self._moment(now, revocations)
+        found = [self._read(text, reader, moment) for text, reader in asked]
+        readings = [one for one in found if isinstance(one, _Reading)]
+        refusals = self._check_signatures(readings)
+        judged = iter(
+            _check_revocation(one, moment, revocations)
+            if refusal is None
+            else Verdict(refusal=refusal, code=one.code)
+            for one, refusal in zip(readings, refusals, strict=True)
+        )
+        return [next(judged) if isinstance(one, _Reading) else one for one in found]
 
-    def _read(
-        self, text: str, reader: Reader, now: datetime, revocations: RevocationView | None
-    ) -> _Reading | Verdict:
+    def _moment(self, now: datetime, revocations: RevocationView | None) -> _Moment:
+        """Check 3."""
+        now = now.replace(microsecond=0)
+        refusal = self._trust.staleness(now)
+        if revocations is not None and _is_clock_behind(revocations, now):
+            refusal = Refusal.CLOCK_UNSURE
+        marks = (Mark.TRUST_LIST_OLD,) if now >= self._trust.next_at else ()
+        return _Moment(now, int(now.timestamp()), refusal, marks)
+
+    def _read(self, text: str, reader: Reader, moment: _Moment) -> _Reading | Verdict:
         """Checks 1 to 7: all that needs no signature."""
         try:
             raw = code_text.decode(text)
@@ -166,55 +198,67 @@ class CodeVerifier:
             return Verdict(refusal=refused.refusal)
         except BadEncoding:
             return Verdict(refusal=Refusal.CODE_MALFORMED)
-        if revocations is not None and _is_clock_behind(revocations, now):
-            return Verdict(refusal=Refusal.CLOCK_UNSURE, code=code)
-        refused_early = self._check_time_and_use(code, reader, now)
-        return refused_early or _Reading(raw, code)
-
-    def _check_time_and_use(self, code: Code, reader: Reader, now: datetime) -> Verdict | None:
-        """Checks 3 to 7. None if the code passes."""
-        refusal = self._trust.staleness(now)
-        if refusal is not None:
-            return Verdict(refusal=refusal, code=code)
-        refusal = _check_key(self._trust.keys.get(code.head.key_id), code, now)
-        if refusal is not None:
-            return Verdict(refusal=refusal, code=code)
-        verdict = _check_times(code, int(now.timestamp()))
+        verdict = self._check_key(code, moment) or _check_times(code, moment.second)
         if verdict is not None:
             return verdict
-        if not _purpose_fits(code, reader):
+        byte = purpose_byte(code)
+        if not _purpose_fits(byte, reader):
             return Verdict(refusal=Refusal.PURPOSE_MISMATCH, code=code)
-        return None
+        context = (reader.context if byte & CONTEXT_BIT else None) or NO_CONTEXT
+        name = raw[:CREDENTIAL_SIZE] if isinstance(code, BoundCode) else raw + context
+        return _Reading(raw, code, context, name)
 
-    def _check_signatures(self, reading: _Reading, reader: Reader) -> _Reading | Verdict:
-        """Checks 8 and 9."""
-        refusal = self._wrong_signature(reading, reader)
-        return reading if refusal is None else Verdict(refusal=refusal, code=reading.code)
+    def _check_key(self, code: Code, moment: _Moment) -> Verdict | None:
+        """Checks 3 and 4. None if the code passes."""
+        refusal = moment.refusal
+        if refusal is None:
+            refusal = _key_refusal(self._trust.keys.get(code.head.key_id), code, moment.now)
+        return None if refusal is None else Verdict(refusal=refusal, code=code)
 
-    def _wrong_signature(self, reading: _Reading, reader: Reader) -> Refusal | None:
-        """Remembers a credential only when both its signatures held."""
-        raw, code = reading
+    def _check_signatures(self, readings: Sequence[_Reading]) -> list[Refusal | None]:
+        """Checks 8 and 9: why each is refused, or None. Remembers a credential only when both its
+        signatures held."""
+        unknown = {one.name: one for one in readings if one.name not in self._remembered}
+        claims = {name: self._issuer_claim(one) for name, one in unknown.items()}
+        genuine = {
+            name
+            for name, (key, digest, signature) in claims.items()
+            if key.verify_digest(digest, signature)
+        }
+        holders = self._holders(readings, genuine)
+        shown = [_holder_claim(one, holders.get(one.name)) for one in readings]
+        proved = [
+            claim is None or claim.key.verify_digest(claim.digest, claim.signature)
+            for claim in shown
+        ]
+        refusals = []
+        for one, is_proved in zip(readings, proved, strict=True):
+            holder = holders.get(one.name)
+            is_issued = one.name in genuine or one.name in holders
+            refusal = _refusal(one.code, holder, is_issued=is_issued, is_proved=is_proved)
+            if refusal is None and holder is not None:
+                self._remember(one.name, holder)
+            refusals.append(refusal)
+        return refusals
+
+    def _issuer_claim(self, reading: _Reading) -> _Claim:
+        raw, code, context, _ = reading
         key = self._trust.keys[code.head.key_id].public
-        context = _context(code, reader)
-        if not isinstance(code, BoundCode):
-            if key.verify(issuer_message_in(raw, context), code.issuer_signature):
-                return None
-            bound = isinstance(code, OnceCode) and code.purpose_byte & CONTEXT_BIT
-            return Refusal.CONTEXT_MISMATCH if bound else Refusal.ISSUER_SIGNATURE
-        name = raw[:CREDENTIAL_SIZE]
-        holder = self._remembered.get(name)
-        if holder is None:
-            if not key.verify(issuer_message_in(raw, context), code.issuer_signature):
-                return Refusal.ISSUER_SIGNATURE
-            try:
-                holder = PublicKey.from_bytes(code.holder_key, allow_compressed=True)
-            except BadKey:
-                return Refusal.HOLDER_KEY
-        if not holder.verify(holder_message_in(raw, context), code.holder_signature):
-            bound = code.purpose_byte & CONTEXT_BIT
-            return Refusal.CONTEXT_MISMATCH if bound else Refusal.HOLDER_SIGNATURE
-        self._remember(name, holder)
-        return None
+        return _Claim(key, key.digest(issuer_message_in(raw, context)), code.issuer_signature)
+
+    def _holders(
+        self, readings: Sequence[_Reading], genuine: Collection[bytes]
+    ) -> dict[bytes, PublicKey | None]:
+        """The holder's key of each bound credential that its issuer signed; None where it is no
+        point of the curve."""
+        holders: dict[bytes, PublicKey | None] = {}
+        for _, code, _, name in readings:
+            if not isinstance(code, BoundCode) or name in holders:
+                continue
+            known = self._remembered.get(name)
+            if known is not None or name in genuine:
+                holders[name] = known or _holder_key(code)
+        return holders
 
     def _remember(self, name: bytes, holder: PublicKey) -> None:
         """Expiry needs no care here: the time checks come first, every time."""
@@ -223,38 +267,36 @@ class CodeVerifier:
         if len(self._remembered) > self._remembered_max:
             self._remembered.popitem(last=False)
 
-    def _check_revocation(
-        self, reading: _Reading, now: datetime, revocations: RevocationView | None
-    ) -> Verdict:
-        """Check 10, and the level. One-time codes never enter the list: their life is shorter
-        than its making."""
-        code = reading.code
-        marks: tuple[Mark, ...] = ()
-        if now >= self._trust.next_at:
-            marks = (Mark.TRUST_LIST_OLD,)
-        kind = code.head.kind
-        level = Level.IDENTIFIED if kind is Kind.PRINTED else Level.PRESENT
-        name = code_id_in(reading.raw)
-        as_of: datetime | None = None
-        if kind is not Kind.ONCE:
-            listed = None if revocations is None else revocations.covering(code.head)
-            if listed is not None:
-                if listed.holds(name):
-                    return Verdict(refusal=Refusal.REVOKED, code=code, code_id=name)
-                as_of = listed.made_at
-            age = None if as_of is None else now - as_of
-            if age is None or age > LIST_FRESH:
-                marks = (*marks, Mark.LIST_OLD)
-            if age is None or age > LIST_USEFUL:
-                level = Level.IDENTIFIED
-        return Verdict(
-            refusal=None,
-            code=code,
-            code_id=name,
-            level=level,
-            marks=marks,
-            not_revoked_as_of=as_of,
-        )
+
+def _check_revocation(
+    reading: _Reading, moment: _Moment, revocations: RevocationView | None
+) -> Verdict:
+    """Check 10, and the level. One-time codes never enter the list: their life is shorter than
+    its making."""
+    code, marks = reading.code, moment.marks
+    kind = code.head.kind
+    level = Level.IDENTIFIED if kind is Kind.PRINTED else Level.PRESENT
+    name = code_id_in(reading.raw)
+    as_of: datetime | None = None
+    if kind is not Kind.ONCE:
+        listed = None if revocations is None else revocations.covering(code.head)
+        if listed is not None:
+            if listed.holds(name):
+                return Verdict(refusal=Refusal.REVOKED, code=code, code_id=name)
+            as_of = listed.made_at
+        age = None if as_of is None else moment.now - as_of
+        if age is None or age > LIST_FRESH:
+            marks = (*marks, Mark.LIST_OLD)
+        if age is None or age > LIST_USEFUL:
+            level = Level.IDENTIFIED
+    return Verdict(
+        refusal=None,
+        code=code,
+        code_id=name,
+        level=level,
+        marks=marks,
+        not_revoked_as_of=as_of,
+    )
 
 
 def _is_clock_behind(revocations: RevocationView, now: datetime) -> bool:
@@ -263,7 +305,7 @@ def _is_clock_behind(revocations: RevocationView, now: datetime) -> bool:
     return newest is not None and now + CLOCK_TOLERANCE < newest
 
 
-def _check_key(key: TrustedKey | None, code: Code, now: datetime) -> Refusal | None:
+def _key_refusal(key: TrustedKey | None, code: Code, now: datetime) -> Refusal | None:
     if key is None:
         return Refusal.KEY_UNKNOWN
     if not key.covers_head(code.head):
@@ -291,17 +333,41 @@ def _check_times(code: Code, now: int) -> Verdict | None:
     return None
 
 
-def _purpose_fits(code: Code, reader: Reader) -> bool:
-    byte = purpose_byte(code)
+def _purpose_fits(byte: int, reader: Reader) -> bool:
     purpose, bound = byte & ~CONTEXT_BIT, byte & CONTEXT_BIT
     if purpose not in _PURPOSES:
         return False
-    if reader.wanted not in {Purpose.IDENTIFY, purpose}:
+    if reader.wanted is not Purpose.IDENTIFY and reader.wanted != purpose:
         return False
     return reader.context is not None if bound else not reader.context_required
 
 
-def _context(code: Code, reader: Reader) -> bytes:
-    """The open offer's context for a code that says it is bound, zeros otherwise."""
-    bound = purpose_byte(code) & CONTEXT_BIT
-    return reader.context if bound and reader.context is not None else NO_CONTEXT
+def _holder_key(code: BoundCode) -> PublicKey | None:
+    try:
+        return PublicKey.from_bytes(code.holder_key, allow_compressed=True)
+    except BadKey:
+        return None
+
+
+def _holder_claim(reading: _Reading, holder: PublicKey | None) -> _Claim | None:
+    raw, code, context, _ = reading
+    if holder is None or not isinstance(code, BoundCode):
+        return None
+    return _Claim(holder, holder.digest(holder_message_in(raw, context)), code.holder_signature)
+
+
+def _refusal(
+    code: Code, holder: PublicKey | None, *, is_issued: bool, is_proved: bool
+) -> Refusal | None:
+    """What its signatures come to. A context fails where it is signed: by the holder of a bound
+    code, by the issuer of a one-time code."""
+    is_bound = isinstance(code, BoundCode)
+    has_context = bool(purpose_byte(code) & CONTEXT_BIT)
+    if not is_issued:
+        wrong_context = has_context and not is_bound
+        return Refusal.CONTEXT_MISMATCH if wrong_context else Refusal.ISSUER_SIGNATURE
+    if is_bound and holder is None:
+        return Refusal.HOLDER_KEY
+    if not is_proved:
+        return Refusal.CONTEXT_MISMATCH if has_context else Refusal.HOLDER_SIGNATURE
+    return None

@@ -3,7 +3,7 @@ reader is not shared by threads."""
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -30,7 +30,7 @@ from service.kernel.problems import (
     Problem,
 )
 from service.reader.answers import RequestIdReused
-from service.reader.reading import FolderReader, Question
+from service.reader.reading import Answer, FolderReader, Question
 from service.reader.repair import RAW_MAX
 
 
@@ -87,24 +87,38 @@ class FrontMachine:
         self._reader = reader
         self._clock = clock
         self._expected = None if secret is None else b"Bearer " + secret
-        self._operations: dict[bytes, tuple[bytes, Callable[[bytes], Reply]]] = {
-            b"/v1/verify": (b"POST", self._verify),
+        self._operations: dict[bytes, tuple[bytes, Callable[[bytes], Question | Reply]]] = {
+            b"/v1/verify": (b"POST", _read_question),
             b"/v1/status": (b"GET", self._status),
             b"/v1/shown-codes": (b"GET", self._hand_in),
             b"/v1/shown-codes/confirmation": (b"POST", self._confirm),
         }
 
-    def answer(self, request: Request) -> Reply:
-        """The answer to a request. Never raises."""
+    def answer_all(self, requests: Sequence[Request]) -> list[Reply]:
+        """The answers to requests of several clients, in their order. Never raises."""
         try:
-            return self._answer(request)
+            return self._answer_all(requests)
+        except Exception as fault:  # noqa: BLE001 - a desk gets an answer, whatever happens
+            if len(requests) > 1:
+                return [self.answer_all([request])[0] for request in requests]
+            _log.error("front_machine.failed", fault=fault)
+            return [_problem(InternalError())]
+
+    def _answer_all(self, requests: Sequence[Request]) -> list[Reply]:
+        """Codes are verified together, which is cheaper."""
+        begun = [self._begin(request) for request in requests]
+        questions = [one for one in begun if isinstance(one, Question)]
+        answers = iter(self._reader.answer_all(questions, self._clock.now()) if questions else ())
+        return [_reply(next(answers)) if isinstance(one, Question) else one for one in begun]
+
+    def _begin(self, request: Request) -> Question | Reply:
+        """What is asked of the reader, or the answer to all else."""
+        try:
+            return self._operate(request)
         except Problem as problem:
             return _problem(problem)
-        except Exception as fault:  # noqa: BLE001 - a desk gets an answer, whatever happens
-            _log.error("front_machine.failed", fault=fault)
-            return _problem(InternalError())
 
-    def _answer(self, request: Request) -> Reply:
+    def _operate(self, request: Request) -> Question | Reply:
         operation = self._operations.get(request.path)
         if operation is None:
             raise NotFound
@@ -120,28 +134,6 @@ class FrontMachine:
     def refuse(self, status: int) -> Reply:
         """The answer to a request that was not read to its end."""
         return _problem(_UNREAD[status]())
-
-    def _verify(self, body: bytes) -> Reply:
-        """A ``VerifyBody``, answered with a verdict."""
-        try:
-            asked = _read_body(body)
-        except msgspec.ValidationError:
-            raise MalformedRequest("a member is missing, unknown, too long or wrong") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise MalformedRequest("not JSON") from None
-        question = Question(
-            text=asked.text,
-            purpose=_PURPOSES[asked.purpose],
-            offer=asked.offer,
-            reader=asked.reader,
-            request_id=asked.request_id,
-        )
-        try:
-            return Reply(200, self._reader.answer(question, self._clock.now()))
-        except RequestIdReused:
-            raise IdempotencyKeyReused from None
-        except OSError:
-            raise ShownLogUnavailable(retry_after_s=1) from None
 
     def _status(self, _body: bytes) -> Reply:
         """Ages of the lists, counts."""
@@ -163,6 +155,32 @@ class FrontMachine:
         except ValueError as fault:
             raise MalformedRequest(str(fault)) from None
         return self._status(b"")
+
+
+def _read_question(body: bytes) -> Question:
+    """A ``VerifyBody``, to be answered with a verdict."""
+    try:
+        asked = _read_body(body)
+    except msgspec.ValidationError:
+        raise MalformedRequest("a member is missing, unknown, too long or wrong") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedRequest("not JSON") from None
+    return Question(
+        text=asked.text,
+        purpose=_PURPOSES[asked.purpose],
+        offer=asked.offer,
+        reader=asked.reader,
+        request_id=asked.request_id,
+    )
+
+
+def _reply(answer: Answer) -> Reply:
+    """A verdict, or why there is none."""
+    if isinstance(answer, bytes):
+        return Reply(200, answer)
+    if isinstance(answer, RequestIdReused):
+        return _problem(IdempotencyKeyReused())
+    return _problem(ShownLogUnavailable(retry_after_s=1))
 
 
 def _problem(problem: Problem) -> Reply:

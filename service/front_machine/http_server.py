@@ -1,12 +1,13 @@
 """HTTP/1.1 for small requests whose answers are computed at once, over httptools' parser.
 
-Decision 0014 says why not one of the ASGI servers. Everything is bounded: the head, the body, the
-time for a request to arrive and for an answer to be taken, and the number of connections.
+Decision 0014 says why not one of the ASGI servers, and why what came in one turn of the loop is
+answered together. Everything is bounded: the head, the body, the time for a request to arrive and
+for an answer to be taken, and the number of connections.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from time import time
@@ -18,6 +19,8 @@ HEAD_MAX = 16_384
 BODY_MAX = 16_384
 READ_MAX = 16_384
 CONNECTIONS_MAX = 512
+TOGETHER_MAX = 16
+"""So many requests are answered together: the first of them waits for the last."""
 REQUEST_WITHIN_S = 10.0
 """From the first byte of a request to its last; so long a client may also be in taking answers."""
 IDLE_S = 75.0
@@ -55,8 +58,8 @@ class _Unreadable(Exception):
         self.status = status
 
 
-Answer = Callable[[Request], Reply]
-"""Gives the answer to a whole request; must not raise or wait."""
+AnswerAll = Callable[[Sequence[Request]], list[Reply]]
+"""Gives the answers to whole requests, each of another client; must not raise or wait."""
 Refuse = Callable[[int], Reply]
 """Gives the answer to a request that was not read: 400, 408, 413, 431 or 503."""
 
@@ -66,14 +69,14 @@ class HttpServer:
 
     def __init__(
         self,
-        answer: Answer,
+        answer_all: AnswerAll,
         refuse: Refuse,
         *,
         connections_max: int = CONNECTIONS_MAX,
         request_within_s: float = REQUEST_WITHIN_S,
         idle_s: float = IDLE_S,
     ) -> None:
-        self.answer = answer
+        self.answer_all = answer_all
         self.refuse = refuse
         self.connections_max = connections_max
         self.request_within_s = request_within_s
@@ -83,6 +86,8 @@ class HttpServer:
         """The loop's time, as of the last sweep."""
         self.date = b""
         self._server: asyncio.Server | None = None
+        self._asked: list[tuple[_Connection, Request]] = []
+        """What came in this turn of the loop; at most one request of a connection."""
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Begin. ``OSError`` if the address is taken or not ours."""
@@ -109,8 +114,24 @@ class HttpServer:
         """Listen no more and end all connections; what was answered is sent."""
         if self._server is not None:
             self._server.close()
+        self.answer_asked()
         for connection in list(self.connections):
             connection.end()
+
+    def ask(self, connection: "_Connection", request: Request) -> None:
+        """Have a request answered with the others of this turn of the loop."""
+        if not self._asked:
+            asyncio.get_running_loop().call_soon(self.answer_asked)
+        self._asked.append((connection, request))
+
+    def answer_asked(self) -> None:
+        """Answer what was asked until now."""
+        asked, self._asked = self._asked, []
+        for at in range(0, len(asked), TOGETHER_MAX):
+            together = asked[at : at + TOGETHER_MAX]
+            replies = self.answer_all([request for _, request in together])
+            for (connection, _), reply in zip(together, replies, strict=True):
+                connection.reply(reply)
 
     async def sweep(self) -> None:
         """End what takes too long, every second, until cancelled."""
@@ -126,7 +147,8 @@ class HttpServer:
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """One client. Requests are answered in their order, each before the next is read."""
+    """One client. Requests are answered in their order, each before the next is read; nothing else
+    is said while one waits for its answer."""
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
@@ -134,6 +156,12 @@ class _Connection(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(READ_MAX))
         self._parser = httptools.HttpRequestParser(self)
         self._fed = 0
+        self._is_asking = False
+        """A whole request has come and waits for the end of this turn of the loop."""
+        self._is_last = False
+        """It is the last of the connection."""
+        self._with_body = True
+        """Its answer may have one."""
         self._is_busy = False
         """Part of a request has come, or an answer waits to be taken."""
         self._is_paused = False
@@ -143,7 +171,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._deadline_s = server.now_s + server.idle_s
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._body = bytearray()
+        self._body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What loops give is both ways, and uvloop's is of no such class.
@@ -180,6 +208,7 @@ class _Connection(asyncio.BufferedProtocol):
                 self._give_up(431)
 
     def eof_received(self) -> bool:
+        self._settle()
         return False
 
     def pause_writing(self) -> None:
@@ -206,6 +235,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def end(self) -> None:
         """Close when everything answered is sent, or the time for that is over."""
+        self._settle()
         self._is_over = True
         self._begin_wait()
         self._transport.close()
@@ -213,6 +243,9 @@ class _Connection(asyncio.BufferedProtocol):
     def _give_up(self, status: int) -> None:
         """Answer before the request was read, then wait for the client to hear it: closing over
         bytes that nobody read would take the answer back."""
+        self._settle()
+        if self._is_over:
+            return
         self._send(self._server.refuse(status), is_last=True)
         self._is_over = True
         self._begin_wait()
@@ -235,7 +268,7 @@ class _Connection(asyncio.BufferedProtocol):
     def on_message_begin(self) -> None:
         self._url = b""
         self._headers = {}
-        self._body = bytearray()
+        self._body = b""
 
     def on_url(self, part: bytes) -> None:
         self._url += part
@@ -250,6 +283,7 @@ class _Connection(asyncio.BufferedProtocol):
         if len(length) > 8 or int(length) > BODY_MAX:
             raise _Unreadable(413)
         if self._headers.get(b"expect", b"").lower() == b"100-continue":
+            self._settle()
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
@@ -258,6 +292,7 @@ class _Connection(asyncio.BufferedProtocol):
             raise _Unreadable(413)
 
     def on_message_complete(self) -> None:
+        self._settle()
         if self._is_paused:
             # Asking on without taking answers: those would pile up here.
             self.end()
@@ -266,12 +301,25 @@ class _Connection(asyncio.BufferedProtocol):
         method, path = self._parser.get_method(), self._url
         if not path.startswith(b"/") or b"?" in path:
             path = httptools.parse_url(path).path or b"/"
-        request = Request(method, path, self._headers.get(b"authorization", b""), bytes(self._body))
+        request = Request(method, path, self._headers.get(b"authorization", b""), self._body)
         self._rest()
         # Another protocol that a client offers is not taken up, but the parser stops there.
-        is_last = not self._parser.should_keep_alive() or self._parser.should_upgrade()
-        self._send(self._server.answer(request), is_last=is_last, with_body=method != b"HEAD")
-        if is_last:
+        self._is_last = not self._parser.should_keep_alive() or self._parser.should_upgrade()
+        self._with_body = method != b"HEAD"
+        self._is_asking = True
+        self._server.ask(self, request)
+
+    def _settle(self) -> None:
+        if self._is_asking:
+            self._server.answer_asked()
+
+    def reply(self, reply: Reply) -> None:
+        """The answer to the request that waits."""
+        self._is_asking = False
+        if self._transport.is_closing():
+            return
+        self._send(reply, is_last=self._is_last, with_body=self._with_body)
+        if self._is_last:
             self.end()
 
     def _send(self, reply: Reply, *, is_last: bool, with_body: bool = True) -> None:

@@ -107,7 +107,7 @@ async def serve_front(
     check_folder(settings.folder)
     reader = open_reader(settings.folder, clock)
     machine = FrontMachine(reader, clock, secret)
-    server = HttpServer(machine.answer, machine.refuse)
+    server = HttpServer(machine.answer_all, machine.refuse)
     chores: list[asyncio.Task[None]] = []
     try:
         try:

@@ -88,7 +88,7 @@ def judge_blocks(judgement: Judgement, clock: Callable[[], datetime]) -> Callabl
             except OfferRefused as refused:
                 answer = {"valid": False, "error": refused.refusal.value}
                 return encode_lines([answer for _ in lines])
-        verdicts = verifier.verify_all(lines, reader, now, revoked)
+        verdicts = verifier.verify_all([(line, reader) for line in lines], now, revoked)
         return encode_lines([describe_verdict(verdict) for verdict in verdicts])
 
     return judge

@@ -1,15 +1,17 @@
 """A reader with a folder: lists, what was shown before, and the log, behind one question.
 
 Order of a question: the same question's answer, the verifier's checks 1 to 10, check 11, the log,
-then the map, then the answer. Nothing is written before both signatures hold.
+then the map, then the answer. Nothing is written before both signatures hold. Several questions
+take each step together.
 """
 
 import fcntl
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,7 +23,7 @@ from crypto.healthcode.offer import SignedOffer, open_offer
 from crypto.healthcode.refusal import OfferRefused, Refusal
 from crypto.healthcode.revocation import ListScope
 from crypto.healthcode.verify import CodeVerifier, Reader, Verdict
-from service.reader.answers import Answers
+from service.reader.answers import Answers, RequestIdReused
 from service.reader.lists import HeldLists, ListKeeper
 from service.reader.log_lines import ShownLine
 from service.reader.repair import repair
@@ -36,8 +38,7 @@ RootsTold = Callable[[tuple[str, ...], tuple[str, ...]], None]
 _PLAIN = {purpose: Reader(wanted=purpose) for purpose in Purpose}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """A scanned text. ``reader`` and ``request_id`` name the asking device and its request; an
     empty request id is never taken for a repetition."""
 
@@ -46,6 +47,18 @@ class Question:
     offer: str = ""
     reader: str = ""
     request_id: str = ""
+
+
+Answer = bytes | RequestIdReused | OSError
+"""A verdict as JSON; or why there is none: the id was another question's, the log takes nothing."""
+
+
+class _Asked(NamedTuple):
+    """A question to be judged: its text as repaired, and what the reader wants."""
+
+    question: Question
+    text: str
+    reader: Reader
 
 
 class ListAge(msgspec.Struct, kw_only=True):
@@ -167,53 +180,87 @@ class FolderReader:
 
     def answer(self, question: Question, now: datetime) -> bytes:
         """The verdict as JSON. ``RequestIdReused``; ``OSError`` when the log takes nothing."""
-        text = (repair(question.text) if self._repairs else None) or question.text
-        who = (question.reader, question.request_id)
-        asked = (text, int(question.purpose), question.offer)
-        if question.request_id:
-            given = self._answers.find(who, asked)
-            if given is not None:
-                return given
-        answer = self._judge(question, text, now)
-        if question.request_id:
-            self._answers.keep(who, asked, answer)
+        (answer,) = self.answer_all([question], now)
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
-    def _judge(self, question: Question, text: str, now: datetime) -> bytes:
+    def answer_all(self, questions: Sequence[Question], now: datetime) -> list[Answer]:
+        """The verdicts on several questions, as ``answer`` would give them one after another.
+
+        Step by step and not question by question, for the reason of ``CodeVerifier.verify_all``,
+        and with one write of the log.
+        """
+        names = [_name_of(one) for one in questions if one.request_id]
+        if len(set(names)) < len(names):
+            return [self.answer_all([one], now)[0] for one in questions]
+        opened = [self._open(question, now) for question in questions]
+        asked = [one for one in opened if isinstance(one, _Asked)]
+        wanted = [(one.text, one.reader) for one in asked]
+        verdicts = self._verifier.verify_all(wanted, now, self._lists.revoked)
+        answers = iter(self._settle(asked, verdicts, int(now.timestamp())))
+        return [next(answers) if isinstance(one, _Asked) else one for one in opened]
+
+    def _open(self, question: Question, now: datetime) -> _Asked | Answer:
+        """What is to be judged, or the answer if that was given before or the offer fails."""
+        text = (repair(question.text) if self._repairs else None) or question.text
+        if question.request_id:
+            try:
+                given = self._answers.find(_name_of(question), _content_of(question, text))
+            except RequestIdReused as fault:
+                return fault
+            if given is not None:
+                return given
         try:
-            reader = self._wanted(question, now)
+            return _Asked(question, text, self._wanted(question, now))
         except OfferRefused as refused:
             self._refused += 1
             return msgspec.json.encode({"valid": False, "error": refused.refusal.value})
-        verdict = self._verifier.verify(text, reader, now, self._lists.revoked)
-        if verdict.code is None or verdict.code_id is None or not verdict.holds:
-            return self._refusal(verdict)
-        if self._seen.has(verdict.code, verdict.code_id):
-            return self._refusal(
-                Verdict(refusal=Refusal.ALREADY_SHOWN, code=verdict.code, code_id=verdict.code_id)
-            )
-        document = describe_verdict(verdict)
-        if text != question.text:
-            document["repaired"] = True
-        answer = msgspec.json.encode(document)
-        second = int(now.timestamp())
-        line = ShownLine(
-            text=text,
-            scanned=second,
-            purpose=question.purpose,
-            offer=question.offer,
-            reader=question.reader,
-            request_id=question.request_id,
-            answer=answer.decode(),
-        )
-        self._log.append(line)
-        self._seen.take(verdict.code, verdict.code_id, second)
-        self._accepted += 1
-        return answer
 
-    def _refusal(self, verdict: Verdict) -> bytes:
-        self._refused += 1
-        return msgspec.json.encode(describe_verdict(verdict))
+    def _settle(
+        self, asked: Sequence[_Asked], verdicts: Sequence[Verdict], second: int
+    ) -> list[Answer]:
+        """Check 11, the log, the map, the answers."""
+        ids = [verdict.code_id for verdict in verdicts if verdict.holds]
+        if len(set(ids)) < len(ids):
+            pairs = zip(asked, verdicts, strict=True)
+            return [self._settle([one], [verdict], second)[0] for one, verdict in pairs]
+        verdicts = [self._check_shown(verdict) for verdict in verdicts]
+        judged = [
+            (one, verdict, _to_json(one, verdict))
+            for one, verdict in zip(asked, verdicts, strict=True)
+        ]
+        lines = [_line_of(one, answer, second) for one, verdict, answer in judged if verdict.holds]
+        fault: OSError | None = None
+        if lines:
+            try:
+                self._log.append(lines)
+            except OSError as found:
+                fault = found
+        answers: list[Answer] = []
+        for one, verdict, answer in judged:
+            if fault is not None and verdict.holds:
+                answers.append(fault)
+                continue
+            self._note(one, verdict, answer, second)
+            answers.append(answer)
+        return answers
+
+    def _check_shown(self, verdict: Verdict) -> Verdict:
+        code, name = verdict.code, verdict.code_id
+        if verdict.holds and code is not None and name is not None and self._seen.has(code, name):
+            return Verdict(refusal=Refusal.ALREADY_SHOWN, code=code, code_id=name)
+        return verdict
+
+    def _note(self, one: _Asked, verdict: Verdict, answer: bytes, second: int) -> None:
+        """Remember the showing and the answer."""
+        if verdict.holds and verdict.code is not None and verdict.code_id is not None:
+            self._seen.take(verdict.code, verdict.code_id, second)
+            self._accepted += 1
+        else:
+            self._refused += 1
+        if one.question.request_id:
+            self._answers.keep(_name_of(one.question), _content_of(one.question, one.text), answer)
 
     def _wanted(self, question: Question, now: datetime) -> Reader:
         if not question.offer:
@@ -297,6 +344,36 @@ class FolderReader:
         """Make the log durable and let another reader own the folder."""
         self._log.close()
         os.close(self._lock)
+
+
+def _name_of(question: Question) -> tuple[str, str]:
+    """By which a question is known to be the same."""
+    return question.reader, question.request_id
+
+
+def _content_of(question: Question, text: str) -> tuple[str, int, str]:
+    """What the same question must say again."""
+    return text, int(question.purpose), question.offer
+
+
+def _to_json(one: _Asked, verdict: Verdict) -> bytes:
+    document = describe_verdict(verdict)
+    if verdict.holds and one.text != one.question.text:
+        document["repaired"] = True
+    return msgspec.json.encode(document)
+
+
+def _line_of(one: _Asked, answer: bytes, second: int) -> ShownLine:
+    question = one.question
+    return ShownLine(
+        text=one.text,
+        scanned=second,
+        purpose=question.purpose,
+        offer=question.offer,
+        reader=question.reader,
+        request_id=question.request_id,
+        answer=answer.decode(),
+    )
 
 
 def lock_state(state: Path) -> int:

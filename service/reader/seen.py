@@ -6,7 +6,7 @@ as it likes. Lives in memory; the shown log is what it is filled from after a re
 
 from itertools import islice
 
-from crypto.healthcode.layout import BoundCode, Code, OnceCode
+from crypto.healthcode.layout import BoundCode, Code, PrintedCode
 
 TOLERANCE_S = 30
 _ONCE = -1
@@ -36,7 +36,7 @@ class SeenMap:
 
     def take(self, code: Code, code_id: bytes, now: int) -> None:
         """Remember a genuine showing. ``now`` in seconds since 1970."""
-        if not isinstance(code, BoundCode | OnceCode):
+        if isinstance(code, PrintedCode):
             return
         rise = code.rise if isinstance(code, BoundCode) else _ONCE
         before = self._seen.pop(code_id, None)

@@ -6,7 +6,7 @@ never answered. Files that were handed in whole and whose codes have all expired
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +35,7 @@ FILE_MAX = 8 << 20
 KEPT_S = LIFE_MAX[Kind.BOUND] * LIFE_UNIT_S[Kind.BOUND] + 3600
 """As long as a code may still be shown again, its entry stays: the seen map is filled from it."""
 _STATE = "shown.json"
+_to_lines = msgspec.json.Encoder().encode_lines
 
 
 class LogState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -145,14 +146,16 @@ class ShownLog:
             on_line(told)
         return path.stat().st_size - end
 
-    def append(self, line: ShownLine) -> None:
-        """Chain and write one entry. ``OSError`` when the disk does not take it: then do not
-        answer that the code was accepted."""
-        head = line.after(self._head)
-        line.head = head.hex()
-        self._write(msgspec.json.encode(line) + b"\n")
+    def append(self, lines: Sequence[ShownLine]) -> None:
+        """Chain entries and write them at once, all or none. ``OSError`` when the disk does not
+        take them: then do not answer that their codes were accepted."""
+        head = self._head
+        for line in lines:
+            head = line.after(head)
+            line.head = head.hex()
+        self._write(_to_lines(lines))
         self._head = head
-        self._count += 1
+        self._count += len(lines)
         if self._size >= self._file_max:
             self._append_to(None)
 
@@ -161,7 +164,7 @@ class ShownLog:
             raise OSError("the shown log is not open")
         if self._file.write(content) != len(content):
             os.truncate(self._file.name, self._size)
-            raise OSError("the disk did not take the entry")
+            raise OSError("the disk did not take the entries")
         self._size += len(content)
         self._is_dirty = True
 

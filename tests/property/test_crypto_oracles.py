@@ -13,7 +13,7 @@ from gmssl import sm4 as gmssl_sm4
 
 from crypto.sm2 import CiphertextForm, PrivateKey, PublicKey
 from crypto.sm2_backend import Sm2Backend, select_backend
-from crypto.sm3 import sm3
+from crypto.sm3 import BundledSm3, sm3
 from crypto.sm4 import cbc_encrypt, ecb_pkcs7_encrypt
 
 ROUNDS = 6
@@ -99,6 +99,9 @@ def test_digests_and_block_ciphers_agree() -> None:
         message = bytes(range(size))
         assert sm3(message).hex() == gmssl_sm3.sm3_hash(list(message))
         assert sm3(message) == _gmalg_digest(message)
+        bundled = BundledSm3().copy()
+        bundled.update(message)
+        assert bundled.digest() == sm3(message)
     key, iv, plain = bytes(range(16)), bytes(range(16, 32)), b"invented text, 27 letters.."
     cipher = gmssl_sm4.CryptSM4()
     cipher.set_key(key, gmssl_sm4.SM4_ENCRYPT)

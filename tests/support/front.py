@@ -13,14 +13,13 @@ class _InProcess(httpx.BaseTransport):
         self._machine = machine
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        reply = self._machine.answer(
-            Request(
-                request.method.encode(),
-                request.url.raw_path,
-                request.headers.get("authorization", "").encode(),
-                request.read(),
-            )
+        asked = Request(
+            request.method.encode(),
+            request.url.raw_path,
+            request.headers.get("authorization", "").encode(),
+            request.read(),
         )
+        (reply,) = self._machine.answer_all([asked])
         headers = {"content-type": reply.kind.decode(), "allow": reply.allow.decode()}
         return httpx.Response(reply.status, content=reply.body, headers=headers)
 

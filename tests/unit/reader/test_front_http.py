@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -28,9 +28,11 @@ HEAD = b"POST /echo HTTP/1.1\r\nhost: front\r\n"
 GET = b"GET /echo HTTP/1.1\r\nhost: front\r\n\r\n"
 
 
-def echo(request: Request) -> Reply:
-    body = [request.method, request.path, request.authorization, request.body]
-    return Reply(200, json.dumps([part.decode("latin-1") for part in body]).encode())
+def echo(requests: Sequence[Request]) -> list[Reply]:
+    return [
+        Reply(200, json.dumps([part.decode("latin-1") for part in request]).encode())
+        for request in requests
+    ]
 
 
 def refuse(status: int) -> Reply:
@@ -165,6 +167,34 @@ async def test_one_connection_carries_many_requests() -> None:
         assert len(server.connections) == 1
 
 
+async def test_what_came_in_one_turn_is_answered_together() -> None:
+    together: list[list[bytes]] = []
+
+    def noted(requests: Sequence[Request]) -> list[Reply]:
+        together.append([request.body for request in requests])
+        return echo(requests)
+
+    async with served() as server, connected(server) as one, connected(server) as two:
+        server.answer_all = noted
+        one.writer.write(with_length(b"1a") + with_length(b"1b"))
+        two.writer.write(with_length(b"2a") + with_length(b"2b"))
+        for ends, number in ((one, 1), (two, 2)):
+            assert [(await ends.answer())[1][3] for _ in "ab"] == [f"{number}a", f"{number}b"]
+    assert together == [[b"1a"], [b"1b", b"2a"], [b"2b"]], "of each client one at a time"
+
+
+async def test_whoever_sent_his_last_word_still_gets_his_answers() -> None:
+    async with served() as server, connected(server) as ends:
+        await ends.send(GET)
+        ends.writer.write_eof()
+        assert (await ends.answer())[0] == 200
+        assert await ends.is_over()
+    async with served() as server, connected(server) as ends:
+        await ends.send(GET + b"nonsense\r\n\r\n")
+        assert [(await ends.answer())[0] for _ in range(2)] == [200, 400]
+        assert await ends.is_over()
+
+
 async def test_a_request_may_come_in_any_pieces() -> None:
     whole = with_length("码".encode())
     async with served() as server, connected(server) as ends:
@@ -285,12 +315,12 @@ async def test_an_idle_connection_is_ended_without_a_word() -> None:
 async def test_a_client_that_takes_no_answers_is_let_go(asked: int) -> None:
     given: list[Request] = []
 
-    def answer(request: Request) -> Reply:
-        given.append(request)
-        return Reply(200, b"x" * 8_000_000)
+    def answer_all(requests: Sequence[Request]) -> list[Reply]:
+        given.extend(requests)
+        return [Reply(200, b"x" * 8_000_000) for _ in requests]
 
     async with served(request_within_s=0.1) as server:
-        server.answer = answer
+        server.answer_all = answer_all
         async with connected(server) as ends:
             ends.writer.transport.pause_reading()  # type: ignore[attr-defined]
             await ends.send(GET * asked)

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import structlog
 
 from crypto.healthcode.layout import Purpose
 from crypto.healthcode.rootfile import fingerprint
+from service.front_machine.app import FrontMachine
+from service.front_machine.http_server import Request
 from service.front_machine.serving import FrontSettings, check_folder, open_reader, read_secret
-from service.reader.reading import FolderReader
+from service.reader.reading import FolderReader, Question
 from tests.support.clock import FakeClock
 from tests.support.front import front_client
 from tests.support.reader_world import NOON, CutOffTill, ReaderWorld
@@ -119,6 +121,23 @@ def test_a_request_id_for_something_else_is_a_conflict(client: Client) -> None:
         body = {"text": WORLD.once(), "reader": "desk", "request_id": "1"}
         answer = http.post("/v1/verify", json=body)
         assert (answer.status_code, answer.json()["code"]) == (409, "idempotency-key-reused")
+
+
+class FaultyReader:
+    """Fails at one text."""
+
+    def answer_all(self, questions: Sequence[Question], _now: object) -> list[bytes]:
+        if any(question.text == "fault" for question in questions):
+            raise ArithmeticError
+        return [b"{}" for _ in questions]
+
+
+def test_a_request_that_we_fail_at_fails_alone() -> None:
+    reader: Any = FaultyReader()
+    bodies = [b'{"text":"good"}', b'{"text":"fault"}', b"", b'{"text":"good"}']
+    requests = [Request(b"POST", b"/v1/verify", b"", body) for body in bodies]
+    replies = FrontMachine(reader, FakeClock(NOON), None).answer_all(requests)
+    assert [one.status for one in replies] == [200, 500, 400, 200]
 
 
 def test_without_the_secret_nothing_is_told(client: Client) -> None:

@@ -216,8 +216,60 @@ def test_a_disk_that_takes_nothing_accepts_nothing(place: Place) -> None:
     place.reader.log.close()
     with pytest.raises(OSError, match="not open"):
         place.ask(text)
+    others = [Question(text=WORLD.once()), Question(text="YM1:"), Question(text=text)]
+    assert words(place, *others) == ["OSError", "CODE_MALFORMED", "OSError"]
     place.restart()
     assert place.error(text) is None
+
+
+def words(place: Place, *asked: Question) -> list[str | None]:
+    """What is said to questions asked together."""
+    answers = place.reader.answer_all(asked, NOON)
+    return [
+        json.loads(one)["error"] if isinstance(one, bytes) else type(one).__name__
+        for one in answers
+    ]
+
+
+def test_questions_asked_together_are_answered_as_one_after_another(place: Place) -> None:
+    phone, other, once, spoilt = WORLD.phone(), WORLD.phone(), WORLD.once(), WORLD.once()[:-1]
+    shown = [other.show(NOON), once, spoilt, phone.show(NOON, seq=2), phone.show(NOON, seq=1), once]
+    expected = [None, None, "CODE_MALFORMED", None, "ALREADY_SHOWN", "ALREADY_SHOWN"]
+    assert words(place, *(Question(text=text) for text in shown)) == expected
+    assert words(place, Question(text=phone.show(NOON, seq=3)), Question(text=shown[3])) == [
+        None,
+        "ALREADY_SHOWN",
+    ]
+    status = place.reader.status(NOON)
+    assert (status.accepted, status.refused, status.shown, status.seen) == (4, 4, 4, 3)
+    entries = [entry.text for body in place.reader.log.hand_ins() for entry in body.entries]
+    assert entries[:3] == [shown[0], once, shown[3]]
+
+
+def test_the_same_request_twice_at_once_is_one_request(place: Place) -> None:
+    asked = Question(text=WORLD.once(), reader="desk 1", request_id="r1")
+    another = Question(text=WORLD.once(), reader="desk 1", request_id="r1")
+    elsewhere = Question(text=WORLD.once(), reader="desk 2", request_id="r1")
+    first, again, refused, fine = place.reader.answer_all([asked, asked, another, elsewhere], NOON)
+    assert isinstance(first, bytes)
+    assert first == again
+    assert isinstance(refused, RequestIdReused)
+    assert isinstance(fine, bytes)
+    assert place.reader.log.count == 2
+
+
+def test_codes_read_together_share_a_credential_but_not_its_faults(place: Place) -> None:
+    """The issuer's part is checked once for all of them, the phone's for each."""
+    phone = WORLD.phone()
+    texts = [phone.show(NOON, seq=seq) for seq in range(3)]
+    raw = bytearray(code_text.decode(texts[1]))
+    raw[-1] ^= 1
+    texts[1] = code_text.encode(bytes(raw))
+    raw = bytearray(code_text.decode(WORLD.phone().show(NOON)))
+    raw[70] ^= 1
+    texts.append(code_text.encode(bytes(raw)))
+    expected = [None, "HOLDER_SIGNATURE", None, "ISSUER_SIGNATURE"]
+    assert words(place, *(Question(text=text) for text in texts)) == expected
 
 
 def test_a_folder_has_one_reader(place: Place) -> None:

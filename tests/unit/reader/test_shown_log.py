@@ -25,7 +25,7 @@ def opened(folder: Path, **options: int) -> tuple[ShownLog, list[ShownLine]]:
 def filled(folder: Path, count: int, **options: int) -> ShownLog:
     log, _ = opened(folder, **options)
     for number in range(count):
-        log.append(a_line(number))
+        log.append([a_line(number)])
     return log
 
 
@@ -71,7 +71,7 @@ def test_a_changed_entry_sets_the_log_aside_and_begins_a_new_one(tmp_path: Path)
     damage = after.open(told.append)
     assert (damage.set_aside, len(told), after.count) == (1, 2, 0)
     assert list(tmp_path.glob("damaged-*"))
-    after.append(a_line(1))
+    after.append([a_line(1)])
     assert next(iter(after.hand_ins())).log != named
 
 
@@ -102,7 +102,7 @@ def test_what_was_confirmed_is_not_handed_in_again(tmp_path: Path) -> None:
     after, _ = opened(tmp_path)
     (body,) = after.hand_ins()
     assert (body.first, len(body.entries), body.entries[0].text) == (7, 3, "YM1:000007")
-    after.append(a_line(10))
+    after.append([a_line(10)])
     after.confirm(11, 1_000_000)
     assert list(after.hand_ins()) == []
     with pytest.raises(ValueError, match="does not have"):
@@ -122,7 +122,7 @@ def test_files_go_when_confirmed_and_expired_and_not_before(tmp_path: Path) -> N
     after, told = opened(tmp_path)
     assert after.count == 300
     assert len(told) < 300
-    after.append(a_line(300))
+    after.append([a_line(300)])
     (body,) = after.hand_ins()
     assert body.first == 300
 
@@ -131,5 +131,5 @@ def test_a_full_disk_accepts_nothing(tmp_path: Path) -> None:
     log, _ = opened(tmp_path)
     log.close()
     with pytest.raises(OSError, match="not open"):
-        log.append(a_line(1))
+        log.append([a_line(1)])
     assert log.count == 0
