@@ -5,9 +5,8 @@ library's code would have to come into the processor's caches first.
 """
 
 import hashlib
-from typing import Protocol, Self
-
 from functools import lru_cache
+from typing import Protocol, Self
 
 from cryptography.hazmat.primitives import hashes, hmac
 
