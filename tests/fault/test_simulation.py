@@ -54,7 +54,8 @@ def test_a_thousand_settlements_lose_nothing(said: list[dict[str, Any]]) -> None
     assert summary["crashes"] > SEEDS
     # Which kinds a seed meets changes with the product; nearly all of them must be met.
     assert summary["fault_kinds_met"] >= summary["fault_kinds"] * 0.9, summary
-    assert summary["states"]["POSTED"] > summary["settlements"] / 2, summary
+    # Not a world in which nothing is ever paid: about half are, the rest is given up or undone.
+    assert summary["states"]["POSTED"] > summary["settlements"] * 0.4, summary
 
 
 def test_a_crash_at_every_point_is_survived(said: list[dict[str, Any]]) -> None:

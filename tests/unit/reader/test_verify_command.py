@@ -180,8 +180,9 @@ def test_what_cannot_begin_says_why(
 
 
 def test_an_interrupt_ends_it_and_its_workers_quietly(trust_file: Path) -> None:
+    # What runs in a shell's background ignores interrupts, and would hand that on.
     process = subprocess.Popen(
-        command(trust_file, "--jobs", "2"),
+        ["env", "--default-signal=INT", *command(trust_file, "--jobs", "2")],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
