@@ -25,7 +25,7 @@ from service.kernel.limits import BoundedQueue, RateLimit
 from service.kernel.principals import Application, Resident, Terminal
 from service.kernel.problems import NotAuthenticated
 from service.kernel.strict_body import decode_strictly
-from service.settlement.answering import HeldTakes
+from service.settlement.asks.answering import HeldTakes
 from service.web.routes import PageSettings, web_router
 
 VERSION = "0.1.0"

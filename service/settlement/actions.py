@@ -19,7 +19,9 @@ from service.payment.model import PaymentAttempt, Presentation
 from service.payment.problems import PaymentNotReady
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
-from service.settlement import chains, correction_rows, deposits, door, rules, store, tender
+from service.settlement import door, rules, store, tender
+from service.settlement.corrections import rows
+from service.settlement.insurance import chains
 from service.settlement.model import (
     Channel,
     Place,
@@ -35,6 +37,7 @@ from service.settlement.problems import (
     SomethingToPay,
 )
 from service.settlement.states import MACHINE, PAYABLE, SettlementEvent, SettlementState
+from service.settlement.stays import deposits
 
 LIST_MAX = 100
 _BATCH_BASE_LENGTH = 26
@@ -352,7 +355,7 @@ async def review(
 
 async def _may_go_on(conn: Connection, ctx: Context, row: Settlement) -> bool:
     """Lines are given back, no order is under review, and undoing everything has not begun."""
-    running = await correction_rows.find_running(conn, ctx, row)
+    running = await rows.find_running(conn, ctx, row)
     if running is None or running.is_return:
         return False
     refunds = await payment.list_refunds(conn, ctx, row.record_id, row.settlement_id)
@@ -367,7 +370,7 @@ async def _may_settle(conn: Connection, ctx: Context, row: Settlement) -> bool:
     paid = await tender.tender_of(conn, ctx, row)
     return (
         row.cash_fen is not None
-        and await correction_rows.find_running(conn, ctx, row) is None
+        and await rows.find_running(conn, ctx, row) is None
         and progress.settled is None
         and paid.live is None
         and not paid.in_review

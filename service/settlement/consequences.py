@@ -23,10 +23,12 @@ from service.payment import actions as payment
 from service.payment.states import AttemptState
 from service.receipt import invoices
 from service.receipt.model import PostedFacts
-from service.settlement import correction_rows, deposits, store
+from service.settlement import store
+from service.settlement.corrections import rows
+from service.settlement.corrections.model import BillAfter
 from service.settlement.model import Progress, Settlement
-from service.settlement.model_corrections import BillAfter
 from service.settlement.states import CorrectionEvent, SettlementEvent, SettlementState
+from service.settlement.stays import deposits
 
 _S = SettlementState
 _E = SettlementEvent
@@ -48,7 +50,7 @@ async def for_bill(conn: Connection, ctx: Context, row: Settlement) -> None:
     if row.state is _S.SETTLED:
         await bill.mark_paid(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
     elif row.state is _S.REVERSED:
-        running = await correction_rows.find_running(conn, ctx, row)
+        running = await rows.find_running(conn, ctx, row)
         withdrawn = running is not None and running.bill_after is BillAfter.WITHDRAWN
         give = bill.take_back if withdrawn else bill.release
         await give(conn, ctx, row.record_id, row.bill_id, row.settlement_id)
@@ -127,12 +129,12 @@ def topic_of(row: Settlement) -> str | None:
 
 async def _end_correction(conn: Connection, ctx: Context, row: Settlement) -> None:
     """What ran is done; what was to give lines back has undone all of it instead."""
-    running = await correction_rows.find_running(conn, ctx, row)
+    running = await rows.find_running(conn, ctx, row)
     if running is None:
         return
     done = running.is_return == (row.state is _S.REVERSED)
     event = CorrectionEvent.FINISH if done else CorrectionEvent.UNDO
-    await correction_rows.advance(conn, ctx, running, event, ended_at=row.updated_at)
+    await rows.advance(conn, ctx, running, event, ended_at=row.updated_at)
 
 
 async def event_body(

@@ -18,9 +18,10 @@ from service.kernel.joined_reads import Cells, row_of
 from service.kernel.problems import NotFound, StateConflict
 from service.kernel.transactions import Repeated
 from service.ledger.model import DEPOSIT
-from service.settlement import consequences, deposits, store
+from service.settlement import consequences, store
 from service.settlement.model import Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
+from service.settlement.stays import deposits
 
 T = TypeVar("T")
 Key = tuple[int, int]

@@ -5,8 +5,9 @@ from service.kernel.database import Connection
 from service.kernel.problems import InvariantBroken
 from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
-from service.settlement import deposits, tender
+from service.settlement import tender
 from service.settlement.model import Settlement
+from service.settlement.stays import deposits
 
 MOVED = "amounts-moved"
 

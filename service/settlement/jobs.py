@@ -11,7 +11,8 @@ from service.kernel.database import UNAVAILABLE, Connection, connection
 from service.kernel.logs import get_logger
 from service.kernel.outbox import Event
 from service.kernel.problems import InvariantBroken
-from service.settlement import calls, door, store, tender
+from service.settlement import door, store, tender
+from service.settlement.insurance import calls
 from service.settlement.model import InsuranceCall, Settlement
 from service.settlement.states import SettlementState
 from service.settlement.steps import (

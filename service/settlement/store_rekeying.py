@@ -1,10 +1,10 @@
 """What re-keying must know of the tables of settlement: their SQL, and how a row moves."""
 
 from service.kernel.rekeying import maced
+from service.settlement.asks.model import InsuranceAsk
+from service.settlement.corrections.model import Correction
 from service.settlement.model import Settlement
-from service.settlement.model_asks import InsuranceAsk
-from service.settlement.model_corrections import Correction
-from service.settlement.model_deposits import Deposit
+from service.settlement.stays.model import Deposit
 
 PAGE_SETTLEMENTS = """
 select record_id, settlement_id, bill_id, bill_version, institution_id, channel, terminal_id,

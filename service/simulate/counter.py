@@ -13,7 +13,7 @@ from service.kernel.context import Context
 from service.kernel.database import UNAVAILABLE, connection
 from service.kernel.principals import Terminal
 from service.kernel.problems import Problem
-from service.settlement import counter
+from service.settlement.counter import taking
 from service.settlement.model import Settlement, TakePayment
 from service.shift import actions as shift
 from service.shift import store
@@ -99,7 +99,7 @@ class Cashier:
 
         async def do() -> None:
             taken = await self._insist(
-                lambda ctx: counter.take(ctx, self.terminal, self.token, command)
+                lambda ctx: taking.take(ctx, self.terminal, self.token, command)
             )
             if taken is not None:
                 self.taken[taken.entry.attempt_id] = taken.entry.amount_fen
@@ -116,7 +116,7 @@ class Cashier:
         key, slip = self._key(), self._slip(one.tender)
         of = (one.record_id, one.refund_id)
         entry = await self._insist(
-            lambda ctx: counter.give(ctx, self.terminal, self.token, of, slip, key)
+            lambda ctx: taking.give(ctx, self.terminal, self.token, of, slip, key)
         )
         if entry is not None:
             self.given[one.refund_id] = self.given.get(one.refund_id, 0) + entry.amount_fen

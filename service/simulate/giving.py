@@ -8,8 +8,8 @@ from service.bill.model import Bill
 from service.kernel.context import Context
 from service.kernel.database import UNAVAILABLE
 from service.kernel.problems import Problem
-from service.settlement import correcting
-from service.settlement.model_corrections import (
+from service.settlement.corrections import correcting
+from service.settlement.corrections.model import (
     AskCorrection,
     BillAfter,
     Correction,

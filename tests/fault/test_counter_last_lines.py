@@ -13,11 +13,12 @@ from service.payment import actions as payment
 from service.payment.actions import counter as counter_payments
 from service.payment.model import PaymentAttempt, TakenAtCounter
 from service.payment.states import AttemptState
-from service.settlement import door, paying, store_deposits
+from service.settlement import door, paying
 from service.settlement import store as settlement_store
 from service.settlement.model import Settlement
 from service.settlement.problems import SettlementNotPayable
 from service.settlement.scans import place_of
+from service.settlement.stays import store as store_deposits
 from service.shift import actions as shift
 from service.shift.model import NewEntry, Tender
 from tests.support import stays

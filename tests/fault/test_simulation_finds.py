@@ -10,7 +10,8 @@ import pytest
 
 from integrations.ports.outcomes import Unknown
 from service.payment import rules as payment_rules
-from service.settlement import calls, consequences, judging
+from service.settlement import consequences
+from service.settlement.insurance import calls, judging
 from service.settlement.model import CallKind
 from service.simulate.command import Wrong, simulate
 from service.simulate.crashes import Pairs, crash_in_pairs

@@ -9,8 +9,9 @@ import pytest
 from service.commands import settlement as settlement_verbs
 from service.institution import actions as institution
 from service.kernel.problems import NotFound, Problem, RowTampered, StateConflict
-from service.settlement import actions, correcting
-from service.settlement.model_corrections import BillAfter
+from service.settlement import actions
+from service.settlement.corrections import correcting
+from service.settlement.corrections.model import BillAfter
 from service.settlement.problems import (
     AskerMayNotApprove,
     CorrectionUnderWay,

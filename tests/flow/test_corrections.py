@@ -13,7 +13,7 @@ from service.bill.states import BillState
 from service.institution.model import MovedAmounts
 from service.kernel.problems import StateConflict
 from service.settlement import actions
-from service.settlement.model_corrections import BillAfter, GivenLine
+from service.settlement.corrections.model import BillAfter, GivenLine
 from service.settlement.problems import (
     CorrectionRefused,
     PostingVersionDiffers,

@@ -13,7 +13,8 @@ from service.payment import actions as payment
 from service.payment.model import RowKey
 from service.payment.problems import PaymentNotRefundable
 from service.payment.states import AttemptState
-from service.settlement import actions, counter, door, paying
+from service.settlement import actions, door, paying
+from service.settlement.counter import taking as counter
 from service.settlement.model import Settlement
 from service.settlement.problems import MoreThanOwed, PaymentStillOpen, SettlementNotPayable
 from service.settlement.scans import place_of

@@ -13,9 +13,9 @@ from service.institution import actions as institution
 from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.database import connection
 from service.kernel.problems import RowTampered
-from service.settlement import asks, store_asks
+from service.settlement.asks import asking, store
+from service.settlement.asks.model import AskContent, AskKind, Result, Told
 from service.settlement.model import Settlement
-from service.settlement.model_asks import AskContent, AskKind, Result, Told
 from service.settlement.states import AskState
 from tests.support.machine_rig import STEP, MachineRig, a_machine_rig
 
@@ -61,10 +61,10 @@ async def asked(
 ) -> asyncio.Task[Any]:
     """Somebody asks, and waits for the answer."""
     call = CallId(message_no=number, at=at.rig.clock.now())
-    waiting = asyncio.create_task(asks.ask(at.rig.ctx, row, call, kind, AskContent(bill_no="B1")))
+    waiting = asyncio.create_task(asking.ask(at.rig.ctx, row, call, kind, AskContent(bill_no="B1")))
     async with connection(at.rig.ctx.pool) as conn:
         for _ in range(6000):
-            if await store_asks.find_ask(conn, row.institution_id, number) is not None:
+            if await store.find_ask(conn, row.institution_id, number) is not None:
                 return waiting
             await asyncio.sleep(0.005)
     raise AssertionError("never asked")
@@ -90,7 +90,7 @@ async def test_a_call_is_taken_or_withdrawn_and_never_both(at: MachineRig) -> No
         number = f"N{turn}"
         waiting = await asked(at, row, number)
         call = CallId(message_no=number, at=at.rig.clock.now())
-        rivals = [take(at), asks.revoke(at.rig.ctx, row, call, AskKind.PRESETTLE)]
+        rivals = [take(at), asking.revoke(at.rig.ctx, row, call, AskKind.PRESETTLE)]
         taken, standing = await asyncio.gather(*(rivals if turn % 2 else rivals[::-1]))
         if not turn % 2:
             taken, standing = standing, taken
@@ -105,9 +105,9 @@ async def test_a_call_is_taken_or_withdrawn_and_never_both(at: MachineRig) -> No
         ends.append(standing.state)
     # A number whose asker died before he wrote it can be asked by nobody later.
     late = CallId(message_no="N99", at=at.rig.clock.now())
-    gone = await asks.revoke(at.rig.ctx, row, late, AskKind.SETTLE)
+    gone = await asking.revoke(at.rig.ctx, row, late, AskKind.SETTLE)
     assert gone.state is AskState.WITHDRAWN
-    told = await asks.ask(at.rig.ctx, row, late, AskKind.SETTLE, AskContent())
+    told = await asking.ask(at.rig.ctx, row, late, AskKind.SETTLE, AskContent())
     assert isinstance(told, NotSent)
     assert await take(at) == []
 
@@ -172,7 +172,7 @@ async def test_taking_again_gives_what_was_asked_last_and_a_changed_row_counts_f
     assert await take(at, again=True) == []
     assert (await reported(at, "N2", {"result": "done"}))[0] == 500
     with pytest.raises(RowTampered):
-        await asks.revoke(
+        await asking.revoke(
             rig.ctx, row, CallId(message_no="N3", at=rig.clock.now()), AskKind.PRESETTLE
         )
     for one in waiting:

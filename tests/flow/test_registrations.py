@@ -12,7 +12,7 @@ from service.bill.problems import BillNotPayable, BillRefused
 from service.bill.states import BillKind, BillState
 from service.institution import actions as institution
 from service.kernel.claims import run_once
-from service.settlement.model_corrections import BillAfter
+from service.settlement.corrections.model import BillAfter
 from service.settlement.states import SettlementState
 from tests.support.corrections import ask
 from tests.support.settlement_checks import assert_posted

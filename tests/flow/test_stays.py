@@ -11,11 +11,12 @@ from service.bill.problems import BillNotPayable, BillRefused
 from service.bill.states import BillKind
 from service.kernel.database import connection, transaction
 from service.kernel.problems import Problem, StateConflict
-from service.settlement import actions, deposits
+from service.settlement import actions
+from service.settlement.corrections.model import BillAfter, Correction, GivenLine
 from service.settlement.model import Channel, Progress, Settlement
-from service.settlement.model_corrections import BillAfter, Correction, GivenLine
 from service.settlement.problems import CorrectionRefused, DepositCounted, SettlementNotPayable
 from service.settlement.states import SettlementState
+from service.settlement.stays import deposits
 from tests.support.corrections import ask
 from tests.support.counter_rig import a_desk
 from tests.support.settlement_rig import SECOND, Rig, a_rig

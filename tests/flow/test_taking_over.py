@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from service.payment.states import LIVE
-from service.settlement import actions, counter, taking_over
+from service.settlement import actions, taking_over
+from service.settlement.counter import taking
 from service.settlement.model import PHONES, Channel, Place, Settlement, TakeOver
 from service.settlement.problems import (
     PaymentStillOpen,
@@ -250,7 +251,7 @@ async def test_a_counter_takes_over_and_no_other_counter_takes_cash(rig: Rig) ->
     await shift.set_tenders(rig.ctx, rig.place.institution_id, frozenset(Tender))
     mine, other = await desk.drawer("1001"), await desk.drawer("1002")
     row = await begun(rig)
-    taken = await take_over(rig, row, counter.place_of(mine.terminal))
+    taken = await take_over(rig, row, taking.place_of(mine.terminal))
     with pytest.raises(SettlementTakenOver):
         await other.take(taken)
     assert [one.state for one in (await other.report()).entries] == []

@@ -4,9 +4,8 @@ from typing import Any
 
 from service.ledger import actions as ledger
 from service.ledger.model import PATIENT
-from service.settlement import correcting
-from service.settlement.model import Settlement
-from service.settlement.model_corrections import (
+from service.settlement.corrections import correcting
+from service.settlement.corrections.model import (
     AskCorrection,
     BillAfter,
     Correction,
@@ -14,6 +13,7 @@ from service.settlement.model_corrections import (
     GivenLine,
     Person,
 )
+from service.settlement.model import Settlement
 from service.settlement.states import SettlementState
 from tests.support.settlement_checks import assert_posted
 from tests.support.settlement_rig import Rig

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.kernel.database import connection
 from service.kernel.principals import Terminal
-from service.settlement import counter
+from service.settlement.counter import taking
 from service.settlement.model import Channel, Settlement, TakePayment
 from service.shift import actions as shift
 from service.shift.model import Counted, CounterRefund, Entry, Report, Slip, Tender
@@ -38,7 +38,7 @@ class Drawer:
 
     async def take(
         self, row: Settlement, tender: Tender = Tender.CASH, **deviations: Any
-    ) -> counter.Taken:
+    ) -> taking.Taken:
         """All that is owed, in notes that fit or by a new slip, a second after what was before."""
         self.desk.rig.clock.advance(timedelta(seconds=1))
         wishes: dict[str, Any] = {
@@ -53,7 +53,7 @@ class Drawer:
         if tender is Tender.CASH and "tendered_fen" not in deviations:
             wishes["tendered_fen"] = deviations.get("amount_fen") or 10_000_00
         command = TakePayment(**{**wishes, **deviations})
-        return await counter.take(self.desk.rig.ctx, self.terminal, self.token, command)
+        return await taking.take(self.desk.rig.ctx, self.terminal, self.token, command)
 
     async def give(self, one: CounterRefund, slip: Slip | None = None, key: str = "") -> Entry:
         """Give what waits."""
@@ -62,7 +62,7 @@ class Drawer:
             slip = a_slip()
         request_key = key or secrets.token_hex(8)
         ctx = self.desk.rig.ctx
-        return await counter.give(ctx, self.terminal, self.token, of, slip, request_key)
+        return await taking.give(ctx, self.terminal, self.token, of, slip, request_key)
 
     async def report(self) -> Report:
         """The open shift's books."""

@@ -12,9 +12,9 @@ from service.institution import actions as institution
 from service.ledger.model import DEPOSIT
 from service.person import actions as person
 from service.person.model import Registration, Source
-from service.settlement import deposits
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementState
+from service.settlement.stays import deposits
 from tests.support.fakes_identity import citizen_number
 from tests.support.settlement_rig import ACCOUNT, PROVIDER, SECOND, Rig, a_visit
 

@@ -23,8 +23,9 @@ from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.person import actions as person
-from service.settlement import calls, door, rules
-from service.settlement.chains import performed_by_hospital
+from service.settlement import door, rules
+from service.settlement.insurance import calls
+from service.settlement.insurance.chains import performed_by_hospital
 from service.settlement.model import CallKind, ChargesTold, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.undoing import sender

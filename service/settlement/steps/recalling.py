@@ -9,7 +9,9 @@ from msgspec.structs import replace
 from service.bill import actions as bill
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
-from service.settlement import calls, correction_rows, door, rules, tender
+from service.settlement import door, rules, tender
+from service.settlement.corrections import rows
+from service.settlement.insurance import calls
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.undoing import sender
@@ -57,9 +59,9 @@ async def _begin_anew(ctx: Context, row: Settlement) -> None:
             hospital_ref=None,
             reason=None,
         )
-        running = await correction_rows.find_running(conn, ctx, fresh)
+        running = await rows.find_running(conn, ctx, fresh)
         if running is not None:
-            await correction_rows.keep(conn, ctx, running, round_no=anew.round_no)
+            await rows.keep(conn, ctx, running, round_no=anew.round_no)
         blank = replace(progress, promised=None, refusal_text=None)
         await door.advance(conn, ctx, anew, SettlementEvent.RECALLED, blank)
 

@@ -9,9 +9,11 @@ from service.kernel.database import Connection, connection
 from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
-from service.settlement import calls, consequences, deposits, door, rules, tender
+from service.settlement import consequences, door, rules, tender
+from service.settlement.insurance import calls
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementEvent, SettlementState
+from service.settlement.stays import deposits
 from service.settlement.steps.undoing import sender
 
 COUNTER_LOOK = timedelta(hours=1)

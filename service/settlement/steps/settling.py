@@ -17,8 +17,9 @@ from service.bill.model import Bill
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
-from service.settlement import calls, door, rules, tender
+from service.settlement import door, rules, tender
 from service.settlement.giving_back import give_back
+from service.settlement.insurance import calls
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.presettling import split_request

@@ -5,9 +5,9 @@ from typing import Any
 from integrations.ports.insurance import CallId, InsuranceLine, Insured
 from integrations.ports.outcomes import Outcome
 from service.kernel.problems import InvariantBroken
-from service.settlement import calls
-from service.settlement.chains import StayLine
-from service.settlement.hospital_line import HospitalLine
+from service.settlement.insurance import calls
+from service.settlement.insurance.chains import StayLine
+from service.settlement.insurance.hospital_line import HospitalLine
 from service.settlement.model import CallKind, Progress
 
 

@@ -6,7 +6,8 @@ from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection
-from service.settlement import calls, consequences, door, rules, tender
+from service.settlement import consequences, door, rules, tender
+from service.settlement.insurance import calls
 from service.settlement.model import Settlement
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
 

@@ -10,7 +10,7 @@ from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
 from service.bill.model import Stay
 from service.bill.states import BillKind
 from service.settlement import rules
-from service.settlement.judging import Asked, Verdict, judge
+from service.settlement.insurance.judging import Asked, Verdict, judge
 from service.settlement.model import (
     CallKind,
     ChargesTold,

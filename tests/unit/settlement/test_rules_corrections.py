@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from integrations.ports.insurance import ChargeLine
 from service.bill.rules import line_amount_fen
-from service.settlement.model_corrections import GivenLine
+from service.settlement.corrections.model import GivenLine
+from service.settlement.corrections.rules import needs_approval, remaining_lines, total_of
 from service.settlement.problems import CorrectionRefused
-from service.settlement.rules_corrections import needs_approval, remaining_lines, total_of
 from service.settlement.states import CORRECTION, CorrectionEvent, CorrectionState
 
 

@@ -23,9 +23,9 @@ from service.kernel.problems import NotFound
 from service.payment import actions as payment
 from service.payment.model import Refund
 from service.person import actions as persons
-from service.settlement import correction_rows, door, giving_back, store_corrections, tender
-from service.settlement.model import Settlement
-from service.settlement.model_corrections import (
+from service.settlement import door, giving_back, tender
+from service.settlement.corrections import rows, store
+from service.settlement.corrections.model import (
     AskCorrection,
     AwaitingView,
     Correction,
@@ -34,13 +34,14 @@ from service.settlement.model_corrections import (
     Person,
     PostedView,
 )
+from service.settlement.corrections.rules import needs_approval, remaining_lines, total_of
+from service.settlement.model import Settlement
 from service.settlement.problems import (
     AskerMayNotApprove,
     CorrectionRefused,
     CorrectionUnderWay,
     SettlementNotCorrectable,
 )
-from service.settlement.rules_corrections import needs_approval, remaining_lines, total_of
 from service.settlement.states import (
     CORRECTION,
     CorrectionEvent,
@@ -104,15 +105,15 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
             row_mac=b"",
         )
         content = CorrectionContent(lines=command.lines, reason=command.reason)
-        if not await correction_rows.insert(conn, ctx, asked, content):
+        if not await rows.insert(conn, ctx, asked, content):
             raise CorrectionUnderWay
         await _note(conn, ctx, asked, "correction.asked", command.person)
         if waits:
             await _open_item(conn, ctx, asked)
         else:
             await _begin(conn, ctx, row, asked, content, charged)
-        found = await store_corrections.find_correction(conn, row.record_id, asked.correction_id)
-        return correction_rows.check(ctx, found)
+        found = await store.find_correction(conn, row.record_id, asked.correction_id)
+        return rows.check(ctx, found)
 
     return await door.through(ctx, key, decide)
 
@@ -128,15 +129,15 @@ async def approve(ctx: Context, person: Person, record_id: int, correction_id: i
     charged = await bill.read(ctx, record_id, standing.bill_id)
 
     async def decide(conn: Connection, row: Settlement) -> Correction:
-        found = await store_corrections.find_correction(conn, record_id, correction_id)
-        before = correction_rows.check(ctx, found)
+        found = await store.find_correction(conn, record_id, correction_id)
+        before = rows.check(ctx, found)
         if before.state is not _S.REFUSED and before.decided_by == person.staff_no:
             return before
         if before.asked_by.casefold() == person.staff_no.casefold():
             raise AskerMayNotApprove
         after = await _decided(conn, ctx, before, person, CorrectionEvent.APPROVE)
         _check_correctable(row, charged, after.bill_version)
-        content = await correction_rows.content_of(conn, ctx, after)
+        content = await rows.content_of(conn, ctx, after)
         await _begin(conn, ctx, row, after, content, charged)
         return after
 
@@ -151,8 +152,8 @@ async def refuse(ctx: Context, person: Person, record_id: int, correction_id: in
     waiting = await _own(ctx, person.institution_id, record_id, correction_id)
 
     async def decide(conn: Connection, _row: Settlement) -> Correction:
-        found = await store_corrections.find_correction(conn, record_id, correction_id)
-        before = correction_rows.check(ctx, found)
+        found = await store.find_correction(conn, record_id, correction_id)
+        before = rows.check(ctx, found)
         if before.state is _S.REFUSED and before.decided_by == person.staff_no:
             return before
         return await _decided(conn, ctx, before, person, CorrectionEvent.REFUSE)
@@ -173,18 +174,18 @@ async def list_of(
 ) -> list[CorrectionView]:
     """The corrections of a settlement of the institution, oldest first. Raises ``RowTampered``."""
     async with connection(ctx.pool) as conn:
-        found = await store_corrections.list_corrections(conn, record_id, settlement_id)
-    rows = [correction_rows.check(ctx, one) for one in found]
-    own = [one for one in rows if one.institution_id == institution_id]
+        found = await store.list_corrections(conn, record_id, settlement_id)
+    checked = [rows.check(ctx, row) for row in found]
+    own = [one for one in checked if one.institution_id == institution_id]
     return await _views(ctx, (record_id, settlement_id), own)
 
 
 async def list_awaiting(ctx: Context, institution_id: int) -> list[AwaitingView]:
     """What waits for a second person of the institution, oldest first. Raises ``RowTampered``."""
     async with connection(ctx.pool) as conn:
-        found = await store_corrections.list_awaiting(conn, institution_id)
+        found = await store.list_awaiting(conn, institution_id)
     views = []
-    for row in [correction_rows.check(ctx, one) for one in found]:
+    for row in [rows.check(ctx, one) for one in found]:
         (view,) = await _views(ctx, (row.record_id, row.settlement_id), [row])
         views.append(AwaitingView(correction=view, posted=await _posted(ctx, view.settlement)))
     return views
@@ -199,8 +200,8 @@ async def list_posted(ctx: Context, record_id: int, institution_id: int) -> list
     found: list[Settlement] = []
     for one in await persons.list_records(ctx, record_id):
         async with connection(ctx.pool) as conn:
-            rows = await store_corrections.list_posted(conn, one, institution_id, since)
-        found += [door.check(ctx, row) for row in rows]
+            posted = await store.list_posted(conn, one, institution_id, since)
+        found += [door.check(ctx, row) for row in posted]
     return [await _posted(ctx, row) for row in found[:POSTED_MAX]]
 
 
@@ -210,18 +211,20 @@ async def _posted(ctx: Context, row: Settlement) -> PostedView:
     return PostedView(settlement=row, bill_no=charged.bill_no, lines=settled.lines)
 
 
-async def _views(ctx: Context, key: door.Key, rows: list[Correction]) -> list[CorrectionView]:
+async def _views(
+    ctx: Context, key: door.Key, corrections: list[Correction]
+) -> list[CorrectionView]:
     async with connection(ctx.pool) as conn:
         settlement = await door.read(conn, ctx, key)
         refunds = await payment.list_refunds(conn, ctx, *key)
         return [
             CorrectionView(
                 correction=row,
-                content=await correction_rows.content_of(conn, ctx, row),
+                content=await rows.content_of(conn, ctx, row),
                 settlement=settlement,
                 refunds=[one for one in refunds if _is_for(row, settlement, one)],
             )
-            for row in rows
+            for row in corrections
         ]
 
 
@@ -279,7 +282,7 @@ async def _decided(
 ) -> Correction:
     now = ctx.clock.now()
     refused = event is CorrectionEvent.REFUSE
-    after = await correction_rows.advance(
+    after = await rows.advance(
         conn,
         ctx,
         before,
@@ -297,8 +300,8 @@ async def _decided(
 
 async def _own(ctx: Context, institution_id: int, record_id: int, correction_id: int) -> Correction:
     async with connection(ctx.pool) as conn:
-        found = await store_corrections.find_correction(conn, record_id, correction_id)
-    row = correction_rows.check(ctx, found)
+        found = await store.find_correction(conn, record_id, correction_id)
+    row = rows.check(ctx, found)
     if row.institution_id != institution_id:
         raise NotFound
     return row

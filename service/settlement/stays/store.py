@@ -1,7 +1,7 @@
 """SQL of deposits."""
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
-from service.settlement.model_deposits import Deposit
+from service.settlement.stays.model import Deposit
 
 LISTED_MAX = 100
 COUNTED_MAX = 50

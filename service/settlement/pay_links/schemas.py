@@ -9,7 +9,7 @@ from integrations.ports.money import FenField
 from service.kernel.context import Context
 from service.payment.model import Way
 from service.settlement.model import SettlementView
-from service.settlement.pay_links import Shared
+from service.settlement.pay_links.sharing import Shared
 from service.settlement.schemas import PaymentAnswer, WayAnswer, Word
 
 LinkText = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]

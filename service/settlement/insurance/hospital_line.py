@@ -21,9 +21,9 @@ from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Un
 from service.bill import actions as bill
 from service.kernel.context import Context
 from service.person import actions as person
-from service.settlement import asks
+from service.settlement.asks import asking
+from service.settlement.asks.model import AskContent, AskedPerson, AskKind, Result, Told
 from service.settlement.model import DoubtPhase, Progress, Settlement
-from service.settlement.model_asks import AskContent, AskedPerson, AskKind, Result, Told
 
 REFUSED = "hospital-refused"
 SETTLE, REVERSE, ADMIT = "settle", "reverse", "admit"
@@ -83,7 +83,7 @@ class HospitalLine:
         call: CallId,
     ) -> Outcome[None]:
         """What was divided is given up."""
-        if not await asks.reached_hospital(self._ctx, self._row):
+        if not await asking.reached_hospital(self._ctx, self._row):
             return Accepted(None)
         return _nothing(await self._ask(call, AskKind.WITHDRAW, self._content()))
 
@@ -154,8 +154,8 @@ class HospitalLine:
         """Of what the hospital never had, or refused, there is nothing to undo."""
         if of_kind == ADMIT:
             return Accepted(None)
-        standing = await asks.revoke(self._ctx, self._row, of_call, AskKind(of_kind))
-        if await asks.is_nothing_done(self._ctx, standing):
+        standing = await asking.revoke(self._ctx, self._row, of_call, AskKind(of_kind))
+        if await asking.is_nothing_done(self._ctx, standing):
             return Accepted(None)
         content = self._content(of_kind=of_kind)
         return _nothing(await self._ask(call, AskKind.UNDO, content, of_call.message_no))
@@ -184,11 +184,11 @@ class HospitalLine:
         if doubt is None or doubt.kind == ADMIT:
             return None
         of_kind = AskKind(doubt.kind)
-        standing = await asks.revoke(self._ctx, self._row, doubt.call, of_kind)
+        standing = await asking.revoke(self._ctx, self._row, doubt.call, of_kind)
         settling = of_kind is AskKind.SETTLE
-        if await asks.is_nothing_done(self._ctx, standing):
+        if await asking.is_nothing_done(self._ctx, standing):
             return Accepted(None if settling else self._progress.settled)
-        told = await asks.told_of(self._ctx, standing)
+        told = await asking.told_of(self._ctx, standing)
         if told is None or told.result is not Result.DONE or doubt.phase is not DoubtPhase.ASK:
             return None
         return Accepted(told.settled if settling else None)
@@ -205,7 +205,7 @@ class HospitalLine:
     async def _ask(
         self, call: CallId, kind: AskKind, content: AskContent, of_no: str | None = None
     ) -> Told | NotSent | Unknown:
-        return await asks.ask(self._ctx, self._row, call, kind, content, of_no)
+        return await asking.ask(self._ctx, self._row, call, kind, content, of_no)
 
 
 def _nothing(told: Told | NotSent | Unknown) -> Outcome[None]:

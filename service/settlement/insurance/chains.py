@@ -37,7 +37,7 @@ from service.bill.states import BillKind
 from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.problems import InvariantBroken
-from service.settlement.hospital_line import HospitalLine
+from service.settlement.insurance.hospital_line import HospitalLine
 from service.settlement.model import Progress, Settlement
 
 NOTHING = Scope(full_own_fen=0, over_limit_fen=0, first_pay_fen=0, in_scope_fen=0)

@@ -18,9 +18,9 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.joined_reads import read_together, row_of
 from service.settlement import consequences, door, rules, store
-from service.settlement.chains import line_of
 from service.settlement.giving_back import give_back
-from service.settlement.judging import Asked, Verdict, judge
+from service.settlement.insurance.chains import line_of
+from service.settlement.insurance.judging import Asked, Verdict, judge
 from service.settlement.model import CallKind, InsuranceCall, Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 from service.settlement.tender import tender_of

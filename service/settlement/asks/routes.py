@@ -9,9 +9,9 @@ from service.kernel.entry import target_of
 from service.kernel.idempotent_http import AnyRequest
 from service.kernel.principals import Application
 from service.kernel.problems import NotAllowed
-from service.settlement import answering
-from service.settlement.model_asks import SignedReport
-from service.settlement.schemas_asks import (
+from service.settlement.asks import answering
+from service.settlement.asks.model import SignedReport
+from service.settlement.asks.schemas import (
     AnswerRequest,
     AskAnswer,
     AskList,

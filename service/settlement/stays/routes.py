@@ -7,9 +7,9 @@ from litestar.params import FromPath
 from service.kernel.context import Context
 from service.kernel.principals import Application
 from service.kernel.problems import NotAllowed
-from service.settlement import deposits
 from service.settlement.routes import SCOPE
-from service.settlement.schemas_stays import StayAnswer
+from service.settlement.stays import deposits
+from service.settlement.stays.schemas import StayAnswer
 
 
 @get("/v1/institution/stays/{stay_no:str}", tags=["institution"])

@@ -16,16 +16,15 @@ from service.kernel.context import Context
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Application, Terminal
 from service.kernel.problems import NotAllowed
-from service.settlement import correcting, scans
-from service.settlement.model_corrections import (
+from service.settlement import scans
+from service.settlement.corrections import correcting
+from service.settlement.corrections.model import (
     AskCorrection,
     BillAfter,
     Correction,
     Person,
 )
-from service.settlement.routes import OPERATION, SCOPE
-from service.settlement.schemas import Nothing
-from service.settlement.schemas_corrections import (
+from service.settlement.corrections.schemas import (
     CorrectionAnswer,
     CorrectionList,
     CorrectionRequest,
@@ -36,6 +35,8 @@ from service.settlement.schemas_corrections import (
     PostedList,
     ReturnRequest,
 )
+from service.settlement.routes import OPERATION, SCOPE
+from service.settlement.schemas import Nothing
 from service.shift import actions as shift
 from service.shift.routes import StaffToken
 

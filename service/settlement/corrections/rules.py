@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import ChargeLine
 from service.bill.rules import line_amount_fen
-from service.settlement.model_corrections import GivenLine
+from service.settlement.corrections.model import GivenLine
 from service.settlement.problems import CorrectionRefused
 
 

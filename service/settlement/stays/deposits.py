@@ -19,10 +19,10 @@ from service.ledger.model import DEPOSIT, HOSPITAL, PATIENT, NewPosting
 from service.payment import actions as payment
 from service.payment.model import CountedDeposit, PaymentAttempt, RowKey
 from service.payment.states import AttemptState
-from service.settlement import store_deposits as store
 from service.settlement.model import Progress, Settlement
-from service.settlement.model_deposits import Deposit, StayView
 from service.settlement.problems import DepositCounted
+from service.settlement.stays import store
+from service.settlement.stays.model import Deposit, StayView
 
 _TABLE = "deposit"
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from integrations.ports.insurance import Settled, Split
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from service.bill.states import BillKind
-from service.settlement.chains import NOTHING, add_scopes
+from service.settlement.insurance.chains import NOTHING, add_scopes
 from service.settlement.model import (
     CallKind,
     ChargesTold,

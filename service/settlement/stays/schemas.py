@@ -6,7 +6,7 @@ import msgspec
 
 from integrations.ports.money import FenField
 from service.kernel.context import Context
-from service.settlement.model_deposits import Deposit, StayView
+from service.settlement.stays.model import Deposit, StayView
 
 
 class DepositAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -12,11 +12,11 @@ from service.kernel.context import Context
 from service.kernel.idempotency import checked_key
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
 from service.kernel.principals import Terminal
-from service.settlement import correcting, counter, scans
-from service.settlement.model import TakePayment
-from service.settlement.schemas import SettlementAnswer
-from service.settlement.schemas_corrections import AwaitingAnswer, AwaitingList
-from service.settlement.schemas_counter import (
+from service.settlement import scans
+from service.settlement.corrections import correcting
+from service.settlement.corrections.schemas import AwaitingAnswer, AwaitingList
+from service.settlement.counter import taking
+from service.settlement.counter.schemas import (
     CounterPaymentRequest,
     GivenAnswer,
     GivingRequest,
@@ -24,6 +24,8 @@ from service.settlement.schemas_counter import (
     WaitingRefund,
     WaitingRefunds,
 )
+from service.settlement.model import TakePayment
+from service.settlement.schemas import SettlementAnswer
 from service.shift import actions as shift
 from service.shift.model import Slip
 from service.shift.problems import SlipMissing
@@ -63,7 +65,7 @@ async def take(
 
     async def run() -> TakenAnswer:
         view = await scans.settlement_of_scan(ctx, terminal, scan_id, settlement_id)
-        taken = await counter.take(
+        taken = await taking.take(
             ctx,
             terminal,
             staff_token,
@@ -113,7 +115,7 @@ async def list_waiting(
 ) -> WaitingRefunds:
     """All that waits at the institution's counters, to be given once its payer is scanned."""
     await shift.signed_in(ctx, terminal, staff_token)
-    found = await counter.list_waiting(ctx, terminal.institution_id, None)
+    found = await taking.list_waiting(ctx, terminal.institution_id, None)
     return WaitingRefunds(refunds=[_waiting(ctx, one) for one in found])
 
 
@@ -127,11 +129,11 @@ async def list_waiting_for(
     """What waits here for the person scanned."""
     await shift.signed_in(ctx, terminal, staff_token)
     scan = await scans.paying_scan(ctx, terminal, scan_id)
-    found = await counter.list_waiting_for(ctx, terminal.institution_id, scan.record_id)
+    found = await taking.list_waiting_for(ctx, terminal.institution_id, scan.record_id)
     return WaitingRefunds(refunds=[_waiting(ctx, one) for one in found])
 
 
-def _waiting(ctx: Context, one: counter.Waiting) -> WaitingRefund:
+def _waiting(ctx: Context, one: taking.Waiting) -> WaitingRefund:
     row = one.refund
     return WaitingRefund(
         refund_id=ctx.public_ids.text(row.record_id, row.refund_id),
@@ -185,7 +187,7 @@ async def give(
         key = ctx.public_ids.parse(refund_id)
         await scans.check_scanned(ctx, scan, key[0])
         slip = _slip(data.slip_no, data.slip_ref)
-        entry = await counter.give(
+        entry = await taking.give(
             ctx, terminal, staff_token, key, slip, checked_key(idempotency_key)
         )
         return GivenAnswer(

@@ -20,8 +20,8 @@ from service.kernel.limits import BoundedQueue
 from service.kernel.logs import get_logger
 from service.kernel.principals import Application
 from service.kernel.problems import MalformedRequest, NotFound, RowTampered, StateConflict
-from service.settlement import asks, rules_asks, store_asks
-from service.settlement.model_asks import AskContent, AskView, InsuranceAsk, SignedReport, Told
+from service.settlement.asks import asking, rules, store
+from service.settlement.asks.model import AskContent, AskView, InsuranceAsk, SignedReport, Told
 from service.settlement.problems import InsuranceAnswerDiffers, InsuranceAnswerUneven
 from service.settlement.states import AskEvent, AskState
 
@@ -70,8 +70,8 @@ async def _take(ctx: Context, application: Application, *, again: bool) -> list[
     now = ctx.clock.now()
     place = application.institution_id
     async with connection(ctx.pool) as conn:
-        asked = await store_asks.list_asked(conn, place, now - ASKED_AGO_MAX, TAKEN_MAX)
-        before = await store_asks.list_taken(conn, place, TAKEN_MAX) if again else []
+        asked = await store.list_asked(conn, place, now - ASKED_AGO_MAX, TAKEN_MAX)
+        before = await store.list_taken(conn, place, TAKEN_MAX) if again else []
     found = []
     for row in [*before, *asked]:
         view = await _readable(ctx, row)
@@ -85,13 +85,13 @@ async def _take(ctx: Context, application: Application, *, again: bool) -> list[
 async def _taken(ctx: Context, application: Application, view: AskView) -> AskView | None:
     """None when it was withdrawn, or somebody else took it."""
     taken = replace(
-        asks.advanced(view.ask, AskEvent.TAKE),
+        asking.advanced(view.ask, AskEvent.TAKE),
         taken_at=ctx.clock.now(),
         taken_by=application.application_id,
     )
-    taken = asks.sealed(ctx, taken)
+    taken = asking.sealed(ctx, taken)
     async with connection(ctx.pool) as conn:
-        won = await store_asks.save_ask(conn, taken)
+        won = await store.save_ask(conn, taken)
     return replace(view, ask=taken) if won else None
 
 
@@ -99,7 +99,7 @@ async def _readable(ctx: Context, row: InsuranceAsk) -> AskView | None:
     """None for a row that was changed from outside, or whose person was forgotten: it is left where
     it is, and does not stop the others."""
     try:
-        return await _open(ctx, asks.check(ctx, row))
+        return await _open(ctx, asking.check(ctx, row))
     except RowTampered as fault:
         _log.error("insurance_ask.tampered", fault=fault)
     except NotFound:
@@ -110,10 +110,10 @@ async def _readable(ctx: Context, row: InsuranceAsk) -> AskView | None:
 async def _open(ctx: Context, row: InsuranceAsk) -> AskView:
     async with connection(ctx.pool) as conn:
         key = await ctx.sealer.record_key(conn, row.record_id)
-    text = ctx.sealer.open(key, asks.TABLE, "asked", row.ask_id, row.asked)
+    text = ctx.sealer.open(key, asking.TABLE, "asked", row.ask_id, row.asked)
     report = None
     if row.signed is not None:
-        signed = ctx.sealer.open(key, asks.TABLE, "signed", row.ask_id, row.signed)
+        signed = ctx.sealer.open(key, asking.TABLE, "signed", row.ask_id, row.signed)
         report = msgspec.json.decode(signed, type=SignedReport)
     content = msgspec.json.decode(text, type=AskContent)
     return AskView(ask=row, content=content, report=report)
@@ -130,10 +130,10 @@ async def _read(ctx: Context, application: Application, message_no: str) -> Insu
     if _NUMBER.fullmatch(message_no) is None:
         raise NotFound
     async with connection(ctx.pool) as conn:
-        found = await store_asks.find_ask(conn, application.institution_id, message_no)
+        found = await store.find_ask(conn, application.institution_id, message_no)
     if found is None:
         raise NotFound
-    row = asks.check(ctx, found)
+    row = asking.check(ctx, found)
     if row.taken_at is None:
         raise NotFound
     return row
@@ -147,18 +147,18 @@ async def answer(
     Raises ``NotFound``, ``MalformedRequest``, ``InsuranceAnswerUneven``,
     ``InsuranceAnswerDiffers``, ``RowTampered``.
     """
-    for _ in range(asks.RACES_MAX):
+    for _ in range(asking.RACES_MAX):
         row = await _read(ctx, application, message_no)
-        if (fault := rules_asks.shape_fault(row.kind, told)) is not None:
+        if (fault := rules.shape_fault(row.kind, told)) is not None:
             raise MalformedRequest(fault)
-        if faults := rules_asks.sum_faults(row, told):
+        if faults := rules.sum_faults(row, told):
             await _tell(ctx, row, told, UNEVEN)
             raise InsuranceAnswerUneven(", ".join(faults))
         if row.state is AskState.ANSWERED:
             return await _repeated(ctx, row, told, report)
         answered = await _answered(ctx, application, row, told, report)
         async with connection(ctx.pool) as conn:
-            if await store_asks.save_ask(conn, answered):
+            if await store.save_ask(conn, answered):
                 return await _open(ctx, answered)
     raise StateConflict("the ask is changing; try again")
 
@@ -167,38 +167,38 @@ async def _answered(
     ctx: Context, application: Application, row: InsuranceAsk, told: Told, report: SignedReport
 ) -> InsuranceAsk:
     changed = replace(
-        asks.advanced(row, AskEvent.ANSWER),
+        asking.advanced(row, AskEvent.ANSWER),
         answered_at=ctx.clock.now(),
         answered_by=application.application_id,
         answer=await _seal(ctx, row, "answer", told),
         signed=await _seal(ctx, row, "signed", report),
     )
-    return asks.sealed(ctx, changed)
+    return asking.sealed(ctx, changed)
 
 
 async def _seal(ctx: Context, row: InsuranceAsk, column: str, content: msgspec.Struct) -> bytes:
     async with connection(ctx.pool) as conn:
         key = await ctx.sealer.record_key(conn, row.record_id)
     text = msgspec.json.encode(content)
-    return ctx.sealer.seal(key, asks.TABLE, column, row.ask_id, text)
+    return ctx.sealer.seal(key, asking.TABLE, column, row.ask_id, text)
 
 
 async def _repeated(ctx: Context, row: InsuranceAsk, told: Told, report: SignedReport) -> AskView:
     """Raises ``InsuranceAnswerDiffers``, once the first such request is kept and a person told."""
-    if await asks.told_of(ctx, row) == told:
+    if await asking.told_of(ctx, row) == told:
         return await _open(ctx, row)
     if row.differing is None:
         differing = await _seal(ctx, row, "differing", report)
-        kept = asks.sealed(ctx, replace(row, differing=differing, version=row.version + 1))
+        kept = asking.sealed(ctx, replace(row, differing=differing, version=row.version + 1))
         async with connection(ctx.pool) as conn:
-            await store_asks.save_ask(conn, kept)
+            await store.save_ask(conn, kept)
     await _tell(ctx, row, told, DIFFERS)
     raise InsuranceAnswerDiffers
 
 
 async def _tell(ctx: Context, row: InsuranceAsk, told: Told, reason: str) -> None:
     """A work item about the settlement, with what was reported."""
-    split = rules_asks.division(told)
+    split = rules.division(told)
     item = NewItem(
         record_id=row.record_id,
         kind="settlement",

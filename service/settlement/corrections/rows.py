@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.problems import NotFound, StateConflict
-from service.settlement import store_corrections as store
+from service.settlement.corrections import store
+from service.settlement.corrections.model import Correction, CorrectionContent
 from service.settlement.model import Settlement
-from service.settlement.model_corrections import Correction, CorrectionContent
 from service.settlement.states import CORRECTION, CorrectionEvent
 
 TABLE = "correction"

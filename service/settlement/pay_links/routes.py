@@ -14,15 +14,16 @@ from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_o
 from service.kernel.principals import Resident
 from service.payment.problems import PaymentWayUnknown
 from service.payment.rules import CODE, NATIVE
-from service.settlement import pay_links, ways
-from service.settlement.routes import OPERATION, own_key
-from service.settlement.schemas import Nothing
-from service.settlement.schemas_pay_links import (
+from service.settlement import ways
+from service.settlement.pay_links import sharing
+from service.settlement.pay_links.schemas import (
     PayLinkAnswer,
     PayLinkRequest,
     SharedBillAnswer,
     SharedPaymentRequest,
 )
+from service.settlement.routes import OPERATION, own_key
+from service.settlement.schemas import Nothing
 
 PAGE = "/#/help/"
 """Where our own page takes a link."""
@@ -43,14 +44,14 @@ async def make(
 ) -> PayLinkAnswer:
     """A link for a relative, who pays what is left to me: for this settlement alone, 30 minutes at
     most. Its holder sees my masked name, the hospital and the amount."""
-    link = await pay_links.make(ctx, resident, await own_key(ctx, resident, settlement_id))
+    link = await sharing.make(ctx, resident, await own_key(ctx, resident, settlement_id))
     url = f"{ctx.policy.notice_url_base}{PAGE}{link.text}"
     svg = await symbol_drawer.draw(url)
     return PayLinkAnswer(link=link.text, url=url, svg=svg, expires_at=link.expires_at)
 
 
 async def _shared(ctx: Context, resident: Resident, text: str) -> SharedBillAnswer:
-    shared = await pay_links.look(ctx, text)
+    shared = await sharing.look(ctx, text)
     offered = await ways.on_phone(ctx, shared.institution_id, resident)
     return SharedBillAnswer.of(shared, offered)
 
@@ -81,7 +82,7 @@ async def pay(
             raise PaymentWayUnknown
         payer = await ways.payer_of(ctx, request, resident, data.provider, data.way)
         wanted = (data.provider, data.way, payer)
-        view = await pay_links.pay(ctx, resident, data.link, wanted)
+        view = await sharing.pay(ctx, resident, data.link, wanted)
         answer = await _shared(ctx, resident, data.link)
         return answer if view is None else answer.with_payment(ctx, view)
 

@@ -1,7 +1,7 @@
 """What an answer of the hospital's own machine must be."""
 
 from integrations.ports.insurance import Split
-from service.settlement.model_asks import AskKind, InsuranceAsk, Result, Told
+from service.settlement.asks.model import AskKind, InsuranceAsk, Result, Told
 from service.settlement.rules import split_faults
 
 _NEEDS = {

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
-from service.settlement.model_asks import InsuranceAsk
+from service.settlement.asks.model import InsuranceAsk
 
 OF_SETTLEMENT_MAX = 200
 

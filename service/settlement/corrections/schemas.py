@@ -9,7 +9,7 @@ from msgspec import Meta
 from integrations.ports.money import FenField
 from service.bill.rules import LINES_MAX
 from service.kernel.context import Context
-from service.settlement.model_corrections import (
+from service.settlement.corrections.model import (
     AwaitingView,
     BillAfter,
     CorrectionView,

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.settlement.corrections.model import Correction
 from service.settlement.model import Settlement
-from service.settlement.model_corrections import Correction
 
 LIST_MAX = 100
 

@@ -17,9 +17,9 @@ from integrations.ports.outcomes import NotSent, Unknown
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken, StateConflict
-from service.settlement import store_asks
+from service.settlement.asks import store
+from service.settlement.asks.model import AskContent, AskKind, InsuranceAsk, Result, Told
 from service.settlement.model import Settlement
-from service.settlement.model_asks import AskContent, AskKind, InsuranceAsk, Result, Told
 from service.settlement.states import ASK, AskEvent, AskState
 
 TABLE = "insurance_ask"
@@ -46,10 +46,10 @@ async def ask(
         raise InvariantBroken("a hospital is asked with a transaction open")
     async with connection(ctx.pool) as conn:
         since = ctx.clock.now() - ctx.policy.ask_within
-        if await store_asks.count_waiting(conn, row.institution_id, since) >= WAITING_MAX:
+        if await store.count_waiting(conn, row.institution_id, since) >= WAITING_MAX:
             return NotSent("queue-full")
         made = await _new(conn, ctx, row, call, kind, content, of_no)
-        await store_asks.insert_ask(conn, made)
+        await store.insert_ask(conn, made)
     return await _wait(ctx, row.institution_id, call.message_no)
 
 
@@ -65,7 +65,7 @@ async def revoke(ctx: Context, row: Settlement, call: CallId, kind: AskKind) -> 
             if standing is None:
                 made = await _new(conn, ctx, row, call, kind, AskContent(), None)
                 never = sealed(ctx, replace(made, state=AskState.WITHDRAWN))
-                if await store_asks.insert_ask(conn, never):
+                if await store.insert_ask(conn, never):
                     return never
             elif standing.state is not AskState.ASKED:
                 return standing
@@ -81,7 +81,7 @@ async def reached_hospital(ctx: Context, row: Settlement) -> bool:
     """
     key = (row.institution_id, row.settlement_id, row.record_id)
     async with connection(ctx.pool) as conn:
-        for one in await store_asks.list_presettles(conn, *key):
+        for one in await store.list_presettles(conn, *key):
             standing = check(ctx, one)
             if standing.state is not AskState.ASKED:
                 return True
@@ -162,14 +162,14 @@ async def _new(
 async def _find(
     conn: Connection, ctx: Context, institution_id: int, message_no: str
 ) -> InsuranceAsk | None:
-    found = await store_asks.find_ask(conn, institution_id, message_no)
+    found = await store.find_ask(conn, institution_id, message_no)
     return None if found is None else check(ctx, found)
 
 
 async def _withdraw(conn: Connection, ctx: Context, row: InsuranceAsk) -> InsuranceAsk | None:
     """None when the hospital was faster."""
     gone = sealed(ctx, advanced(row, AskEvent.WITHDRAW))
-    return gone if await store_asks.save_ask(conn, gone) else None
+    return gone if await store.save_ask(conn, gone) else None
 
 
 async def _wait(ctx: Context, institution_id: int, message_no: str) -> Told | NotSent | Unknown:
@@ -178,7 +178,7 @@ async def _wait(ctx: Context, institution_id: int, message_no: str) -> Told | No
     began, pause_s = loop.time(), LOOK_S_MIN
     while True:
         async with connection(ctx.pool) as conn:
-            state = await store_asks.find_state(conn, institution_id, message_no)
+            state = await store.find_state(conn, institution_id, message_no)
             waited_s = loop.time() - began
             if state == AskState.ASKED and waited_s >= bound_s / 2:
                 asked = await _find(conn, ctx, institution_id, message_no)

@@ -10,8 +10,8 @@ from integrations.ports.insurance import ChargeLine, Settled, Split
 from integrations.ports.money import FenField
 from service.bill.model import Stay
 from service.kernel.context import Context
-from service.settlement.answering import WAIT_S_MAX
-from service.settlement.model_asks import AskedPerson, AskView, Result, SignedReport, Told
+from service.settlement.asks.answering import WAIT_S_MAX
+from service.settlement.asks.model import AskedPerson, AskView, Result, SignedReport, Told
 from service.settlement.schemas import Text
 
 Word = Annotated[str, Meta(max_length=64)]

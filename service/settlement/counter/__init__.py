@@ -1,0 +1,1 @@
+"""Money taken by a cashier, and what waits for one."""

@@ -1,0 +1,1 @@
+"""A link by which a relative pays."""

@@ -1,0 +1,1 @@
+"""Deposits of an inpatient stay, counted at its discharge."""
