@@ -26,6 +26,8 @@ from tests.support.counter_steps import (
     agree,
     all_given_back,
     find_posted,
+    printed_cashier,
+    refused_by_another,
     second_person,
     withdrawn_from_the_list,
 )
@@ -327,20 +329,17 @@ def test_the_code_of_a_phone_without_a_network_is_read_by_the_published_list(
 
 def signed_in_cashier(new_page: NewPage, system: RunningSystem, kept: dict[str, str]) -> Page:
     """A counter with an open shift, from what ``yimatong run`` prints."""
-    found = re.search(
-        r"/counter#([A-Z2-9]{16})\s+cashier (\d+), PIN (\d+)", system.text_since_start()
-    )
-    assert found is not None
+    code, number, pin = printed_cashier(system)
     counter = new_page(1280, 800, scale=1, quiet=("409 (Conflict)",))
     counter.set_default_timeout(SLOW_MS)
     if "counter" in kept:
         counter.add_init_script(f"localStorage.setItem('yimatong.terminal', {kept['counter']!r})")
-    counter.goto(f"{system.base_url}/counter#{found[1]}")
+    counter.goto(f"{system.base_url}/counter#{code}")
     assert "#" not in counter.url, "the activation code does not stay in the address"
     if "counter" not in kept:
         counter.get_by_role("button", name="激活").click()
-    counter.get_by_label("工号").fill(found[2])
-    counter.get_by_label("密码").fill(found[3])
+    counter.get_by_label("工号").fill(number)
+    counter.get_by_label("密码").fill(pin)
     counter.get_by_role("button", name="登录").click()
     if "counter" not in kept:
         counter.get_by_label("备用金").fill("100")
@@ -392,6 +391,8 @@ def test_paid_alone_by_alipay_at_the_kiosk_and_a_line_given_back_at_the_counter(
     assert alipay_book(system, code) == (before["cash_fen"], [])
     counter = signed_in_cashier(new_page, system, kept)
     withdrawn_from_the_list(phone, counter)
+    refused_by_another(phone, counter, printed_cashier(system)[1:], second)
+    assert alipay_book(system, code) == (before["cash_fen"], []), "nothing went back"
     find_posted(phone, counter)
     bill_no = counter.locator(".giving .note").first.text_content()
     line = counter.locator(".give-lines tbody tr").nth(1)

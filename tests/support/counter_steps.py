@@ -10,6 +10,15 @@ from tests.support.running import RunningSystem
 SLOW_MS = 60_000
 
 
+def printed_cashier(system: RunningSystem) -> tuple[str, str, str]:
+    """Activation code, number and PIN of the counter that ``run`` prints."""
+    found = re.search(
+        r"/counter#([A-Z2-9]{16})\s+cashier (\d+), PIN (\d+)", system.text_since_start()
+    )
+    assert found is not None
+    return found[1], found[2], found[3]
+
+
 def second_person(system: RunningSystem) -> tuple[str, str]:
     """Number and PIN of somebody who must agree to whatever is given back."""
     place = ("--institution", "H99000100001")
@@ -55,6 +64,37 @@ def withdrawn_from_the_list(phone: Page, counter: Page) -> None:
         counter.get_by_role("button", name="下一位").click()
     expect(counter.locator(".pay-pane .empty")).to_be_visible()
     expect(listed).to_have_count(0)
+
+
+def sign_in(counter: Page, staff_no: str, pin: str) -> None:
+    """Whoever was signed in leaves the desk to somebody else."""
+    counter.get_by_role("button", name="退出").click()
+    counter.get_by_label("工号").fill(staff_no)
+    counter.get_by_label("密码").fill(pin)
+    counter.get_by_role("button", name="登录").click()
+
+
+def refused_by_another(
+    phone: Page, counter: Page, asker: tuple[str, str], second: tuple[str, str]
+) -> None:
+    """A second person, who keeps no drawer, signs in at the desk and says no to what was asked."""
+    find_posted(phone, counter)
+    ask_for_all(counter, "患者改主意")
+    sign_in(counter, *second)
+    expect(counter.get_by_role("button", name="开班")).to_be_visible()
+    listed = counter.locator(".awaiting .choice")
+    expect(listed).to_contain_text("1001 申请：患者改主意", timeout=SLOW_MS)
+    keep_picture(counter, "counter-awaiting-no-shift.png")
+    listed.click()
+    expect(counter.get_by_label("同意人工号")).to_have_count(0)
+    counter.get_by_role("button", name="不同意").click()
+    expect(counter.locator(".giving")).to_have_attribute("data-state", "REFUSED")
+    expect(counter.locator(".correction .note")).to_contain_text("2002 未同意")
+    counter.get_by_role("button", name="下一位").click()
+    expect(counter.get_by_role("button", name="开班")).to_be_visible()
+    expect(listed).to_have_count(0)
+    sign_in(counter, *asker)
+    expect(counter.get_by_label("扫码或输入码上的字")).to_be_focused()
 
 
 def agree(counter: Page, staff_no: str, pin: str) -> None:

@@ -2,7 +2,10 @@
 
 import { h } from "../element.js";
 import { t } from "../language.js";
+import { Fault } from "../exchange.js";
 import { faultNotice } from "../faults.js";
+import { awaitingView } from "./awaiting.js";
+import { giveBackView } from "./giving.js";
 import { fenOf, field, form, moneyField } from "./parts.js";
 
 /** The code in the address (`/counter#CODE`), taken out of it: it works once, for staff's eyes. */
@@ -62,10 +65,35 @@ export function openingScreen(desk) {
     desk.home();
     return null;
   };
+  const others = h("div.sheet-more", {});
+  // Whoever only agrees to what others ask for needs no drawer, and so no shift.
+  const drawAwaiting = async () => {
+    try {
+      const list = awaitingView(await desk.terminal.listAwaiting(), (one) => desk.show(decidingScreen(desk, one)));
+      others.replaceChildren(list ?? "");
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (!desk.left(fault)) others.replaceChildren(faultNotice(fault, drawAwaiting));
+    }
+  };
   return {
     name: "open",
     element: sheet(t("open.title"), t("open.lead"),
-      form("form", { act, submit: t("open.submit"), left: (fault) => desk.left(fault) }, float.element)),
-    entered: () => float.input.select(),
+      form("form", { act, submit: t("open.submit"), left: (fault) => desk.left(fault) }, float.element), others),
+    entered: () => {
+      float.input.select();
+      return drawAwaiting();
+    },
+  };
+}
+
+/** One thing that waits for a second person, before that person, who keeps no drawer here. */
+function decidingScreen(desk, { correction, posted }) {
+  const view = giveBackView(desk, null, posted, { asked: correction, changed: () => {}, next: () => desk.home() });
+  return {
+    name: "deciding",
+    element: h("section.deciding", {}, view.element),
+    entered: () => view.begin(),
+    leave: () => view.leave(),
   };
 }

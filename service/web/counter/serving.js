@@ -1,12 +1,13 @@
 // One person at the counter: found by a scan or a typed number, with bills and what waits for him.
 
-import { button, h } from "../element.js";
+import { h } from "../element.js";
 import { has, t } from "../language.js";
 import { timeText, yuan } from "../amounts.js";
 import { Fault, pause } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { repaired } from "../kiosk/scanner.js";
 import { billTitle } from "../settlement.js";
+import { awaitingView, choice } from "./awaiting.js";
 import { giveBackView } from "./giving.js";
 import { field, form, waitingView } from "./parts.js";
 import { payView } from "./paying.js";
@@ -64,15 +65,9 @@ class Serving {
       const { terminal } = this.desk;
       const [awaiting, refunds] = await Promise.all([terminal.listAwaiting(), terminal.listAllWaiting()]);
       if (this.gone || this.scan !== null || this.pane !== null) return;
-      const list = awaiting.map((one) => this.choiceOf(one.correction.correction_id, {
-        title: t("awaiting.one", { staff: one.correction.asked_by, reason: one.correction.reason }),
-        note: `${one.posted.bill_no} · ${timeText(one.correction.asked_at)}`,
-        fen: one.correction.amount_fen, act: () => this.decide(one),
-      }));
       this.desktop.replaceChildren(...[
         this.nothing(),
-        list.length === 0 ? null
-          : h("section.awaiting", {}, h("h2", {}, t("awaiting.title")), h("ul.stack", {}, list)),
+        awaitingView(awaiting, (one) => this.decide(one)),
         waitingView(refunds, t("waiting.all")),
       ].filter(Boolean));
     } catch (fault) {
@@ -172,10 +167,8 @@ class Serving {
     ]));
   }
 
-  choiceOf(key, { title, note, fen, act, badge = null }) {
-    const choose = button("button.choice", "", act);
-    choose.append(h("span", {}, h("strong", {}, title), badge && h("span.badge.is-busy", {}, badge), h("br"), h("span.note", {}, note)),
-      h("strong.amount", {}, `¥${yuan(fen)}`));
+  choiceOf(key, parts) {
+    const choose = choice(parts);
     choose.setAttribute("aria-pressed", String(this.pane?.key === key));
     choose.dataset.key = key;
     return h("li", {}, choose);
