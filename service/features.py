@@ -49,6 +49,7 @@ from service.settlement import store_rekeying as settlement_rekeying
 from service.settlement.asks import routes as ask_routes
 from service.settlement.corrections import routes as correction_routes
 from service.settlement.counter import routes as settlement_counter_routes
+from service.settlement.insurance import routes as centre_routes
 from service.settlement.pay_links import routes as pay_link_routes
 from service.settlement.stays import routes as stay_routes
 from service.shift import jobs as shift_jobs
@@ -106,6 +107,7 @@ def routers() -> Sequence[Router]:
         settlement_terminal_routes.router,
         correction_routes.router,
         pay_link_routes.router,
+        centre_routes.router,
         settlement_counter_routes.router,
         notice_routes.router,
     ]

@@ -33,7 +33,7 @@ CHANNELS = {
     "unionpay": "07",
 }
 """Who took the cash part, by our word for the provider."""
-DEPOSIT = "deposit"
+DEPOSIT, PAYMENT_CENTRE = "deposit", "mobile_centre"
 
 CARE_TYPES = {
     "310": ("01", "职工基本医疗保险"),
@@ -213,6 +213,8 @@ def _channel(settings: FiscalInvoiceSettings, one: InvoiceTender) -> str:
     """The platform's code of who took it; empty where none is known."""
     if one.provider == DEPOSIT:
         return settings.deposit_channel
+    if one.provider == PAYMENT_CENTRE:
+        return settings.centre_channel
     return CHANNELS.get(one.provider, "")
 
 

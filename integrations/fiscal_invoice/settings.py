@@ -38,6 +38,8 @@ class FiscalInvoiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     deposit_channel: str = ""
     """The platform's ``payChannelCode`` of what was paid in advance for a stay. No public source
     names one: while this is empty a discharge that counts a deposit gets no invoice by itself."""
+    centre_channel: str = ""
+    """The same of own money that the insurance's payment centre collected."""
     absent_codes: tuple[str, ...] = ()
     """Result codes by which ``getEBillByBusNo`` says that there is no such invoice. No public
     source lists them: while this is empty an absence is not believed, and a person must look."""

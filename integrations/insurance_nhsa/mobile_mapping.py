@@ -50,6 +50,10 @@ STAGES = {
     REFUNDED: MobileStage.RETURNED,
     FAILED: MobileStage.FAILED,
 }
+REVOKED = frozenset({"12"})
+OWN_RETURNED = frozenset({"7", "9"})
+INSURANCE_RETURNED = frozenset({"7", "8", "11", "13"})
+"""``ordStas`` by what went back; 10 and 11 gave only a part of the own money back."""
 AMOUNT_NAMES = ("feeSumamt", "fundPay", "psnAcctPay", "ownPayAmt", "hospPartAmt", "othFeeAmt")
 KINDS = {ReturnKind.ALL: "ALL", ReturnKind.OWN: "CASH", ReturnKind.INSURANCE: "HI"}
 
@@ -249,6 +253,9 @@ def status_of(order: MobileOrder, node: OrderNode) -> Accepted[MobileStatus] | U
             whole=code == WHOLE,
             needs_person=code in NEEDS_A_PERSON,
             amounts=amounts,
+            revoked=code in REVOKED,
+            own_returned=code in OWN_RETURNED,
+            insurance_returned=code in INSURANCE_RETURNED,
         )
     )
 

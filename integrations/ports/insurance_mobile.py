@@ -102,6 +102,12 @@ class MobileStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Money may have moved on one side."""
     amounts: MobileAmounts | None
     """None while the centre does not tell them yet."""
+    revoked: bool = False
+    """Of ``RETURNED``: given up before anything was settled."""
+    own_returned: bool = False
+    """Of ``RETURNED``: all of the own money went back."""
+    insurance_returned: bool = False
+    """Of ``RETURNED``: the insurance took its part back."""
 
 
 class MobileNotice(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ written, or never will."""
 CLOSED_BY_ITSELF = time(18, 0)
 """Beijing time of the next day, from which the worker closes a day that nobody closed."""
 _FIXED = frozenset({DEPOSIT, PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
-_PROVIDER = re.compile(r"provider:[a-z0-9]{1,30}", re.ASCII)
+_PROVIDER = re.compile(r"provider:[a-z0-9_]{1,30}", re.ASCII)
 
 
 def check_posting(new: NewPosting) -> None:

@@ -28,8 +28,13 @@ KEEP_NOTICES = timedelta(days=7)
 AT_COUNTER = frozenset({"cash", "pos"})
 """What a cashier takes and gives by hand; no provider is asked about it."""
 COUNTER_ACCOUNT = "counter"
+MOBILE_CENTRE = "mobile_centre"
+"""Who collects the own part of a bill that is paid by phone at the insurance's payment centre: its
+order is the settlement's, which asks, closes and gives back."""
 CODE, H5, JSAPI, NATIVE = "code", "h5", "jsapi", "native"
-WAYS = frozenset({CODE, H5, JSAPI, NATIVE})
+AUTHORISED = "authorised"
+"""At the payment centre, by what the payer allowed there."""
+WAYS = frozenset({CODE, H5, JSAPI, NATIVE, AUTHORISED})
 PAGE_LIVES = timedelta(minutes=5)
 """Of WeChat's page for browsers (payments dossier 2.1); Alipay's is given the same."""
 NEEDS_PAYER = frozenset({H5, JSAPI})

@@ -197,6 +197,7 @@ def _invoice_line(shared: _Shared, twin_url: str) -> FiscalInvoiceSettings:
         ),
         other_group=ChargeGroup(code="YLMZ14", name="其他费"),
         deposit_channel="99",
+        centre_channel="98",
         absent_codes=(NO_SUCH_BILL,),
     )
 

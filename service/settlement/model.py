@@ -9,6 +9,7 @@ import msgspec
 from crypto.canonical import Value
 from integrations.ports.insurance import CallId, Insured, Settled, Split
 from integrations.ports.insurance_inpatient import Scope
+from integrations.ports.insurance_mobile import MobileOrder, PayerProof
 from service.bill.model import Stay
 from service.bill.states import BillKind
 from service.kernel.masked import Masked
@@ -137,6 +138,33 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     phase: DoubtPhase
 
 
+class CentreOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The order at the region's mobile payment centre by which the payer pays, as far as it got.
+
+    The payer's proof is bound to this one order at its first use; it is needed to give back.
+    """
+
+    attempt_id: int
+    order_no: str
+    """Ours: the trade number of the attempt."""
+    proof: PayerProof
+    order: MobileOrder | None = None
+    """None until the centre answered the upload."""
+    upload_in_doubt: bool = False
+    divided: bool = False
+    """The centre divided as promised and waits for the payer."""
+    unclear: bool = False
+    """An answer was lost or refused: the centre is asked where the order stands first."""
+    unwanted: str | None = None
+    """Why the order is given up, as the settlement's reason."""
+    paid: bool = False
+    """Own money and insurance are paid there."""
+    own_returned: bool = False
+    insurance_returned: bool = False
+    ended: bool = False
+    """Nothing stands there and nothing will."""
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bureau was told and answered. Personal: stored sealed."""
 
@@ -163,6 +191,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settled: Settled | None = None
     reversed_ref: str | None = None
     doubt: Doubt | None = None
+    centre: CentreOrder | None = None
     refusal_text: str | None = None
     """The bureau's own words for a refusal, for the payer."""
 
@@ -200,6 +229,18 @@ class CallKind(StrEnum):
     REOPEN = "reopen"
     """The discharge of a stay is taken back."""
     CANCEL = "cancel"
+    UPLOAD = "upload"
+    """At the payment centre: the bill is told."""
+    PAY = "pay"
+    """There: divide, and let the payer pay."""
+    LOOK = "look"
+    """There: where the order stands."""
+    CONFIRM = "confirm"
+    """The bureau is asked for the settlement that the centre made."""
+    REVOKE = "revoke"
+    """At the centre: give up what is not settled."""
+    RETURN_OWN = "return-own"
+    RETURN_INSURANCE = "return-insurance"
 
 
 class InsuranceCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,6 +295,8 @@ class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     """What the payer's phone showed, for the way ``code``."""
     amount_fen: int | None = None
     """A part of what is owed; None for all of it."""
+    authorisation: Masked | None = None
+    """What the payer allowed at the insurance's payment centre, for the way ``authorised``."""
     place: Place
 
 

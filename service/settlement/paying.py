@@ -8,12 +8,15 @@ reading all payments in that transaction.
 from msgspec.structs import replace
 
 from service.kernel.context import Context
-from service.kernel.database import Connection
+from service.kernel.database import Connection, connection
+from service.kernel.masked import Masked
 from service.payment import actions as payment
 from service.payment.model import NewAttempt, PaymentAttempt, TakenAtCounter
-from service.payment.problems import PaymentInProgress
+from service.payment.problems import PaymentInProgress, PaymentWayUnknown
+from service.payment.rules import AUTHORISED, MOBILE_CENTRE
 from service.payment.states import AttemptState
 from service.settlement import door, rules, tender
+from service.settlement.insurance import centre
 from service.settlement.model import Place, Settlement, StartPayment
 from service.settlement.problems import MoreThanOwed, PaymentStillOpen, SettlementNotPayable
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
@@ -41,11 +44,16 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
         row = await end_standing(ctx, row)
         if row.state not in PAYABLE:
             return row
-    await payment.check_way(ctx, row.institution_id, command.provider, command.way)
+    if command.way == AUTHORISED:
+        await check_centre(ctx, row, command)
+    else:
+        await payment.check_way(ctx, row.institution_id, command.provider, command.way)
     try:
         row, attempt = await door.through(ctx, key, _creating(ctx, command), row)
     except PaymentInProgress:
         raise PaymentStillOpen from None
+    if command.way == AUTHORISED:
+        return row
     placed = await payment.place(
         ctx, attempt.record_id, attempt.attempt_id, command.code, known=attempt
     )
@@ -130,9 +138,33 @@ def _creating(
             payer=command.payer,
             expires_at=row.deadline_at,
         )
-        return saved, await payment.create(conn, ctx, new)
+        attempt = await payment.create(conn, ctx, new)
+        if command.authorisation is not None:
+            saved = await _ordering(conn, ctx, saved, attempt, command.authorisation)
+        return saved, attempt
 
     return decide
+
+
+async def _ordering(
+    conn: Connection, ctx: Context, row: Settlement, attempt: PaymentAttempt, allowed: Masked
+) -> Settlement:
+    """The settlement's own steps place the order at the payment centre, from now on."""
+    progress = await door.progress_of(conn, ctx, row)
+    order = centre.opened(progress, attempt.attempt_id, attempt.trade_no, allowed.reveal())
+    return await door.keep(conn, ctx, replace(row, due_at=ctx.clock.now()), order)
+
+
+async def check_centre(ctx: Context, row: Settlement, command: StartPayment) -> None:
+    """Raises ``PaymentWayUnknown`` where the payment centre cannot take all that is owed."""
+    whole = command.amount_fen in (None, row.cash_fen)
+    if command.provider != MOBILE_CENTRE or command.authorisation is None or not whole:
+        raise PaymentWayUnknown
+    async with connection(ctx.pool) as conn:
+        progress = await door.progress_of(conn, ctx, row)
+        paid = (await tender.tender_of(conn, ctx, row)).paid
+    if paid or not await centre.serves(ctx, row, progress):
+        raise PaymentWayUnknown
 
 
 def taking(ctx: Context, new: TakenAtCounter, place: Place) -> door.Decide[Settlement]:

@@ -108,6 +108,14 @@ class SettlementNotCorrectable(Problem):
     title = "Nothing can be given back of this settlement now"
 
 
+class OnlyAsAWhole(Problem):
+    """What was paid at the insurance's payment centre is not given back by lines."""
+
+    code = "only-as-a-whole"
+    status = 409
+    title = "This settlement is given back as a whole only"
+
+
 class CorrectionUnderWay(Problem):
     """Another correction of the settlement waits or runs."""
 

@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from service.account import actions as account
 from service.kernel.context import Context
 from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_once
+from service.kernel.masked import Masked
 from service.kernel.principals import Application, Resident
 from service.kernel.problems import NotAllowed
 from service.payment.problems import PaymentWayUnknown
@@ -19,7 +20,7 @@ from service.settlement import actions, paying, taking_over, ways
 from service.settlement.model import PHONES, Channel, Place, StartPayment, StartSettlement, TakeOver
 from service.settlement.schemas import (
     Nothing,
-    PaymentRequest,
+    PhonePaymentRequest,
     PostableAnswer,
     PostableList,
     PostingRequest,
@@ -109,7 +110,9 @@ async def list_ways(
 ) -> WaysAnswer:
     """How I can pay my settlement on this phone."""
     view = await actions.get(ctx, *await own_key(ctx, resident, settlement_id))
-    return WaysAnswer.of(await ways.on_phone(ctx, view.settlement.institution_id, resident))
+    row = view.settlement
+    own = await ways.on_phone(ctx, row.institution_id, resident)
+    return WaysAnswer.of([*own, *await ways.at_centre(ctx, row)])
 
 
 @post(
@@ -121,7 +124,7 @@ async def list_ways(
 async def pay(
     settlement_id: FromPath[str],
     resident: NamedDependency[Resident],
-    data: JSONBody[PaymentRequest],
+    data: JSONBody[PhonePaymentRequest],
     request: AnyRequest,
     ctx: NamedDependency[Context],
     idempotency_key: IdempotencyKey = None,
@@ -142,6 +145,7 @@ async def pay(
                 way=data.way,
                 payer=payer,
                 amount_fen=data.amount_fen,
+                authorisation=None if data.authorisation is None else Masked(data.authorisation),
                 place=PHONES,
             ),
         )

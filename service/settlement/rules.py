@@ -14,6 +14,8 @@ LINES_MAX = 100
 """Charge lines in one message (dossier 1.7)."""
 VISIT_NO_MAX = 30
 WAIT_MAX = timedelta(minutes=10)
+ASK_EVERY = timedelta(seconds=30)
+"""Between two questions about an order at the payment centre for whose payer is waited."""
 
 
 class Leg(StrEnum):
@@ -116,13 +118,47 @@ def next_presettle_call(progress: Progress, lines: int) -> CallKind:
     return CallKind.PRESETTLE
 
 
+def next_centre_call(progress: Progress, *, ending: bool) -> CallKind | None:
+    """What is asked next for the order; None when nothing of it is open.
+
+    ``ending``: the payer gave up, or his time is over.
+    """
+    centre = progress.centre
+    if centre is None or centre.paid or centre.ended:
+        return None
+    if centre.order is None:
+        if ending and not centre.upload_in_doubt:
+            return None
+        told = progress.lines_sent or progress.charges_in_doubt
+        return CallKind.WITHDRAW if told else CallKind.UPLOAD
+    if ending or centre.unwanted is not None:
+        return CallKind.LOOK if centre.unclear else CallKind.REVOKE
+    return CallKind.LOOK if centre.unclear or centre.divided else CallKind.PAY
+
+
+def next_return(progress: Progress, *, own: bool) -> CallKind | None:
+    """What gives back of a paid order: own money, then insurance. None when it went back."""
+    centre = progress.centre
+    if centre is None or not centre.paid:
+        return None
+    if own:
+        if centre.own_returned:
+            return None
+        return CallKind.LOOK if centre.unclear else CallKind.RETURN_OWN
+    if centre.insurance_returned:
+        return None
+    return CallKind.LOOK if centre.unclear else CallKind.RETURN_INSURANCE
+
+
 def next_doubt_call(doubt: Doubt) -> CallKind:
     """How a doubtful call is cleared up: look, undo, look again."""
     return CallKind.UNDO if doubt.phase is DoubtPhase.UNDO else CallKind.FIND
 
 
 def next_settle_call(progress: Progress) -> CallKind:
-    """Never a second settlement while the first is in doubt."""
+    """Never a second settlement while the first is in doubt; the payment centre's is looked for."""
+    if progress.centre is not None and progress.centre.paid:
+        return CallKind.CONFIRM
     return CallKind.SETTLE if progress.doubt is None else next_doubt_call(progress.doubt)
 
 
@@ -155,6 +191,8 @@ def is_undone(progress: Progress) -> bool:
 
 
 def _undo_settlement(progress: Progress) -> CallKind | None:
+    if progress.centre is not None and progress.centre.paid:
+        return next_return(progress, own=False)
     if progress.doubt is not None:
         return next_doubt_call(progress.doubt)
     return CallKind.REVERSE if progress.settled is not None else None

@@ -17,7 +17,7 @@ from service.kernel.joined_reads import read_together
 from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
-from service.payment.rules import AT_COUNTER
+from service.payment.rules import AT_COUNTER, MOBILE_CENTRE
 from service.payment.states import LIVE, AttemptState
 from service.settlement import door, rules, store
 from service.settlement.model import Settlement
@@ -97,6 +97,11 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
 def is_at_counter(attempt: PaymentAttempt) -> bool:
     """Whether a cashier took it, and a cashier gives it back."""
     return attempt.provider in AT_COUNTER
+
+
+def is_at_centre(attempt: PaymentAttempt) -> bool:
+    """Whether it is an order of the settlement's own at the payment centre."""
+    return attempt.provider == MOBILE_CENTRE
 
 
 def purpose_in(row: Settlement) -> str:
@@ -184,10 +189,11 @@ async def sync_now(ctx: Context, key: door.Key) -> Settlement:
 async def close_live(ctx: Context, row: Settlement) -> Settlement:
     """Close the attempt that may still take money, then look what came of it.
 
-    The payer may have been faster: then the settlement comes back paid.
+    The payer may have been faster: then the settlement comes back paid. An order at the payment
+    centre the settlement's own steps close.
     """
     async with connection(ctx.pool) as conn:
         live = (await tender_of(conn, ctx, row)).live
-    if live is not None:
+    if live is not None and not is_at_centre(live):
         await payment.close(ctx, row.record_id, live.attempt_id)
     return await sync_now(ctx, (row.record_id, row.settlement_id))

@@ -2,13 +2,17 @@
 
 from service.account import actions as account
 from service.kernel.context import Context
+from service.kernel.database import connection
 from service.kernel.http_address import caller_address
 from service.kernel.idempotent_http import AnyRequest
 from service.kernel.masked import Masked
 from service.kernel.principals import Resident
 from service.payment import actions as payment
 from service.payment.model import Way
-from service.payment.rules import CODE, H5, JSAPI, NATIVE
+from service.payment.rules import AUTHORISED, CODE, H5, JSAPI, MOBILE_CENTRE, NATIVE
+from service.settlement import door
+from service.settlement.insurance import centre
+from service.settlement.model import Settlement
 
 AT_TERMINAL = frozenset({CODE, NATIVE})
 ON_PHONE = frozenset({H5, JSAPI})
@@ -29,6 +33,13 @@ async def on_phone(ctx: Context, institution_id: int, resident: Resident) -> lis
         if one.way in ON_PHONE
         and (one.way != JSAPI or await _known_as(ctx, resident, one.provider) is not None)
     ]
+
+
+async def at_centre(ctx: Context, row: Settlement) -> list[Way]:
+    """The insurance's payment centre, where it serves the settlement."""
+    async with connection(ctx.pool) as conn:
+        progress = await door.progress_of(conn, ctx, row)
+    return [Way(MOBILE_CENTRE, AUTHORISED)] if await centre.serves(ctx, row, progress) else []
 
 
 async def payer_of(

@@ -43,6 +43,7 @@ def settings(**changes: Any) -> FiscalInvoiceSettings:
         "groups": (ChargeGroup(code="YLMZ09", name="西药费", prefixes=("X",)),),
         "other_group": ChargeGroup(code="YLMZ14", name="其他费"),
         "deposit_channel": "99",
+        "centre_channel": "98",
         "absent_codes": (ABSENT,),
     }
     return FiscalInvoiceSettings(**(fields | changes))

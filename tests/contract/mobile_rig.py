@@ -3,6 +3,7 @@
 from typing import Any
 
 from crypto.sm2 import PrivateKey
+from integrations.insurance_nhsa.messenger import Line
 from integrations.insurance_nhsa.mobile_gateway import NhsaMobile
 from integrations.insurance_nhsa.settings import MobileSettings
 from integrations.ports.insurance import Insured
@@ -23,40 +24,45 @@ from tests.contract.insurance_rig import COMMUNITY, EMPLOYEE, LINES, Rig, a_visi
 OURS, CENTRES = PrivateKey.generate(), PrivateKey.generate()
 APP_ID = "1TESTAPPLICATION0000000000000001"
 APP_SECRET = "S3CRET00000000000000000000000001"
-KEYS = MobileKeys(
-    private_key_hex=CENTRES.to_bytes().hex(),
-    apps=(
-        MobileApp(
-            app_id=APP_ID,
-            app_secret=APP_SECRET,
-            public_key_hex=OURS.public.to_bytes().hex(),
-            institution=COMMUNITY,
-        ),
-    ),
-)
 PARTS = Scope(full_own_fen=3_500, over_limit_fen=1_300, first_pay_fen=1_200, in_scope_fen=24_800)
 """What the catalogue makes of the published sample's bill of 308.00."""
 OWN_FEN = 7_960
+
+
+def keys_of(institution: str) -> MobileKeys:
+    """What the centre's twin knows of one institution's application."""
+    app = MobileApp(
+        app_id=APP_ID,
+        app_secret=APP_SECRET,
+        public_key_hex=OURS.public.to_bytes().hex(),
+        institution=institution,
+    )
+    return MobileKeys(private_key_hex=CENTRES.to_bytes().hex(), apps=(app,))
+
+
+def gateway_of(line: Line, **changes: Any) -> NhsaMobile:
+    """An institution's gateway over a line to the twin."""
+    fields: dict[str, Any] = {
+        "code": "mobile-test",
+        "institution_code": COMMUNITY,
+        "address": f"http://twin{MOBILE_PREFIX}",
+        "app_id": APP_ID,
+        "app_secret": APP_SECRET,
+        "private_key_hex": OURS.to_bytes().hex(),
+        "centre_public_key": CENTRES.public.to_bytes().hex(),
+    }
+    return NhsaMobile(MobileSettings(**(fields | changes)), line)
 
 
 class MobileRig(Rig):
     """A rig whose bureau has a mobile payment centre."""
 
     def __init__(self) -> None:
-        super().__init__(mobile=KEYS)
+        super().__init__(mobile=keys_of(COMMUNITY))
         self.mobile = self.new_mobile()
 
     def new_mobile(self, **changes: Any) -> NhsaMobile:
-        fields: dict[str, Any] = {
-            "code": "mobile-test",
-            "institution_code": COMMUNITY,
-            "address": f"http://twin{MOBILE_PREFIX}",
-            "app_id": APP_ID,
-            "app_secret": APP_SECRET,
-            "private_key_hex": OURS.to_bytes().hex(),
-            "centre_public_key": CENTRES.public.to_bytes().hex(),
-        }
-        return NhsaMobile(MobileSettings(**(fields | changes)), self.line)
+        return gateway_of(self.line, **changes)
 
     async def proof(self, person_no: str = EMPLOYEE) -> PayerProof:
         said = await self.control("mobile/authorisations", {"psn_no": person_no})

@@ -84,6 +84,9 @@ class RigPartners:
             raise PerformedByHospital(institution_code)
         return self.bureau
 
+    def mobile_insurance(self, institution_code: str) -> Any:
+        raise PartnerUnknown(institution_code)
+
     def invoice(self, institution_code: str) -> Any:
         raise PartnerUnknown(institution_code)
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from integrations.insurance_nhsa.mobile_gateway import NhsaMobile
 from integrations.ports.events_out import Courier
 from integrations.ports.partners import PartnerUnknown
 from integrations.sandbox.wechatpay.model import TwinPace
@@ -19,7 +20,7 @@ from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.claims import run_once
 from service.kernel.context import Context
 from service.ledger import actions as ledger
-from tests.contract import alipay_rig, fiscal_rig, insurance_rig, wechat_rig
+from tests.contract import alipay_rig, fiscal_rig, insurance_rig, mobile_rig, wechat_rig
 from tests.support.app import a_client, a_context
 from tests.support.clock import FakeClock
 from tests.support.fakes_identity import NOON, POLICY, FakeLogin, FakeRealName
@@ -76,6 +77,8 @@ class StreetPartners:
 
     def __init__(self, bureau: insurance_rig.Rig, till: Till) -> None:
         self.bureau = bureau
+        self.centre: NhsaMobile | None = None
+        """The bureau's payment centre, where the hospital has a line to it."""
         self.till = till
         self.invoices = fiscal_rig.Rig(lambda: till.clock.at)
         self.wechat = FakeLogin()
@@ -91,6 +94,11 @@ class StreetPartners:
         if institution_code != HOSPITAL:
             raise PartnerUnknown(institution_code)
         return self.bureau.stays
+
+    def mobile_insurance(self, institution_code: str) -> Any:
+        if institution_code != HOSPITAL or self.centre is None:
+            raise PartnerUnknown(institution_code)
+        return self.centre
 
     def invoice(self, institution_code: str) -> Any:
         if institution_code != HOSPITAL:
@@ -117,6 +125,7 @@ class Street:
         self.client = client
         self.bureau = partners.bureau
         self.till = partners.till
+        self.partners = partners
         self.invoices = partners.invoices
         self.callers = IdentityRig(ctx, client, partners)  # type: ignore[arg-type]
         self.phone = Phone(client, wechat_rig.PAYER)
@@ -256,12 +265,17 @@ async def a_street(
     moved: MovedAmounts = MovedAmounts.ADJUST,
     till: Till | None = None,
     courier: Courier | None = None,
+    with_centre: bool = False,
 ) -> AsyncIterator[Street]:
     """A street over a migrated database of its own; WeChat's till unless another is given."""
-    bureau = insurance_rig.Rig(institution=HOSPITAL, at=NOON)
+    bureau = insurance_rig.Rig(
+        institution=HOSPITAL, at=NOON, mobile=mobile_rig.keys_of(HOSPITAL) if with_centre else None
+    )
     till = till or NoticingTill()
     till.clock.at = NOON
     partners = StreetPartners(bureau, till)
+    if with_centre:
+        partners.centre = mobile_rig.gateway_of(bureau.line, institution_code=HOSPITAL)
     async with (
         a_context(
             dsn,

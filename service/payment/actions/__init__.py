@@ -1,7 +1,7 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
 Each file uses only those before it: rows, refunds, outcomes, tries, codes, pursuing, ways,
-attempts, counter, deposits, notices.
+attempts, counter, deposits, centre, notices.
 """
 
 from service.payment.actions.attempts import (
@@ -11,6 +11,7 @@ from service.payment.actions.attempts import (
     close,
     create,
     end_review,
+    find_by_trade,
     forget_notices,
     is_for,
     list_attempts,
@@ -18,6 +19,7 @@ from service.payment.actions.attempts import (
     present,
     read,
 )
+from service.payment.actions.centre import record_at_centre, record_returned
 from service.payment.actions.counter import (
     find_taken,
     give_at_counter,
@@ -53,6 +55,7 @@ __all__ = [
     "count_deposit",
     "create",
     "end_review",
+    "find_by_trade",
     "find_taken",
     "forget_notices",
     "give_at_counter",
@@ -68,6 +71,8 @@ __all__ = [
     "pursue_refund",
     "read",
     "read_refund",
+    "record_at_centre",
+    "record_returned",
     "refund",
     "release_deposit",
     "report_not_fetched",

@@ -65,7 +65,7 @@ async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAtte
             paid_at=None,
             expires_at=rules.ends_at(new.way, new.expires_at, ctx.policy, now),
             asked_at=None,
-            due_at=now + ctx.policy.retry_after,
+            due_at=None if new.way == rules.AUTHORISED else now + ctx.policy.retry_after,
             tries=0,
             created_at=now,
             version=1,
@@ -104,6 +104,12 @@ def attempts_of(ctx: Context, found: Sequence[Cells]) -> list[PaymentAttempt]:
     return read_rows
 
 
+async def find_by_trade(ctx: Context, trade_no: str) -> PaymentAttempt | None:
+    """The attempt under a trade number; None where it is not ours. Raises ``RowTampered``."""
+    key = await outcomes.find_trade(ctx, trade_no)
+    return None if key is None else await rows.read_attempt(ctx, key)
+
+
 async def is_for(ctx: Context, row: PaymentAttempt, payer: str | None) -> bool:
     """Whether that payer can pay the order: a call inside a provider's app is for one person."""
     if row.way != rules.JSAPI:
@@ -132,7 +138,7 @@ def _shown(ctx: Context, row: PaymentAttempt, text: str | None) -> Presentation 
             return msgspec.json.decode(told, type=Refusal)
         case AttemptState.AWAITING_PAYER, str(told):
             return _order_shown(ctx, row, msgspec.json.decode(told, type=port.PlacedOrder))
-        case AttemptState.AWAITING_PAYER, None if row.way == rules.CODE:
+        case AttemptState.AWAITING_PAYER, None if row.way in (rules.CODE, rules.AUTHORISED):
             return PayerConfirms()
         case _:
             return None

@@ -29,7 +29,8 @@ async def refund(
     conn: Connection, ctx: Context, record_id: int, attempt_id: int, amount_fen: int, cause: str
 ) -> Refund:
     """Promise money back in the caller's transaction; the job sends it. One cause, one refund.
-    What was taken at a counter waits for a cashier (topic ``refund.asked``).
+    What was taken at a counter waits for a cashier (topic ``refund.asked``), what was paid at the
+    payment centre for its settlement.
 
     Raises ``PaymentNotRefundable`` (not paid, or more than is left), ``InvariantBroken`` when the
     cause stands with another amount.
@@ -44,7 +45,7 @@ async def refund(
         raise PaymentNotRefundable
     await rows.save_attempt(conn, ctx, attempt, refunding_fen=attempt.refunding_fen + amount_fen)
     now, at_counter = ctx.clock.now(), attempt.provider in rules.AT_COUNTER
-    waits = at_counter or attempt.provider == DEPOSIT
+    waits = at_counter or attempt.provider in (DEPOSIT, rules.MOBILE_CENTRE)
     row = rows.sign_refund(
         ctx,
         Refund(

@@ -40,6 +40,7 @@ from service.settlement.problems import (
     AskerMayNotApprove,
     CorrectionRefused,
     CorrectionUnderWay,
+    OnlyAsAWhole,
     SettlementNotCorrectable,
 )
 from service.settlement.states import (
@@ -60,7 +61,7 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
     """Give back lines of a posted settlement, or all of it. It begins at once, or waits.
 
     Raises ``SettlementNotCorrectable``, ``CorrectionUnderWay``, ``BillVersionStale``,
-    ``CorrectionRefused``, ``NotFound``.
+    ``CorrectionRefused``, ``OnlyAsAWhole``, ``NotFound``.
     """
     key = (command.record_id, command.settlement_id)
     async with connection(ctx.pool) as conn:
@@ -76,6 +77,8 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
         raise CorrectionRefused("lines: nothing that costs anything is given back")
     if left_fen and charged.kind is BillKind.DEPOSIT:
         raise CorrectionRefused("lines: a deposit is given back as a whole")
+    if left_fen and await _paid_at_centre(ctx, key):
+        raise OnlyAsAWhole
     waits = needs_approval(amount_fen, place.approval_above_fen)
 
     async def decide(conn: Connection, row: Settlement) -> Correction:
@@ -116,6 +119,13 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
         return rows.check(ctx, found)
 
     return await door.through(ctx, key, decide)
+
+
+async def _paid_at_centre(ctx: Context, key: door.Key) -> bool:
+    """The payment centre gives back nothing but a whole insurance part (insurance dossier 5.2)."""
+    async with connection(ctx.pool) as conn:
+        row = await door.read(conn, ctx, key)
+        return any(map(tender.is_at_centre, (await tender.tender_of(conn, ctx, row)).paid))
 
 
 async def approve(ctx: Context, person: Person, record_id: int, correction_id: int) -> Correction:

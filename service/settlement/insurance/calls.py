@@ -3,14 +3,12 @@
 A call whose outcome was never recorded (this process died) is judged as an unknown answer.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, assert_never
 
 import msgspec
 from msgspec.structs import replace
 
-from integrations.ports.insurance import CallId, InsuranceLine
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from service.institution import actions as institution
 from service.institution.model import Institution, MovedAmounts
@@ -19,13 +17,13 @@ from service.kernel.database import Connection, connection, transaction
 from service.kernel.joined_reads import read_together, row_of
 from service.settlement import consequences, door, rules, store
 from service.settlement.giving_back import give_back
-from service.settlement.insurance.chains import line_of
-from service.settlement.insurance.judging import Asked, Verdict, judge
+from service.settlement.insurance import own_part
+from service.settlement.insurance.chains import Send, line_of
+from service.settlement.insurance.judging import judge
+from service.settlement.insurance.verdicts import Asked, Verdict
 from service.settlement.model import CallKind, InsuranceCall, Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 from service.settlement.tender import tender_of
-
-Send = Callable[[InsuranceLine, CallId], Awaitable[Outcome[Any]]]
 
 NOT_RECORDED = Unknown("not-recorded")
 AHEAD = 4
@@ -36,7 +34,17 @@ _E = SettlementEvent
 _BEFORE_PAYMENT = frozenset(
     {CallKind.REGISTER, CallKind.DIAGNOSES, CallKind.CHARGES, CallKind.PRESETTLE}
 )
-_MOVES_MONEY = frozenset({CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKind.REVERSE})
+_MOVES_MONEY = frozenset(
+    {
+        CallKind.SETTLE,
+        CallKind.FIND,
+        CallKind.UNDO,
+        CallKind.REVERSE,
+        CallKind.LOOK,
+        CallKind.RETURN_OWN,
+        CallKind.RETURN_INSURANCE,
+    }
+)
 """Clearing up such a call is no progress: its rounds are counted until a person must look."""
 
 _TELLS = frozenset({CallKind.REGISTER, CallKind.PRESETTLE, CallKind.SETTLE, CallKind.FIND})
@@ -217,12 +225,9 @@ async def _follow(
         await consequences.open_item(conn, ctx, row, verdict.left_behind)
     await _post_change(conn, ctx, row, before, progress)
     event = verdict.event if _counts(row, intent, verdict.event) else None
-    if event is None and verdict.again == "later":
-        return await postpone(conn, ctx, changed, progress)
     if event is None:
-        tries = row.tries if intent.kind in _MOVES_MONEY else 0
-        now = ctx.clock.now()
-        return await door.keep(conn, ctx, replace(changed, tries=tries, due_at=now), progress)
+        saved = await _stay(conn, ctx, changed, intent, verdict)
+        return await own_part.follow(conn, ctx, saved, verdict)
     if verdict.reason is not None:
         changed = replace(changed, reason=verdict.reason)
     if event is _E.SETTLED:
@@ -231,6 +236,23 @@ async def _follow(
     if verdict.refund_fen:
         await give_back(conn, ctx, saved, verdict.refund_fen)
     return saved
+
+
+async def _stay(
+    conn: Connection, ctx: Context, row: Settlement, intent: InsuranceCall, verdict: Verdict
+) -> Settlement:
+    """The state stays; when it is looked at again depends on what was heard."""
+    now = ctx.clock.now()
+    match verdict.again:
+        case "later":
+            return await postpone(conn, ctx, row, verdict.progress)
+        case "wait":
+            waiting = replace(row, tries=0, due_at=now + rules.ASK_EVERY)
+            return await door.keep(conn, ctx, waiting, verdict.progress)
+        case _:
+            tries = row.tries if intent.kind in _MOVES_MONEY else 0
+            again = replace(row, tries=tries, due_at=now)
+            return await door.keep(conn, ctx, again, verdict.progress)
 
 
 def _counts(row: Settlement, intent: InsuranceCall, event: SettlementEvent | None) -> bool:
@@ -287,7 +309,10 @@ async def postpone(
     if row.state is _S.PRESETTLING and rules.is_past(row.deadline_at, now):
         late = replace(later, reason="insurance-unreachable")
         return await door.advance(conn, ctx, late, _E.DEADLINE_PASSED, progress)
-    has_deadline = row.state is _S.PRESETTLING and row.deadline_at is not None
+    bounded = row.state is _S.PRESETTLING or (
+        row.state is _S.AWAITING_PAYER and not rules.is_past(row.deadline_at, now)
+    )
+    has_deadline = bounded and row.deadline_at is not None
     if later.tries > ctx.policy.tries_max and not has_deadline:
         stuck = f"{row.state.value.lower().replace('_', '-')}-stuck"
         if row.state is not _S.REVERSING and MACHINE.allows(row.state, _E.CONTRADICTED):

@@ -7,6 +7,7 @@ with the diagnoses, and 2301 to 2305 are charges, division, settlement and revoc
 stay has, the discharge taken back (2405), is ``reopen``.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from integrations.ports.insurance import (
@@ -40,6 +41,8 @@ from service.kernel.problems import InvariantBroken
 from service.settlement.insurance.hospital_line import HospitalLine
 from service.settlement.model import Progress, Settlement
 
+Send = Callable[[InsuranceLine, CallId], Awaitable[Outcome[Any]]]
+"""One call on a line."""
 NOTHING = Scope(full_own_fen=0, over_limit_fen=0, first_pay_fen=0, in_scope_fen=0)
 
 

@@ -5,62 +5,30 @@ its lost answer is cleared up.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from integrations.ports.insurance import Settled, Split
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from service.bill.states import BillKind
+from service.settlement.insurance import judging_centre
 from service.settlement.insurance.chains import NOTHING, add_scopes
+from service.settlement.insurance.verdicts import (
+    CONTRADICTS,
+    Asked,
+    Verdict,
+    contradicts,
+    settled,
+)
 from service.settlement.model import (
     CallKind,
     ChargesTold,
     Doubt,
     DoubtPhase,
-    InsuranceCall,
     Progress,
 )
-from service.settlement.rules import VISIT_NO_MAX, same_parts, split_faults
+from service.settlement.rules import VISIT_NO_MAX, split_faults
 from service.settlement.states import SettlementEvent, SettlementState
-
-CONTRADICTS = "answer-contradicts"
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The question, how far the settlement was, and how its institution takes a change."""
-
-    call: InsuranceCall
-    progress: Progress
-    state: SettlementState
-    total_fen: int
-    paid_fen: int
-    """What the payer paid, without what was promised back."""
-    undo_moved: bool
-    correcting: bool = False
-    """A correction runs: a refusal undoes nothing, it goes before a person."""
-
-    @property
-    def of_stay(self) -> bool:
-        """Whether the settlement goes by the inpatient chain."""
-        return self.progress.kind is BillKind.DISCHARGE
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What an outcome means. Without an event the state stays."""
-
-    progress: Progress
-    event: SettlementEvent | None = None
-    reason: str | None = None
-    again: Literal["now", "later"] = "now"
-    """``later``: no progress was made; the same is tried again after a while."""
-    left_behind: str | None = None
-    """The reason of a work item: something harmless stays at the bureau."""
-    undid: bool = False
-    """The doubtful call is undone for certain."""
-    refund_fen: int = 0
-    """The payer paid this much more than the bureau leaves to him."""
 
 
 def judge(asked: Asked, outcome: Outcome[Any]) -> Verdict:
@@ -79,10 +47,6 @@ def _refused(progress: Progress, outcome: Rejected) -> Verdict:
         event=SettlementEvent.REFUSED,
         reason="insurance-refused",
     )
-
-
-def _contradicts(progress: Progress, reason: str) -> Verdict:
-    return Verdict(progress=progress, event=SettlementEvent.CONTRADICTED, reason=reason)
 
 
 def _register(asked: Asked, outcome: Outcome[str]) -> Verdict:
@@ -171,6 +135,8 @@ def _withdraw(asked: Asked, outcome: Outcome[None]) -> Verdict:
             return Verdict(progress=gone)
         case Rejected() if asked.state is SettlementState.REVERSING:
             return Verdict(progress=gone, left_behind="charges-left-at-insurer")
+        case Rejected() if asked.state is SettlementState.AWAITING_PAYER:
+            return judging_centre.not_begun(asked, outcome)
         case Rejected():
             return _refused(progress, outcome)
         case _:
@@ -182,13 +148,13 @@ def _presettle(asked: Asked, outcome: Outcome[Split]) -> Verdict:
     progress = asked.progress
     match outcome:
         case Accepted(value) if split_faults(value, asked.total_fen):
-            return _contradicts(progress, "split-contradicts")
+            return contradicts(progress, "split-contradicts")
         case Accepted(value):
             return Verdict(progress=replace(progress, promised=value), event=SettlementEvent.SPLIT)
         case Rejected():
             return _refused(progress, outcome)
         case Unknown(why) if why == CONTRADICTS:
-            return _contradicts(progress, "split-contradicts")
+            return contradicts(progress, "split-contradicts")
         case _:
             return Verdict(progress=progress, again="later")
 
@@ -197,35 +163,14 @@ def _settle(asked: Asked, outcome: Outcome[Settled]) -> Verdict:
     """A lost answer puts the call in doubt; nothing else is asked before that is cleared up."""
     match outcome:
         case Accepted(value):
-            return _settled(asked, value)
+            return settled(asked, value)
         case Rejected():
             return _refused(asked.progress, outcome)
     doubt = Doubt(kind="settle", call=asked.call.wire_id, phase=DoubtPhase.ASK)
     doubtful = replace(asked.progress, doubt=doubt)
     if isinstance(outcome, Unknown) and outcome.why == CONTRADICTS:
-        return _contradicts(doubtful, "settlement-contradicts")
+        return contradicts(doubtful, "settlement-contradicts")
     return Verdict(progress=doubtful, again="later")
-
-
-def _settled(asked: Asked, settled: Settled) -> Verdict:
-    """What the bureau's settlement means beside its promise and the institution's wish."""
-    known = replace(asked.progress, settled=settled, doubt=None)
-    if asked.state is not SettlementState.SETTLING:
-        return Verdict(progress=known)
-    split, promised = settled.split, asked.progress.promised
-    if promised is None or split_faults(split, asked.total_fen):
-        return _contradicts(known, "settlement-contradicts")
-    if asked.undo_moved and not same_parts(split, promised):
-        return Verdict(
-            progress=known, event=SettlementEvent.AMOUNTS_REFUSED, reason="amounts-moved"
-        )
-    if split.cash_fen > asked.paid_fen:
-        return Verdict(progress=known, event=SettlementEvent.CASH_ROSE, reason="amounts-moved")
-    return Verdict(
-        progress=known,
-        event=SettlementEvent.SETTLED,
-        refund_fen=asked.paid_fen - split.cash_fen,
-    )
 
 
 def _find(asked: Asked, outcome: Outcome[Settled | None]) -> Verdict:
@@ -234,13 +179,13 @@ def _find(asked: Asked, outcome: Outcome[Settled | None]) -> Verdict:
     if doubt is None:
         return Verdict(progress=asked.progress)
     if isinstance(outcome, Unknown) and outcome.why == CONTRADICTS:
-        return _contradicts(asked.progress, "settlement-contradicts")
+        return contradicts(asked.progress, "settlement-contradicts")
     looked = isinstance(outcome, Accepted)
     found = outcome.value if isinstance(outcome, Accepted) else None
     if doubt.kind == "reverse":
         return _find_reversal(asked.progress, doubt, gone=looked and found is None)
     if found is not None and doubt.phase is DoubtPhase.ASK:
-        return _settled(asked, found)
+        return settled(asked, found)
     if found is None and doubt.phase is DoubtPhase.RECHECK:
         return Verdict(progress=replace(asked.progress, doubt=None))
     # Not there yet, or there although it was undone: it arrived late. Both are undone (again).
@@ -278,7 +223,7 @@ def _reverse(asked: Asked, outcome: Outcome[str]) -> Verdict:
         case Accepted(value):
             return Verdict(progress=_reversed(progress, value))
         case Rejected():
-            return _contradicts(progress, "reversal-refused")
+            return contradicts(progress, "reversal-refused")
         case _:
             doubt = Doubt(kind="reverse", call=asked.call.wire_id, phase=DoubtPhase.ASK)
             return Verdict(progress=replace(progress, doubt=doubt), again="later")
@@ -308,4 +253,5 @@ _JUDGES: Mapping[CallKind, Callable[[Asked, Any], Verdict]] = {
     CallKind.REVERSE: _reverse,
     CallKind.REOPEN: _reopen,
     CallKind.CANCEL: _cancel,
+    **judging_centre.JUDGES,
 }

@@ -25,7 +25,7 @@ from service.kernel.database import Connection, connection
 from service.person import actions as person
 from service.settlement import door, rules
 from service.settlement.insurance import calls
-from service.settlement.insurance.chains import performed_by_hospital
+from service.settlement.insurance.chains import Send, performed_by_hospital
 from service.settlement.model import CallKind, ChargesTold, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.undoing import sender
@@ -138,7 +138,7 @@ async def _not_linked(ctx: Context, record_id: int) -> Insured:
 
 def _sender(
     kind: CallKind, row: Settlement, progress: Progress, insured: Insured, charged: Bill
-) -> calls.Send:
+) -> Send:
     visit = replace(charged.visit, visit_no=progress.visit_no)
     visit_ref = progress.visit_ref or ""
 

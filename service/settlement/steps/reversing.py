@@ -11,11 +11,13 @@ from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.settlement import consequences, door, rules, tender
 from service.settlement.insurance import calls
-from service.settlement.model import Settlement
+from service.settlement.model import CallKind, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.stays import deposits
+from service.settlement.steps import at_centre
 from service.settlement.steps.undoing import sender
 
+_AT_CENTRE = frozenset({CallKind.RETURN_INSURANCE, CallKind.LOOK})
 COUNTER_LOOK = timedelta(hours=1)
 """While money waits at a counter for its payer."""
 
@@ -24,6 +26,10 @@ async def step(ctx: Context, row: Settlement) -> None:
     """The next thing to undo, in the order of the legs; when there is none, it is over."""
     current = await tender.close_live(ctx, row)
     if current.state is not SettlementState.REVERSING:
+        return
+    order = await at_centre.find_order(ctx, current)
+    if order is not None:
+        await at_centre.step(ctx, current, order, ending=True)
         return
     for leg in rules.COMPENSATION:
         if not await _undo(ctx, current, leg):
@@ -34,14 +40,28 @@ async def step(ctx: Context, row: Settlement) -> None:
 async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
     """Bring one leg a step further; True when there is nothing left of it."""
     if leg is rules.Leg.MONEY:
-        return await _money_is_back(ctx, row)
+        return await _money_is_back(ctx, row) or await _back_from_centre(ctx, row)
     async with connection(ctx.pool) as conn:
         fresh = await door.read(conn, ctx, (row.record_id, row.settlement_id))
         progress = await door.progress_of(conn, ctx, fresh)
     kind = rules.undo_call(leg, progress)
     if kind is None or progress.insured is None:
         return True
+    if kind in _AT_CENTRE:
+        await at_centre.give_back(ctx, fresh, progress, kind)
+        return False
     await calls.call(ctx, fresh, progress, kind, sender(kind, progress, progress.insured))
+    return False
+
+
+async def _back_from_centre(ctx: Context, row: Settlement) -> bool:
+    """Own money that was paid at the centre is asked back there; never True: a look decides."""
+    async with connection(ctx.pool) as conn:
+        fresh = await door.read(conn, ctx, (row.record_id, row.settlement_id))
+        progress = await door.progress_of(conn, ctx, fresh)
+    kind = rules.next_return(progress, own=True)
+    if kind is not None and fresh.state is SettlementState.REVERSING:
+        await at_centre.give_back(ctx, fresh, progress, kind)
     return False
 
 

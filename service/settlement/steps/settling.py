@@ -20,6 +20,7 @@ from service.kernel.problems import InvariantBroken
 from service.settlement import door, rules, tender
 from service.settlement.giving_back import give_back
 from service.settlement.insurance import calls
+from service.settlement.insurance.chains import Send
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.presettling import split_request
@@ -71,7 +72,7 @@ def _sender(
     progress: Progress,
     agreed: tuple[Insured, Split],
     charged: Bill,
-) -> calls.Send:
+) -> Send:
     insured, promised = agreed
 
     async def send(line: InsuranceLine, call: CallId) -> Outcome[Any]:

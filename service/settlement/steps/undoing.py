@@ -5,13 +5,12 @@ from typing import Any
 from integrations.ports.insurance import CallId, InsuranceLine, Insured
 from integrations.ports.outcomes import Outcome
 from service.kernel.problems import InvariantBroken
-from service.settlement.insurance import calls
-from service.settlement.insurance.chains import StayLine
+from service.settlement.insurance.chains import Send, StayLine
 from service.settlement.insurance.hospital_line import HospitalLine
 from service.settlement.model import CallKind, Progress
 
 
-def sender(kind: CallKind, progress: Progress, insured: Insured) -> calls.Send:
+def sender(kind: CallKind, progress: Progress, insured: Insured) -> Send:
     """The call that undoes one thing, or looks for the one in doubt."""
     visit_ref = progress.visit_ref or ""
 

@@ -10,16 +10,24 @@ from service.settlement import consequences, door, rules, tender
 from service.settlement.insurance import calls
 from service.settlement.model import Settlement
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
+from service.settlement.steps import at_centre
 
 
 async def step(ctx: Context, row: Settlement) -> None:
-    """Close what may still take money; only when it surely cannot, go back.
+    """Close what may still take money; only when it surely cannot, go back. An order at the payment
+    centre is brought further meanwhile.
 
     In a correction enough is paid as a rule; what is not paid in time goes before a person.
     """
     if row.correcting and not rules.is_past(row.deadline_at, ctx.clock.now()):
         await _weigh(ctx, row)
         return
+    if row.state is SettlementState.AWAITING_PAYER:
+        order = await at_centre.find_order(ctx, row)
+        if order is not None:
+            ending = rules.is_past(row.deadline_at, ctx.clock.now())
+            await at_centre.step(ctx, row, order, ending=ending)
+            return
     await tender.close_live(ctx, row)
 
     async def decide(conn: Connection, fresh: Settlement) -> None:

@@ -1,0 +1,205 @@
+"""A bill paid by phone at the insurance's payment centre: HTTP, worker, adapters and twins."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.kernel.database import connection
+from tests.support.database import DatabaseServer
+from tests.support.settlement_street import HOSPITAL, PERSON_NO, SINGLE_FEN, Street, a_street
+
+MINUTE = timedelta(minutes=1)
+NOTICES = f"/v1/notices/insurance/{HOSPITAL}"
+
+
+@pytest.fixture
+async def street(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Street]:
+    async with (
+        postgres.database(migrated) as dsn,
+        a_street(dsn, with_centre=True) as made,
+    ):
+        yield made
+
+
+async def split(street: Street) -> dict[str, Any]:
+    """A settlement begun on the phone whose division is known."""
+    moves = {"op.dedc": 50_000}
+    await street.bureau.control("counters", {"psn_no": PERSON_NO, "moves": moves})
+    bill_id = await street.push_bill()
+    body = {"use_account": False, "insured": True}
+    started = await street.mine("POST", f"/v1/me/bills/{bill_id}/settlements", body)
+    await street.work()
+    seen = await mine(street, started)
+    assert seen["state"] == "PRESETTLED", seen
+    assert 0 < seen["cash_fen"] < SINGLE_FEN, "both have a part"
+    return seen
+
+
+async def mine(street: Street, row: dict[str, Any]) -> dict[str, Any]:
+    return await street.mine("GET", f"/v1/me/settlements/{row['settlement_id']}")
+
+
+async def allow(street: Street) -> str:
+    """The payer says yes in the national insurance app."""
+    said = await street.bureau.control("mobile/authorisations", {"psn_no": PERSON_NO})
+    return str(said["pay_auth_no"])
+
+
+async def order_at_centre(
+    street: Street, row: dict[str, Any], authorisation: str | None = None
+) -> dict[str, Any]:
+    """The payer chooses the centre; gives the settlement once the worker told it there."""
+    body = {
+        "provider": "mobile_centre",
+        "way": "authorised",
+        "authorisation": authorisation or await allow(street),
+    }
+    await street.mine("POST", f"/v1/me/settlements/{row['settlement_id']}/payment", body)
+    await street.work()
+    return await mine(street, row)
+
+
+async def orders(street: Street) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await street.bureau.control("mobile/orders")
+    return found
+
+
+async def pay_there(street: Street) -> None:
+    """The payer pays his own part of the newest order at the centre."""
+    newest = (await orders(street))[-1]
+    await street.bureau.control(f"mobile/orders/{newest['payOrdId']}/own-money", {})
+
+
+async def paid(street: Street) -> dict[str, Any]:
+    """A settlement paid at the centre and settled; the hospital has to post it."""
+    row = await split(street)
+    await order_at_centre(street, row)
+    await pay_there(street)
+    await street.run_for(MINUTE)
+    seen = await mine(street, row)
+    assert seen["state"] == "POSTING", seen
+    return seen
+
+
+async def items(street: Street) -> set[str]:
+    async with connection(street.ctx.pool) as conn:
+        rows = await conn.fetch("select reason from work_item where closed_at is null")
+    return {one["reason"] for one in rows}
+
+
+async def refunds(street: Street) -> list[tuple[str, int]]:
+    async with connection(street.ctx.pool) as conn:
+        rows = await conn.fetch("select state, amount_fen from refund order by created_at")
+    return [(one["state"], one["amount_fen"]) for one in rows]
+
+
+async def post(street: Street, row: dict[str, Any]) -> dict[str, Any]:
+    path = f"/v1/institution/settlements/{row['settlement_id']}/posting"
+    return await street.ask(street.his, "POST", path, {"hospital_ref": "HIS-1"})
+
+
+async def test_paid_at_the_centre_settled_and_posted(street: Street) -> None:
+    row = await split(street)
+    offered = await street.mine("GET", f"/v1/me/settlements/{row['settlement_id']}/ways")
+    assert {"provider": "mobile_centre", "way": "authorised"} in offered["ways"]
+    seen = await order_at_centre(street, row)
+    assert (seen["state"], seen["payment"]["state"]) == ("AWAITING_PAYER", "AWAITING_PAYER")
+    [there] = await orders(street)
+    assert there["ordStas"] == "2"
+    assert there["ownPayAmt"] == f"{row['cash_fen'] / 100:.2f}"
+    await pay_there(street)
+    await street.run_for(MINUTE)
+    seen = await mine(street, row)
+    assert (seen["state"], seen["paid_fen"]) == ("POSTING", row["cash_fen"])
+    for part in ("fund_fen", "account_fen", "cash_fen", "hospital_fen"):
+        assert seen[part] == row[part], part
+    [there] = await orders(street)
+    assert there["ordStas"] == "6"
+    posted = await post(street, row)
+    assert posted["insurance_ref"] == there["setl_id"]
+    await street.work()
+    receipt = await street.mine("GET", f"/v1/me/settlements/{row['settlement_id']}/receipt")
+    assert receipt["insurance_ref"] == there["setl_id"]
+    assert await street.insurance_book() == [("LIVE", row["cash_fen"])]
+    assert await street.balances(row["settlement_id"]) == {
+        "provider:mobile_centre": row["cash_fen"],
+        "insurer": row["fund_fen"] + row["account_fen"],
+        "hospital": -SINGLE_FEN,
+    }
+    assert await items(street) == set()
+
+
+async def test_nobody_pays_in_time_and_the_bill_is_free_again(street: Street) -> None:
+    row = await split(street)
+    await order_at_centre(street, row)
+    await street.run_for(40 * MINUTE, MINUTE)
+    seen = await mine(street, row)
+    assert (seen["state"], seen["reason"]) == ("REVERSED", "deadline-passed")
+    [there] = await orders(street)
+    assert there["ordStas"] == "12"
+    assert await street.insurance_book() == []
+    assert await items(street) == set()
+    assert (await street.mine("GET", "/v1/me/bills"))["bills"][0]["state"] == "OPEN"
+
+
+async def test_given_up_on_the_phone_while_the_centre_waits(street: Street) -> None:
+    row = await split(street)
+    await order_at_centre(street, row)
+    await street.mine("POST", f"/v1/me/settlements/{row['settlement_id']}/abandonment", {})
+    await street.run_for(5 * MINUTE)
+    seen = await mine(street, row)
+    assert (seen["state"], seen["reason"]) == ("REVERSED", "abandoned")
+    assert [one["ordStas"] for one in await orders(street)] == ["12"]
+
+
+async def test_an_authorisation_that_is_not_valid_ends_it_with_the_centre_s_words(
+    street: Street,
+) -> None:
+    row = await split(street)
+    seen = await order_at_centre(street, row, "AUTH000000000000000000000001")
+    assert (seen["state"], seen["reason"]) == ("REVERSED", "centre-refused")
+    assert "授权" in seen["reason_text"]
+    assert await orders(street) == []
+    again = await split(street)
+    assert (await order_at_centre(street, again))["state"] == "AWAITING_PAYER"
+
+
+@pytest.mark.parametrize("infno", ["6201", "6202", "6301"])
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "garble", "unsigned", "forge"])
+async def test_an_answer_that_is_lost_or_not_theirs_moves_nothing_twice(
+    street: Street, infno: str, fault: str
+) -> None:
+    await street.plan(fault, infno)
+    row = await split(street)
+    await order_at_centre(street, row)
+    await street.run_for(MINUTE)
+    await pay_there(street)
+    await street.run_for(2 * MINUTE)
+    seen = await mine(street, row)
+    assert (seen["state"], seen["paid_fen"]) == ("POSTING", row["cash_fen"])
+    assert [one["ordStas"] for one in await orders(street)] == ["6"]
+    assert await street.insurance_book() == [("LIVE", row["cash_fen"])]
+
+
+async def test_all_of_it_is_given_back_and_lines_alone_are_not(street: Street) -> None:
+    row = await paid(street)
+    await post(street, row)
+    await street.work()
+    base = f"/v1/institution/settlements/{row['settlement_id']}"
+    words = {"bill_version": 1, "reason": "未做检查", "asked_by": "2002"}
+    lines = [{"line_no": "1", "quantity_e4": 5_000}]
+    refused = await street.his.send(
+        "POST", f"{base}/corrections", {**words, "lines": lines}, key="once-0001"
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "only-as-a-whole")
+    await street.ask(street.his, "POST", f"{base}/return", {**words, "bill_after": "WITHDRAWN"})
+    await street.run_for(2 * MINUTE)
+    seen = await mine(street, row)
+    assert seen["state"] == "REVERSED", seen
+    assert [one["ordStas"] for one in await orders(street)] == ["7"]
+    assert await refunds(street) == [("REFUNDED", row["cash_fen"])]
+    assert [state for state, _ in await street.insurance_book()] == ["REVERSED"]
+    assert await street.balances(row["settlement_id"]) == {}
+    assert await items(street) == set()
