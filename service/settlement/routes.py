@@ -17,10 +17,10 @@ from service.payment.problems import PaymentWayUnknown
 from service.payment.rules import CODE
 from service.receipt import actions as receipt
 from service.settlement import actions, paying, taking_over, ways
+from service.settlement.insurance.schemas import PhonePaymentRequest
 from service.settlement.model import PHONES, Channel, Place, StartPayment, StartSettlement, TakeOver
 from service.settlement.schemas import (
     Nothing,
-    PhonePaymentRequest,
     PostableAnswer,
     PostableList,
     PostingRequest,

@@ -10,14 +10,13 @@ from integrations.ports.invoices import Invoice
 from integrations.ports.money import FEN_MAX, FenField
 from service.kernel.context import Context
 from service.payment.model import ClientCall, PaymentAttempt, PayPage, Refusal, ShownQr, Way
-from service.payment.rules import AUTHORISED, CODE
+from service.payment.rules import CODE
 from service.receipt.model import FiscalInvoice, Receipt
 from service.settlement.model import Channel, Place, Settlement, SettlementView
 from service.settlement.states import PAYABLE
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 ShownCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{16,24}$(?!\n)")]
-AuthorisationNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{8,64}$(?!\n)")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z_]{1,64}$(?!\n)")]
 PaidFenField = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
 
@@ -45,18 +44,6 @@ class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     way: Word
     amount_fen: PaidFenField | None = None
     """A part of what is owed; left out, all of it."""
-
-
-class PhonePaymentRequest(PaymentRequest, forbid_unknown_fields=True, kw_only=True):
-    """The same on a phone. ``authorised`` at ``mobile_centre``: by what the payer allowed in the
-    national insurance app."""
-
-    authorisation: AuthorisationNo | None = None
-    """``payAuthNo``, for one order and for minutes; for the way ``authorised`` alone."""
-
-    def __post_init__(self) -> None:
-        if (self.way == AUTHORISED) != (self.authorisation is not None):
-            raise ValueError("an authorisation goes with the way `authorised`, and only with it")
 
 
 class TerminalPaymentRequest(PaymentRequest, forbid_unknown_fields=True, kw_only=True):

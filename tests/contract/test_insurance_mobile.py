@@ -22,8 +22,8 @@ from integrations.ports.insurance_mobile import (
 from integrations.ports.outcomes import Accepted, NotSent, Rejected, Unknown
 from integrations.ports.payments import NoticeRefused
 from integrations.sandbox.insurance import mobile_seal
-from tests.contract.insurance_rig import CHILD, RETIREE, insured, ready, value_of
-from tests.contract.mobile_rig import APP_ID, APP_SECRET, CENTRES, KEYS, OWN_FEN, MobileRig
+from tests.contract.insurance_rig import CHILD, COMMUNITY, RETIREE, insured, ready, value_of
+from tests.contract.mobile_rig import APP_ID, APP_SECRET, CENTRES, OWN_FEN, MobileRig, keys_of
 
 LOST, INVALID = Unknown("answer-lost"), Unknown("answer-invalid")
 
@@ -356,7 +356,7 @@ async def test_a_notice_that_does_not_hold_is_refused(
 async def test_a_notice_under_another_key_or_in_another_charset_is_refused(
     rig: MobileRig,
 ) -> None:
-    app = KEYS.apps[0]
+    app = keys_of(COMMUNITY).apps[0]
     data = {"payOrdId": "O1", "medOrgOrd": "MO1", "ordStas": "6"}
     forged = mobile_seal.seal(app, PrivateKey.generate(), {"version": "2.0.1"}, data)
     without_order = mobile_seal.seal(app, CENTRES, {"version": "2.0.1"}, {"ordStas": "6"})
@@ -381,7 +381,7 @@ async def test_a_doubled_notice_reads_alike_and_settles_nothing(rig: MobileRig) 
 
 async def test_secrets_and_persons_are_in_no_repr(rig: MobileRig) -> None:
     order, proof = await rig.uploaded()
-    shown = f"{order!r}{proof!r}{rig.mobile._settings!r}{KEYS!r}"
+    shown = f"{order!r}{proof!r}{rig.mobile._settings!r}{keys_of(COMMUNITY)!r}"
     for hidden in (APP_SECRET, insured().id_no, order.order_token, proof.authorisation or "-"):
         assert hidden not in shown
 

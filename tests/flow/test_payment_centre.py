@@ -203,3 +203,153 @@ async def test_all_of_it_is_given_back_and_lines_alone_are_not(street: Street) -
     assert [state for state, _ in await street.insurance_book()] == ["REVERSED"]
     assert await street.balances(row["settlement_id"]) == {}
     assert await items(street) == set()
+
+
+async def test_a_notice_makes_it_ask_at_once_and_says_nothing_itself(street: Street) -> None:
+    row = await split(street)
+    await order_at_centre(street, row)
+    await pay_there(street)
+    [there] = await orders(street)
+    sealed = await street.bureau.control(f"mobile/orders/{there['payOrdId']}/notice")
+    for _ in range(2):
+        taken = await street.client.post(NOTICES, json=sealed)
+        assert (taken.status_code, taken.json()["success"]) == (200, True)
+    assert (await mine(street, row))["state"] == "AWAITING_PAYER", "a notice is no fact"
+    await street.work()
+    assert (await mine(street, row))["state"] == "POSTING"
+
+
+async def test_a_notice_that_is_forged_or_not_ours_moves_nothing(street: Street) -> None:
+    row = await split(street)
+    await order_at_centre(street, row)
+    await pay_there(street)
+    [there] = await orders(street)
+    sealed = await street.bureau.control(f"mobile/orders/{there['payOrdId']}/notice")
+    forged = {**sealed, "signData": sealed["signData"][::-1]}
+    for body in (forged, {"appId": 1}, []):
+        refused = await street.client.post(NOTICES, json=body)
+        assert (refused.status_code, refused.json()["success"]) == (200, False)
+    elsewhere = await street.client.post("/v1/notices/insurance/H99000999999", json=sealed)
+    assert elsewhere.status_code == 404
+    async with connection(street.ctx.pool) as conn:
+        await conn.execute(
+            "update payment_number set partner_no = 'x' || partner_no where kind = 'trade'"
+        )
+    unknown = await street.client.post(NOTICES, json=sealed)
+    assert unknown.json()["success"] is False
+    assert await items(street) == {"unknown-number"}
+    await street.work()
+    assert (await mine(street, row))["state"] == "AWAITING_PAYER"
+
+
+@pytest.mark.parametrize("fault", ["unknown_state", "other_order", "break_identity"])
+async def test_what_cannot_be_true_is_looked_at_by_a_person_or_asked_again(
+    street: Street, fault: str
+) -> None:
+    row = await split(street)
+    await order_at_centre(street, row)
+    await street.plan(fault, "6301")
+    await pay_there(street)
+    await street.run_for(2 * MINUTE)
+    seen = await mine(street, row)
+    if fault == "unknown_state":
+        assert seen["state"] == "POSTING", "an unlisted state is unknown, and asked again"
+    else:
+        assert (seen["state"], seen["paid_fen"]) == ("NEEDS_REVIEW", 0)
+        assert await items(street) == {"centre-sides-differ"}
+
+
+async def test_a_division_that_moved_meanwhile_is_not_paid(street: Street) -> None:
+    row = await split(street)
+    moves = {"op.dedc": -20_000}
+    await street.bureau.control("counters", {"psn_no": PERSON_NO, "moves": moves})
+    await order_at_centre(street, row)
+    await street.run_for(MINUTE)
+    seen = await mine(street, row)
+    assert (seen["state"], seen["reason"], seen["paid_fen"]) == ("REVERSED", "amounts-moved", 0)
+    assert [one["ordStas"] for one in await orders(street)] == ["12"]
+
+
+async def test_a_payer_who_was_faster_than_his_giving_up_has_paid(street: Street) -> None:
+    row = await split(street)
+    await order_at_centre(street, row)
+    await pay_there(street)
+    await street.mine("POST", f"/v1/me/settlements/{row['settlement_id']}/abandonment", {})
+    await street.run_for(2 * MINUTE)
+    seen = await mine(street, row)
+    assert (seen["state"], seen["paid_fen"]) == ("POSTING", row["cash_fen"])
+    assert [one["ordStas"] for one in await orders(street)] == ["6"]
+
+
+async def test_no_other_way_and_no_second_order_beside_the_centre_s(street: Street) -> None:
+    row = await split(street)
+    await order_at_centre(street, row)
+    path = f"/v1/me/settlements/{row['settlement_id']}/payment"
+    other = {"provider": "wechatpay", "way": "h5"}
+    headers = {"authorization": f"Bearer {street.phone.token}", "idempotency-key": "another-way"}
+    refused = await street.client.post(path, json=other, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "payment-still-open")
+    again = await order_at_centre(street, row)
+    assert again["state"] == "AWAITING_PAYER"
+    assert len(await orders(street)) == 1
+
+
+async def returned(street: Street) -> dict[str, Any]:
+    """A posted settlement of which the hospital wants all given back."""
+    row = await paid(street)
+    await post(street, row)
+    await street.work()
+    words = {"bill_version": 1, "reason": "退号", "asked_by": "2002", "bill_after": "OPEN"}
+    path = f"/v1/institution/settlements/{row['settlement_id']}/return"
+    await street.ask(street.his, "POST", path, words)
+    return row
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "garble", "forge"])
+async def test_a_lost_answer_to_a_refund_gives_back_once(street: Street, fault: str) -> None:
+    row = await paid(street)
+    await post(street, row)
+    await street.work()
+    for _ in range(2):
+        await street.plan(fault, "6203")
+    words = {"bill_version": 1, "reason": "退号", "asked_by": "2002", "bill_after": "OPEN"}
+    path = f"/v1/institution/settlements/{row['settlement_id']}/return"
+    await street.ask(street.his, "POST", path, words)
+    await street.run_for(3 * MINUTE)
+    assert (await mine(street, row))["state"] == "REVERSED"
+    assert [one["ordStas"] for one in await orders(street)] == ["7"]
+    assert await refunds(street) == [("REFUNDED", row["cash_fen"])]
+    assert await street.balances(row["settlement_id"]) == {}
+
+
+async def test_one_side_gave_back_and_the_other_not(street: Street) -> None:
+    """EXP is asked about and shown to a person; it is never sent again."""
+    await street.plan("uneven_refund", "6203")
+    row = await returned(street)
+    await street.run_for(10 * MINUTE)
+    assert (await mine(street, row))["state"] == "REVERSING"
+    assert [one["ordStas"] for one in await orders(street)] == ["14"]
+    assert len(street.bureau.sent("refund_Order")) == 1
+    assert await refunds(street) == [("CREATED", row["cash_fen"])]
+    assert "centre-sides-differ" in await items(street)
+
+
+async def test_a_refund_that_the_centre_refuses_goes_on_once_the_payer_allows_it_again(
+    street: Street,
+) -> None:
+    row = await returned(street)
+    async with connection(street.ctx.pool):
+        street.bureau.twin.book.run("delete from authorisation")
+    await street.run_for(2 * MINUTE)
+    seen = await mine(street, row)
+    assert seen["state"] == "REVERSING"
+    assert "授权" in seen["reason_text"]
+    assert await items(street) == {"refund-refused-at-centre"}
+    path = f"/v1/me/settlements/{row['settlement_id']}/authorisation"
+    await street.mine("POST", path, {"authorisation": await allow(street)})
+    await street.run_for(MINUTE)
+    assert (await mine(street, row))["state"] == "REVERSED"
+    assert await refunds(street) == [("REFUNDED", row["cash_fen"])]
+    headers = {"authorization": f"Bearer {street.phone.token}"}
+    late = await street.client.post(path, json={"authorisation": "AUTH1234"}, headers=headers)
+    assert late.status_code == 409

@@ -75,10 +75,8 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
     amount_fen = charged.total_fen - left_fen
     if amount_fen <= 0:
         raise CorrectionRefused("lines: nothing that costs anything is given back")
-    if left_fen and charged.kind is BillKind.DEPOSIT:
-        raise CorrectionRefused("lines: a deposit is given back as a whole")
-    if left_fen and await _paid_at_centre(ctx, key):
-        raise OnlyAsAWhole
+    if left_fen:
+        await _check_divisible(ctx, key, charged)
     waits = needs_approval(amount_fen, place.approval_above_fen)
 
     async def decide(conn: Connection, row: Settlement) -> Correction:
@@ -121,11 +119,15 @@ async def ask(ctx: Context, command: AskCorrection) -> Correction:
     return await door.through(ctx, key, decide)
 
 
-async def _paid_at_centre(ctx: Context, key: door.Key) -> bool:
-    """The payment centre gives back nothing but a whole insurance part (insurance dossier 5.2)."""
+async def _check_divisible(ctx: Context, key: door.Key, charged: Bill) -> None:
+    """A deposit goes back whole; so does what was paid at the payment centre, which takes back an
+    insurance part only whole (insurance dossier 5.2)."""
+    if charged.kind is BillKind.DEPOSIT:
+        raise CorrectionRefused("lines: a deposit is given back as a whole")
     async with connection(ctx.pool) as conn:
-        row = await door.read(conn, ctx, key)
-        return any(map(tender.is_at_centre, (await tender.tender_of(conn, ctx, row)).paid))
+        paid = (await tender.tender_of(conn, ctx, await door.read(conn, ctx, key))).paid
+    if any(map(tender.is_at_centre, paid)):
+        raise OnlyAsAWhole
 
 
 async def approve(ctx: Context, person: Person, record_id: int, correction_id: int) -> Correction:
