@@ -153,6 +153,8 @@ def _insurance(books: Books) -> Iterable[str]:
     in_review |= {
         ref for ref, one in live.items() if books.calls.get(one.get("msgid", "")) in senders
     }
+    ordered = {one["trade_no"]: one["settlement_id"] for one in books.attempts}
+    in_review |= {ref for ref, one in live.items() if ordered.get(one.get("trade_no")) in senders}
     for ref in sorted(live.keys() - ours.keys() - in_review):
         fen = owed_by_bureau(live[ref])
         yield f"bureau's settlement {ref} over {fen} stands, and we know nothing of it"

@@ -30,11 +30,13 @@ from service.settlement.model import (
     TakeOver,
 )
 from service.settlement.states import SettlementState
+from service.simulate import centre
 from service.simulate.counter import Cashier
 from service.simulate.giving import Clerk
 from service.simulate.plans import Plan, content_of
 from service.simulate.reading import look_at
 from service.simulate.stage import TWINS, HostDown
+from service.simulate.weather import NOTICES
 from service.simulate.world import World
 
 TURNS_MAX = 200
@@ -211,6 +213,9 @@ class Payer:
             way=way,
             payer=PAYER if way == "jsapi" else None,
             code=Masked(self._code(provider)) if way == "code" else None,
+            authorisation=Masked(centre.allow(self.world, row.record_id))
+            if way == centre.WAY
+            else None,
             place=self.place,
         )
         await self._ask(lambda ctx: paying.pay(ctx, command))
@@ -339,12 +344,14 @@ async def ask(world: World, act: Ask) -> Any:
 def pay_at_provider(world: World, provider: str, trade_no: str) -> None:
     """A payer's own application pays an order, if the provider lets it."""
     now = int(world.stage.clock.now().timestamp())
-    spoilt = world.sky.fault_of_notice(provider)
+    spoilt = world.sky.fault_of_notice(provider) if provider in NOTICES else None
     if spoilt is not None:
         world.stage.note(f"fault {provider} notice: {spoilt.value}")
         world.twins.script(provider, spoilt, number=trade_no)
     world.stage.changes[TWINS] += 1
-    if provider == "wechatpay":
+    if provider == centre.PROVIDER:
+        centre.pay(world, trade_no)
+    elif provider == "wechatpay":
         order = world.twins.wechatpay.book.find_order(MERCHANT, trade_no)
         if order is None:
             return

@@ -12,6 +12,11 @@ from service.bill.model import BillContent
 CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
 
 
+CENTRE = ("mobile_centre", "authorised")
+"""The insurance's payment centre, and the way there. Without insurance it takes nobody: such a
+payer is refused, and his time runs out."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What one payer and his hospital want."""
 
@@ -55,6 +60,8 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
     """A plan of every kind, the ordinary ones more often."""
     providers = ("wechatpay", "alipay")
     ways = ("native", "jsapi", "code")
+    ways_of = [(provider, way) for provider in providers for way in ways]
+    provider, way = draw.choice([*ways_of, CENTRE])
     other = (draw.choice(providers), draw.choice(ways)) if draw.random() < 0.12 else None
     return Plan(
         name=f"payer-{number}",
@@ -63,8 +70,8 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         starts_after=timedelta(seconds=draw.randrange(600)),
         insured=draw.random() < 0.85,
         use_account=draw.random() < 0.4,
-        provider=draw.choice(providers),
-        way=draw.choice(ways),
+        provider=provider,
+        way=way,
         other_way=other,
         pays=draw.choices(("soon", "late", "never", "leaves", "abandons"), (82, 4, 4, 3, 7))[0],
         pays_difference=draw.random() < 0.7,

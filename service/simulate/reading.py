@@ -9,7 +9,7 @@ from integrations.sandbox.alipay.control import book_view as alipay_view
 from service.kernel.claims import run_once
 from service.kernel.database import connection
 from service.ledger import jobs as ledger_jobs
-from service.simulate import store
+from service.simulate import centre, store
 from service.simulate.books import Books, differences
 from service.simulate.world import World
 
@@ -80,8 +80,10 @@ async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     wechat = world.twins.wechatpay
     wechat.trading.finish_refunds(wechat.now())
     view, other = wechat.book_view(), alipay_view(world.twins.alipay)
-    books.orders = [*view["orders"], *map(_order, other["trades"]), *_taken(world, books)]
-    books.returns = [*view["refunds"], *map(_return, other["refunds"]), *_given(world, books)]
+    books.orders = [*view["orders"], *map(_order, other["trades"])]
+    books.orders += [*centre.orders(world), *_taken(world, books)]
+    books.returns = [*view["refunds"], *map(_return, other["refunds"])]
+    books.returns += [*centre.returns(world), *_given(world, books)]
     books.insured = _insured(world)
     books.in_casework = _in_casework(items, books.attempts, books.refunds)
     return books, items
@@ -139,7 +141,8 @@ def _insured(world: World) -> list[dict[str, Any]]:
         "select setl_id, msgid, state, fund_fen, account_fen, cash_fen from settlement"
         " order by serial"
     )
-    return [dict(row) for row in rows]
+    made = centre.made_by(world)
+    return [{**dict(row), "trade_no": made.get(row["setl_id"])} for row in rows]
 
 
 def _in_casework(

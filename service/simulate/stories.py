@@ -15,7 +15,7 @@ from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
 from service.simulate.people import Payer
-from service.simulate.plans import Plan
+from service.simulate.plans import CENTRE, Plan
 from service.simulate.points import CrashPoints
 from service.simulate.reading import look
 from service.simulate.run import live
@@ -120,6 +120,33 @@ STORIES = (
         faults=(
             ("insurance", "2207", BureauFault.REJECT),
             ("alipay", "refund", AlipayFault.REFUND_PENDING),
+        ),
+    ),
+    Story(name="centre", ends="POSTED", plan=_plan(provider=CENTRE[0], way=CENTRE[1])),
+    Story(
+        name="centre-not-paid",
+        ends="REVERSED (deadline-passed)",
+        plan=_plan(provider=CENTRE[0], way=CENTRE[1], pays="never"),
+    ),
+    Story(
+        name="centre-and-return",
+        ends="REVERSED (returned)",
+        plan=_plan(provider=CENTRE[0], way=CENTRE[1], gives_back=("all",)),
+    ),
+    Story(
+        name="centre-refused",
+        ends="REVERSED (centre-refused)",
+        plan=_plan(provider=CENTRE[0], way=CENTRE[1]),
+        faults=(("insurance", "pay_order", BureauFault.REJECT),),
+    ),
+    Story(
+        name="centre-lost",
+        ends="REVERSED (returned)",
+        plan=_plan(provider=CENTRE[0], way=CENTRE[1], gives_back=("all",)),
+        faults=(
+            ("insurance", "uldFeeInfo", BureauFault.DROP_AFTER),
+            ("insurance", "pay_order", BureauFault.DROP_AFTER),
+            ("insurance", "refund_Order", BureauFault.DROP_AFTER),
         ),
     ),
     Story(name="code", ends="POSTED", plan=_plan(insured=False, way="code")),

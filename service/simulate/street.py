@@ -23,9 +23,10 @@ from integrations.sandbox.fiscal.book import Book as FiscalBook
 from integrations.sandbox.fiscal.desk import Desk as FiscalDesk
 from integrations.sandbox.fiscal.faults import Fault as FiscalFault
 from integrations.sandbox.fiscal.faults import ScriptedFault as FiscalScripted
-from integrations.sandbox.insurance.app import create_insurance_twin, open_twin
+from integrations.sandbox.insurance.app import create_insurance_twin, open_centre, open_twin
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.insurance.faults import ScriptedFault as BureauScripted
+from integrations.sandbox.insurance.mobile_centre import MobileCentre
 from integrations.sandbox.insurance.twin import Twin as BureauTwin
 from integrations.sandbox.street import Street
 from integrations.sandbox.wechatpay.app import create_wechatpay_twin
@@ -60,7 +61,7 @@ class Twins:
         """Whether counters moved last so that payers owe more."""
         pace = TwinPace(refund_takes_s=2)
         self._apps = {
-            "insurance": create_insurance_twin(":memory:", self.now),
+            "insurance": create_insurance_twin(":memory:", self.now, mobile=theirs.mobile),
             "wechatpay": create_wechatpay_twin(
                 ":memory:", self.now, theirs.wechatpay, self._tell_status, WechatPlan(), pace
             ),
@@ -74,6 +75,8 @@ class Twins:
         self.alipay: AlipayTwin = self._apps["alipay"].state.twin
         self.fiscal: FiscalTwin = self._apps["fiscal"].state.twin
         self.insurance: BureauTwin = self._apps["insurance"].state.twin
+        self.centre: MobileCentre = self._apps["insurance"].state.centre
+        self._mobile = theirs.mobile
 
     def now(self) -> datetime:
         """The time of the world that is open."""
@@ -96,6 +99,8 @@ class Twins:
         self.insurance.book.close()
         self.insurance = open_twin(":memory:", self.now)
         self._apps["insurance"].state.twin = self.insurance
+        self.centre = open_centre(self.insurance, self._mobile)
+        self._apps["insurance"].state.centre = self.centre
         self.forget_faults()
 
     def script(self, partner: str, fault: StrEnum, *, number: str | None = None) -> None:

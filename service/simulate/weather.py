@@ -133,6 +133,9 @@ OF_OPERATION: dict[tuple[str, str], tuple[StrEnum, ...]] = {
     ("alipay", "refund"): (_A.BALANCE_SHORT, _A.REFUND_PENDING),
     ("insurance", "2206"): (_B.BREAK_IDENTITY,),
     ("insurance", "2207"): (_B.BREAK_IDENTITY, _B.MOVE_COUNTERS),
+    ("insurance", "pay_order"): (_B.BREAK_IDENTITY,),
+    ("insurance", "query_order_info"): (_B.UNKNOWN_STATE, _B.OTHER_ORDER, _B.BREAK_IDENTITY),
+    ("insurance", "refund_Order"): (_B.UNEVEN_REFUND,),
 }
 RARE_CALLS = {"close": 3, "refund": 3}
 """What is seldom called goes wrong so many times as often."""

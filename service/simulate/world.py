@@ -121,7 +121,7 @@ def make_grounds(pool: Pool) -> Grounds:
         twins=twins,
         wire=wire,
         client=client,
-        bureau=PartnerSettings(insurance=ours.insurance),
+        bureau=PartnerSettings(insurance=ours.insurance, mobile_insurance=ours.mobile_insurance),
         providers=open_partners(providers, client, WIRE_TIMEOUT_S, twins.now),
         pool=pool,
     )
@@ -149,6 +149,7 @@ class World:
         self.place: Institution
         self.application: Application
         self.patients: list[int] = []
+        self.person_nos: dict[int, str] = {}
         self.bills = 0
         self.charged_fen: dict[int, int] = {}
         """What each bill came to when it was pushed."""
@@ -236,6 +237,7 @@ class World:
         for enrolled in insured.enrolments:
             book.move(insured.psn_no, enrolled.insutype, year, {"op.dedc": spent_fen})
         self.patients.append(registered.record_id)
+        self.person_nos[registered.record_id] = insured.psn_no
         return registered.record_id
 
     def persons(self) -> list[Person]:

@@ -77,6 +77,18 @@ def open_twin(
     )
 
 
+def open_centre(twin: Twin, keys: MobileKeys) -> MobileCentre:
+    """The payment centre over a twin's book."""
+    return MobileCentre(
+        book=twin.book,
+        policy=twin.policy,
+        clock=twin.clock,
+        wall=twin.wall,
+        faults=twin.faults,
+        keys=keys,
+    )
+
+
 def create_insurance_twin(
     book: str | Path,
     clock: Callable[[], datetime],
@@ -89,14 +101,7 @@ def create_insurance_twin(
     """
     twin = open_twin(book, clock, faults)
     unused = MobileKeys(private_key_hex=PrivateKey.generate().to_bytes().hex(), apps=())
-    centre = MobileCentre(
-        book=twin.book,
-        policy=twin.policy,
-        clock=twin.clock,
-        wall=twin.wall,
-        faults=twin.faults,
-        keys=unused if mobile is None else mobile,
-    )
+    centre = open_centre(twin, unused if mobile is None else mobile)
     return Litestar(
         route_handlers=[transact, decode, answer_mobile, *CONTROL_ROUTES, *MOBILE_CONTROL_ROUTES],
         state=State({"twin": twin, "centre": centre}, deep_copy=False),
