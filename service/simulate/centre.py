@@ -31,7 +31,9 @@ def pay(world: World, trade_no: str) -> None:
 
 def orders(world: World) -> list[dict[str, Any]]:
     """Own parts that were paid there, as a provider's book would show them."""
-    rows = world.twins.insurance.book.all("select * from mobile_order order by rowid")
+    rows = world.twins.insurance.book.all(
+        "select number, state, amounts from mobile_order order by rowid"
+    )
     return [
         {
             "out_trade_no": row["number"],
