@@ -8,11 +8,12 @@ are. Undoing goes: insurance at the bureau, then the cash leg as an ordinary ref
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from integrations.ports.outcomes import Outcome
+from integrations.ports.payments import PaymentGateway
 
 
 class Leg(StrEnum):
@@ -140,3 +141,15 @@ class MixedGateway(Protocol):
         self, headers: Mapping[str, str], body: bytes, at: datetime
     ) -> MixedPayment:
         """Verify and open a notice. Raises ``NoticeRefused``."""
+
+
+@runtime_checkable
+class TakesMixed(Protocol):
+    """Who can take mixed orders, where ``mixed`` is among its ways."""
+
+    mixed: MixedGateway
+    ways: frozenset[str]
+
+
+class MixedPaymentGateway(PaymentGateway, TakesMixed, Protocol):
+    """A merchant account that can also take mixed orders."""

@@ -139,7 +139,7 @@ class PaymentGateway(StatementSource, Protocol):
     """One merchant account at one provider, its statements with it.
 
     ``ways`` are those that the merchant has opened: of ``jsapi``, ``native``, ``h5`` and, where the
-    gateway is a ``CodePaymentGateway``, ``code``.
+    gateway is a ``CodePaymentGateway``, ``code``; where it is a ``MixedPaymentGateway``, ``mixed``.
     """
 
     code: str

@@ -35,6 +35,7 @@ from integrations.wechatpay.party import Party
 from integrations.wechatpay.settings import WechatPaySettings
 
 WAYS = frozenset({"jsapi", "native", "h5"})
+_NONE: frozenset[str] = frozenset()
 
 
 class WechatPayGateway:
@@ -56,8 +57,9 @@ class WechatPayGateway:
         self._settings = settings
         self._party = Party(settings)
         self._line = WechatPayLine(settings, transport, bills or transport, clock, nonce)
-        without_client = frozenset({"jsapi"}) if self._line.keys.client is None else frozenset()
-        self.ways: frozenset[str] = frozenset(settings.ways) - without_client
+        without_client = frozenset({"jsapi", "mixed"}) if self._line.keys.client is None else _NONE
+        mixed = frozenset({"mixed"}) if settings.city_id and "jsapi" in settings.ways else _NONE
+        self.ways: frozenset[str] = (frozenset(settings.ways) | mixed) - without_client
         v2 = settings.code_api == "v2"
         self.mixed = WechatPayMixed(self._line, self._party)
         """Mixed orders of insurance and cash."""

@@ -10,8 +10,8 @@ from service.payment.states import AttemptState, RefundState
 class NewAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt to make. ``purpose``: ``MAIN``, ``DIFFERENCE``; ``way``: one of ``rules.WAYS``.
 
-    ``payer`` is the provider's id of the payer for ``jsapi``, the address of the payer's browser
-    for ``h5``; the other ways need none.
+    ``payer`` is the provider's id of the payer for ``jsapi`` and ``mixed``, the address of the
+    payer's browser for ``h5``; the other ways need none.
     """
 
     record_id: int
@@ -164,6 +164,44 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
+class InsuredShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bureau's order says of a bill whose own part is paid in a mixed order.
+
+    ``authorisation`` lives minutes; it and the person are kept, sealed, until the order stands.
+    """
+
+    order_ref: str
+    """The payment centre's number of its order."""
+    order_no: str
+    """The same order's number of ours, at most 20 letters and digits."""
+    authorisation: str
+    name: str
+    id_no: str
+    scene: str
+    """``registration`` or ``outpatient``."""
+    ordered_at: datetime
+    fund_fen: int
+    account_fen: int
+    cash_fen: int
+
+    def __repr__(self) -> str:
+        return f"InsuredShare(order_ref={self.order_ref!r})"
+
+    @property
+    def total_fen(self) -> int:
+        """What insurance and payer pay together; what the hospital bears is no part of it."""
+        return self.fund_fen + self.account_fen + self.cash_fen
+
+
+class MixedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """``mixed``: what is kept of the order, sealed."""
+
+    share: InsuredShare
+    prepay_ref: str | None = None
+    mixed_ref: str | None = None
+    """The provider's number of the order of two legs; None until it stands."""
+
+
 class ShownQr(msgspec.Struct, frozen=True):
     """``native``: a text that the payer scans as a QR."""
 
@@ -171,7 +209,7 @@ class ShownQr(msgspec.Struct, frozen=True):
 
 
 class ClientCall(msgspec.Struct, frozen=True):
-    """``jsapi``: the signed parameters of the mini-program's pay call."""
+    """``jsapi``, ``mixed``: the parameters of the mini-program's pay call, signed."""
 
     parameters: dict[str, str]
 

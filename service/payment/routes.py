@@ -32,4 +32,23 @@ async def take_notice(
     return Response(content=answer.body, status_code=answer.status, media_type=answer.content_type)
 
 
-router = Router(path="/", route_handlers=[take_notice])
+@post(
+    "/v1/notices/payment/{provider:str}/{account_name:str}/mixed",
+    status_code=200,
+    tags=["notice"],
+)
+async def take_mixed_notice(
+    provider: FromPath[str],
+    account_name: FromPath[str],
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[Context],
+) -> Response[bytes]:
+    """Take a notice about an order of insurance and own part, signed over the raw body."""
+    body = await request.body()
+    if len(body) > NOTICE_MAX:
+        raise BodyTooLarge
+    answer = await actions.take_mixed_notice(ctx, provider, account_name, request.headers, body)
+    return Response(content=answer.body, status_code=answer.status, media_type=answer.content_type)
+
+
+router = Router(path="/", route_handlers=[take_notice, take_mixed_notice])

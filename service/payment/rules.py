@@ -34,10 +34,19 @@ order is the settlement's, which asks, closes and gives back."""
 CODE, H5, JSAPI, NATIVE = "code", "h5", "jsapi", "native"
 AUTHORISED = "authorised"
 """At the payment centre, by what the payer allowed there."""
-WAYS = frozenset({CODE, H5, JSAPI, NATIVE, AUTHORISED})
+MIXED = "mixed"
+"""Inside the mini-program, insurance and own part in one act; the insured leg was ordered at the
+payment centre before, by what the payer allowed."""
+WAYS = frozenset({CODE, H5, JSAPI, NATIVE, AUTHORISED, MIXED})
+BY_SETTLEMENT = frozenset({AUTHORISED, MIXED})
+"""Placed once the settlement says so, and not before."""
 PAGE_LIVES = timedelta(minutes=5)
 """Of WeChat's page for browsers (payments dossier 2.1); Alipay's is given the same."""
-NEEDS_PAYER = frozenset({H5, JSAPI})
+NEEDS_PAYER = frozenset({H5, JSAPI, MIXED})
+OF_ONE_PAYER = frozenset({JSAPI, MIXED})
+"""Calls inside a provider's app: no other payer can use them."""
+HOSPITAL_NO_MAX = 20
+"""Of a mixed order's hospital number (payments dossier 4.2)."""
 
 _ENDED = frozenset({AttemptState.CLOSED, AttemptState.FAILED})
 _REVERSED_BY_US = frozenset({AttemptState.CLOSING, AttemptState.CLOSED})
@@ -59,6 +68,11 @@ class RefundJudgement(msgspec.Struct, frozen=True):
 
 NOTHING = AttemptJudgement(None, None)
 NO_REFUND_EVENT = RefundJudgement(None, None)
+
+
+def hospital_no(row: PaymentAttempt) -> str:
+    """Ours for the bureau's order of a mixed payment: as much of the trade number as is taken."""
+    return row.trade_no[:HOSPITAL_NO_MAX] if row.way == MIXED else row.trade_no
 
 
 def pause(retry_after: timedelta, tries: int) -> timedelta:

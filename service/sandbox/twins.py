@@ -82,6 +82,8 @@ def make_street(
         "wechat-login": create_wechat_login_twin(now, theirs.login_apps),
         "realname": create_realname_twin(now, theirs.real_name_clients),
     }
+    # One world: who confirms a mixed order at WeChat settles the bureau's order.
+    twins["wechatpay"].state.twin.mixed.insurer = twins["insurance"].state.centre.carry_out
     if hospital is not None:
         twins["hospital"] = create_hospital_twin(hospital, client, now, keep_keys)
     return Street(twins, title="Yimatong sandbox: twins of the partners, nothing here is real")

@@ -148,6 +148,9 @@ class CentreOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     order_no: str
     """Ours: the trade number of the attempt."""
     proof: PayerProof
+    mixed: bool = False
+    """A payment provider collects the own part, and has the order settled when the payer confirms
+    both there in one act."""
     order: MobileOrder | None = None
     """None until the centre answered the upload."""
     upload_in_doubt: bool = False
@@ -161,6 +164,10 @@ class CentreOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Own money and insurance are paid there."""
     own_returned: bool = False
     insurance_returned: bool = False
+    told: bool = False
+    """Of a mixed order: the provider knows that insurance went back, or need not know."""
+    back_at: datetime | None = None
+    """Of a mixed order: since when insurance is to go back, as the centre is told."""
     ended: bool = False
     """Nothing stands there and nothing will."""
 
@@ -239,6 +246,8 @@ class CallKind(StrEnum):
     """The bureau is asked for the settlement that the centre made."""
     REVOKE = "revoke"
     """At the centre: give up what is not settled."""
+    TELL = "tell"
+    """The provider of a mixed order is told that insurance went back."""
     RETURN_OWN = "return-own"
     RETURN_INSURANCE = "return-insurance"
 
@@ -296,7 +305,8 @@ class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     amount_fen: int | None = None
     """A part of what is owed; None for all of it."""
     authorisation: Masked | None = None
-    """What the payer allowed at the insurance's payment centre, for the way ``authorised``."""
+    """What the payer allowed at the insurance's payment centre, for the ways ``authorised`` and
+    ``mixed``."""
     place: Place
 
 

@@ -13,7 +13,7 @@ from service.kernel.masked import Masked
 from service.payment import actions as payment
 from service.payment.model import NewAttempt, PaymentAttempt, TakenAtCounter
 from service.payment.problems import PaymentInProgress, PaymentWayUnknown
-from service.payment.rules import AUTHORISED, MOBILE_CENTRE
+from service.payment.rules import AUTHORISED, BY_SETTLEMENT, MIXED, MOBILE_CENTRE
 from service.payment.states import AttemptState
 from service.settlement import door, rules, tender
 from service.settlement.insurance import centre
@@ -44,15 +44,15 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
         row = await end_standing(ctx, row)
         if row.state not in PAYABLE:
             return row
-    if command.way == AUTHORISED:
+    if command.way in BY_SETTLEMENT:
         await check_centre(ctx, row, command)
-    else:
+    if command.way != AUTHORISED:
         await payment.check_way(ctx, row.institution_id, command.provider, command.way)
     try:
         row, attempt = await door.through(ctx, key, _creating(ctx, command), row)
     except PaymentInProgress:
         raise PaymentStillOpen from None
-    if command.way == AUTHORISED:
+    if command.way in BY_SETTLEMENT:
         return row
     placed = await payment.place(
         ctx, attempt.record_id, attempt.attempt_id, command.code, known=attempt
@@ -151,14 +151,15 @@ async def _ordering(
 ) -> Settlement:
     """The settlement's own steps place the order at the payment centre, from now on."""
     progress = await door.progress_of(conn, ctx, row)
-    order = centre.opened(progress, attempt.attempt_id, attempt.trade_no, allowed.reveal())
+    order = centre.opened(progress, attempt, allowed.reveal())
     return await door.keep(conn, ctx, replace(row, due_at=ctx.clock.now()), order)
 
 
 async def check_centre(ctx: Context, row: Settlement, command: StartPayment) -> None:
     """Raises ``PaymentWayUnknown`` where the payment centre cannot take all that is owed."""
     whole = command.amount_fen in (None, row.cash_fen)
-    if command.provider != MOBILE_CENTRE or command.authorisation is None or not whole:
+    at_centre = command.provider == MOBILE_CENTRE or command.way == MIXED
+    if not at_centre or command.authorisation is None or not whole:
         raise PaymentWayUnknown
     async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)

@@ -112,7 +112,7 @@ async def list_ways(
     view = await actions.get(ctx, *await own_key(ctx, resident, settlement_id))
     row = view.settlement
     own = await ways.on_phone(ctx, row.institution_id, resident)
-    return WaysAnswer.of([*own, *await ways.at_centre(ctx, row)])
+    return WaysAnswer.of([*own, *await ways.at_centre(ctx, row, resident)])
 
 
 @post(

@@ -26,6 +26,8 @@ class Leg(StrEnum):
     CHARGES = "charges"
     DISCHARGE = "discharge"
     VISIT = "visit"
+    TOLD = "told"
+    """The provider of a mixed order knows that insurance went back."""
 
 
 COMPENSATION: tuple[Leg, ...] = (
@@ -38,8 +40,24 @@ COMPENSATION: tuple[Leg, ...] = (
 """The order of undoing (payments dossier 9.8): the payer's money first, then the insurance, so that
 nobody is left without both; there 2208, 2205, 2202, of a stay 2305, 2302, 2405, 2404 (insurance
 dossier 1.8). Each leg is definite before the next begins."""
+MIXED_COMPENSATION: tuple[Leg, ...] = (
+    Leg.SETTLEMENT,
+    Leg.MONEY,
+    Leg.TOLD,
+    Leg.CHARGES,
+    Leg.DISCHARGE,
+    Leg.VISIT,
+)
+"""Of a mixed order: insurance at the bureau, then the own part by the provider's ordinary refund,
+then the provider is told of the first under the number of the second (payments dossier 4.7)."""
 RECALL: tuple[Leg, ...] = (Leg.SETTLEMENT, Leg.CHARGES)
 """What a correction revokes before what remains is divided anew."""
+
+
+def compensation(progress: Progress) -> tuple[Leg, ...]:
+    """The order in which this settlement is undone."""
+    is_mixed = progress.centre is not None and progress.centre.mixed
+    return MIXED_COMPENSATION if is_mixed else COMPENSATION
 
 
 def back_off(tries: int, first: timedelta) -> timedelta:
@@ -142,7 +160,7 @@ def next_return(progress: Progress, *, own: bool) -> CallKind | None:
     if centre is None or not centre.paid:
         return None
     if own:
-        if centre.own_returned:
+        if centre.own_returned or centre.mixed:
             return None
         return CallKind.LOOK if centre.unclear else CallKind.RETURN_OWN
     if centre.insurance_returned:
@@ -156,9 +174,12 @@ def next_doubt_call(doubt: Doubt) -> CallKind:
 
 
 def next_settle_call(progress: Progress) -> CallKind:
-    """Never a second settlement while the first is in doubt; the payment centre's is looked for."""
+    """Never a second settlement while the first is in doubt; the payment centre's is looked for,
+    and a mixed order's before is asked about there."""
     if progress.centre is not None and progress.centre.paid:
         return CallKind.CONFIRM
+    if progress.centre is not None and progress.centre.mixed:
+        return CallKind.LOOK
     return CallKind.SETTLE if progress.doubt is None else next_doubt_call(progress.doubt)
 
 
@@ -167,6 +188,8 @@ def undo_call(leg: Leg, progress: Progress) -> CallKind | None:
     match leg:
         case Leg.SETTLEMENT:
             return _undo_settlement(progress)
+        case Leg.TOLD:
+            return _tell(progress)
         case Leg.CHARGES if progress.visit_ref is not None:
             told = progress.lines_sent or progress.charges_in_doubt
             return CallKind.WITHDRAW if told else None
@@ -187,7 +210,13 @@ def is_discharged(progress: Progress) -> bool:
 
 def is_undone(progress: Progress) -> bool:
     """Whether nothing of the settlement stands at the bureau."""
-    return all(undo_call(leg, progress) is None for leg in COMPENSATION)
+    return all(undo_call(leg, progress) is None for leg in compensation(progress))
+
+
+def _tell(progress: Progress) -> CallKind | None:
+    centre = progress.centre
+    open_still = centre is not None and centre.mixed and centre.paid and not centre.told
+    return CallKind.TELL if open_still else None
 
 
 def _undo_settlement(progress: Progress) -> CallKind | None:

@@ -170,11 +170,30 @@ async def _follow(conn: Connection, ctx: Context, row: Settlement, tender: Tende
         changed = replace(changed, settled_at=ctx.clock.now(), reason=None)
     elif event is _E.PAID:
         changed = replace(changed, reason=None)
+    if event is _E.PAYMENT_ENDED:
+        saved = await door.advance(conn, ctx, changed, event, None)
+        return await _end_with_order(conn, ctx, saved, tender)
     if event is not None:
         return await door.advance(conn, ctx, changed, event, None)
     if changed != row and row.state is _S.REVERSING:
         changed = replace(changed, due_at=ctx.clock.now())
     return await door.keep(conn, ctx, changed, None) if changed != row else row
+
+
+async def _end_with_order(
+    conn: Connection, ctx: Context, row: Settlement, tender: Tender
+) -> Settlement:
+    """An order at the payment centre that is not paid ends its settlement: its charges have left
+    the visit already."""
+    order = (await door.progress_of(conn, ctx, row)).centre
+    if order is None:
+        return row
+    newest = tender.order
+    refused = newest is not None and newest.state in (AttemptState.FAILED, AttemptState.PAID_LATE)
+    is_over = rules.is_past(row.deadline_at, ctx.clock.now())
+    other = "payment-refused" if order.mixed and (refused or not is_over) else "deadline-passed"
+    over = replace(row, reason=row.reason or order.unwanted or other)
+    return await door.advance(conn, ctx, over, _E.ABANDONED, None)
 
 
 async def sync_now(ctx: Context, key: door.Key) -> Settlement:

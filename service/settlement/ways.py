@@ -9,7 +9,7 @@ from service.kernel.masked import Masked
 from service.kernel.principals import Resident
 from service.payment import actions as payment
 from service.payment.model import Way
-from service.payment.rules import AUTHORISED, CODE, H5, JSAPI, MOBILE_CENTRE, NATIVE
+from service.payment.rules import AUTHORISED, CODE, H5, JSAPI, MIXED, MOBILE_CENTRE, NATIVE
 from service.settlement import door
 from service.settlement.insurance import centre
 from service.settlement.model import Settlement
@@ -35,11 +35,22 @@ async def on_phone(ctx: Context, institution_id: int, resident: Resident) -> lis
     ]
 
 
-async def at_centre(ctx: Context, row: Settlement) -> list[Way]:
+async def at_centre(ctx: Context, row: Settlement, resident: Resident) -> list[Way]:
     """The insurance's payment centre, where it serves the settlement."""
     async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)
-    return [Way(MOBILE_CENTRE, AUTHORISED)] if await centre.serves(ctx, row, progress) else []
+    if not await centre.serves(ctx, row, progress):
+        return []
+    return [Way(MOBILE_CENTRE, AUTHORISED), *await _mixed(ctx, row, resident)]
+
+
+async def _mixed(ctx: Context, row: Settlement, resident: Resident) -> list[Way]:
+    """Insurance and own part in one act, where the provider knows the payer."""
+    return [
+        one
+        for one in await payment.list_ways(ctx, row.institution_id)
+        if one.way == MIXED and await _known_as(ctx, resident, one.provider) is not None
+    ]
 
 
 async def payer_of(

@@ -28,6 +28,7 @@ from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.insurance.faults import ScriptedFault as BureauScripted
 from integrations.sandbox.insurance.mobile_centre import MobileCentre
 from integrations.sandbox.insurance.twin import Twin as BureauTwin
+from integrations.sandbox.insured_orders import InsuredOrder
 from integrations.sandbox.street import Street
 from integrations.sandbox.wechatpay.app import create_wechatpay_twin
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
@@ -76,7 +77,11 @@ class Twins:
         self.fiscal: FiscalTwin = self._apps["fiscal"].state.twin
         self.insurance: BureauTwin = self._apps["insurance"].state.twin
         self.centre: MobileCentre = self._apps["insurance"].state.centre
+        self.wechatpay.mixed.insurer = self._carry_out
         self._mobile = theirs.mobile
+
+    def _carry_out(self, told: InsuredOrder) -> str | None:
+        return self.centre.carry_out(told)
 
     def now(self) -> datetime:
         """The time of the world that is open."""

@@ -48,8 +48,14 @@ class NoticingTill(wechat_rig.Rig):
         if self.merchant is None or self.merchant_down:
             raise ConnectionError
         path = "/" + url.split("/", 3)[-1]
+        self.posts.append((dict(headers), body))
         answer = await self.merchant.post(path, content=body, headers=headers)
         return answer.status_code
+
+    def take_mixed_orders(self, bureau: insurance_rig.Rig) -> None:
+        """From now on, and in one world with the bureau: who confirms here settles there."""
+        self.gateway = self.gateway_with(city_id="990100")
+        self.app.state.twin.mixed.insurer = bureau.app.state.centre.carry_out
 
 
 class AlipayTill(alipay_rig.Rig):
@@ -276,6 +282,8 @@ async def a_street(
     partners = StreetPartners(bureau, till)
     if with_centre:
         partners.centre = mobile_rig.gateway_of(bureau.line, institution_code=HOSPITAL)
+    if with_centre and isinstance(till, NoticingTill):
+        till.take_mixed_orders(bureau)
     async with (
         a_context(
             dsn,

@@ -13,7 +13,7 @@ from typing import Any
 from litestar import Response
 
 from crypto.sm2 import PrivateKey
-from integrations.sandbox.insurance import mobile_orders, mobile_refunds
+from integrations.sandbox.insurance import mobile_mixed, mobile_orders, mobile_refunds
 from integrations.sandbox.insurance.book import Book, Row
 from integrations.sandbox.insurance.exact import fen, yuan
 from integrations.sandbox.insurance.faults import Fault, FaultPlan, ScriptedFault
@@ -28,6 +28,7 @@ from integrations.sandbox.insurance.mobile_seal import (
 from integrations.sandbox.insurance.model import BEIJING, Refused, clock_text, local
 from integrations.sandbox.insurance.policy import Policy
 from integrations.sandbox.insurance.twin import BrokenAnswer, Reply, said
+from integrations.sandbox.insured_orders import InsuredOrder
 
 MOBILE_PREFIX = "/org/local/api/hos"
 NUMBERS = {
@@ -185,6 +186,19 @@ class MobileCentre:
             app = self._apps[row["app_id"]]
             mobile_orders.complete(self._book, app, row, at, self._policy)
         return mobile_orders.shown(self._row(order_ref))
+
+    def carry_out(self, told: InsuredOrder) -> str | None:
+        """The payer confirmed a mixed order at a payment provider: why not, or None: settled."""
+        at = self._clock()
+        try:
+            with self._book.transaction():
+                row = self._row(told.order_ref)
+                app = self._apps[row["app_id"]]
+                mobile_mixed.carry_out(self._book, app, row, told, at, self._policy)
+        except Refused as refused:
+            return refused.text
+        settled = self._row(told.order_ref)["state"] == mobile_mixed.SETTLED
+        return None if settled else "医保结算失败"
 
     def authorise(self, psn_no: str) -> str:
         """A payer's authorisation. Raises ``Refused``."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from integrations.sandbox.insured_orders import InsuredOrder, Insurer
 from integrations.sandbox.wechatpay.accounts import sub_or_self
 from integrations.sandbox.wechatpay.book import Book
 from integrations.sandbox.wechatpay.faults import Fault, FaultPlan
@@ -128,6 +129,8 @@ class Mixed:
         self._trading = trading
         self._faults = faults
         self._seal = seal
+        self.insurer: Insurer | None = None
+        """Who settles the insured leg; without it the leg is settled by itself."""
 
     def place(self, merchant: TwinMerchant, body: MixedBody, now: int) -> dict[str, Any]:
         """Place. Raises ``Refused``."""
@@ -178,7 +181,9 @@ class Mixed:
         if doc.insured and kind is Fault.MIXED_INSURANCE_FAILS:
             doc.insured, doc.failed, doc.reason = "FAIL", True, "医保结算失败"
         elif doc.insured:
-            doc.insured = "SUCCESS"
+            doc.reason = self._settle(doc.body)
+            doc.insured = "FAIL" if doc.reason else "SUCCESS"
+            doc.failed = doc.failed or bool(doc.reason)
         doc.paid_at = 0 if doc.failed else now
         self._keep(doc)
         if not doc.failed:
@@ -191,6 +196,20 @@ class Mixed:
                 now,
             )
         return told(doc)
+
+    def _settle(self, body: MixedBody) -> str:
+        """Why the insured leg is not settled; empty where it is."""
+        if self.insurer is None:
+            return ""
+        told = InsuredOrder(
+            order_ref=body.pay_order_id or "",
+            authorisation=body.pay_auth_no or "",
+            fund_fen=body.med_ins_gov_fee or 0,
+            account_fen=body.med_ins_self_fee or 0,
+            other_fen=body.med_ins_other_fee or 0,
+            cash_fen=body.med_ins_cash_fee or 0,
+        )
+        return self.insurer(told) or ""
 
     def take_refund(
         self, merchant: TwinMerchant, ref: str, body: RefundTold, sub_mchid: str | None

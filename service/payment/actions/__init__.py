@@ -1,6 +1,6 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
-Each file uses only those before it: rows, refunds, outcomes, tries, codes, pursuing, ways,
+Each file uses only those before it: rows, refunds, outcomes, tries, codes, mixed, pursuing, ways,
 attempts, counter, deposits, centre, notices.
 """
 
@@ -30,7 +30,8 @@ from service.payment.actions.counter import (
     take_at_counter,
 )
 from service.payment.actions.deposits import count_deposit, release_deposit
-from service.payment.actions.notices import take_notice
+from service.payment.actions.mixed import give_up, hand_in, tell_insured_refund
+from service.payment.actions.notices import take_mixed_notice, take_notice
 from service.payment.actions.outcomes import apply_payment
 from service.payment.actions.pursuing import pursue
 from service.payment.actions.refunds import (
@@ -59,6 +60,8 @@ __all__ = [
     "find_taken",
     "forget_notices",
     "give_at_counter",
+    "give_up",
+    "hand_in",
     "hold_given",
     "hold_taken",
     "is_for",
@@ -78,5 +81,7 @@ __all__ = [
     "report_not_fetched",
     "retry_refund",
     "take_at_counter",
+    "take_mixed_notice",
     "take_notice",
+    "tell_insured_refund",
 ]

@@ -12,9 +12,10 @@ from service.kernel.joined_reads import Cells, Read, row_of
 from service.kernel.masked import Masked
 from service.kernel.problems import StateConflict
 from service.payment import rules, store
-from service.payment.actions import codes, outcomes, pursuing, rows, tries
+from service.payment.actions import codes, mixed, outcomes, pursuing, rows, tries
 from service.payment.model import (
     ClientCall,
+    MixedFile,
     NewAttempt,
     PayerConfirms,
     PaymentAttempt,
@@ -65,7 +66,7 @@ async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAtte
             paid_at=None,
             expires_at=rules.ends_at(new.way, new.expires_at, ctx.policy, now),
             asked_at=None,
-            due_at=None if new.way == rules.AUTHORISED else now + ctx.policy.retry_after,
+            due_at=None if new.way in rules.BY_SETTLEMENT else now + ctx.policy.retry_after,
             tries=0,
             created_at=now,
             version=1,
@@ -76,6 +77,9 @@ async def create(conn: Connection, ctx: Context, new: NewAttempt) -> PaymentAtte
     await store.insert_number(
         conn, row.trade_no, store.TRADE, RowKey(row.record_id, row.attempt_id)
     )
+    if new.way == rules.MIXED:
+        key = RowKey(row.record_id, row.attempt_id)
+        await store.insert_number(conn, rules.hospital_no(row), store.TRADE, key)
     return row
 
 
@@ -112,7 +116,7 @@ async def find_by_trade(ctx: Context, trade_no: str) -> PaymentAttempt | None:
 
 async def is_for(ctx: Context, row: PaymentAttempt, payer: str | None) -> bool:
     """Whether that payer can pay the order: a call inside a provider's app is for one person."""
-    if row.way != rules.JSAPI:
+    if row.way not in rules.OF_ONE_PAYER:
         return True
     async with connection(ctx.pool) as conn:
         return await rows.unseal(conn, ctx, row, "payer", row.payer_sealed) == payer
@@ -136,6 +140,8 @@ def _shown(ctx: Context, row: PaymentAttempt, text: str | None) -> Presentation 
     match row.state, text:
         case AttemptState.FAILED, str(told):
             return msgspec.json.decode(told, type=Refusal)
+        case AttemptState.AWAITING_PAYER, str(told) if row.way == rules.MIXED:
+            return mixed.shown(ctx, row, msgspec.json.decode(told, type=MixedFile))
         case AttemptState.AWAITING_PAYER, str(told):
             return _order_shown(ctx, row, msgspec.json.decode(told, type=port.PlacedOrder))
         case AttemptState.AWAITING_PAYER, None if row.way in (rules.CODE, rules.AUTHORISED):
@@ -174,6 +180,8 @@ async def place(
     unknown: the poller goes on), or PAID. ``known``: as it stood a moment ago."""
     row = known or await read(ctx, record_id, attempt_id)
     if row.state is not AttemptState.CREATED or not rules.may_ask(row, ctx.clock.now()):
+        return row
+    if row.way in rules.BY_SETTLEMENT:
         return row
     if row.way != rules.CODE:
         return await tries.try_place(ctx, row)

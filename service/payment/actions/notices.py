@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from crypto.sm3 import sm3
+from integrations.ports import mixed_payments as two_legs
 from integrations.ports import payments as port
 from integrations.ports.partners import PartnerUnknown
 from service.casework import actions as casework
@@ -12,9 +13,9 @@ from service.kernel.database import connection, transaction
 from service.kernel.logs import get_logger
 from service.kernel.problems import NotFound
 from service.payment import rules, store
-from service.payment.actions import codes, outcomes, refunds, rows
+from service.payment.actions import codes, mixed, outcomes, refunds, rows
 from service.payment.model import PaymentAttempt, RowKey
-from service.payment.states import AttemptState
+from service.payment.states import LIVE, AttemptState
 
 UNKNOWN_NUMBER = "unknown-number"
 NOT_CONFIRMED = "not-confirmed"
@@ -49,13 +50,50 @@ async def take_notice(
     fault = await _apply(ctx, provider, account_name, notice)
     if fault is not None:
         if fault == UNKNOWN_NUMBER:
-            await _report_unknown(ctx, provider, account_name, notice)
+            await _report_unknown(ctx, provider, account_name, *_numbered(notice))
         ctx.metrics.outcomes.labels(provider, "notice", fault).inc()
         return gateway.notice_answer(accepted=False)
     # Remembered last: a crash before this line makes the provider send again, which is harmless.
     async with connection(ctx.pool) as conn:
         await store.insert_notice(conn, notice_no, provider, now)
     ctx.metrics.outcomes.labels(provider, "notice", "accepted").inc()
+    return gateway.notice_answer(accepted=True)
+
+
+async def take_mixed_notice(
+    ctx: Context, provider: str, account_name: str, headers: Mapping[str, str], body: bytes
+) -> port.NoticeAnswer:
+    """As ``take_notice``, for an order of two legs: it makes the question due, and says nothing.
+
+    Raises ``NotFound`` for a merchant account that nobody set up, or that takes no such orders.
+    """
+    try:
+        gateway = ctx.partners.payment(provider, account_name)
+    except PartnerUnknown:
+        raise NotFound from None
+    if not isinstance(gateway, two_legs.TakesMixed):
+        raise NotFound
+    now = ctx.clock.now()
+    try:
+        told = gateway.mixed.read_mixed_notice(headers, body, now)
+    except port.NoticeRefused as refused:
+        ctx.metrics.outcomes.labels(provider, "mixed-notice", "refused").inc()
+        _log.warning("notice.refused", provider=provider, reason=refused.reason)
+        return gateway.notice_answer(accepted=False)
+    notice_no = f"{account_name}:mixed:{sm3(body).hex()}"
+    async with connection(ctx.pool) as conn:
+        if await store.has_notice(conn, notice_no, provider):
+            return gateway.notice_answer(accepted=True)
+    key = await outcomes.find_trade(ctx, told.trade_no)
+    row = None if key is None else await _of_account(ctx, key, provider, account_name)
+    if row is None or row.way != rules.MIXED:
+        await _report_unknown(ctx, provider, account_name, told.trade_no, told.cash_fen)
+        ctx.metrics.outcomes.labels(provider, "mixed-notice", UNKNOWN_NUMBER).inc()
+        return gateway.notice_answer(accepted=False)
+    await mixed.take_hint(ctx, row, told)
+    async with connection(ctx.pool) as conn:
+        await store.insert_notice(conn, notice_no, provider, now)
+    ctx.metrics.outcomes.labels(provider, "mixed-notice", "accepted").inc()
     return gateway.notice_answer(accepted=True)
 
 
@@ -87,6 +125,10 @@ async def _apply_payment(
     ctx: Context, row: PaymentAttempt, provider: str, told: port.Payment
 ) -> str | None:
     key = RowKey(row.record_id, row.attempt_id)
+    if row.way == rules.MIXED and row.state in LIVE and told.amount_fen == row.amount_fen:
+        # One leg of two: whether the whole is paid, only the whole says.
+        await mixed.take_hint(ctx, row, None)
+        return None
     if row.way != rules.CODE or row.state is not AttemptState.CLOSED:
         await outcomes.apply_to(ctx, key, provider, told, known=row)
         return None
@@ -111,15 +153,17 @@ async def _of_account(
     return row if (row.provider, row.account_name) == (provider, account_name) else None
 
 
-async def _report_unknown(
-    ctx: Context, provider: str, account_name: str, notice: port.PaymentNotice
-) -> None:
+def _numbered(notice: port.PaymentNotice) -> tuple[str, int | None]:
     if notice.payment is not None:
-        number, amount_fen = notice.payment.trade_no, notice.payment.amount_fen
-    elif notice.refund is not None:
-        number, amount_fen = notice.refund.refund_no, notice.refund.amount_fen
-    else:
-        return
+        return notice.payment.trade_no, notice.payment.amount_fen
+    if notice.refund is not None:
+        return notice.refund.refund_no, notice.refund.amount_fen
+    return "", None
+
+
+async def _report_unknown(
+    ctx: Context, provider: str, account_name: str, number: str, amount_fen: int | None
+) -> None:
     item = NewItem(
         record_id=0,
         kind="payment",

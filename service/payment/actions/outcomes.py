@@ -111,7 +111,10 @@ async def advance(
 ) -> PaymentAttempt:
     """One step of the machine, its posting and its event, in one transaction on a locked row."""
     state = ATTEMPT.advance(before.state, event)
-    fixed = {"state": state, "tries": 0, "due_at": None}
+    fixed: dict[str, Any] = {"state": state, "tries": 0, "due_at": None}
+    if before.way == rules.MIXED and event is AttemptEvent.CLOSE:
+        # What the payer allowed is of no more use.
+        fixed["client_sealed"] = None
     after = await rows.save_attempt(conn, ctx, before, **(fixed | changes))
     ctx.metrics.transitions.labels("payment", state.value).inc()
     match event:

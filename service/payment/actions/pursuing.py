@@ -2,7 +2,7 @@
 
 from service.kernel.context import Context
 from service.payment import rules
-from service.payment.actions import codes, outcomes, rows, tries
+from service.payment.actions import codes, mixed, outcomes, rows, tries
 from service.payment.model import PaymentAttempt, RowKey
 from service.payment.states import AttemptState
 
@@ -32,6 +32,8 @@ async def _go_on(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     """One try to bring a live attempt to its payment."""
     if row.way == rules.CODE:
         return await codes.ask(ctx, row)
+    if row.way == rules.MIXED:
+        return await mixed.go_on(ctx, row)
     if row.state is AttemptState.CREATED:
         return await tries.try_place(ctx, row)
     return await tries.poll(ctx, row)
@@ -47,4 +49,6 @@ async def undo(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     """One try to end a CLOSING attempt: orders are closed, payments by code reversed."""
     if row.way == rules.CODE:
         return await codes.try_reverse(ctx, row)
+    if row.way == rules.MIXED:
+        return await mixed.try_close(ctx, row)
     return await tries.try_close(ctx, row)

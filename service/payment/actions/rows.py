@@ -167,6 +167,11 @@ def notice_url(ctx: Context, row: PaymentAttempt) -> str:
     return f"{ctx.policy.notice_url_base}/v1/notices/payment/{row.provider}/{row.account_name}"
 
 
+def mixed_notice_url(ctx: Context, row: PaymentAttempt) -> str:
+    """Where the provider sends notices about an order of two legs."""
+    return f"{notice_url(ctx, row)}/mixed"
+
+
 def count_outcome(ctx: Context, partner: str, operation: str, outcome: Outcome[Any]) -> None:
     """One more partner call that ended so. An unclear answer says why in the log."""
     match outcome:

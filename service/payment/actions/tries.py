@@ -81,7 +81,7 @@ async def _send(
 ) -> PaymentAttempt:
     """Place the order; ``stands_there`` says that an earlier try got through unheard."""
     key = RowKey(row.record_id, row.attempt_id)
-    placed = await gateway.place(await _order(ctx, row))
+    placed = await gateway.place(await order_of(ctx, row))
     rows.count_outcome(ctx, row.provider, "place", placed)
     match placed:
         case Accepted(value):
@@ -103,15 +103,17 @@ async def _send(
             return row
 
 
-async def _order(ctx: Context, row: PaymentAttempt) -> port.PaymentOrder:
+async def order_of(ctx: Context, row: PaymentAttempt) -> port.PaymentOrder:
+    """The order as it goes out; of a mixed one, its cash leg."""
+    way = rules.JSAPI if row.way == rules.MIXED else row.way
     async with connection(ctx.pool) as conn:
         payer = await rows.unseal(conn, ctx, row, "payer", row.payer_sealed)
     return port.PaymentOrder(
         trade_no=row.trade_no,
         amount_fen=row.amount_fen,
         description=DESCRIPTIONS[row.purpose],
-        way=row.way,
-        payer=payer if row.way == rules.JSAPI else None,
+        way=way,
+        payer=payer if way == rules.JSAPI else None,
         payer_ip=payer if row.way == rules.H5 else None,
         expires_at=row.expires_at,
         notice_url=rows.notice_url(ctx, row),
@@ -135,7 +137,7 @@ async def _record_placed(
             before,
             AttemptEvent.PLACED,
             client_sealed=await rows.seal(conn, ctx, key.record_id, key.row_id, "client", text),
-            due_at=_next_poll(ctx, before),
+            due_at=next_poll(ctx, before),
         )
 
     return await rows.through(ctx, key, decide, begun)
@@ -167,7 +169,7 @@ async def poll(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
     after = await outcomes.apply_to(ctx, key, row.provider, told, known=begun)
     if after.version != begun.version:
         return after
-    return await rows.try_attempt(ctx, after, tries=0, due_at=_next_poll(ctx, after)) or after
+    return await rows.try_attempt(ctx, after, tries=0, due_at=next_poll(ctx, after)) or after
 
 
 async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
@@ -226,7 +228,7 @@ async def query(
     return None
 
 
-def _next_poll(ctx: Context, row: PaymentAttempt) -> datetime:
-    """The end of the attempt is met even where the next question would come later."""
+def next_poll(ctx: Context, row: PaymentAttempt) -> datetime:
+    """When to ask next; the end of the attempt is met even where that would come later."""
     now = ctx.clock.now()
     return max(now, min(now + ctx.policy.poll_every, row.expires_at))

@@ -43,6 +43,7 @@ _MOVES_MONEY = frozenset(
         CallKind.LOOK,
         CallKind.RETURN_OWN,
         CallKind.RETURN_INSURANCE,
+        CallKind.TELL,
     }
 )
 """Clearing up such a call is no progress: its rounds are counted until a person must look."""

@@ -30,7 +30,8 @@ from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.problems import InvariantBroken
-from service.payment.model import Refund
+from service.payment.model import PaymentAttempt, Refund
+from service.payment.rules import MIXED, hospital_no
 from service.person.model import RecordView
 from service.settlement.insurance.chains import Send, performed_by_hospital
 from service.settlement.model import CallKind, CentreOrder, Progress, Settlement
@@ -90,23 +91,30 @@ def sender(
     return send
 
 
-def returning(mobile: MobileInsurance, kind: CallKind, progress: Progress, own: Refund) -> Send:
+def returning(
+    mobile: MobileInsurance, kind: CallKind, progress: Progress, own: Refund | None
+) -> Send:
     """6203, or a look. Number, time and amounts never change, so a repeat is the same refund;
-    both parts have the time at which the own money was promised back."""
+    both parts have the time at which the own money was promised back. ``own``: None where the own
+    part was not collected there."""
     centre, _ = _known(progress)
     if centre.order is None or progress.promised is None:
         raise InvariantBroken("what is given back was ordered and divided")
     order, paid = centre.order, amounts_of(progress.promised)
     is_own = kind is CallKind.RETURN_OWN
+    number, since = (
+        (own.refund_no, own.created_at) if own is not None else (order.order_no, centre.back_at)
+    )
+    own_fen = own.amount_fen if own is not None and is_own else 0
 
     async def send(_line: InsuranceLine, call: CallId) -> Outcome[Any]:
         if kind is CallKind.LOOK:
             return await mobile.query(order, call.at)
         asked = MobileReturn(
-            refund_no=own.refund_no if is_own else f"{own.refund_no}H",
-            asked_at=own.created_at,
+            refund_no=number if is_own else f"{number}H",
+            asked_at=since or call.at,
             kind=ReturnKind.OWN if is_own else ReturnKind.INSURANCE,
-            own_fen=own.amount_fen if is_own else 0,
+            own_fen=own_fen,
             paid=paid,
             proof=centre.proof,
         )
@@ -115,12 +123,15 @@ def returning(mobile: MobileInsurance, kind: CallKind, progress: Progress, own: 
     return send
 
 
-def opened(progress: Progress, attempt_id: int, order_no: str, authorisation: str) -> Progress:
+def opened(progress: Progress, attempt: PaymentAttempt, authorisation: str) -> Progress:
     """The progress with an order to be made by what the payer allowed."""
-    proof = PayerProof(authorisation=authorisation)
-    return replace(
-        progress, centre=CentreOrder(attempt_id=attempt_id, order_no=order_no, proof=proof)
+    order = CentreOrder(
+        attempt_id=attempt.attempt_id,
+        order_no=hospital_no(attempt),
+        proof=PayerProof(authorisation=authorisation),
+        mixed=attempt.way == MIXED,
     )
+    return replace(progress, centre=order)
 
 
 def ended(progress: Progress, why: str | None = None) -> Progress:

@@ -31,6 +31,7 @@ from service.settlement.insurance.verdicts import (
 )
 from service.settlement.model import CallKind, CentreOrder, Progress
 from service.settlement.rules import same_parts
+from service.settlement.states import SettlementState
 
 REFUSED, MOVED = "centre-refused", "amounts-moved"
 SIDES_DIFFER = "centre-sides-differ"
@@ -118,6 +119,9 @@ def _stands(asked: Asked, status: MobileStatus) -> Verdict:
         return _going_back(asked, status)
     seen = _with(asked, unclear=False)
     is_over = status.revoked or status.stage is MobileStage.FAILED
+    if is_over and asked.state is SettlementState.SETTLING:
+        # The provider of a mixed order says that both legs are paid.
+        return contradicts(seen, SIDES_DIFFER)
     if status.needs_person or (status.stage is MobileStage.RETURNED and not status.revoked):
         # Somebody must look; also where was given back what we never heard was paid.
         return contradicts(seen, SIDES_DIFFER)
@@ -136,6 +140,8 @@ def _open(asked: Asked, status: MobileStatus, seen: Progress) -> Verdict:
     if promised is None or status.amounts != amounts_of(promised):
         return Verdict(progress=_with(asked, unclear=False, unwanted=MOVED))
     known = _with(asked, unclear=False, divided=True)
+    if asked.state is SettlementState.SETTLING:
+        return Verdict(progress=known, again="later")
     return Verdict(progress=known, own_part=OwnPart.PLACED, again="wait")
 
 
@@ -167,7 +173,7 @@ def _going_back(asked: Asked, status: MobileStatus) -> Verdict:
 
 def _returned(asked: Asked, *, own: bool, insurance: bool, ref: str) -> Verdict:
     before = _of(asked)
-    proof = PayerProof() if own and insurance else before.proof
+    proof = PayerProof() if insurance and (own or before.mixed) else before.proof
     known = _with(asked, unclear=False, own_returned=own, insurance_returned=insurance, proof=proof)
     if insurance and not before.insurance_returned:
         known = replace(known, settled=None, reversed_ref=ref, charges_in_doubt=True)
@@ -202,6 +208,17 @@ def _give_back(asked: Asked, outcome: Outcome[MobileReturned]) -> Verdict:
             return Verdict(progress=asked.progress, again="later")
 
 
+def _tell(asked: Asked, outcome: Outcome[None]) -> Verdict:
+    """Repeated under the same numbers until it is taken."""
+    match outcome:
+        case Accepted():
+            return Verdict(progress=_with(asked, told=True))
+        case Rejected():
+            return Verdict(progress=asked.progress, again="later", left_behind="refund-not-told")
+        case _:
+            return Verdict(progress=asked.progress, again="later")
+
+
 def _confirm(asked: Asked, outcome: Outcome[Settled | None]) -> Verdict:
     """The bureau's own book must hold what the centre called whole, with the same parts."""
     found = outcome.value if isinstance(outcome, Accepted) else None
@@ -221,6 +238,7 @@ JUDGES: Mapping[CallKind, Callable[[Asked, Any], Verdict]] = {
     CallKind.LOOK: _look,
     CallKind.REVOKE: _revoke,
     CallKind.CONFIRM: _confirm,
+    CallKind.TELL: _tell,
     CallKind.RETURN_OWN: _give_back,
     CallKind.RETURN_INSURANCE: _give_back,
 }

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from service.payment.rules import AUTHORISED
+from service.payment.rules import BY_SETTLEMENT
 from service.settlement.schemas import PaymentRequest
 
 AuthorisationNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{8,64}$(?!\n)")]
@@ -12,14 +12,16 @@ AuthorisationNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{8,64}$(?!\n
 
 class PhonePaymentRequest(PaymentRequest, forbid_unknown_fields=True, kw_only=True):
     """The same on a phone. ``authorised`` at ``mobile_centre``: by what the payer allowed in the
-    national insurance app."""
+    national insurance app. ``mixed``: by that, and insurance and own part in one act inside the
+    mini-program."""
 
     authorisation: AuthorisationNo | None = None
-    """``payAuthNo``, for one order and for minutes; for the way ``authorised`` alone."""
+    """``payAuthNo``, for one order and for minutes; for the ways ``authorised`` and ``mixed``
+    alone."""
 
     def __post_init__(self) -> None:
-        if (self.way == AUTHORISED) != (self.authorisation is not None):
-            raise ValueError("an authorisation goes with the way `authorised`, and only with it")
+        if (self.way in BY_SETTLEMENT) != (self.authorisation is not None):
+            raise ValueError("an authorisation goes with `authorised` and `mixed`, and only there")
 
 
 class AuthorisationRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

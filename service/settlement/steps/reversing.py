@@ -1,4 +1,4 @@
-"""REVERSING: undo leg by leg as ``rules.COMPENSATION`` orders; over when each is definite."""
+"""REVERSING: undo leg by leg as ``rules.compensation`` orders; over when each is definite."""
 
 from datetime import timedelta
 
@@ -28,13 +28,30 @@ async def step(ctx: Context, row: Settlement) -> None:
     if current.state is not SettlementState.REVERSING:
         return
     order = await at_centre.find_order(ctx, current)
+    if order is not None and await _may_be_paid(ctx, current):
+        return
     if order is not None:
         await at_centre.step(ctx, current, order, ending=True)
         return
-    for leg in rules.COMPENSATION:
+    async with connection(ctx.pool) as conn:
+        progress = await door.progress_of(conn, ctx, current)
+    for leg in rules.compensation(progress):
         if not await _undo(ctx, current, leg):
             return
     await _finish(ctx, current)
+
+
+async def _may_be_paid(ctx: Context, row: Settlement) -> bool:
+    """A mixed order that its provider has not closed yet: the bureau's is not revoked before."""
+
+    async def decide(conn: Connection, fresh: Settlement) -> bool:
+        live = (await tender.tender_of(conn, ctx, fresh)).live
+        if live is None or tender.is_at_centre(live):
+            return False
+        await calls.postpone(conn, ctx, fresh, None)
+        return True
+
+    return await door.through(ctx, (row.record_id, row.settlement_id), decide)
 
 
 async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
@@ -47,6 +64,9 @@ async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
     kind = rules.undo_call(leg, progress)
     if kind is None or progress.insured is None:
         return True
+    if kind is CallKind.TELL:
+        await at_centre.tell(ctx, fresh, progress)
+        return False
     if kind in _AT_CENTRE:
         await at_centre.give_back(ctx, fresh, progress, kind)
         return False

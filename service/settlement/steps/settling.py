@@ -23,6 +23,7 @@ from service.settlement.insurance import calls
 from service.settlement.insurance.chains import Send
 from service.settlement.model import CallKind, Progress, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
+from service.settlement.steps import at_centre
 from service.settlement.steps.presettling import split_request
 from service.settlement.steps.undoing import clear_up
 
@@ -46,8 +47,10 @@ async def step(ctx: Context, row: Settlement) -> Settlement | None:
         return await _settle_own(ctx, row)
     if progress.insured is None or progress.promised is None:
         raise InvariantBroken("a paid insured settlement has a person and a promise")
-    charged = await bill.read(ctx, row.record_id, row.bill_id)
     kind = rules.next_settle_call(progress)
+    if kind is CallKind.LOOK:
+        return await at_centre.look(ctx, row, progress)
+    charged = await bill.read(ctx, row.record_id, row.bill_id)
     send = _sender(kind, row, progress, (progress.insured, progress.promised), charged)
     return await calls.call(ctx, row, progress, kind, send)
 

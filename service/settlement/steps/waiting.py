@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.kernel.context import Context
-from service.kernel.database import Connection
+from service.kernel.database import Connection, connection
 from service.settlement import consequences, door, rules, tender
 from service.settlement.insurance import calls
 from service.settlement.model import Settlement
@@ -22,12 +22,8 @@ async def step(ctx: Context, row: Settlement) -> None:
     if row.correcting and not rules.is_past(row.deadline_at, ctx.clock.now()):
         await _weigh(ctx, row)
         return
-    if row.state is SettlementState.AWAITING_PAYER:
-        order = await at_centre.find_order(ctx, row)
-        if order is not None:
-            ending = rules.is_past(row.deadline_at, ctx.clock.now())
-            await at_centre.step(ctx, row, order, ending=ending)
-            return
+    if row.state is SettlementState.AWAITING_PAYER and await _at_centre(ctx, row):
+        return
     await tender.close_live(ctx, row)
 
     async def decide(conn: Connection, fresh: Settlement) -> None:
@@ -44,6 +40,35 @@ async def step(ctx: Context, row: Settlement) -> None:
             return
         over = replace(fresh, reason=_reason(fresh))
         await door.advance(conn, ctx, over, SettlementEvent.DEADLINE_PASSED, None)
+
+    await door.through(ctx, (row.record_id, row.settlement_id), decide)
+
+
+async def _at_centre(ctx: Context, row: Settlement) -> bool:
+    """Whether an order at the payment centre was brought further. Of a mixed order that is over its
+    provider's part is closed first."""
+    async with connection(ctx.pool) as conn:
+        progress = await door.progress_of(conn, ctx, row)
+    order, ending = progress.centre, rules.is_past(row.deadline_at, ctx.clock.now())
+    if order is None or (order.mixed and ending):
+        return False
+    if not (order.paid or order.ended):
+        await at_centre.step(ctx, row, progress, ending=ending)
+        return True
+    if not order.mixed:
+        return False
+    await _leave(ctx, row)
+    return True
+
+
+async def _leave(ctx: Context, row: Settlement) -> None:
+    """The centre is done, its provider's word is waited for."""
+
+    async def decide(conn: Connection, fresh: Settlement) -> None:
+        synced = await tender.sync(conn, ctx, fresh)
+        if synced.state is SettlementState.AWAITING_PAYER:
+            later = replace(synced, due_at=ctx.clock.now() + rules.ASK_EVERY)
+            await door.keep(conn, ctx, later, None)
 
     await door.through(ctx, (row.record_id, row.settlement_id), decide)
 
