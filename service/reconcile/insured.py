@@ -22,6 +22,11 @@ from service.settlement.model import CallKind
 ACCEPTED = "accepted"
 _FREE_ORDER = (CallKind.SETTLE, CallKind.FIND, CallKind.UNDO, CallKind.REVERSE)
 _LIVE_ORDER = (CallKind.REVERSE, CallKind.FIND, CallKind.UNDO, CallKind.SETTLE)
+_AS_AT_BUREAU = {
+    CallKind.CONFIRM.value: CallKind.SETTLE,
+    CallKind.RETURN_INSURANCE.value: CallKind.REVERSE,
+}
+"""What the payment centre did, as the bureau books it."""
 _TABLE = "insurance_call"
 
 
@@ -124,7 +129,7 @@ async def _entries(
     )
     told = [
         Told(
-            kind=CallKind(one.kind),
+            kind=_AS_AT_BUREAU.get(one.kind) or CallKind(one.kind),
             at=one.called_at,
             accepted=one.outcome == ACCEPTED,
             found=msgspec.json.decode(text, type=Settled | None) if text else None,

@@ -15,15 +15,15 @@ LIST_SETTLEMENTS = """
 select distinct c.record_id, c.settlement_id
 from insurance_call c
 join settlement s on s.record_id = c.record_id and s.settlement_id = c.settlement_id
-where c.kind in ('settle', 'reverse') and c.called_at >= $2 and c.called_at < $3
-  and s.institution_id = $1
+where c.kind in ('settle', 'reverse', 'confirm', 'return-insurance')
+  and c.called_at >= $2 and c.called_at < $3 and s.institution_id = $1
 limit $4
 """
 LIST_CALLS = """
 select call_id, kind, message_no, called_at, outcome, evidence
 from insurance_call
 where record_id = $1 and settlement_id = $2
-  and kind in ('register', 'settle', 'reverse', 'find', 'undo')
+  and kind in ('register', 'settle', 'reverse', 'find', 'undo', 'confirm', 'return-insurance')
 order by called_at
 limit $3
 """

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from service.kernel.clock import business_day
 from service.kernel.database import connection
+from service.reconcile import actions as reconciling
+from service.reconcile.model import Outcome
 from tests.support.database import DatabaseServer
 from tests.support.settlement_street import HOSPITAL, PERSON_NO, SINGLE_FEN, Street, a_street
 
@@ -128,6 +131,28 @@ async def test_paid_at_the_centre_settled_and_posted(street: Street) -> None:
         "insurer": row["fund_fen"] + row["account_fen"],
         "hospital": -SINGLE_FEN,
     }
+    assert await items(street) == set()
+
+
+async def test_the_day_agrees_with_the_bureau_s_own_books(street: Street) -> None:
+    row = await paid(street)
+    await post(street, row)
+    await street.work()
+    day = business_day(street.ctx.clock.now())
+    street.advance(timedelta(hours=23))
+    _, bureau = await reconciling.reconcile_day(street.ctx, day)
+    assert (bureau.provider, bureau.outcome) == ("insurance", Outcome.EXPLAINED)
+    assert (bureau.here.trade_count, bureau.here.trade_fen) == (1, SINGLE_FEN)
+    words = {"bill_version": 1, "reason": "退号", "asked_by": "2002", "bill_after": "OPEN"}
+    path = f"/v1/institution/settlements/{row['settlement_id']}/return"
+    await street.ask(street.his, "POST", path, words)
+    await street.run_for(2 * MINUTE)
+    await street.phone.log_in()
+    assert (await mine(street, row))["state"] == "REVERSED"
+    street.advance(timedelta(hours=23))
+    _, bureau = await reconciling.reconcile_day(street.ctx, day + timedelta(days=1))
+    assert bureau.outcome is Outcome.EXPLAINED
+    assert bureau.here.trade_fen == -SINGLE_FEN
     assert await items(street) == set()
 
 

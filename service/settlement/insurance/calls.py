@@ -48,7 +48,15 @@ _MOVES_MONEY = frozenset(
 )
 """Clearing up such a call is no progress: its rounds are counted until a person must look."""
 
-_TELLS = frozenset({CallKind.REGISTER, CallKind.PRESETTLE, CallKind.SETTLE, CallKind.FIND})
+_TELLS = frozenset(
+    {
+        CallKind.REGISTER,
+        CallKind.PRESETTLE,
+        CallKind.SETTLE,
+        CallKind.FIND,
+        CallKind.CONFIRM,
+    }
+)
 """What the bureau answers to these is kept: reconciliation names its visits and settlements."""
 
 
