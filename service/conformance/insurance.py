@@ -16,13 +16,13 @@ from integrations.fiscal_invoice.mapping import invoice_of
 from integrations.insurance_nhsa import amounts, mobile, orders, statement, transactions
 from integrations.insurance_nhsa.credential import decoded, person_in, read_credential_answer
 from integrations.insurance_nhsa.envelope import read_json, text_of
-from integrations.insurance_nhsa.mixed_order import MixedAmounts, mixed_faults
 from integrations.insurance_nhsa.signing import tif_signature, tif_signature_matches
 from integrations.insurance_nhsa.wire_credential import CredentialRequest
 from integrations.insurance_nhsa.wire_mobile import MobileOrder, RefundRequest
 from integrations.insurance_nhsa.wire_settlement import SetlDetail, SetlInfo
 from integrations.ports.outcomes import Accepted, Rejected
 from integrations.sandbox.insurance.wording import worked
+from service.conformance.payment_signatures import mixed_fault
 
 Case = Mapping[str, Any]
 Judgement = tuple[bool, object]
@@ -263,9 +263,9 @@ def judge_statement(case: Case, _document: Mapping[str, Any]) -> Judgement:
 
 
 def judge_mixed(case: Case, _document: Mapping[str, Any]) -> Judgement:
-    """Our check finds the order consistent exactly when the case does."""
-    faults = mixed_faults(msgspec.convert(case["fields"], MixedAmounts))
-    return (not faults) is case["valid"], {"valid": not faults, "faults": faults}
+    """The payment provider's check, which is ours too, finds the order consistent when it is."""
+    fault = mixed_fault(case["fields"])
+    return (fault is None) is case["valid"], {"valid": fault is None, "fault": fault}
 
 
 def judge_state(case: Case, _document: Mapping[str, Any]) -> Judgement:

@@ -42,6 +42,7 @@ PARTY_SECRET = "sandboxtoken0000000000000000001"  # noqa: S105 - the twin's publ
 REAL_NAME_CLIENT = "yimatong"
 INVOICE_APP = "SANDBOXAPP0001"
 INVOICE_PLACE = "001"
+CITY = "990100"
 MOBILE_APP = "SANDBOXMOBILE0000000000000000001"
 
 
@@ -141,6 +142,7 @@ def _our_side(shared: _Shared, twin_url: str) -> PartnerSettings:
                 public_key_id=shared.public_key_id,
                 public_key_pem=shared.platform.public_pem,
                 base_url=f"{twin_url}/wechatpay",
+                city_id=CITY,
             )
         ],
         fiscal_invoice=[_invoice_line(shared, twin_url)],

@@ -5,6 +5,7 @@ from typing import Any
 
 from integrations.sandbox.insurance.exact import fen
 from integrations.sandbox.insurance.model import Refused
+from service.simulate import mixed
 from service.simulate.world import World
 
 PROVIDER, WAY = "mobile_centre", "authorised"
@@ -34,6 +35,7 @@ def orders(world: World) -> list[dict[str, Any]]:
     rows = world.twins.insurance.book.all(
         "select number, state, amounts from mobile_order order by rowid"
     )
+    elsewhere = mixed.numbers(world)
     return [
         {
             "out_trade_no": row["number"],
@@ -41,6 +43,7 @@ def orders(world: World) -> list[dict[str, Any]]:
             "total_fen": fen(json.loads(row["amounts"]).get("ownPayAmt", "0.00")),
         }
         for row in rows
+        if row["number"] not in elsewhere
     ]
 
 
@@ -62,8 +65,11 @@ def returns(world: World) -> list[dict[str, Any]]:
 
 
 def made_by(world: World) -> dict[str, str]:
-    """By the bureau's number of a settlement: our number of the order that it came from."""
+    """By the bureau's number of a settlement: our number of the payment that it came from."""
+    elsewhere = mixed.numbers(world)
     rows = world.twins.insurance.book.all(
         "select setl_id, number from mobile_order where setl_id is not null"
     )
-    return {str(row["setl_id"]): str(row["number"]) for row in rows}
+    return {
+        str(row["setl_id"]): elsewhere.get(str(row["number"]), str(row["number"])) for row in rows
+    }

@@ -30,10 +30,10 @@ from service.settlement.model import (
     TakeOver,
 )
 from service.settlement.states import SettlementState
-from service.simulate import centre
+from service.simulate import centre, mixed
 from service.simulate.counter import Cashier
 from service.simulate.giving import Clerk
-from service.simulate.plans import Plan, content_of
+from service.simulate.plans import ALLOWED, MIXED, Plan, content_of
 from service.simulate.reading import look_at
 from service.simulate.stage import TWINS, HostDown
 from service.simulate.weather import NOTICES
@@ -211,10 +211,10 @@ class Payer:
             settlement_id=row.settlement_id,
             provider=provider,
             way=way,
-            payer=PAYER if way == "jsapi" else None,
+            payer=PAYER if way in ("jsapi", MIXED[1]) else None,
             code=Masked(self._code(provider)) if way == "code" else None,
             authorisation=Masked(centre.allow(self.world, row.record_id))
-            if way == centre.WAY
+            if way in ALLOWED
             else None,
             place=self.place,
         )
@@ -352,13 +352,7 @@ def pay_at_provider(world: World, provider: str, trade_no: str) -> None:
     if provider == centre.PROVIDER:
         centre.pay(world, trade_no)
     elif provider == "wechatpay":
-        order = world.twins.wechatpay.book.find_order(MERCHANT, trade_no)
-        if order is None:
-            return
-        try:
-            world.twins.wechatpay.trading.pay(order.prepay, order.openid or PAYER, now)
-        except WechatRefused:
-            return
+        _pay_at_wechat(world, trade_no, now)
     else:
         trade = world.twins.alipay.book.find_trade(ALIPAY_SELLER, trade_no)
         if trade is None:
@@ -367,6 +361,20 @@ def pay_at_provider(world: World, provider: str, trade_no: str) -> None:
             world.twins.alipay.trading.pay(trade.trade_no or trade.qr, trade.buyer or PAYER, now)
         except AlipayRefused:
             return
+
+
+def _pay_at_wechat(world: World, trade_no: str, now: int) -> None:
+    twin = world.twins.wechatpay
+    order, whole = twin.book.find_order(MERCHANT, trade_no), mixed.find_ref(world, trade_no)
+    if order is None:
+        return
+    try:
+        if whole is not None:
+            twin.mixed.pay(whole, now)
+        else:
+            twin.trading.pay(order.prepay, order.openid or PAYER, now)
+    except WechatRefused:
+        return
 
 
 Turn = Callable[[Payer, SettlementView], Awaitable[None]]

@@ -15,6 +15,10 @@ CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
 CENTRE = ("mobile_centre", "authorised")
 """The insurance's payment centre, and the way there. Without insurance it takes nobody: such a
 payer is refused, and his time runs out."""
+MIXED = ("wechatpay", "mixed")
+"""Insurance and own part in one act inside the mini-program."""
+ALLOWED = frozenset({CENTRE[1], MIXED[1]})
+"""Ways for which the payer first says yes in the national insurance app."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +65,7 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
     providers = ("wechatpay", "alipay")
     ways = ("native", "jsapi", "code")
     ways_of = [(provider, way) for provider in providers for way in ways]
-    provider, way = draw.choice([*ways_of, CENTRE])
+    provider, way = draw.choice([*ways_of, CENTRE, MIXED])
     other = (draw.choice(providers), draw.choice(ways)) if draw.random() < 0.12 else None
     return Plan(
         name=f"payer-{number}",

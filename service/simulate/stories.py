@@ -15,7 +15,7 @@ from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
 from service.simulate.people import Payer
-from service.simulate.plans import CENTRE, Plan
+from service.simulate.plans import CENTRE, MIXED, Plan
 from service.simulate.points import CrashPoints
 from service.simulate.reading import look
 from service.simulate.run import live
@@ -146,6 +146,34 @@ STORIES = (
         faults=(
             ("insurance", "uldFeeInfo", BureauFault.DROP_AFTER),
             ("insurance", "pay_order", BureauFault.DROP_AFTER),
+            ("insurance", "refund_Order", BureauFault.DROP_AFTER),
+        ),
+    ),
+    Story(name="mixed", ends="POSTED", plan=_plan(provider=MIXED[0], way=MIXED[1])),
+    Story(
+        name="mixed-not-paid",
+        ends="REVERSED (deadline-passed)",
+        plan=_plan(provider=MIXED[0], way=MIXED[1], pays="never"),
+    ),
+    Story(
+        name="mixed-insurance-fails",
+        ends="REVERSED (payment-refused)",
+        plan=_plan(provider=MIXED[0], way=MIXED[1]),
+        faults=(("wechatpay", "place-mixed", WechatFault.MIXED_INSURANCE_FAILS),),
+    ),
+    Story(
+        name="mixed-cash-fails",
+        ends="REVERSED (payment-refused)",
+        plan=_plan(provider=MIXED[0], way=MIXED[1]),
+        faults=(("wechatpay", "place-mixed", WechatFault.MIXED_CASH_FAILS),),
+    ),
+    Story(
+        name="mixed-lost",
+        ends="REVERSED (returned)",
+        plan=_plan(provider=MIXED[0], way=MIXED[1], gives_back=("all",)),
+        faults=(
+            ("wechatpay", "place-mixed", WechatFault.DROP_AFTER),
+            ("wechatpay", "tell-refund", WechatFault.DROP_BEFORE),
             ("insurance", "refund_Order", BureauFault.DROP_AFTER),
         ),
     ),

@@ -285,11 +285,19 @@ def _named(request: httpx.Request, content: bytes) -> tuple[str, str]:
         fields = parse_qs((content or request.url.query).decode("utf-8", "replace"))
         named = parse_qs(request.url.query.decode()) | fields
         return partner, _ALIPAY.get(named.get("method", [""])[0], rest)
+    return partner, _wechat(request.method, rest)
+
+
+def _wechat(method: str, rest: str) -> str:
+    asks = method == "GET"
     if rest.startswith("v3/refund"):
-        return partner, "refund" if request.method == "POST" else "query-refund"
-    if request.method == "GET":
-        return partner, "query"
-    return partner, "close" if rest.endswith(("/close", "/reverse")) else "place"
+        return "query-refund" if asks else "refund"
+    if rest.startswith("v3/med-ins/refunds"):
+        return "tell-refund"
+    legs = "-mixed" if rest.startswith("v3/med-ins") else ""
+    if asks or legs:
+        return f"query{legs}" if asks else f"place{legs}"
+    return "close" if rest.endswith(("/close", "/reverse")) else "place"
 
 
 _ALIPAY = {

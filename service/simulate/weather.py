@@ -126,6 +126,7 @@ NOTICES: dict[str, tuple[StrEnum, ...]] = {
 }
 OF_OPERATION: dict[tuple[str, str], tuple[StrEnum, ...]] = {
     ("wechatpay", "place"): (_W.PAID_AT_ONCE,),
+    ("wechatpay", "place-mixed"): (_W.MIXED_INSURANCE_FAILS, _W.MIXED_CASH_FAILS),
     ("wechatpay", "close"): (_W.PAID_BEFORE_CLOSE, _W.PAID_DURING_CLOSE),
     ("wechatpay", "refund"): (_W.BALANCE_SHORT, _W.REFUND_ABNORMAL, _W.REFUND_CLOSED),
     ("alipay", "place"): (_A.PAID_AT_ONCE,),

@@ -339,16 +339,16 @@ class World:
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
         """Take a notice from a courier: it travels by itself, and its answer is known next time."""
-        provider, account = (unquote(part) for part in url.rsplit("/", 2)[1:])
+        take = payment.take_mixed_notice if url.endswith("/mixed") else payment.take_notice
+        named = url.removesuffix("/mixed").rsplit("/", 2)[1:]
+        provider, account = (unquote(part) for part in named)
         number = _notice_id(provider, body)
         if number in self._taken:
             return b"success"
 
         async def travel() -> None:
             try:
-                answer = await self.request(
-                    lambda ctx: payment.take_notice(ctx, provider, account, headers, body)
-                )
+                answer = await self.request(lambda ctx: take(ctx, provider, account, headers, body))
             except HostDown:
                 return
             if answer.status == 200 and answer.body != b"failure":

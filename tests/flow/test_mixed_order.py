@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from service.kernel.clock import business_day
 from service.kernel.database import connection
+from service.reconcile import actions as reconcile
+from service.reconcile.model import Outcome
 from tests.contract import wechat_rig
 from tests.flow.test_payment_centre import allow, items, mine, orders, post, refunds, split
 from tests.support.database import DatabaseServer
@@ -417,6 +420,40 @@ async def test_a_status_that_no_table_lists_is_not_believed(street: Street, name
     twin.query = inner
     await street.run_for(5 * MINUTE)
     assert (await mine(street, row))["state"] == "POSTING"
+
+
+async def test_a_cash_leg_paid_by_itself_is_given_back_when_the_time_is_over(
+    street: Street,
+) -> None:
+    """The parameters also fit the ordinary pay call, so a client could make that one."""
+    row = await split(street)
+    seen = await choose(street, row)
+    prepay = seen["payment"]["client_parameters"]["package"].removeprefix("prepay_id=")
+    await till(street).control("pay", prepay_id=prepay, openid=wechat_rig.PAYER)
+    await street.run_for(2 * MINUTE)
+    seen = await mine(street, row)
+    assert (seen["state"], seen["paid_fen"]) == ("AWAITING_PAYER", 0)
+    await street.run_for(40 * MINUTE, MINUTE)
+    assert (await mine(street, row))["state"] == "REVERSED"
+    assert await attempts(street) == [("PAID_LATE", row["cash_fen"])]
+    assert await refunds(street) == [("REFUNDED", row["cash_fen"])]
+    assert [one["ordStas"] for one in await orders(street)] == ["12"]
+    assert await street.balances(row["settlement_id"]) == {}
+
+
+@pytest.mark.parametrize("goes_back", [False, True])
+async def test_the_day_agrees_on_all_three_sides(street: Street, goes_back: bool) -> None:
+    row = await paid(street)
+    if goes_back:
+        await give_back(street, row)
+        await street.run_for(3 * MINUTE)
+        assert (await mine(street, row))["state"] == "REVERSED"
+    day = business_day(street.ctx.clock.now())
+    street.advance(timedelta(hours=23))
+    provider, bureau = await reconcile.reconcile_day(street.ctx, day)
+    assert (provider.outcome, provider.matched) == (Outcome.EXPLAINED, 1 + goes_back)
+    assert (bureau.outcome, bureau.here.trade_count) == (Outcome.EXPLAINED, 1 + goes_back)
+    assert await items(street) == set()
 
 
 async def test_an_answer_with_other_amounts_goes_before_a_person(street: Street) -> None:

@@ -35,7 +35,6 @@ SHADOWING = {
 ENTRY_POINTS = {"service.__main__", "service.cli"}
 NOT_CALLED_YET = {
     "crypto.pseudonym",
-    "integrations.insurance_nhsa.mixed_order",
     "integrations.insurance_nhsa.transactions",
     "service.audit.actions",
     "service.casework.actions",

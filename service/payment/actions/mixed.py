@@ -232,9 +232,20 @@ async def try_close(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
         return begun
     if told.status not in _OPEN:
         return await _conclude(ctx, gateway, begun, told)
+    return await _end_unpaid(ctx, gateway, begun)
+
+
+async def _end_unpaid(
+    ctx: Context, gateway: two_legs.MixedPaymentGateway, begun: PaymentAttempt
+) -> PaymentAttempt:
+    """CLOSING, and the whole is not paid: how the cash leg ended."""
+    key = RowKey(begun.record_id, begun.attempt_id)
     cash = await tries.query(ctx, gateway, begun)
     if cash is not None and cash.status in (_CASH.CLOSED, _CASH.ABSENT):
         return await outcomes.end(ctx, key, is_absent=cash.status is _CASH.ABSENT)
+    if cash is not None and cash.status is _CASH.PAID and begun.tries > 1:
+        # The cash leg was paid by itself: no payment of the whole comes of that any more.
+        return await _give_back(ctx, key, cash)
     await rows.report_unresolved(ctx, begun)
     return begun
 

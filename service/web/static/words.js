@@ -70,7 +70,7 @@ addWords({
     "fault.something-to-pay": "还有金额要付", "remedy.something-to-pay": "请付款后完成。",
     "fault.institution-suspended": "这家医院暂停办理", "remedy.institution-suspended": "请到人工窗口咨询。",
     "why.insurance-refused": "医保没有受理", "why.insurance-unreachable": "医保系统暂时连不上",
-    "why.amounts-moved": "医保金额有变化", "why.centre-refused": "医保移动支付没有受理", "why.abandoned": "", "why.join": "。",
+    "why.amounts-moved": "医保金额有变化", "why.centre-refused": "医保移动支付没有受理", "why.payment-refused": "付款没有完成", "why.abandoned": "", "why.join": "。",
   },
   en: {
     brand: "Yimatong", again: "Try again",
@@ -146,6 +146,6 @@ addWords({
     "fault.something-to-pay": "There is an amount to pay", "remedy.something-to-pay": "Pay it to finish.",
     "fault.institution-suspended": "This hospital is suspended", "remedy.institution-suspended": "Please ask at the desk.",
     "why.insurance-refused": "The insurance refused", "why.insurance-unreachable": "The insurance system cannot be reached",
-    "why.amounts-moved": "The insurance's amounts have changed", "why.centre-refused": "The insurance app did not accept it", "why.abandoned": "", "why.join": ". ",
+    "why.amounts-moved": "The insurance's amounts have changed", "why.centre-refused": "The insurance app did not accept it", "why.payment-refused": "The payment was not completed", "why.abandoned": "", "why.join": ". ",
   },
 });
