@@ -4,9 +4,9 @@ from datetime import date, datetime, time, timedelta
 
 from service.account.model import RealName
 from service.kernel.clock import CHINA, business_day
-from service.person.identifiers import age_on
+from service.person.identity.names import compare_key
+from service.person.identity.texts import age_on
 from service.person.model import Facts, RecordView, Registration, Source
-from service.person.names import compare_key
 
 GUARDIAN_BELOW_YEARS = 14
 ACCOUNT_ATTEMPTS_A_DAY = 5

@@ -12,7 +12,7 @@ from service.credential.model import (
     InsuranceView,
     Recognised,
 )
-from service.person.names import check_name, compatible
+from service.person.identity.names import check_name, compatible
 from service.reader.repair import RAW_MAX, repair
 
 TEXT_MAX = RAW_MAX

@@ -22,7 +22,7 @@ from service.healthcode.model import (
 )
 from service.kernel.principals import Terminal
 from service.kernel.problems import NotFound, Problem
-from service.person.identifiers import age_on
+from service.person.identity.texts import age_on
 
 CARD = 0
 EPOCH_MAX = 0xFFFF

@@ -6,7 +6,9 @@ from datetime import date
 import msgspec
 
 from crypto.sm3 import sm3
-from service.person.identifiers import check_citizen_number, check_phone
+from service.person.identity.names import check_name, compare_key, compatible
+from service.person.identity.numbers import check_citizen_number
+from service.person.identity.phones import check_phone
 from service.person.model import (
     CITIZEN_ID,
     Decision,
@@ -17,7 +19,6 @@ from service.person.model import (
     Registration,
     Source,
 )
-from service.person.names import check_name, compare_key, compatible
 from service.person.problems import IdNumberInvalid, IdTypeUnsupported, NameInvalid, PhoneInvalid
 
 MODEL = "number-and-name-1"

@@ -15,7 +15,7 @@ from integrations.ports.login import PlatformIdentity
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected
 from integrations.ports.partners import PartnerUnknown
 from service.kernel.context import Policy
-from service.person.identifiers import check_character
+from service.person.identity.texts import check_character
 
 NOON = datetime(2026, 6, 30, 4, 0, tzinfo=UTC)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.person.identifiers import check_citizen_number, check_phone
-from service.person.names import check_name, compatible
+from service.person.identity.names import check_name, compatible
+from service.person.identity.numbers import check_citizen_number
+from service.person.identity.phones import check_phone
 
 CASES = json.loads((Path(__file__).parents[2] / "vectors" / "identity.json").read_text("utf-8"))
 TODAY = date.fromisoformat(CASES["meta"]["reference_day"])

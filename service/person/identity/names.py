@@ -10,7 +10,7 @@ import unicodedata
 
 import msgspec
 
-from service.person.identifiers import BLANKS, ZERO_WIDTH, strip_blanks
+from service.person.identity.texts import BLANKS, ZERO_WIDTH, strip_blanks
 
 LENGTH_MAX = 50
 DOT = "·"
@@ -22,6 +22,10 @@ _HAN = (
     (0xF900, 0xFAFF),
     (0x20000, 0x3FFFD),
 )
+_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc"})
+"""Letters and the marks that belong to them, of any script. Digits, signs, controls and marks that
+turn the direction of a text are none."""
+_LATIN_BELOW = 0x250
 _SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 _PRIVATE = ((0xE000, 0xF8FF), (0xF0000, 0xFFFFD), (0x100000, 0x10FFFD))
 _PLACEHOLDER = re.compile(r".{2,49}(?:之[长次大小]?[子女]|之?[大小]双)")
@@ -30,7 +34,7 @@ _BETWEEN_HAN = re.compile(r"(?<=[^\x00-\x7f])\.(?=[^\x00-\x7f])")
 
 
 class Name(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a name. ``kind``: han, latin, newborn_placeholder or unknown_person."""
+    """The verdict on a name. ``kind``: han, latin, other, newborn_placeholder or unknown_person."""
 
     normalized: str
     match_key: str
@@ -42,10 +46,6 @@ class Name(msgspec.Struct, frozen=True, kw_only=True):
 def _within(character: str, ranges: tuple[tuple[int, int], ...]) -> bool:
     point = ord(character)
     return any(low <= point <= high for low, high in ranges)
-
-
-def _is_latin(character: str) -> bool:
-    return ord(character) < 0x250 and character.isalpha()
 
 
 def check_name(text: str) -> Name:
@@ -96,10 +96,10 @@ def _fault(name: str) -> str | None:
 
 def _is_allowed(character: str) -> bool:
     return (
-        character in "·'-. ’"
+        character in "·'-. ’་"
         or _within(character, _HAN)
         or _within(character, _SELECTORS)
-        or _is_latin(character)
+        or unicodedata.category(character) in _LETTERS
     )
 
 
@@ -108,7 +108,9 @@ def _kind(name: str) -> str:
         return "unknown_person"
     if _PLACEHOLDER.fullmatch(name):
         return "newborn_placeholder"
-    return "han" if any(_within(character, _HAN) for character in name) else "latin"
+    if any(_within(character, _HAN) for character in name):
+        return "han"
+    return "latin" if all(ord(character) < _LATIN_BELOW for character in name) else "other"
 
 
 def match_key(name: str) -> str:

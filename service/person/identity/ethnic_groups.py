@@ -1,0 +1,21 @@
+"""Ethnic groups (GB/T 3304), as codes of two digits. 97 to 99 are local additions."""
+
+from service.person.identity.texts import bare
+
+_NAMES = """
+汉 蒙古 回 藏 维吾尔 苗 彝 壮 布依 朝鲜 满 侗 瑶 白 土家 哈尼 哈萨克 傣 黎 傈僳 佤 畲 高山 拉祜 水
+东乡 纳西 景颇 柯尔克孜 土 达斡尔 仫佬 羌 布朗 撒拉 毛南 仡佬 锡伯 阿昌 普米 塔吉克 怒 乌孜别克
+俄罗斯 鄂温克 德昂 保安 裕固 京 塔塔尔 独龙 鄂伦春 赫哲 门巴 珞巴 基诺
+"""
+_CODES = {name: f"{place:02d}" for place, name in enumerate(_NAMES.split(), start=1)}
+_LOCAL = frozenset({"97", "98", "99"})
+_VALID = frozenset(_CODES.values()) | _LOCAL
+
+
+def code_of(text: str) -> str | None:
+    """The code of what was sent: a code, one that lost its zero, or a name with or without 族."""
+    kept = bare(text)[0]
+    if kept.isascii() and kept.isdecimal():
+        code = kept.zfill(2)
+        return code if code in _VALID else None
+    return _CODES.get(kept) or _CODES.get(kept.removesuffix("族"))
