@@ -67,11 +67,16 @@ def _run(dsn: str, scripts: list[Path], seconds: int) -> Replayed:
 
 
 def script(captured: Captured, constants: dict[str, str]) -> str:
-    """A pgbench script; what was new and unique is drawn anew in each round."""
+    """A pgbench script; what was new and unique is drawn anew in each round. What did not wait for
+    the disk does not wait for it here either."""
     names: dict[tuple[str, str], str] = {}
     body: list[str] = []
+    waits = True
     for group in captured.groups:
         lines = [_rendered(one, captured, constants, names) for one in group.statements]
+        if group.writes and group.durable != waits:
+            waits = group.durable
+            body.append(f"set synchronous_commit = {'on' if waits else 'off'};")
         body += ["begin;", *lines, "commit;"] if group.transaction else lines
     drawn = [f"\\set {name} random(1, 9000000000000000000)" for name in names.values()]
     return "\n".join([*drawn, *body, ""])
