@@ -230,6 +230,7 @@ def _settle_row(
             "steps": steps,
             "statements": captured.statements,
             "commits": captured.commits,
+            "claims": captured.claims,
             "idle_statements_per_s": round(captured.idle_per_s, 1),
             "cores": rows.cores(settled.cpu_s, settled.took_s),
         },
@@ -311,7 +312,8 @@ def table(report: Report) -> str:
             lines.append(f"    ratio: {row.against}")
         if "statements" in row.facts:
             lines.append(
-                f"    {row.facts['statements']} statements and {row.facts['commits']} commits each;"
+                f"    each {row.facts['statements']} statements, {row.facts['commits']} commits"
+                f" that wait for the disk, {row.facts['claims']} that do not;"
                 f" median {row.facts['median_s']} s from bill to posting, payer's pauses in it"
             )
             lines.append(f"    own CPU (serve, worker) {row.facts['own_cpu_ms']} ms each")

@@ -78,54 +78,76 @@ def overload_rows(
     scans = overload.PrintedScans(base_url=system.base_url, texts=texts, terminals=terminals)
     sender.send_all(system.base_url, scans.make(200))
     before = _sustained(system, scans)
-    sustained = before.sent.count(200) / before.sent.took_s
     pid = (system.state_dir / "logs" / "serve.pid").read_text()
     earlier = meter.cpu_s(system)
-    offered = overload.offer(scans, per_s=10 * sustained, seconds=seconds)
+    offered = overload.offer(scans, per_s=10 * _per_s(before), seconds=seconds)
     spent = meter.cpu_s_since(system, earlier)
     after = _sustained(system, scans)
-    back = after.sent.count(200) / after.sent.took_s
-    alone_ms = before.cpu_s["serve"] / max(1, before.sent.count(200)) * 1000
-    crowded_ms = spent["serve"] / max(1, offered.statuses.get(200, 0)) * 1000
     same = (system.state_dir / "logs" / "serve.pid").read_text() == pid
     return [
         Row(
             name="resolve printed codes: the rate that is sustained",
-            per_s=sustained,
-            cpu_ms=alone_ms,
+            per_s=_per_s(before),
+            cpu_ms=_serve_ms(before),
             limited_by="serve, one core, and the client's",
             facts={"p50_ms": before.sent.percentile_ms(0.5)},
         ),
-        Row(
-            name=f"the same, ten times that offered for {seconds:.0f} s",
-            per_s=offered.goodput,
-            cpu_ms=crowded_ms,
-            ratio=offered.goodput / sustained,
-            against="goodput over the sustained rate; wanted 0.9",
-            limited_by="reading and refusing what is too much, in the server's own HTTP part",
-            facts={
-                "offered_per_s": round(offered.per_s),
-                "sent": offered.sent,
-                "no_free_connection": offered.not_sent,
-                "unanswered": offered.unanswered,
-                # What other work on the machine does not move: the server's CPU for a success.
-                "ratio_by_cpu": round(alone_ms / crowded_ms, 2),
-                "cores": rows.cores(spent, offered.seconds),
-                "client_cores": round(offered.client_cpu_s / offered.seconds, 2),
-                "statuses": {str(status): n for status, n in offered.statuses.items()},
-                "p50_ms": offered.percentile_ms(0.5),
-                "p99_ms": offered.percentile_ms(0.99),
-            },
-        ),
-        Row(
-            name="the same, right after it",
-            per_s=back,
-            ratio=back / sustained,
-            against="rate over the rate before" + ("" if same else "; THE SERVER WAS RESTARTED"),
-            limited_by="serve, one core, and the client's",
-            facts={"p50_ms": after.sent.percentile_ms(0.5), "restarted": not same},
-        ),
+        _crowded_row(before, offered, spent),
+        _after_row(before, after, restarted=not same),
     ]
+
+
+def _crowded_row(before: rows.Measured, offered: overload.Offered, spent: dict[str, float]) -> Row:
+    crowded_ms = spent["serve"] / max(1, offered.statuses.get(200, 0)) * 1000
+    by_cpu = round(_serve_ms(before) / crowded_ms, 2)
+    return Row(
+        name=f"the same, ten times that offered for {offered.seconds:.0f} s",
+        per_s=offered.goodput,
+        cpu_ms=crowded_ms,
+        ratio=offered.goodput / _per_s(before),
+        against="goodput over the sustained rate; wanted 0.9;"
+        f" by the server's CPU for a success {by_cpu}",
+        limited_by="serve, one core: what is too much waits unread, then is refused",
+        facts={
+            "offered_per_s": round(offered.per_s),
+            "sent": offered.sent,
+            "no_free_connection": offered.not_sent,
+            "unanswered": offered.unanswered,
+            "ratio_by_cpu": by_cpu,
+            "cores": rows.cores(spent, offered.seconds),
+            "client_cores": round(offered.client_cpu_s / offered.seconds, 2),
+            "statuses": {str(status): n for status, n in offered.statuses.items()},
+            "p50_ms": offered.percentile_ms(0.5),
+            "p99_ms": offered.percentile_ms(0.99),
+        },
+    )
+
+
+def _after_row(before: rows.Measured, after: rows.Measured, *, restarted: bool) -> Row:
+    by_cpu = round(_serve_ms(before) / _serve_ms(after), 2)
+    return Row(
+        name="the same, right after it",
+        per_s=_per_s(after),
+        cpu_ms=_serve_ms(after),
+        ratio=_per_s(after) / _per_s(before),
+        against=f"rate over the rate before; by the server's CPU for a success {by_cpu}"
+        + ("; THE SERVER WAS RESTARTED" if restarted else ""),
+        limited_by="serve, one core, and the client's",
+        facts={
+            "p50_ms": after.sent.percentile_ms(0.5),
+            "ratio_by_cpu": by_cpu,
+            "restarted": restarted,
+        },
+    )
+
+
+def _per_s(measured: rows.Measured) -> float:
+    return measured.sent.count(200) / measured.sent.took_s
+
+
+def _serve_ms(measured: rows.Measured) -> float:
+    """The server's CPU for a success, which other work on the machine moves least."""
+    return measured.cpu_s["serve"] / max(1, measured.sent.count(200)) * 1000
 
 
 def _sustained(system: RunningSystem, scans: overload.PrintedScans) -> rows.Measured:

@@ -17,7 +17,8 @@ import uvloop
 
 from loadtests.sender import TerminalKey, signed_scan
 
-CONNECTIONS = 400
+CONNECTIONS = 2000
+"""Far more than are served or told no in the time of one answer, as of a crowd."""
 TICK_S = 0.01
 ANSWERS_WITHIN_S = 15.0
 
@@ -113,22 +114,26 @@ class PrintedScans(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-def offer(scans: PrintedScans, *, per_s: float, seconds: float) -> Offered:
+def offer(
+    scans: PrintedScans, *, per_s: float, seconds: float, connections: int = CONNECTIONS
+) -> Offered:
     """Send at this rate from a process of its own, which makes its requests before it begins."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_offer, scans, per_s, seconds).result()
+        return pool.submit(_offer, scans, per_s, seconds, connections).result()
 
 
-def _offer(scans: PrintedScans, per_s: float, seconds: float) -> Offered:
+def _offer(scans: PrintedScans, per_s: float, seconds: float, connections: int) -> Offered:
     requests = scans.make(int(per_s * seconds) + 1)
-    return uvloop.run(_crowding(scans.base_url, requests, per_s, seconds))
+    return uvloop.run(_crowding(scans.base_url, requests, per_s, seconds, connections))
 
 
-async def _crowding(base_url: str, requests: list[bytes], per_s: float, seconds: float) -> Offered:
+async def _crowding(
+    base_url: str, requests: list[bytes], per_s: float, seconds: float, count: int
+) -> Offered:
     loop, crowd, parts = asyncio.get_running_loop(), _Crowd(), urlsplit(base_url)
     connections = [
         (await loop.create_connection(lambda: _Exchange(crowd), parts.hostname, parts.port))[0]
-        for _ in range(CONNECTIONS)
+        for _ in range(count)
     ]
     sent = not_sent = 0
     began, spent_s = time.perf_counter(), time.process_time()

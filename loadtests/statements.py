@@ -13,8 +13,12 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from service.kernel.database import CLAIMING
+
 IDLE_S = 6.0
-_ENTRY = re.compile(r"^YB(\d+) (LOG|DETAIL):  (.*)$", re.DOTALL)
+_ENTRY = re.compile(r"^YB(\d+)/(\S*) (LOG|DETAIL):  (.*)$", re.DOTALL)
+_CHANGES = re.compile(r"\b(?:insert into|update|delete from)\s+\w+", re.IGNORECASE)
+_LOCKS = re.compile(r"\bfor (?:no key )?(?:update|share)\b", re.IGNORECASE)
 _EXECUTE = re.compile(r"^execute [^:]*: (.*)$", re.DOTALL)
 _PARAMETER = re.compile(r"\$(\d+) = (NULL|'(?:[^']|'')*')")
 _CATALOGUE = ("pg_catalog", "pg_type", "information_schema", "pg_reload_conf")
@@ -32,6 +36,8 @@ class Group(msgspec.Struct, kw_only=True):
 
     statements: list[Statement]
     transaction: bool
+    durable: bool = True
+    """Whether its commit waits for the disk."""
 
     @property
     def shape(self) -> tuple[str, ...]:
@@ -40,8 +46,8 @@ class Group(msgspec.Struct, kw_only=True):
 
     @property
     def writes(self) -> bool:
-        """Whether anything is changed."""
-        return any(not sql.lower().startswith("select") for sql in self.shape)
+        """Whether anything is changed: reads that go together begin with ``with`` too."""
+        return any(_CHANGES.search(_LOCKS.sub("", sql)) for sql in self.shape)
 
 
 class Captured(msgspec.Struct, kw_only=True):
@@ -60,8 +66,13 @@ class Captured(msgspec.Struct, kw_only=True):
 
     @property
     def commits(self) -> int:
-        """How many times PostgreSQL commits something to disk."""
-        return sum(group.writes for group in self.groups)
+        """How many times a commit waits for PostgreSQL's disk."""
+        return sum(group.writes and group.durable for group in self.groups)
+
+    @property
+    def claims(self) -> int:
+        """How many changes are committed without waiting for the disk."""
+        return sum(group.writes and not group.durable for group in self.groups)
 
 
 async def capture(dsn: str, log: Path, act: Callable[[], Awaitable[float]]) -> Captured:
@@ -90,7 +101,7 @@ async def capture(dsn: str, log: Path, act: Callable[[], Awaitable[float]]) -> C
 
 
 async def _switch(conn: asyncpg.Connection, *, on: bool) -> None:
-    settings = {"log_statement": "'all'", "log_line_prefix": "'YB%p '"}
+    settings = {"log_statement": "'all'", "log_line_prefix": "'YB%p/%a '"}
     for name, value in settings.items():
         verb = f"alter system set {name} = {value}" if on else f"alter system reset {name}"
         await conn.execute(verb)
@@ -108,12 +119,12 @@ def _read(log: Path, mark: int) -> str:
         return file.read().decode("utf-8", "replace")
 
 
-def _entries(text: str) -> Iterable[tuple[str, str, str]]:
-    """(session, severity, message); later lines of a message begin with a tab."""
+def _entries(text: str) -> Iterable[tuple[str, bool, str, str]]:
+    """(session, durable, severity, message); later lines of a message begin with a tab."""
     for entry in re.split(r"\n(?!\t)", text):
         found = _ENTRY.match(entry.replace("\n\t", "\n").rstrip("\n"))
         if found is not None:
-            yield found[1], found[2], found[3]
+            yield found[1], not found[2].endswith(CLAIMING), found[3], found[4]
 
 
 def _groups(text: str) -> list[Group]:
@@ -121,7 +132,7 @@ def _groups(text: str) -> list[Group]:
     groups: list[Group] = []
     open_in: dict[str, Group] = {}
     last_in: dict[str, Statement] = {}
-    for session, severity, message in _entries(text):
+    for session, durable, severity, message in _entries(text):
         if severity == "DETAIL":
             if session in last_in:
                 last_in[session].values = _values(message)
@@ -130,7 +141,7 @@ def _groups(text: str) -> list[Group]:
         word = message.removeprefix("statement: ").strip("; \n").lower()
         executed = _EXECUTE.match(message)
         if word.startswith("begin"):
-            open_in[session] = Group(statements=[], transaction=True)
+            open_in[session] = Group(statements=[], transaction=True, durable=durable)
             groups.append(open_in[session])
         elif word in ("commit", "rollback"):
             open_in.pop(session, None)
@@ -140,7 +151,7 @@ def _groups(text: str) -> list[Group]:
             if session in open_in:
                 open_in[session].statements.append(statement)
             else:
-                groups.append(Group(statements=[statement], transaction=False))
+                groups.append(Group(statements=[statement], transaction=False, durable=durable))
     return [group for group in groups if group.statements]
 
 

@@ -31,6 +31,11 @@ from service.web.routes import PageSettings, web_router
 VERSION = "0.1.0"
 OBSERVE_WITHIN_S = 1.0
 """Metrics are read when all else waits."""
+WAITING_MAX = 2048
+"""In line at one process: of each only its head is in memory."""
+PATIENCE_S = 3.0
+"""A refusal after this says to come back a second later. At once it would only bring the next
+request of the same client at once, and to refuse that costs as well."""
 
 
 async def resident_of(request: Request[Any, Any, Any], ctx: NamedDependency[Context]) -> Resident:
@@ -184,6 +189,6 @@ def create_app(ctx: Context, cipher: SelfTestReport, pages: PageSettings) -> App
     )
     return Entry(
         signed,
-        queue=BoundedQueue(running=64, waiting=128, patience_s=5.0),
+        queue=BoundedQueue(running=64, waiting=WAITING_MAX, patience_s=PATIENCE_S),
         metrics=ctx.metrics,
     )

@@ -15,6 +15,11 @@ from service.kernel.problems import NotSetUp
 from service.settings import Settings, read_settings
 from service.wiring import install_ciphers, open_context, pages_of
 
+CONNECTIONS_MAX = 4096
+"""Open ones of one process, idle ones too. All beyond wait unread, a watcher's question among them;
+left to itself the server takes 1024, shared by all its processes."""
+BACKLOG = 2048
+
 _log = get_logger("serve")
 
 
@@ -65,6 +70,8 @@ def run_server(settings: Settings) -> int:
         "port": settings.port,
         "interface": Interfaces.ASGI,
         "workers": settings.workers,
+        "backlog": BACKLOG,
+        "backpressure": CONNECTIONS_MAX,
         "loop": Loops.uvloop,
         "websockets": False,
         "log_access": False,

@@ -8,7 +8,7 @@ from service import features
 from service.kernel import idempotency, outbox
 from service.kernel.claims import ClaimSource, run_loop
 from service.kernel.context import Context
-from service.kernel.database import UNAVAILABLE, connection, execute
+from service.kernel.database import UNAVAILABLE, claiming, connection, execute
 from service.kernel.logs import get_logger
 
 TRIES_MAX = 50
@@ -28,7 +28,7 @@ def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
             return await outbox.list_due(conn, now, limit)
 
     async def claim(event: outbox.Event, _now: datetime, until: datetime) -> bool:
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
             return (
                 await execute(
                     conn,
@@ -52,7 +52,8 @@ def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
         except Exception:
             await _postpone(ctx, event, token)
             raise
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
+            # Handlers may hear an event twice, so this need not last either.
             await execute(
                 conn,
                 outbox.FINISH_EVENT,

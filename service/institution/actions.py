@@ -22,7 +22,7 @@ from service.institution.model import (
 )
 from service.institution.problems import ActivationRefused, AlreadyEnrolled, InstitutionSuspended
 from service.kernel.context import Context
-from service.kernel.database import Connection, Write, connection, transaction
+from service.kernel.database import Connection, Write, claiming, connection, transaction
 from service.kernel.entry import Proved
 from service.kernel.principals import Application, Terminal
 from service.kernel.problems import (
@@ -293,7 +293,7 @@ async def prove(ctx: Context, claimed: Claimed, text: bytes, changes_state: bool
     if institution.state is not InstitutionState.ACTIVE:
         raise InstitutionSuspended
     if changes_state:
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
             if not await store.insert_nonce(
                 conn, institution_id, caller_id, claimed.nonce, ctx.clock.now()
             ):

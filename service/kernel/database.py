@@ -26,6 +26,7 @@ Connection: TypeAlias = BareConnection | Transaction
 STATEMENTS_KEPT = 500
 """Prepared on a connection: every statement of the product, and every set of writes that goes
 together."""
+CLAIMING = "-claiming"
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 15.0
 STATEMENT_TIMEOUT_S = 20.0
@@ -57,17 +58,19 @@ async def _prepare_connection(connection: Any) -> None:
 
 
 async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
-    """A pool of at most ``size`` connections named ``yimatong-<application>``; the first is made
-    now, so that whoever starts without a database learns it."""
+    """A pool of at most ``size`` connections named ``yimatong-<application>``, with ``CLAIMING``
+    behind it where commits do not wait; the first is made now, so that whoever starts without a
+    database learns it."""
 
-    async def connect() -> BareConnection:
+    async def connect(durable: bool) -> BareConnection:
         conn = await asyncpg.connect(
             dsn,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
             statement_cache_size=STATEMENTS_KEPT,
             server_settings={
-                "application_name": f"yimatong-{application}",
+                "application_name": f"yimatong-{application}{'' if durable else CLAIMING}",
+                **({} if durable else {"synchronous_commit": "off"}),
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": f"{QUIET_S:.0f}s",
                 "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
@@ -88,6 +91,18 @@ async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
 def connection(pool: Pool) -> Lease:
     """One connection for single statements."""
     return pool.acquire(timeout=CONNECT_TIMEOUT_S)
+
+
+def claiming(pool: Pool) -> Lease:
+    """One connection for single statements that only claim, or let go: their commits do not wait
+    for the disk.
+
+    The server writes its log in order, so a claim lasts as soon as anything lasts that was
+    committed after it, all that rests on the claim among it. What a server that breaks down loses
+    is a claim on which nothing rests yet, or a letting go, which the claim's end makes good
+    (decision 0021).
+    """
+    return pool.acquire(timeout=CONNECT_TIMEOUT_S, durable=False)
 
 
 def transaction(pool: Pool, *, hopeful: bool = False) -> Transaction:

@@ -7,7 +7,6 @@ signed back.
 import base64
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -91,13 +90,21 @@ class Entry:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        came = perf_counter()
+        if scope["path"] in UNQUEUED:
+            await self._answer(scope, receive, send, came)
+        elif self._queue.take_free() or await self._queue.wait():
+            try:
+                await self._answer(scope, receive, send, came)
+            finally:
+                self._queue.give_back()
+        else:
+            await self._shed(send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, came: float) -> None:
+        """``came``: on ``perf_counter``; the time in line counts as time to answer."""
         request_id = secrets.token_hex(8)
         scope["state"] = {**(scope.get("state") or {}), "request_id": request_id}
-        waits = scope["path"] not in UNQUEUED
-        if waits and self._queue.is_full:
-            await self._shed(scope, send)
-            return
-        started = perf_counter()
         status = 0
 
         async def noting_send(message: Message) -> None:
@@ -110,24 +117,23 @@ class Entry:
                 ]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                async with self._queue.place() if waits else nullcontext():
-                    await self._app(scope, _ending_by_length(scope, receive), noting_send)
-            except Exception as fault:
-                if status:
-                    raise
-                if problem_of(fault).status >= 500:
-                    _log.error("request.failed", fault=fault)
-                await send_problem(scope, noting_send, fault)
-        operation = _operation(scope)
-        self._metrics.requests.labels(operation, str(status)).inc()
-        self._metrics.request_s.labels(operation).observe(perf_counter() - started)
+        before = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, _ending_by_length(scope, receive), noting_send)
+        except Exception as fault:
+            if status:
+                raise
+            if problem_of(fault).status >= 500:
+                _log.error("request.failed", fault=fault)
+            await send_problem(scope, noting_send, fault)
+        finally:
+            structlog.contextvars.reset_contextvars(**before)
+        self._metrics.answered(_operation(scope), status, perf_counter() - came)
 
-    async def _shed(self, scope: Scope, send: Send) -> None:
+    async def _shed(self, send: Send) -> None:
         """Refuse before any work: what is refused must cost next to nothing."""
         self._shed_count.inc()
-        request_id = scope["state"]["request_id"].encode()
+        request_id = secrets.token_hex(8).encode()
         body = _OVERLOADED % request_id
         headers = [
             *_OVERLOADED_HEADERS,

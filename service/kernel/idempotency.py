@@ -13,7 +13,7 @@ import msgspec
 
 from crypto.sm3 import sm3
 from service.kernel.clock import Clock
-from service.kernel.database import Connection, connection, execute, find_row, insert_new
+from service.kernel.database import Connection, claiming, connection, execute, find_row, insert_new
 from service.kernel.pool import Pool
 from service.kernel.problems import (
     IdempotencyKeyMissing,
@@ -126,7 +126,7 @@ def _key_hash(caller: str, operation: str, key: str | None) -> bytes:
 
 async def _claim(pool: Pool, now: datetime, key_hash: bytes, input_hash: bytes) -> Answer | None:
     """None when the caller now holds the key; the sealed answer when there is one."""
-    async with connection(pool) as conn:
+    async with claiming(pool) as conn:
         if await insert_new(conn, INSERT_CLAIM, key_hash, input_hash, now + LEASE, now):
             return None
         claim = await find_row(conn, _Claim, GET_CLAIM, key_hash)
@@ -151,7 +151,7 @@ async def _store(pool: Pool, sealer: Sealer, key_hash: bytes, answer: Answer) ->
 
 async def _release(pool: Pool, key_hash: bytes, lease_until: datetime) -> None:
     """Free the key, unless somebody took it over meanwhile."""
-    async with connection(pool) as conn:
+    async with claiming(pool) as conn:
         await execute(conn, RELEASE, key_hash, lease_until)
 
 

@@ -192,21 +192,27 @@ async def write_now(conn: Any, one: Pending) -> None:
 def grouped(writes: Sequence[Pending]) -> list[list[Pending]]:
     """Writes that may go in one statement: of one distribution key, and no row twice in it.
 
-    A statement changes a row once only, and sees no row that it inserts.
+    A statement changes a row once only, and sees no row that it inserts. A row that is inserted
+    after a guarded change of its table is another one, and finds that change done: what the change
+    leaves of a unique index is free.
     """
     groups: list[list[Pending]] = []
     for one in writes:
         mates = next((g for g in reversed(groups) if g[0].args[0] == one.args[0]), None)
-        if mates is None or any(_clash(one.sql, other.sql) for other in mates):
+        if mates is None or any(_clash(one.sql, other) for other in mates):
             groups.append([one])
         else:
             mates.append(one)
     return groups
 
 
-def _clash(sql: str, other: str) -> bool:
-    inserts = sql.lstrip().startswith("insert") and other.lstrip().startswith("insert")
-    return table_of(sql) == table_of(other) and not inserts
+def _clash(sql: str, before: Pending) -> bool:
+    if table_of(sql) != table_of(before.sql):
+        return False
+    if not sql.lstrip().startswith("insert"):
+        return True
+    follows = before.otherwise is not None and "do update" not in sql
+    return not (before.sql.lstrip().startswith("insert") or follows)
 
 
 @lru_cache(maxsize=1024)

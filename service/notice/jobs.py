@@ -6,7 +6,7 @@ from typing import Any
 
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
-from service.kernel.database import connection
+from service.kernel.database import claiming, connection
 from service.kernel.outbox import Event
 from service.kernel.problems import RowTampered
 from service.notice import actions, delivering, store
@@ -26,7 +26,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             return await store.list_due_institutions(conn, now, limit)
 
     async def claim(institution_id: int, now: datetime, until: datetime) -> bool:
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
             return await store.claim_endpoint(conn, institution_id, token, now, until)
 
     async def work(institution_id: int) -> None:
@@ -36,7 +36,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             # The endpoint's own row. Its lease is left to run out.
             ctx.metrics.alarms.labels("row-tampered").inc()
             raise
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
             await store.release_endpoint(conn, institution_id, token)
 
     return [

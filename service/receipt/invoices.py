@@ -19,7 +19,7 @@ from integrations.ports.partners import PartnerUnknown
 from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.kernel.context import Context
-from service.kernel.database import Connection, connection, transaction
+from service.kernel.database import Connection, claiming, connection, transaction
 from service.kernel.problems import InvariantBroken, StateConflict
 from service.receipt import invoice_rows as rows
 from service.receipt import orders, rules
@@ -153,13 +153,13 @@ async def list_due(ctx: Context, now: datetime, limit: int) -> list[InvoiceKey]:
 
 async def claim(ctx: Context, key: InvoiceKey, now: datetime, until: datetime) -> bool:
     """Whether this caller holds the due invoice."""
-    async with connection(ctx.pool) as conn:
+    async with claiming(ctx.pool) as conn:
         return await store.claim(conn, key, now, until)
 
 
 async def release(ctx: Context, key: InvoiceKey) -> None:
     """Let others take the invoice before the lease ends."""
-    async with connection(ctx.pool) as conn:
+    async with claiming(ctx.pool) as conn:
         await store.release(conn, key)
 
 

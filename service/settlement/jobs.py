@@ -7,7 +7,7 @@ from typing import Any
 from integrations.ports.partners import PartnerUnknown
 from service.kernel.claims import ClaimSource
 from service.kernel.context import Context
-from service.kernel.database import UNAVAILABLE, Connection, connection
+from service.kernel.database import UNAVAILABLE, Connection, claiming, connection
 from service.kernel.logs import get_logger
 from service.kernel.outbox import Event
 from service.kernel.problems import InvariantBroken
@@ -55,12 +55,12 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             return await store.list_due(conn, now, limit)
 
     async def claim(key: door.Key, now: datetime, until: datetime) -> bool:
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
             return await store.claim_settlement(conn, key, token, now, until)
 
     async def work(key: door.Key) -> None:
         await work_off(ctx, key)
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
             await store.release_settlement(conn, key, token)
 
     return [

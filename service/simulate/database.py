@@ -17,9 +17,9 @@ class SteppedPool:
         self._pool = pool
         self._stage = stage
 
-    def acquire(self, *, timeout: float | None = None) -> "SteppedLease":
+    def acquire(self, *, timeout: float | None = None, durable: bool = True) -> "SteppedLease":
         """As ``Pool.acquire``."""
-        return SteppedLease(self._pool.acquire(timeout=timeout), self._stage)
+        return SteppedLease(self._pool.acquire(timeout=timeout, durable=durable), self._stage)
 
 
 class SteppedLease:

@@ -57,3 +57,20 @@ async def test_what_is_too_much_is_refused_at_once_and_the_rest_is_done(gate: Ga
         assert [answer.status_code for answer in done] == [200] * 5
         assert (await client.get("/v1/me")).status_code == 200
     assert b'yimatong_requests_total{operation="shed",status="503"} 20.0' in metrics.text()
+
+
+async def test_what_waited_too_long_is_refused_while_the_rest_is_done(gate: Gate) -> None:
+    metrics = Metrics()
+    entry = Entry(gate, queue=BoundedQueue(running=2, waiting=20, patience_s=0.2), metrics=metrics)
+    async with a_client(entry) as client:
+        taken = [asyncio.create_task(client.get("/v1/me")) for _ in range(2)]
+        await gate.full.wait()
+        late = await asyncio.gather(*(client.get("/v1/me") for _ in range(10)))
+        assert {answer.status_code for answer in late} == {503}
+        assert {answer.headers["retry-after"] for answer in late} == {"1"}
+        assert (await client.get("/healthz")).status_code == 200
+        assert gate.running == 2, "what was refused was never begun"
+        gate.opened.set()
+        assert [answer.status_code for answer in await asyncio.gather(*taken)] == [200] * 2
+        assert (await client.get("/v1/me")).status_code == 200
+    assert b'yimatong_requests_total{operation="shed",status="503"} 10.0' in metrics.text()

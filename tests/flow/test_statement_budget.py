@@ -17,13 +17,14 @@ from tests.support.settlement_rig import Rig, a_rig
 BUDGET = {
     "the hospital pushes the bill": 7,
     "the payer starts": 4,
-    "the bureau divides it": 17,
+    "the bureau divides it": 14,
     "the payer orders": 10,
     "the payment is known, and the bureau settles it": 28,
     "the hospital posts it": 9,
 }
-"""The bureau's part: two for each call (the intent, the outcome with all that follows from it),
-their numbers taken together, the claim, and what the worker reads once."""
+"""The bureau's part: one for each call (its outcome with all that follows from it, the intent of
+the next call among it), the first intent, their numbers taken together, the claim, and what the
+worker reads once."""
 
 
 async def _push(rig: Rig) -> Any:

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from service.kernel.database import UNAVAILABLE, open_pool, transaction
+from service.kernel.database import UNAVAILABLE, claiming, open_pool, transaction
 from service.kernel.pool import Pool
 
 
@@ -83,7 +83,7 @@ async def test_a_place_is_free_again_when_the_server_cannot_be_reached(
 ) -> None:
     away = True
 
-    async def connect() -> asyncpg.Connection:
+    async def connect(_durable: bool) -> asyncpg.Connection:
         if away:
             raise ConnectionRefusedError
         return await asyncpg.connect(fresh_database)
@@ -149,4 +149,27 @@ async def test_the_server_ends_a_statement_by_itself(fresh_database: str) -> Non
     pool = await open_pool(fresh_database, size=1, application="test")
     async with pool.acquire() as conn:
         assert await conn.fetchval("show statement_timeout") == "20s"
+    await pool.close()
+
+
+async def test_a_commit_waits_for_the_disk_unless_it_only_claims(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=2, application="test")
+    for _ in range(2):
+        async with pool.acquire() as durable, claiming(pool) as claim:
+            assert await durable.fetchval("show synchronous_commit") == "on"
+            assert await claim.fetchval("show synchronous_commit") == "off"
+    await pool.close()
+
+
+async def test_both_kinds_of_connections_are_within_its_size(fresh_database: str) -> None:
+    pool = await open_pool(fresh_database, size=2, application="bounded")
+    counted = "select count(*) from pg_stat_activity where application_name like '%-bounded%'"
+    for durable in (True, False, True):
+        async with pool.acquire(durable=durable), pool.acquire(durable=durable) as conn:
+            assert await conn.fetchval("show synchronous_commit") == ("on" if durable else "off")
+            assert await conn.fetchval(counted) <= 2
+    async with pool.acquire(), pool.acquire(timeout=0.05, durable=False):
+        with pytest.raises(TimeoutError):
+            async with pool.acquire(timeout=0.05, durable=False):
+                pass
     await pool.close()

@@ -168,6 +168,31 @@ def test_no_row_twice_and_one_distribution_key_in_a_statement() -> None:
     ]
     assert shapes((INSERT_ONE, 1), (INSERT_ONE, 1), (SAY, 1)) == [[INSERT_ONE, INSERT_ONE], [SAY]]
     assert shapes((SAY, 1), (SAY, 1)) == [[SAY], [SAY]]
+    assert shapes((SAY, 1), (INSERT_ONE, 1)) == [[SAY], [INSERT_ONE]]
+
+
+KEEP_ONE = "create unique index one_live on one (id) where says <> 'over'"
+
+
+async def test_a_new_row_takes_the_place_that_a_guarded_change_leaves(pool: Any) -> None:
+    async with pool.acquire() as conn:
+        await conn.execute(KEEP_ONE)
+        await conn.execute("insert into one (id, place, says) values (1, 1, 'live')")
+
+    async def replace(place: int, was: str, now: str) -> None:
+        async with transaction(pool) as conn:
+            await write(conn, SAY_OF, 1, place, now, was, otherwise=Lost())
+            await write(conn, INSERT_ONE, 1, place + 1, "live", otherwise=LookupError())
+
+    pool.sent.clear()
+    await replace(1, "live", "over")
+    assert pool.verbs == ["with"]
+    assert await _said(pool) == ["over", "live"]
+    with pytest.raises(Lost):
+        await replace(1, "live", "over")
+    with pytest.raises(LookupError):
+        await replace(2, "live", "still live")
+    assert await _said(pool) == ["over", "live"]
 
 
 @pytest.mark.parametrize("sql", ["select 1", SAY + " returning 1", "with x as (select 1) " + SAY])

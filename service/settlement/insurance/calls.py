@@ -3,6 +3,7 @@
 A call whose outcome was never recorded (this process died) is judged as an unknown answer.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -60,26 +61,56 @@ _TELLS = frozenset(
 """What the bureau answers to these is kept: reconciliation names its visits and settlements."""
 
 
+class Round(msgspec.Struct, kw_only=True):
+    """Calls one after another in one state: each outcome is committed with the next intent."""
+
+    began: datetime
+    next_kind: Callable[[Progress], CallKind]
+    numbers: list[str] = []
+    """Message numbers taken ahead."""
+    intent: InsuranceCall | None = None
+    """Committed with the last outcome, not sent yet."""
+    progress: Progress | None = None
+    """As that outcome left it."""
+
+    def intend(
+        self, ctx: Context, row: Settlement, call: InsuranceCall, progress: Progress
+    ) -> InsuranceCall | None:
+        """The call that follows ``call``; None where it is not made at once."""
+        going_on = ctx.clock.now() - self.began <= ctx.policy.lease / 8
+        if not going_on or not self.numbers or row.state is not _S.PRESETTLING:
+            return None
+        if progress.insured is None:
+            return None
+        self.progress = progress
+        kind = self.next_kind(progress)
+        self.intent = _intent(ctx, row, kind, self.numbers.pop(0)) if kind != call.kind else None
+        return self.intent
+
+
 async def call(
     ctx: Context,
     row: Settlement,
     progress: Progress,
     kind: CallKind,
     send: Send,
-    ahead: list[str] | None = None,
+    within: Round | None = None,
 ) -> Settlement | None:
     """Make one call and let its outcome act. Raises ``door.LostRace`` when the row has moved on.
 
     Gives the settlement as it stands then; None when another recorded the outcome.
-    ``ahead``: message numbers of a round of calls, taken a few at a time. Raises
-    ``PartnerUnknown`` before anything is written.
+    ``within`` a round, whose intent is this call's where there is one. Raises ``PartnerUnknown``
+    before anything is written.
     """
     place = await institution.get_institution(ctx, row.institution_id)
     gateway = line_of(ctx, place.code, row, progress)
-    intent, waiting = await _intend(ctx, row, kind, place.code, ahead)
+    if within is not None and within.intent is not None:
+        intent, waiting = within.intent, row
+    else:
+        intent, waiting = await _intend(ctx, row, kind, place.code, within)
     outcome = await send(gateway, intent.wire_id)
     ctx.metrics.outcomes.labels(gateway.code, kind.value, type(outcome).__name__).inc()
-    return await record(ctx, place, intent, outcome, waiting)
+    return await record(ctx, place, intent, outcome, waiting, within)
 
 
 def goes_on(ctx: Context, began: datetime, row: Settlement | None) -> bool:
@@ -105,26 +136,16 @@ async def finish_open(ctx: Context, row: Settlement, open_call: InsuranceCall) -
 
 
 async def _intend(
-    ctx: Context, row: Settlement, kind: CallKind, institution_code: str, ahead: list[str] | None
+    ctx: Context, row: Settlement, kind: CallKind, institution_code: str, within: Round | None
 ) -> tuple[InsuranceCall, Settlement]:
     now = ctx.clock.now()
-    numbers = [] if ahead is None else ahead
+    numbers = [] if within is None else within.numbers
     if not numbers:
-        count = 1 if ahead is None else AHEAD
+        count = 1 if within is None else AHEAD
         async with connection(ctx.pool) as bare:
             # Rows of their own, by keys of their own: a number taken in vain does no harm.
             numbers += await institution.take_message_nos(bare, ctx, institution_code, count)
-    intent = InsuranceCall(
-        record_id=row.record_id,
-        call_id=ctx.ids.new(),
-        settlement_id=row.settlement_id,
-        kind=kind,
-        message_no=numbers.pop(0),
-        called_at=now,
-        outcome=None,
-        undone_by=None,
-        evidence=None,
-    )
+    intent = _intent(ctx, row, kind, numbers.pop(0))
     async with transaction(ctx.pool) as conn:
         # After a crash from here on the row is due after a pause: the bureau has settled down.
         waiting = replace(row, due_at=now + ctx.policy.retry_after)
@@ -133,12 +154,27 @@ async def _intend(
     return intent, waiting
 
 
+def _intent(ctx: Context, row: Settlement, kind: CallKind, message_no: str) -> InsuranceCall:
+    return InsuranceCall(
+        record_id=row.record_id,
+        call_id=ctx.ids.new(),
+        settlement_id=row.settlement_id,
+        kind=kind,
+        message_no=message_no,
+        called_at=ctx.clock.now(),
+        outcome=None,
+        undone_by=None,
+        evidence=None,
+    )
+
+
 async def record(
     ctx: Context,
     place: Institution,
     intent: InsuranceCall,
     outcome: Outcome[Any],
     waiting: Settlement | None,
+    within: Round | None = None,
 ) -> Settlement | None:
     """The outcome, in one transaction with all that follows from it; again changes nothing.
 
@@ -147,6 +183,8 @@ async def record(
     """
 
     async def decide(conn: Connection, row: Settlement) -> Settlement | None:
+        if within is not None:
+            within.intent = within.progress = None
         if row is not waiting and not await _is_open(conn, intent):
             return None
         evidence = await _evidence(conn, ctx, intent, outcome)
@@ -162,7 +200,7 @@ async def record(
             correcting=row.correcting,
         )
         verdict = judge(asked, outcome)
-        return await _follow(conn, ctx, row, intent, progress, verdict)
+        return await _follow(conn, ctx, row, intent, progress, verdict, within)
 
     return await door.through(ctx, (intent.record_id, intent.settlement_id), decide, waiting)
 
@@ -218,6 +256,7 @@ async def _follow(
     intent: InsuranceCall,
     before: Progress,
     verdict: Verdict,
+    within: Round | None,
 ) -> Settlement:
     """Write what the verdict says: facts always, the event only where it still means something."""
     progress = verdict.progress
@@ -235,7 +274,7 @@ async def _follow(
     await _post_change(conn, ctx, row, before, progress)
     event = verdict.event if _counts(row, intent, verdict.event) else None
     if event is None:
-        saved = await _stay(conn, ctx, changed, intent, verdict)
+        saved = await _stay(conn, ctx, changed, intent, verdict, within)
         return await own_part.follow(conn, ctx, saved, verdict)
     if verdict.reason is not None:
         changed = replace(changed, reason=verdict.reason)
@@ -248,7 +287,12 @@ async def _follow(
 
 
 async def _stay(
-    conn: Connection, ctx: Context, row: Settlement, intent: InsuranceCall, verdict: Verdict
+    conn: Connection,
+    ctx: Context,
+    row: Settlement,
+    intent: InsuranceCall,
+    verdict: Verdict,
+    within: Round | None,
 ) -> Settlement:
     """The state stays; when it is looked at again depends on what was heard."""
     now = ctx.clock.now()
@@ -261,6 +305,11 @@ async def _stay(
         case _:
             tries = row.tries if intent.kind in _MOVES_MONEY else 0
             again = replace(row, tries=tries, due_at=now)
+            if within and (then := within.intend(ctx, row, intent, verdict.progress)):
+                again = replace(again, due_at=now + ctx.policy.retry_after)
+                saved = await door.keep(conn, ctx, again, verdict.progress)
+                await store.insert_call(conn, then, door.LostRace())
+                return saved
             return await door.keep(conn, ctx, again, verdict.progress)
 
 

@@ -49,12 +49,21 @@ async def _ask(ctx: Context, row: Settlement, progress: Progress) -> Settlement 
     began = ctx.clock.now()
     charged = await bill.read(ctx, row.record_id, row.bill_id)
     after: Settlement | None = row
-    ahead: list[str] = []
+
+    def next_kind(known: Progress) -> CallKind:
+        return rules.next_presettle_call(known, len(charged.lines))
+
+    within = calls.Round(began=began, next_kind=next_kind)
     while after is not None and progress.insured is not None:
-        kind = rules.next_presettle_call(progress, len(charged.lines))
+        kind = next_kind(progress)
         send = _sender(kind, after, progress, progress.insured, charged)
-        after = await calls.call(ctx, after, progress, kind, send, ahead)
-        if after is None or after.state is not row.state or not calls.goes_on(ctx, began, after):
+        after = await calls.call(ctx, after, progress, kind, send, within)
+        if after is None or after.state is not row.state:
+            return after
+        if within.intent is not None and within.progress is not None:
+            progress = within.progress
+            continue
+        if not calls.goes_on(ctx, began, after):
             return after
         async with connection(ctx.pool) as conn:
             progress = await door.progress_of(conn, ctx, after)

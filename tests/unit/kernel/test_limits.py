@@ -1,6 +1,7 @@
 """Callers have a rate; the server has a line of bounded length."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -59,3 +60,87 @@ async def test_a_full_line_is_refused_at_once_and_a_slow_one_after_its_patience(
     release.set()
     await holder
     await wait()
+
+
+class Line:
+    """A queue, who got a place of it in which order, and who was refused."""
+
+    def __init__(self, *, running: int, waiting: int, patience_s: float) -> None:
+        self.queue = BoundedQueue(running=running, waiting=waiting, patience_s=patience_s)
+        self.admitted: list[str] = []
+        self.refused: list[str] = []
+
+    def join(self, name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(self._join(name))
+
+    async def _join(self, name: str) -> None:
+        if self.queue.take_free() or await self.queue.wait():
+            self.admitted.append(name)
+        else:
+            self.refused.append(name)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come true in five seconds")
+
+
+async def test_a_short_line_goes_by_age_and_of_a_long_one_the_newest_is_next() -> None:
+    line = Line(running=2, waiting=10, patience_s=5)
+    for name in ("first", "second", "a", "b", "c", "d"):
+        line.join(name)
+    await asyncio.sleep(0)
+    for _ in range(4):
+        line.queue.give_back()
+        await asyncio.sleep(0)
+    assert line.admitted == ["first", "second", "d", "c", "a", "b"]
+
+
+async def test_who_waited_too_long_is_refused_and_the_line_serves_on() -> None:
+    line = Line(running=1, waiting=10, patience_s=0.1)
+    line.join("first")
+    old = [line.join(f"old {n}") for n in range(3)]
+    await asyncio.sleep(0.06)
+    line.join("young")
+    await until(lambda: len(line.refused) == 3)
+    assert line.refused == ["old 0", "old 1", "old 2"]
+    assert all(one.done() for one in old)
+    line.queue.give_back()
+    await until(lambda: line.admitted == ["first", "young"])
+    line.queue.give_back()
+    assert line.queue.take_free(), "every place came back"
+    assert not line.queue.take_free()
+
+
+async def test_the_line_is_bounded_and_takes_others_when_it_has_moved() -> None:
+    line = Line(running=1, waiting=2, patience_s=5)
+    tasks = [line.join(name) for name in ("first", "a", "b", "too much")]
+    await until(lambda: line.refused == ["too much"])
+    assert line.queue.is_full
+    line.queue.give_back()
+    assert not line.queue.is_full
+    tasks.append(line.join("later"))
+    for _ in range(2):
+        line.queue.give_back()
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert sorted(line.admitted) == ["a", "b", "first", "later"]
+
+
+async def test_whoever_stops_waiting_takes_no_place_with_him() -> None:
+    line = Line(running=1, waiting=10, patience_s=5)
+    line.join("first")
+    in_line, granted, last = (line.join(name) for name in ("in line", "granted", "last"))
+    await asyncio.sleep(0)
+    in_line.cancel()
+    line.queue.give_back()  # before the cancelled one ran: it is passed over
+    granted.cancel()  # it has its place already, and gives it on
+    await until(lambda: line.admitted == ["first", "last"])
+    await asyncio.gather(in_line, granted, return_exceptions=True)
+    assert last.done()
+    assert not line.queue.take_free()
+    line.queue.give_back()
+    assert line.queue.take_free()
