@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from integrations.ports.insurance import Split
-from service.settlement.model import CallKind, Doubt, DoubtPhase, Place, Progress, Settlement
+from service.settlement.model import (
+    CallKind,
+    CentreOrder,
+    Doubt,
+    DoubtPhase,
+    Place,
+    Progress,
+    Settlement,
+)
 from service.settlement.problems import SettlementTakenOver
 
 LINES_MAX = 100
@@ -152,6 +160,12 @@ def next_centre_call(progress: Progress, *, ending: bool) -> CallKind | None:
     if ending or centre.unwanted is not None:
         return CallKind.LOOK if centre.unclear else CallKind.REVOKE
     return CallKind.LOOK if centre.unclear or centre.divided else CallKind.PAY
+
+
+def is_returned(centre: CentreOrder) -> bool:
+    """Whether nothing of a paid order is left at the payment centre; of a mixed one the own part
+    never was there."""
+    return centre.insurance_returned and (centre.own_returned or centre.mixed)
 
 
 def next_return(progress: Progress, *, own: bool) -> CallKind | None:

@@ -17,7 +17,7 @@ from service.kernel.joined_reads import read_together
 from service.ledger.model import DEPOSIT
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
-from service.payment.rules import AT_COUNTER, MOBILE_CENTRE
+from service.payment.rules import AT_COUNTER, MIXED, MOBILE_CENTRE
 from service.payment.states import LIVE, AttemptState
 from service.settlement import door, rules, store
 from service.settlement.model import Settlement
@@ -102,6 +102,12 @@ def is_at_counter(attempt: PaymentAttempt) -> bool:
 def is_at_centre(attempt: PaymentAttempt) -> bool:
     """Whether it is an order of the settlement's own at the payment centre."""
     return attempt.provider == MOBILE_CENTRE
+
+
+def goes_back_whole(attempt: PaymentAttempt) -> bool:
+    """Whether the insurance part was settled by an order at the payment centre, which gives it back
+    whole or not at all."""
+    return is_at_centre(attempt) or attempt.way == MIXED
 
 
 def purpose_in(row: Settlement) -> str:

@@ -308,103 +308,46 @@ async def test_all_of_it_goes_back_in_its_order_though_the_telling_fails_twice(
     assert await items(street) == set()
 
 
-@pytest.mark.parametrize("fault", ["notice-forged", "notice-stale"])
-async def test_a_notice_that_is_forged_or_stale_moves_nothing(street: Street, fault: str) -> None:
-    row = await split(street)
-    await choose(street, row)
-    for _ in range(6):
-        await till(street).fault(fault)
-    await confirm(street)
-    await till(street).deliver()
-    assert (await mine(street, row))["state"] == "AWAITING_PAYER"
-    assert (await attempts(street))[0][0] == "AWAITING_PAYER"
-    assert refused_notices(street) > 0, "the cause is visible"
+async def test_lines_alone_are_not_given_back(street: Street) -> None:
+    row = await paid(street)
+    await post(street, row)
+    await street.work()
+    words = {"bill_version": 1, "reason": "未做检查", "asked_by": "2002"}
+    lines = [{"line_no": "1", "quantity_e4": 5_000}]
+    path = f"/v1/institution/settlements/{row['settlement_id']}/corrections"
+    refused = await street.his.send("POST", path, {**words, "lines": lines}, key="once-0001")
+    assert (refused.status_code, refused.json()["code"]) == (409, "only-as-a-whole")
+
+
+async def test_an_authorisation_that_no_longer_serves_is_given_anew(street: Street) -> None:
+    row = await paid(street)
+    street.bureau.twin.book.run("delete from authorisation")
+    await give_back(street, row)
     await street.run_for(2 * MINUTE)
-    assert (await mine(street, row))["state"] == "POSTING", "questions find it"
+    assert (await mine(street, row))["state"] == "REVERSING"
+    assert await refunds(street) == [], "insurance first, then the money"
+    assert await items(street) == {"refund-refused-at-centre"}
+    path = f"/v1/me/settlements/{row['settlement_id']}/authorisation"
+    await street.mine("POST", path, {"authorisation": await allow(street)})
+    await street.run_for(3 * MINUTE)
+    assert (await mine(street, row))["state"] == "REVERSED"
+    [whole] = await mixed_orders(street)
+    assert whole["mix_pay_status"] == "MIX_PAY_REFUND"
 
 
-def refused_notices(street: Street) -> float:
-    counter = street.ctx.metrics.outcomes.labels("wechatpay", "mixed-notice", "refused")
+async def test_a_payer_who_looks_all_the_time_causes_few_questions(street: Street) -> None:
+    row = await split(street)
+    await choose(street, row)
+    before = asked(street)
+    for _ in range(24):
+        await mine(street, row)
+        await street.run_for(timedelta(seconds=5), timedelta(seconds=5))
+    assert 2 <= asked(street) - before <= 5, "in two minutes one each half of one"
+
+
+def asked(street: Street) -> float:
+    counter = street.ctx.metrics.outcomes.labels("wechatpay", "query-mixed", "accepted")
     return float(counter._value.get())
-
-
-async def mixed_notice(street: Street) -> tuple[dict[str, str], bytes]:
-    await till(street).deliver()
-    return next(one for one in till(street).posts if b"MEDICAL_INSURANCE" in one[1])
-
-
-async def send(street: Street, headers: dict[str, str], body: bytes, account: str = "") -> int:
-    path = f"/v1/notices/payment/wechatpay/{account or wechat_rig.MCHID}/mixed"
-    answer = await street.client.post(path, content=body, headers=headers)
-    return answer.status_code
-
-
-async def test_a_notice_makes_it_ask_at_once_and_a_replay_changes_nothing(street: Street) -> None:
-    row = await split(street)
-    await choose(street, row)
-    await confirm(street)
-    headers, body = await mixed_notice(street)
-    assert (await mine(street, row))["state"] == "AWAITING_PAYER", "a notice is no fact"
-    assert await send(street, headers, body) == 200
-    await street.work()
-    assert (await mine(street, row))["state"] == "POSTING"
-    assert await send(street, headers, body) == 200
-    await street.run_for(MINUTE)
-    assert await attempts(street) == [("PAID", row["cash_fen"])]
-    assert await items(street) == set()
-
-
-async def test_a_notice_without_signature_or_for_another_merchant_is_refused(
-    street: Street,
-) -> None:
-    row = await split(street)
-    await choose(street, row)
-    await confirm(street)
-    till(street).merchant_down = True
-    till(street).posts.clear()
-    headers, body = {}, b"{}"
-    assert await send(street, headers, body) >= 400
-    till(street).merchant_down = False
-    headers, body = await mixed_notice(street)
-    bare = {name: value for name, value in headers.items() if "signature" not in name.lower()}
-    assert await send(street, bare, body) >= 400
-    assert await send(street, headers, body + b" ") >= 400
-    assert await send(street, headers, body, account="1900000999") == 404
-    assert [state for state, _ in await attempts(street)] == ["AWAITING_PAYER"]
-
-
-async def test_a_notice_of_an_order_that_is_not_ours_is_shown_to_a_person(street: Street) -> None:
-    row = await split(street)
-    await choose(street, row)
-    async with connection(street.ctx.pool) as conn:
-        await conn.execute("update payment_number set partner_no = 'x' || partner_no")
-    await confirm(street)
-    await till(street).deliver()
-    assert await items(street) == {"unknown-number"}
-    assert [state for state, _ in await attempts(street)] == ["AWAITING_PAYER"]
-
-
-@pytest.mark.parametrize(
-    "changes", [{"wechat_pay_cash_fee": 1}, {"total_fee": 1}, {"mix_trade_no": "MIX1"}]
-)
-async def test_a_notice_with_other_amounts_or_another_order_is_shown_to_a_person(
-    street: Street, changes: dict[str, Any]
-) -> None:
-    row = await split(street)
-    await choose(street, row)
-    trading = till(street).app.state.twin.trading
-    inner = trading.queue
-
-    def queue(signer: str, number: str, url: str, kind: Any, told: Any, now: int) -> None:
-        inner(signer, number, url, kind, told | changes, now)
-
-    till(street).app.state.twin.mixed._trading.queue = queue
-    await confirm(street)
-    await till(street).deliver()
-    assert [state for state, _ in await attempts(street)] == ["AWAITING_PAYER"]
-    assert await items(street) == {"notice-contradicts"}
-    await street.work()
-    assert (await mine(street, row))["state"] == "POSTING", "the question says what is true"
 
 
 @pytest.mark.parametrize("name", ["mix_pay_status", "self_pay_status", "med_ins_pay_status"])

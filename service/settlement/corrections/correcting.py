@@ -126,7 +126,7 @@ async def _check_divisible(ctx: Context, key: door.Key, charged: Bill) -> None:
         raise CorrectionRefused("lines: a deposit is given back as a whole")
     async with connection(ctx.pool) as conn:
         paid = (await tender.tender_of(conn, ctx, await door.read(conn, ctx, key))).paid
-    if any(map(tender.is_at_centre, paid)):
+    if any(map(tender.goes_back_whole, paid)):
         raise OnlyAsAWhole
 
 

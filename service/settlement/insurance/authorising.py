@@ -7,7 +7,7 @@ from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.masked import Masked
 from service.kernel.problems import StateConflict
-from service.settlement import door
+from service.settlement import door, rules
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementState
 
@@ -22,7 +22,7 @@ async def renew(ctx: Context, key: door.Key, authorisation: Masked) -> Settlemen
         progress = await door.progress_of(conn, ctx, row)
         order = progress.centre
         going_back = order is not None and order.paid and row.state is SettlementState.REVERSING
-        if order is None or not going_back or (order.own_returned and order.insurance_returned):
+        if order is None or not going_back or rules.is_returned(order):
             raise StateConflict("nothing is being given back at the payment centre")
         proof = PayerProof(authorisation=authorisation.reveal())
         changed = replace(progress, centre=replace(order, proof=proof))

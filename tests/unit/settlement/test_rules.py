@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from integrations.ports.insurance import CallId, Insured, Settled
+from integrations.ports.insurance_mobile import PayerProof
 from service.settlement import rules
-from service.settlement.model import CallKind, Doubt, DoubtPhase, Progress
+from service.settlement.model import CallKind, CentreOrder, Doubt, DoubtPhase, Progress
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 INSURED = Insured(person_no="P1", insurance_type="310", region="990001", token=None, id_no="")
@@ -108,6 +109,43 @@ def test_undoing_goes_money_settlement_charges_visit() -> None:
     assert order == [CallKind.REVERSE, CallKind.WITHDRAW, CallKind.CANCEL]
     assert rules.is_undone(progress)
     assert rules.COMPENSATION[0] is rules.Leg.MONEY
+
+
+def mixed(**changes: bool) -> Progress:
+    """A bill paid in one act of the payer's, settled."""
+    order = CentreOrder(
+        attempt_id=1, order_no="N1", proof=PayerProof(), mixed=True, paid=True, divided=True
+    )
+    return replace(BLANK, visit_ref="M1", settled=settled(), centre=replace(order, **changes))
+
+
+def test_what_was_paid_in_one_act_goes_back_insurance_first_and_is_told_of_last() -> None:
+    legs = rules.compensation(mixed())
+    assert legs[:3] == (rules.Leg.SETTLEMENT, rules.Leg.MONEY, rules.Leg.TOLD)
+    assert rules.compensation(BLANK) == rules.COMPENSATION
+    assert set(rules.COMPENSATION) < set(legs)
+    assert rules.undo_call(rules.Leg.SETTLEMENT, mixed()) is CallKind.RETURN_INSURANCE
+    assert rules.undo_call(rules.Leg.SETTLEMENT, mixed(unclear=True)) is CallKind.LOOK
+    back = mixed(insurance_returned=True)
+    assert rules.undo_call(rules.Leg.SETTLEMENT, back) is None
+    assert rules.undo_call(rules.Leg.TOLD, back) is CallKind.TELL
+    assert not rules.is_undone(back)
+    assert rules.undo_call(rules.Leg.TOLD, mixed(insurance_returned=True, told=True)) is None
+
+
+def test_own_money_of_a_mixed_order_is_not_asked_back_at_the_centre() -> None:
+    assert rules.next_return(mixed(), own=True) is None
+    assert rules.next_return(mixed(mixed=False), own=True) is CallKind.RETURN_OWN
+    one, other = mixed(insurance_returned=True), mixed(mixed=False, insurance_returned=True)
+    assert one.centre is not None
+    assert rules.is_returned(one.centre)
+    assert other.centre is not None
+    assert not rules.is_returned(other.centre)
+
+
+def test_a_provider_s_word_on_both_legs_is_checked_at_the_centre_before_the_bureau() -> None:
+    assert rules.next_settle_call(mixed(paid=False)) is CallKind.LOOK
+    assert rules.next_settle_call(mixed()) is CallKind.CONFIRM
 
 
 def test_a_doubt_is_cleared_up_before_anything_is_withdrawn() -> None:
