@@ -175,6 +175,8 @@ class InsuredShare(msgspec.Struct, frozen=True, kw_only=True):
     order_no: str
     """The same order's number of ours, at most 20 letters and digits."""
     authorisation: str
+    location: str
+    """Longitude and latitude of the payer."""
     name: str
     id_no: str
     scene: str

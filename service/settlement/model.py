@@ -138,6 +138,10 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     phase: DoubtPhase
 
 
+NOWHERE = "0,0"
+"""The place of a payer that is not known, as published samples write it."""
+
+
 class CentreOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The order at the region's mobile payment centre by which the payer pays, as far as it got.
 
@@ -148,6 +152,8 @@ class CentreOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     order_no: str
     """Ours: the trade number of the attempt."""
     proof: PayerProof
+    location: str = NOWHERE
+    """Longitude and latitude of the payer."""
     mixed: bool = False
     """A payment provider collects the own part, and has the order settled when the payer confirms
     both there in one act."""
@@ -307,6 +313,8 @@ class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     authorisation: Masked | None = None
     """What the payer allowed at the insurance's payment centre, for the ways ``authorised`` and
     ``mixed``."""
+    location: Masked = Masked(NOWHERE)
+    """Where he did."""
     place: Place
 
 

@@ -140,18 +140,24 @@ def _creating(
         )
         attempt = await payment.create(conn, ctx, new)
         if command.authorisation is not None:
-            saved = await _ordering(conn, ctx, saved, attempt, command.authorisation)
+            order = (command.authorisation, command.location)
+            saved = await _ordering(conn, ctx, saved, attempt, *order)
         return saved, attempt
 
     return decide
 
 
 async def _ordering(
-    conn: Connection, ctx: Context, row: Settlement, attempt: PaymentAttempt, allowed: Masked
+    conn: Connection,
+    ctx: Context,
+    row: Settlement,
+    attempt: PaymentAttempt,
+    allowed: Masked,
+    where: Masked,
 ) -> Settlement:
     """The settlement's own steps place the order at the payment centre, from now on."""
     progress = await door.progress_of(conn, ctx, row)
-    order = centre.opened(progress, attempt, allowed.reveal())
+    order = centre.opened(progress, attempt, allowed.reveal(), where.reveal())
     return await door.keep(conn, ctx, replace(row, due_at=ctx.clock.now()), order)
 
 

@@ -146,6 +146,7 @@ async def pay(
                 payer=payer,
                 amount_fen=data.amount_fen,
                 authorisation=None if data.authorisation is None else Masked(data.authorisation),
+                location=Masked(data.location),
                 place=PHONES,
             ),
         )

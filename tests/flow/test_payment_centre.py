@@ -58,6 +58,7 @@ async def order_at_centre(
         "provider": "mobile_centre",
         "way": "authorised",
         "authorisation": authorisation or await allow(street),
+        "location": "106.71,26.57",
     }
     await street.mine("POST", f"/v1/me/settlements/{row['settlement_id']}/payment", body)
     await street.work()
@@ -111,6 +112,7 @@ async def test_paid_at_the_centre_settled_and_posted(street: Street) -> None:
     assert (seen["state"], seen["payment"]["state"]) == ("AWAITING_PAYER", "AWAITING_PAYER")
     [there] = await orders(street)
     assert there["ordStas"] == "2"
+    assert b"106.71" not in b"".join(content for _, content in street.bureau.line.sent)
     assert there["ownPayAmt"] == f"{row['cash_fen'] / 100:.2f}"
     await pay_there(street)
     await street.run_for(MINUTE)
@@ -378,3 +380,27 @@ async def test_a_refund_that_the_centre_refuses_goes_on_once_the_payer_allows_it
     headers = {"authorization": f"Bearer {street.phone.token}"}
     late = await street.client.post(path, json={"authorisation": "AUTH1234"}, headers=headers)
     assert late.status_code == 409
+
+
+@pytest.mark.parametrize(
+    "deviation",
+    [
+        {"location": "here"},
+        {"location": "106.71"},
+        {"location": "106.71,26.57,0"},
+        {"authorisation": "AUTH'; drop"},
+        {"authorisation": None},
+        {"way": "h5"},
+    ],
+)
+async def test_a_request_that_is_no_order_is_refused(
+    street: Street, deviation: dict[str, Any]
+) -> None:
+    row = await split(street)
+    good = {"provider": "mobile_centre", "way": "authorised", "authorisation": "AUTH00000001"}
+    body = {name: value for name, value in {**good, **deviation}.items() if value is not None}
+    path = f"/v1/me/settlements/{row['settlement_id']}/payment"
+    headers = {"authorization": f"Bearer {street.phone.token}", "idempotency-key": "no-order"}
+    refused = await street.client.post(path, json=body, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (400, "malformed-request")
+    assert (await mine(street, row))["state"] == "PRESETTLED"

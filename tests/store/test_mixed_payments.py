@@ -42,6 +42,7 @@ async def hand_in(house: House, row: PaymentAttempt) -> None:
         order_ref="ORD1",
         order_no=row.trade_no[:20],
         authorisation=AUTH,
+        location="106.71,26.57",
         name="测试甲",
         id_no="990001198001010019",
         scene="outpatient",

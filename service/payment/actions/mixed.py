@@ -156,7 +156,7 @@ async def _order(ctx: Context, row: PaymentAttempt, file: MixedFile) -> two_legs
         insured=two_legs.InsuredLeg(
             order_id=share.order_ref,
             auth_no=share.authorisation,
-            location="0,0",
+            location=share.location,
             settled_at=share.ordered_at,
             fund_fen=share.fund_fen,
             account_fen=share.account_fen,
@@ -176,7 +176,8 @@ async def _record_placed(ctx: Context, begun: PaymentAttempt, file: MixedFile) -
     """What the payer's app needs is kept; what only the placing needed is not. A faster word or a
     close wins."""
     key = RowKey(begun.record_id, begun.attempt_id)
-    kept = replace(file, share=replace(file.share, authorisation="", name="", id_no=""))
+    share = replace(file.share, authorisation="", location="", name="", id_no="")
+    kept = replace(file, share=share)
 
     async def decide(conn: Connection, before: PaymentAttempt) -> PaymentAttempt:
         if not ATTEMPT.allows(before.state, AttemptEvent.PLACED):

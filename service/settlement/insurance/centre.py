@@ -123,12 +123,15 @@ def returning(
     return send
 
 
-def opened(progress: Progress, attempt: PaymentAttempt, authorisation: str) -> Progress:
+def opened(
+    progress: Progress, attempt: PaymentAttempt, authorisation: str, location: str
+) -> Progress:
     """The progress with an order to be made by what the payer allowed."""
     order = CentreOrder(
         attempt_id=attempt.attempt_id,
         order_no=hospital_no(attempt),
         proof=PayerProof(authorisation=authorisation),
+        location=location,
         mixed=attempt.way == MIXED,
     )
     return replace(progress, centre=order)
@@ -189,4 +192,5 @@ def _fees(
         ),
         use_account=row.use_account,
         proof=centre.proof,
+        place=centre.location,
     )

@@ -61,6 +61,7 @@ def mixed_share(ctx: Context, progress: Progress) -> InsuredShare:
         order_ref=centre.order.order_ref,
         order_no=centre.order_no,
         authorisation=centre.proof.authorisation or "",
+        location=centre.location,
         name=centre.order.name,
         id_no=centre.order.id_no,
         scene="registration" if is_registration else "outpatient",

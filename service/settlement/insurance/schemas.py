@@ -5,8 +5,13 @@ from typing import Annotated
 import msgspec
 
 from service.payment.rules import BY_SETTLEMENT
+from service.settlement.model import NOWHERE
 from service.settlement.schemas import PaymentRequest
 
+Location = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,12})?,-?[0-9]{1,2}(\.[0-9]{1,12})?$(?!\n)"),
+]
 AuthorisationNo = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{8,64}$(?!\n)")]
 
 
@@ -18,6 +23,9 @@ class PhonePaymentRequest(PaymentRequest, forbid_unknown_fields=True, kw_only=Tr
     authorisation: AuthorisationNo | None = None
     """``payAuthNo``, for one order and for minutes; for the ways ``authorised`` and ``mixed``
     alone."""
+
+    location: Location = NOWHERE
+    """Longitude and latitude with a comma, as the exchange of the authorisation gave them."""
 
     def __post_init__(self) -> None:
         if (self.way in BY_SETTLEMENT) != (self.authorisation is not None):
