@@ -102,11 +102,12 @@ def reads(system: StandIn, text: str, wanted: Purpose = Purpose.IDENTIFY) -> Bou
 
 
 def cut_off_reads(system: StandIn, text: str, folder: Path) -> dict[str, Any]:
-    """What ``yimatong code verify`` says in a namespace with no route, from the list alone."""
-    trust = folder / "trust.json"
+    """What ``yimatong code verify`` says in a namespace with no route, from its two lists alone."""
+    trust, revoked = folder / "trust.json", folder / "revoked"
     trust.write_text(desk_of(system).trust_file())
-    command = [sys.executable, "-m", "service", "code", "verify", "--trust", str(trust)]
-    done = run_cut_off(command, text + "\n")
+    revoked.write_bytes(desk_of(system).revocation_list())
+    files = ["--trust", str(trust), "--revoked", str(revoked)]
+    done = run_cut_off([sys.executable, "-m", "service", "code", "verify", *files], text + "\n")
     assert (done.returncode, done.stderr) == (0, "")
     return dict(json.loads(done.stdout))
 
@@ -144,6 +145,7 @@ def test_with_the_network_cut_the_page_opens_and_its_code_is_read(
         "bound",
         code_id(offline).hex(),
     )
+    assert (told["level"], told["marks"]) == ("present", [])
     assert offline.rise > online.rise
     assert offline.credential() == online.credential()
     expect(page.locator("#reach")).to_have_text("网络不通，健康码照常可用")

@@ -84,10 +84,12 @@ def test_a_phone_and_two_readers_without_any_route(tmp_path: Path) -> None:
 
 
 def test_the_bound_of_a_screenshot_at_a_second_cut_off_reader(tmp_path: Path) -> None:
-    """A screenshot taken at the beginning of a step is good elsewhere for 60 s and no longer."""
+    """A screenshot taken at the beginning of a step is good elsewhere for 60 s and no longer; at a
+    reader whose clock is behind by a step, too: 90 s in all."""
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    world = ReaderWorld(now)
+    world = ReaderWorld(now - timedelta(minutes=5))
     text = shown(world.phone(), now)
-    for seconds, error in ((59, None), (60, "STEP_OLD"), (300, "STEP_OLD")):
+    bounds = ((-31, "STEP_AHEAD"), (-30, None), (59, None), (60, "STEP_OLD"), (300, "STEP_OLD"))
+    for seconds, error in bounds:
         desk = Desk(tmp_path / str(seconds), world)
         assert desk.read(text, at=now + timedelta(seconds=seconds))[0]["error"] == error

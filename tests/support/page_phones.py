@@ -15,6 +15,7 @@ from crypto.healthcode.index import Index
 from crypto.healthcode.issue import CredentialRequest, Issuer, issue_credential
 from crypto.healthcode.layout import Kind, Purpose, code_id, enrol_message, parse
 from crypto.healthcode.offer import Till, make_offer, make_till_certificate
+from crypto.healthcode.revocation import ListScope, make_full, sign_revocation_list
 from crypto.healthcode.trust import TrustedKey, TrustList, Use, sign_trust_list
 from crypto.healthcode.trustfile import write_trust_file
 from crypto.sm2 import PrivateKey, PublicKey
@@ -26,7 +27,7 @@ from tests.support.page_world import Json, World, wire_time
 
 LIFE_MIN = 2880
 LIMIT = 5
-KEY_ID, VOUCHER_ID = 0x6301, 0x6306
+KEY_ID, LISTER_ID, VOUCHER_ID = 0x6301, 0x6305, 0x6306
 _NO_MOMENT = bytes(70)
 
 
@@ -42,6 +43,7 @@ class PhoneDesk:
             index_root=secrets.token_bytes(32),
         )
         self.root, self.voucher = PrivateKey.generate(), PrivateKey.generate()
+        self.lister = PrivateKey.generate()
         self.till_key = PrivateKey.generate()
         self.till = Till(
             institution=b"H99000100001".ljust(18, b"\0"),
@@ -60,6 +62,7 @@ class PhoneDesk:
         now = self.clock.now()
         keys = [
             self._trusted(KEY_ID, self.issuer.signer.public, Use.BOUND),
+            self._trusted(LISTER_ID, self.lister.public, Use.REVOCATION_LIST),
             self._trusted(VOUCHER_ID, self.voucher.public, Use.TILL),
         ]
         made = now - timedelta(hours=1)
@@ -80,6 +83,20 @@ class PhoneDesk:
     def trust_file(self) -> str:
         """What ``/v1/lists/trust`` gives."""
         return write_trust_file(sign_trust_list(self.trust_list(), self.root), [self.root.public])
+
+    def revocation_list(self) -> bytes:
+        """What a reader fetched a moment ago: nobody of the province is on it."""
+        now = self.clock.now()
+        made = make_full(
+            scope=ListScope.BOUND,
+            code_class=0,
+            sequence=1,
+            made_at=now,
+            next_at=now + timedelta(minutes=10),
+            code_ids=[],
+            innocent=[],
+        )
+        return sign_revocation_list(made, LISTER_ID, self.lister)
 
     def offer(self, amount_fen: int, *, till_key: PrivateKey | None = None) -> tuple[Offer, str]:
         """An offer to pay, and its text; ``till_key`` may be a thief's."""
