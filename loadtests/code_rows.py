@@ -106,7 +106,8 @@ def _crowded_row(before: rows.Measured, offered: overload.Offered, spent: dict[s
         cpu_ms=crowded_ms,
         ratio=offered.goodput / _per_s(before),
         against="goodput over the sustained rate; wanted 0.9;"
-        f" by the server's CPU for a success {by_cpu}",
+        f" by the server's CPU for a success {by_cpu};"
+        f" {offered.sent / offered.seconds:.0f} a second found a free connection",
         limited_by="serve, one core: what is too much waits unread, then is refused",
         facts={
             "offered_per_s": round(offered.per_s),
