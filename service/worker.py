@@ -1,26 +1,35 @@
 """The worker: one claim loop a kind of due work, plus the relay of the outbox."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from service import features
+from service.casework import actions as casework
+from service.casework.model import ItemsOf, NewItem
 from service.kernel import idempotency, outbox
 from service.kernel.claims import ClaimSource, run_loop
 from service.kernel.context import Context
-from service.kernel.database import UNAVAILABLE, claiming, connection, execute
+from service.kernel.database import UNAVAILABLE, claiming, connection, execute, transaction
 from service.kernel.logs import get_logger
 
+Handler = Callable[[Context, outbox.Event], Awaitable[None]]
+EVENT = "event"
 TRIES_MAX = 50
+"""After so many a person is told; the tries go on."""
 SWEEP_EVERY_S = 60.0
 POSTPONE_MAX = timedelta(minutes=10)
 
 _log = get_logger("worker")
 
 
-def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
-    """Delivers events to their handler; postpones a failing one, parks it after many tries."""
-    handlers = features.handlers()
+def outbox_source(
+    ctx: Context, handlers: Mapping[str, Handler] | None = None
+) -> ClaimSource[outbox.Event]:
+    """Delivers events to their handler; postpones a failing one, and tells a person after many
+    tries, which go on. ``handlers``: of all features unless given."""
+    handlers = features.handlers() if handlers is None else handlers
     token = ctx.ids.token()
 
     async def list_due(now: datetime, limit: int) -> list[outbox.Event]:
@@ -52,6 +61,8 @@ def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
         except Exception:
             await _postpone(ctx, event, token)
             raise
+        if event.attempts >= TRIES_MAX:
+            await _heard_at_last(ctx, event)
         async with claiming(ctx.pool) as conn:
             # Handlers may hear an event twice, so this need not last either.
             await execute(
@@ -67,15 +78,33 @@ def outbox_source(ctx: Context) -> ClaimSource[outbox.Event]:
 
 
 async def _postpone(ctx: Context, event: outbox.Event, token: bytes) -> None:
-    async with connection(ctx.pool) as conn:
-        if event.attempts + 1 >= TRIES_MAX:
-            ctx.metrics.alarms.labels("event-parked").inc()
-            sql, value = outbox.PARK_EVENT, "too many tries"
-            await execute(conn, sql, event.record_id, event.event_id, token, value)
-            return
-        wait = min(ctx.policy.retry_after * 2 ** min(event.attempts, 8), POSTPONE_MAX)
-        due_at = ctx.clock.now() + wait
+    wait = min(ctx.policy.retry_after * 2 ** min(event.attempts, 8), POSTPONE_MAX)
+    due_at = ctx.clock.now() + wait
+    async with transaction(ctx.pool) as conn:
         await execute(conn, outbox.POSTPONE_EVENT, event.record_id, event.event_id, token, due_at)
+        if event.attempts + 1 >= TRIES_MAX:
+            await casework.open_item(conn, ctx, _not_heard(event))
+
+
+def _not_heard(event: outbox.Event) -> NewItem:
+    return NewItem(
+        record_id=event.record_id,
+        kind=EVENT,
+        subject_id=event.event_id,
+        institution_id=None,
+        reason="event-not-heard",
+        evidence={
+            "topic": event.topic,
+            "subject_id": event.subject_id,
+            "attempts": event.attempts + 1,
+        },
+    )
+
+
+async def _heard_at_last(ctx: Context, event: outbox.Event) -> None:
+    items = ItemsOf(record_id=event.record_id, kind=EVENT, subject_id=event.event_id)
+    async with transaction(ctx.pool) as conn:
+        await casework.close_items_of(conn, ctx, items, "heard")
 
 
 async def sweep(ctx: Context, stop: asyncio.Event) -> None:

@@ -9,13 +9,15 @@ import msgspec
 from integrations.ports.money import FEN_MAX
 from service.commands.console import answer, institution_of
 from service.institution import actions as institution
+from service.institution.model import MovedAmounts
 from service.kernel.context import Context
 from service.ledger import books, closing, feeding
 from service.ledger.schemas import DayAnswer
 from service.settings import Settings
-from service.settlement import actions
+from service.settlement import reviewing
 from service.settlement.states import SettlementEvent
 
+_OF_DAYS = frozenset({"day", "close-day", "check-day"})
 DECISIONS = {
     "settle": SettlementEvent.REVIEWED_SETTLE,
     "go-on": SettlementEvent.REVIEWED_GO_ON,
@@ -29,25 +31,42 @@ def main(argv: Sequence[str], settings: Settings) -> int:
 
     async def job(ctx: Context) -> str:
         if arguments.verb == "review":
-            return await review(ctx, arguments.settlement, arguments.decision)
-        code = arguments.institution
-        match arguments.verb:
-            case "registration":
-                return await _registration(ctx, code, insured=arguments.insured)
-            case "day":
-                return await show_day(ctx, code, arguments.day, as_json=arguments.json)
-            case "close-day":
-                return await close_day(ctx, code, arguments.day, arguments.by)
-            case "check-day":
-                return await check_day(ctx, code, arguments.day, again=arguments.again)
-        return await _limit(ctx, code, arguments.above_fen)
+            return await review(
+                ctx, arguments.settlement, arguments.decision, arguments.by, arguments.because
+            )
+        if arguments.verb in _OF_DAYS:
+            return await _of_day(ctx, arguments)
+        return await _set(ctx, arguments)
 
     return answer("settlement", settings, job)
 
 
-async def review(ctx: Context, settlement: str, decision: str) -> str:
+async def _of_day(ctx: Context, arguments: argparse.Namespace) -> str:
+    code, day = arguments.institution, arguments.day
+    match arguments.verb:
+        case "day":
+            return await show_day(ctx, code, day, as_json=arguments.json)
+        case "close-day":
+            return await close_day(ctx, code, day, arguments.by)
+        case _:
+            return await check_day(ctx, code, day, again=arguments.again)
+
+
+async def _set(ctx: Context, arguments: argparse.Namespace) -> str:
+    code = arguments.institution
+    match arguments.verb:
+        case "registration":
+            return await _registration(ctx, code, insured=arguments.insured)
+        case "moved-amounts":
+            return await _moved(ctx, code, MovedAmounts(arguments.wish))
+        case _:
+            return await _limit(ctx, code, arguments.above_fen)
+
+
+async def review(ctx: Context, settlement: str, decision: str, by: str, because: str) -> str:
     """End the review of a settlement. Raises ``NotFound``, ``StateConflict``."""
-    row = await actions.review(ctx, *ctx.public_ids.parse(settlement), DECISIONS[decision])
+    key = ctx.public_ids.parse(settlement)
+    row = await reviewing.review(ctx, *key, DECISIONS[decision], by=by, because=because)
     return f"{settlement} is {row.state.value}; the worker goes on"
 
 
@@ -56,6 +75,14 @@ async def _limit(ctx: Context, code: str, above_fen: int | None) -> str:
     if above_fen is None:
         return f"{code}: nothing that is given back needs a second person"
     return f"{code}: giving back more than {above_fen} fen needs a second person"
+
+
+async def _moved(ctx: Context, code: str, wish: MovedAmounts) -> str:
+    await institution.set_moved_amounts(ctx, await institution_of(ctx, code), wish)
+    done = "the difference is collected or given back"
+    if wish is MovedAmounts.UNDO:
+        done = "everything is undone"
+    return f"{code}: where the bureau settles other amounts than it promised, {done}"
 
 
 async def _registration(ctx: Context, code: str, *, insured: bool) -> str:
@@ -128,11 +155,23 @@ def _parser() -> argparse.ArgumentParser:
         choices=sorted(DECISIONS),
         help="settle on, take a correction up again, or undo everything",
     )
+    deciding.add_argument("--by", required=True, metavar="NAME", help="who answers for it")
+    deciding.add_argument(
+        "--because", required=True, metavar="TEXT", help="why, without personal data"
+    )
     registering = verbs.add_parser("registration", help="who pays for registration fees")
     registering.add_argument("--institution", required=True, metavar="CODE")
     whose = registering.add_mutually_exclusive_group(required=True)
     whose.add_argument("--insured", action="store_true", help="the bureau pays its part")
     whose.add_argument("--own", dest="insured", action="store_false", help="own money alone")
+    moving = verbs.add_parser("moved-amounts", help="when the bureau settles other amounts")
+    moving.add_argument("--institution", required=True, metavar="CODE")
+    moving.add_argument(
+        "--wish",
+        required=True,
+        choices=[one.value for one in MovedAmounts],
+        help="collect or give back the difference, or undo everything",
+    )
     limiting = verbs.add_parser("approval-limit", help="from which amount two people must agree")
     limiting.add_argument("--institution", required=True, metavar="CODE")
     which = limiting.add_mutually_exclusive_group(required=True)

@@ -18,6 +18,7 @@ from service.institution.model import (
     Institution,
     InstitutionState,
     MerchantAccount,
+    MovedAmounts,
     NewInstitution,
 )
 from service.institution.problems import ActivationRefused, AlreadyEnrolled, InstitutionSuspended
@@ -85,11 +86,14 @@ async def get_institution(ctx: Context, institution_id: int) -> Institution:
     return await ctx.memory.get(("institution", institution_id), load)
 
 
+async def set_moved_amounts(ctx: Context, institution_id: int, wish: MovedAmounts) -> None:
+    """What follows when the bureau settles other amounts. Raises as the next."""
+    await _set(ctx, institution_id, moved_amounts=wish)
+
+
 async def set_approval_limit(ctx: Context, institution_id: int, above_fen: int | None) -> None:
     """Giving back more than ``above_fen`` needs a second person from now on; None: nothing does.
-
-    Raises ``NotFound``, ``StateConflict`` when the row changed at the same moment.
-    """
+    Raises ``NotFound``, ``StateConflict`` when the row changed at the same moment."""
     await _set(ctx, institution_id, approval_above_fen=above_fen)
 
 
@@ -101,10 +105,10 @@ async def set_registration_insured(ctx: Context, institution_id: int, *, insured
     await _set(ctx, institution_id, registration_insured=insured)
 
 
-async def _set(ctx: Context, institution_id: int, **settings: int | None) -> None:
+async def _set(ctx: Context, institution_id: int, **settings: int | str | None) -> None:
     before = await get_institution(ctx, institution_id)
-    row = msgspec.structs.replace(before, **settings)
-    row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("institution", row.mac_parts()))
+    new = msgspec.structs.replace(before, **settings)
+    row = msgspec.structs.replace(new, row_mac=ctx.sealer.row_mac("institution", new.mac_parts()))
     async with connection(ctx.pool) as conn:
         if not await store.save_settings(conn, before, row):
             raise StateConflict("the institution was changed at the same moment")

@@ -34,7 +34,7 @@ limit $1
 """
 SAVE_SETTINGS = """
 update institution
-set approval_above_fen = $3, registration_insured = $4, row_mac = $5
+set approval_above_fen = $3, registration_insured = $4, row_mac = $5, moved_amounts = $6
 where institution_id = $1 and row_mac = $2
 """
 INSERT_APPLICATION = """
@@ -156,7 +156,7 @@ async def insert_institution(conn: Connection, row: Institution) -> bool:
 async def save_settings(conn: Connection, before: Institution, row: Institution) -> bool:
     """False when somebody was faster."""
     key = (row.institution_id, before.row_mac)
-    changed = (row.approval_above_fen, row.registration_insured, row.row_mac)
+    changed = (row.approval_above_fen, row.registration_insured, row.row_mac, row.moved_amounts)
     return await execute(conn, SAVE_SETTINGS, *key, *changed) == 1
 
 

@@ -17,7 +17,7 @@ values ($1, $2, $3, $4, $5, $6, $6, 0)
 LIST_DUE = """
 select record_id, event_id, topic, subject_id, body, attempts
 from outbox
-where done_at is null and parked_because is null and due_at <= $1
+where done_at is null and due_at <= $1
   and (lease_until is null or lease_until < $1)
 order by due_at
 limit $2
@@ -35,11 +35,6 @@ where record_id = $1 and event_id = $2 and lease_token = $3
 POSTPONE_EVENT = """
 update outbox
 set due_at = $4, lease_token = null, lease_until = null
-where record_id = $1 and event_id = $2 and lease_token = $3
-"""
-PARK_EVENT = """
-update outbox
-set parked_because = $4, lease_token = null, lease_until = null
 where record_id = $1 and event_id = $2 and lease_token = $3
 """
 

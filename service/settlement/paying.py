@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.masked import Masked
+from service.kernel.problems import TooManyRequests
 from service.payment import actions as payment
 from service.payment.model import NewAttempt, PaymentAttempt, TakenAtCounter
 from service.payment.problems import PaymentInProgress, PaymentWayUnknown
@@ -30,7 +31,7 @@ async def pay(ctx: Context, command: StartPayment) -> Settlement:
     stands; another first closes it, and a payer who was faster has paid.
 
     Raises ``SettlementTakenOver``, ``SettlementNotPayable``, ``MoreThanOwed``,
-    ``PaymentStillOpen``, ``PaymentWayUnknown``, ``NotFound``.
+    ``PaymentStillOpen``, ``PaymentWayUnknown``, ``TooManyRequests``, ``NotFound``.
     """
     key = (command.record_id, command.settlement_id)
     row, standing = await tender.look(ctx, key)
@@ -80,6 +81,14 @@ def check_payable(ctx: Context, row: Settlement) -> None:
         raise SettlementNotPayable
 
 
+def check_pace(ctx: Context, standing: tender.Tender) -> None:
+    """Whatever a client does, providers are not flooded. Raises ``TooManyRequests``."""
+    made_at = [one.created_at for one in standing.attempts]
+    wait_s = rules.next_order_s(made_at, ctx.clock.now())
+    if wait_s:
+        raise TooManyRequests(retry_after_s=wait_s)
+
+
 def wanted_fen(row: Settlement, standing: tender.Tender, amount_fen: int | None) -> int:
     """How much to collect: what was asked for, else all that is owed.
 
@@ -120,6 +129,7 @@ def _creating(
         if row.state is _S.AWAITING_PAYER or standing.live is not None:
             raise PaymentStillOpen
         amount_fen = wanted_fen(row, standing, command.amount_fen)
+        check_pace(ctx, standing)
         if row.deadline_at is None:
             raise SettlementNotPayable
         if row.state is _S.PRESETTLED:

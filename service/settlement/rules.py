@@ -3,6 +3,8 @@
 What a call's outcome means is in ``judging``.
 """
 
+import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +24,9 @@ LINES_MAX = 100
 """Charge lines in one message (dossier 1.7)."""
 VISIT_NO_MAX = 30
 WAIT_MAX = timedelta(minutes=10)
+ORDERS_MAX = 6
+"""New orders of one settlement in ``ORDERS_WITHIN``: each is placed and closed at a provider."""
+ORDERS_WITHIN = timedelta(minutes=1)
 ASK_EVERY = timedelta(seconds=30)
 """Between two questions about an order at the payment centre for whose payer is waited."""
 
@@ -66,6 +71,14 @@ def compensation(progress: Progress) -> tuple[Leg, ...]:
     """The order in which this settlement is undone."""
     is_mixed = progress.centre is not None and progress.centre.mixed
     return MIXED_COMPENSATION if is_mixed else COMPENSATION
+
+
+def next_order_s(made_at: Sequence[datetime], now: datetime) -> int:
+    """In how many whole seconds another order may be made; 0 now. ``made_at``: of those before."""
+    recent = sorted(at for at in made_at if at > now - ORDERS_WITHIN)
+    if len(recent) < ORDERS_MAX:
+        return 0
+    return max(1, math.ceil((recent[-ORDERS_MAX] + ORDERS_WITHIN - now).total_seconds()))
 
 
 def back_off(tries: int, first: timedelta) -> timedelta:

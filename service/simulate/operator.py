@@ -8,7 +8,7 @@ from service.kernel.problems import Problem, StateConflict
 from service.payment import actions as payment
 from service.receipt import invoices
 from service.sandbox.hospital import MERCHANT
-from service.settlement import actions
+from service.settlement import reviewing
 from service.settlement.states import SettlementEvent
 from service.simulate.world import World
 
@@ -73,12 +73,12 @@ class Operator:
         key = (item.record_id, item.subject_id)
         if self.world.draw.random() < 0.5:
             try:
-                await actions.review(self.world.ctx, *key, SettlementEvent.REVIEWED_GO_ON)
+                await reviewing.review(self.world.ctx, *key, SettlementEvent.REVIEWED_GO_ON)
             except StateConflict:
                 self.world.stage.note("operator: there is nothing to go on with")
             else:
                 return
-        await actions.review(self.world.ctx, *key, SettlementEvent.REVIEWED_REVERSE)
+        await reviewing.review(self.world.ctx, *key, SettlementEvent.REVIEWED_REVERSE)
 
     async def _end_refund(self, item: WorkItem) -> None:
         """A refund stuck at WeChat is ended there; one that failed goes again."""

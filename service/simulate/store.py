@@ -63,7 +63,7 @@ where kind = 'settle' and ($1::bigint is null or settlement_id = $1)
 """
 STUCK_EVENTS = """
 select topic, attempts from outbox
-where done_at is null and (parked_because is not null or due_at < $1)
+where done_at is null and created_at < $1
 """
 OPEN_CALLS = """
 select kind from insurance_call join settlement using (record_id, settlement_id)

@@ -71,8 +71,7 @@ select
   (select min(greatest(due_at, lease_until)) from payment_attempt where due_at is not null),
   (select min(greatest(due_at, lease_until)) from refund where due_at is not null),
   (select min(greatest(due_at, lease_until)) from fiscal_invoice where due_at is not null),
-  (select min(greatest(due_at, lease_until)) from outbox
-   where done_at is null and parked_because is null)
+  (select min(greatest(due_at, lease_until)) from outbox where done_at is null)
 """
 LOOPS = ("settlement", "payment-attempts", "payment-refunds", "fiscal-invoices", "outbox")
 """Whose next due times ``NEXT_DUE`` gives. All other loops are looked through now and then."""

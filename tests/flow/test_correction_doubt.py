@@ -9,7 +9,7 @@ import pytest
 from service.commands import settlement as settlement_verbs
 from service.institution import actions as institution
 from service.kernel.problems import NotFound, Problem, RowTampered, StateConflict
-from service.settlement import actions
+from service.settlement import reviewing
 from service.settlement.corrections import correcting
 from service.settlement.corrections.model import BillAfter
 from service.settlement.problems import (
@@ -87,8 +87,8 @@ async def test_a_refusal_goes_before_a_person_who_goes_on_or_undoes_all(
     assert (row.refunded_fen, rig.till.kept_fen) == (0, 40_00), "no money moves in doubt"
     await assert_tied(rig, row)
     with pytest.raises(StateConflict):
-        await actions.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_SETTLE)
-    await actions.review(rig.ctx, row.record_id, row.settlement_id, decision)
+        await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_SETTLE)
+    await reviewing.review(rig.ctx, row.record_id, row.settlement_id, decision)
     row = await rig.settled(row)
     if decision is E.REVIEWED_GO_ON:
         row = await assert_posted(rig, row)
@@ -110,7 +110,7 @@ async def test_a_second_division_that_contradicts_is_revoked_and_divided_anew(ri
     row = await rig.settled(row)
     assert (row.state, row.reason) == (S.NEEDS_REVIEW, "settlement-contradicts")
     rig.bureau.bad_split = False
-    await actions.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_GO_ON)
+    await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_GO_ON)
     row = await assert_posted(rig, await rig.settled(row))
     assert [one.live for one in rig.bureau.book] == [False, False, True]
     assert (row.round_no, row.bill_version) == (2, 2)
@@ -123,12 +123,12 @@ async def test_a_bureau_that_stays_silent_ends_before_a_person(rig: Rig) -> None
         if kind == "reverse":
             await ask(rig, row, "2")
         else:
-            await actions.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_GO_ON)
+            await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_GO_ON)
         await rig.run_for(timedelta(hours=3), timedelta(minutes=5))
         row = await rig.read(row)
         assert (row.state, row.reason) == (S.NEEDS_REVIEW, reason)
         rig.bureau.faults.forget()
-    await actions.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_GO_ON)
+    await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_GO_ON)
     await assert_posted(rig, await rig.settled(row))
 
 

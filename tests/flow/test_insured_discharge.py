@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.settlement import actions
+from service.settlement import reviewing
 from service.settlement.states import SettlementEvent
 from tests.support.database import DatabaseServer
 from tests.support.settlement_street import Street, a_street
@@ -241,7 +241,7 @@ async def test_an_unknown_settlement_is_undone_by_a_person_once_the_bureau_speak
     assert (seen["state"], seen["reason"]) == ("NEEDS_REVIEW", "settling-stuck")
     await street.bureau.client.delete("/sandbox/faults")
     key = street.ctx.public_ids.parse(seen["settlement_id"])
-    await actions.review(street.ctx, *key, SettlementEvent.REVIEWED_REVERSE)
+    await reviewing.review(street.ctx, *key, SettlementEvent.REVIEWED_REVERSE)
     await street.run_for(5 * MINUTE)
     seen = await read(street, seen)
     assert (seen["state"], seen["paid_fen"]) == ("REVERSED", seen["refunded_fen"])

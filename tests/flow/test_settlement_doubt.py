@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from service.institution.model import MovedAmounts
+from service.kernel.database import connection
 from service.kernel.problems import StateConflict
-from service.settlement import actions
+from service.settlement import reviewing
 from service.settlement.states import SettlementEvent, SettlementState
 from tests.support.settlement_checks import assert_posted, assert_undone
 from tests.support.settlement_rig import Rig, a_rig
@@ -63,7 +65,7 @@ async def test_settling_that_stays_unknown_ends_before_a_person(rig: Rig) -> Non
     assert await rig.items(row) == {"settling-stuck"}
     assert row.paid_fen == rig.till.kept_fen == 40_00
     rig.bureau.faults.forget()
-    await actions.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_SETTLE)
+    await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_SETTLE)
     row = await rig.settled(row)
     await assert_posted(rig, row)
 
@@ -75,8 +77,8 @@ async def test_amounts_that_contradict_go_to_a_person_who_undoes_them(rig: Rig) 
     assert (row.state, row.reason) == (S.NEEDS_REVIEW, "settlement-contradicts")
     assert len(rig.bureau.live) == 1
     with pytest.raises(StateConflict):
-        await actions.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_SETTLE)
-    await actions.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_REVERSE)
+        await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_SETTLE)
+    await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_REVERSE)
     row = await rig.settled(row, 300)
     await assert_undone(rig, row, "settlement-contradicts")
 
@@ -105,3 +107,26 @@ async def test_every_question_before_the_split_survives_its_lost_answer(
     row = await rig.start(await rig.push_bill(*[1_00] * 120))
     row = await rig.settled(row, 60)
     assert (row.state, row.fund_fen) == (S.PRESETTLED, 72_00)
+
+
+async def test_a_person_s_decision_stays_in_the_audit_log(rig: Rig) -> None:
+    row = await rig.to_paid(100_00)
+    rig.bureau.bad_split = True
+    row = await rig.settled(row)
+    key = (row.record_id, row.settlement_id)
+    await reviewing.review(
+        rig.ctx, *key, E.REVIEWED_REVERSE, by="li", because="bureau confirmed by phone"
+    )
+    async with connection(rig.ctx.pool) as conn:
+        entry = await conn.fetchrow(
+            "select entry_id, sealed from audit_entry"
+            " where action = 'settlement.reviewed' and record_id = $1",
+            row.record_id,
+        )
+        sealing = await rig.ctx.sealer.record_key(conn, row.record_id)
+    place = ("audit_entry", "sealed", entry["entry_id"])
+    told = msgspec.json.decode(rig.ctx.sealer.open(sealing, *place, entry["sealed"]))
+    facts = told["entry"]["facts"]
+    assert facts["decision"] == "reviewed-reverse"
+    assert (facts["by"], facts["because"]) == ("li", "bureau confirmed by phone")
+    assert facts["reason"] == "settlement-contradicts"

@@ -40,6 +40,9 @@ async def settings(fresh_database: str, tmp_path: Path) -> AsyncIterator[Setting
     structlog.reset_defaults()
 
 
+WHO = "--by li --because seen"
+
+
 async def test_an_institutions_settings_are_set_and_taken_away(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,13 +71,17 @@ async def test_an_institutions_settings_are_set_and_taken_away(
     assert await type_line(f"approval-limit --institution {CODE} --none") == 0
     assert await type_line(f"registration --institution {CODE} --own") == 0
     assert await stands() == (None, False)
+    assert await type_line(f"moved-amounts --institution {CODE} --wish undo") == 0
+    async with open_context(settings, "test") as ctx:
+        found = await institution.get_institution(ctx, place.institution_id)
+    assert found.moved_amounts is MovedAmounts.UNDO
     capsys.readouterr()
     assert await type_line("approval-limit --institution H99000100009 --none") == 2
     assert "no institution has the code" in capsys.readouterr().err
     assert await type_line(f"close-day --institution {CODE} --day 2099-01-01 --by clerk") == 2
     assert "ledger-day-not-over" in capsys.readouterr().err
     assert await type_line(f"day --institution {CODE} --day 2099-01-01") == 2
-    assert await type_line("review --settlement nothing --decision go-on") == 2
+    assert await type_line(f"review --settlement nothing --decision go-on {WHO}") == 2
     assert "not-found: nothing has this id" in capsys.readouterr().err
 
 
@@ -142,6 +149,8 @@ async def work_off(ctx: Context) -> None:
         ["approval-limit", "--institution", "H1", "--above-fen", "1", "--none"],
         ["review", "--settlement", "B0", "--decision", "split"],
         ["review", "--decision", "go-on"],
+        ["review", "--settlement", "B0", "--decision", "go-on", "--by", "li"],
+        ["review", "--settlement", "B0", "--decision", "go-on", "--because", "seen"],
     ],
 )
 def test_half_a_command_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from service.casework import actions as casework
 from service.kernel import outbox
 from service.kernel.claims import ClaimSource, run_once
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
-from service.worker import outbox_source
+from service.worker import TRIES_MAX, outbox_source
 from tests.support.app import a_context
 from tests.support.clock import FakeClock
 
@@ -97,3 +98,31 @@ async def test_a_unit_is_cut_off_before_its_lease_ends(ctx: Context) -> None:
     )
     async with asyncio.timeout(30):
         await run_once(source, ctx.clock, ctx.metrics)
+
+
+async def test_an_event_that_nobody_could_hear_for_long_is_shown_and_heard_in_the_end(
+    ctx: Context,
+) -> None:
+    """Nothing is set aside: a hospital must hear of a settlement however late."""
+    heard: list[int] = []
+    deaf = True
+
+    async def handler(_ctx: Context, event: outbox.Event) -> None:
+        if deaf:
+            raise RuntimeError("not now")
+        heard.append(event.subject_id)
+
+    await an_event(ctx)
+    source = outbox_source(ctx, {"thing.happened": handler})
+    assert isinstance(ctx.clock, FakeClock)
+    for _ in range(TRIES_MAX + 5):
+        await run_once(source, ctx.clock, ctx.metrics)
+        ctx.clock.advance(timedelta(minutes=11))
+    (item,) = await casework.list_open(ctx, 10)
+    assert (item.kind, item.reason) == ("event", "event-not-heard")
+    assert item.evidence["topic"] == "thing.happened"
+    deaf = False
+    await run_once(source, ctx.clock, ctx.metrics)
+    assert heard == [1]
+    assert await casework.list_open(ctx, 10) == []
+    assert await run_once(source, ctx.clock, ctx.metrics) == 0
