@@ -233,6 +233,6 @@ async def test_an_operator_takes_a_correction_up_again(rig: Rig) -> None:
     await ask(rig, row, "2")
     row = await rig.settled(row)
     text = rig.ctx.public_ids.text(row.record_id, row.settlement_id)
-    said = await settlement_verbs.review(rig.ctx, text, "go-on")
+    said = await settlement_verbs.review(rig.ctx, text, "go-on", "op-7", "the bureau confirmed it")
     assert said == f"{text} is RECALLING; the worker goes on"
     await assert_posted(rig, await rig.settled(row))

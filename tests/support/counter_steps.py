@@ -69,6 +69,8 @@ def withdrawn_from_the_list(phone: Page, counter: Page) -> None:
 def sign_in(counter: Page, staff_no: str, pin: str) -> None:
     """Whoever was signed in leaves the desk to somebody else."""
     counter.get_by_role("button", name="退出").click()
+    # Until then the fields of the screen that is left have names like these.
+    expect(counter.get_by_role("heading", name="收费员登录")).to_be_visible()
     counter.get_by_label("工号").fill(staff_no)
     counter.get_by_label("密码").fill(pin)
     counter.get_by_role("button", name="登录").click()
