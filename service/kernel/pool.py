@@ -6,70 +6,85 @@ rather than mended: nothing here leaves session state on a connection, so none i
 connection whose statement was given up is closed before its place is free and before its holder
 goes on: the server has then ended that statement, so what was told to have failed stays undone.
 
-A connection is of one kind for its life: its commits wait for the disk (``durable``) or do not. The
-bound is over both kinds.
+A connection is of one kind for its life: its commits wait for the disk (``durable``) or do not.
+Each kind has a bound of its own: under one bound for both, a busy server would close one of a
+kind to open one of the other, again and again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 
 import asyncpg
 
 CLOSE_WITHIN_S = 5.0
+DURABLE_FOR_EACH_CLAIMING = 4
+"""A claim is one short statement, so a few connections carry those of many requests."""
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class Pool:
-    """At most ``size`` connections; those who find none free wait in line.
+    """At most ``size`` connections whose commits wait for the disk, and a quarter as many, one at
+    least, whose commits do not; those who find none free wait in line.
 
-    ``connect(durable)`` makes one whose commits wait for the disk, or do not.
+    ``connect(durable)`` makes one of either kind.
     """
 
     def __init__(self, connect: Callable[[bool], Awaitable[asyncpg.Connection]], size: int) -> None:
-        self._connect = connect
-        self._size = size
-        self._places = asyncio.Semaphore(size)
-        self._taken = 0
-        self._free: dict[bool, list[asyncpg.Connection]] = {True: [], False: []}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._durable = Places(partial(connect, True), size)
+        self._claiming = Places(partial(connect, False), max(1, size // DURABLE_FOR_EACH_CLAIMING))
 
     def acquire(self, *, timeout: float | None = None, durable: bool = True) -> "Lease":
         """One connection for a block; ``TimeoutError`` when none is free for ``timeout`` s."""
-        return Lease(self, timeout, durable)
+        return Lease(self._durable if durable else self._claiming, timeout)
 
     async def close(self) -> None:
         """Wait until every connection was given back, and close them all."""
+        await self._durable.close()
+        await self._claiming.close()
+
+
+class Places:
+    """At most ``size`` connections of one kind."""
+
+    def __init__(self, connect: Connect, size: int) -> None:
+        self._connect = connect
+        self._size = size
+        self._places = asyncio.Semaphore(size)
+        self._free: list[asyncpg.Connection] = []
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """As ``Pool.close``."""
         for _ in range(self._size):
             await self._places.acquire()
-        for free in self._free.values():
-            for conn in free:
-                await conn.close()
-            free.clear()
+        for conn in self._free:
+            await conn.close()
+        self._free.clear()
 
-    async def take(self, timeout: float | None, durable: bool) -> asyncpg.Connection:  # noqa: ASYNC109
+    async def take(self, timeout: float | None) -> asyncpg.Connection:  # noqa: ASYNC109
         """A connection that whoever takes it must ``give_back``; ``Lease`` does both."""
         if self._places.locked():
             async with asyncio.timeout(timeout):
                 await self._places.acquire()
         else:
             await self._places.acquire()
-        self._taken += 1
-        while self._free[durable]:
-            if not (conn := self._free[durable].pop()).is_closed():
+        while self._free:
+            if not (conn := self._free.pop()).is_closed():
                 return conn
         try:
-            if self._taken + len(self._free[not durable]) > self._size:
-                await self._close(self._free[not durable].pop(0))
-            return await self._connect(durable)
+            return await self._connect()
         except BaseException:
-            self._leave()
+            self._places.release()
             raise
 
-    def give_back(self, conn: asyncpg.Connection, durable: bool) -> None:
-        """Free for the next who wants this kind."""
+    def give_back(self, conn: asyncpg.Connection) -> None:
+        """Free for the next."""
         if not conn.is_closed():
-            self._free[durable].append(conn)
-        self._leave()
+            self._free.append(conn)
+        self._places.release()
 
     async def end(self, conn: asyncpg.Connection) -> None:
         """Close it, a running statement first. Whoever is cancelled meanwhile leaves it to us."""
@@ -80,33 +95,24 @@ class Pool:
 
     async def _end(self, conn: asyncpg.Connection) -> None:
         try:
-            await self._close(conn)
-        finally:
-            self._leave()
-
-    async def _close(self, conn: asyncpg.Connection) -> None:
-        try:
             await conn.close(timeout=CLOSE_WITHIN_S)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
             conn.terminate()
-
-    def _leave(self) -> None:
-        self._taken -= 1
-        self._places.release()
+        finally:
+            self._places.release()
 
 
 class Lease:
     """``async with`` a connection of the pool."""
 
-    __slots__ = ("_conn", "_durable", "_pool", "_timeout")
+    __slots__ = ("_conn", "_places", "_timeout")
 
-    def __init__(self, pool: Pool, timeout: float | None, durable: bool) -> None:
-        self._pool = pool
+    def __init__(self, places: Places, timeout: float | None) -> None:
+        self._places = places
         self._timeout = timeout
-        self._durable = durable
 
     async def __aenter__(self) -> asyncpg.Connection:
-        self._conn = await self._pool.take(self._timeout, self._durable)
+        self._conn = await self._places.take(self._timeout)
         return self._conn
 
     async def __aexit__(
@@ -117,6 +123,6 @@ class Lease:
     ) -> None:
         stopped = kind is not None and issubclass(kind, (asyncio.CancelledError, TimeoutError))
         if stopped or self._conn.is_in_transaction():
-            await self._pool.end(self._conn)
+            await self._places.end(self._conn)
         else:
-            self._pool.give_back(self._conn, self._durable)
+            self._places.give_back(self._conn)
