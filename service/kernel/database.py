@@ -58,9 +58,9 @@ async def _prepare_connection(connection: Any) -> None:
 
 
 async def open_pool(dsn: str, *, size: int, application: str) -> Pool:
-    """A pool of at most ``size`` connections named ``yimatong-<application>``, and a quarter as many
-    with ``CLAIMING`` behind it, whose commits do not wait; the first is made now, so that whoever
-    starts without a database learns it."""
+    """A pool of at most ``size`` connections named ``yimatong-<application>``, and a quarter as
+    many with ``CLAIMING`` behind it, whose commits do not wait; the first is made now, so that
+    whoever starts without a database learns it."""
 
     async def connect(durable: bool) -> BareConnection:
         conn = await asyncpg.connect(
