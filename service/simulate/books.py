@@ -1,6 +1,8 @@
 """Books side by side: ours, the payment providers' and the bureau's, to the fen. Reads nothing.
 
-What a work item explains is left to the person who has it; everything else must agree.
+What a person has before him may disagree, by no more than the amount in question; everything else
+must agree. A work item that only tells of something (a late payment, which is given back by itself)
+excuses nothing.
 """
 
 from collections import Counter
@@ -15,6 +17,14 @@ SHOWN_MAX = 20
 STANDS = {"POSTED", "POSTING"}
 """The bureau's part is definite and the bill is paid."""
 OVER = {"POSTED", "REVERSED"}
+DOUBTED_PAYMENTS = {
+    "amount-differs",
+    "refunded-elsewhere",
+    "paid-under-two-references",
+    "payment-unresolved",
+}
+DOUBTED_RETURNS = {"failed-after-refund", "refund-amount-differs"}
+"""Work items after which even a refund that is done may not agree with the provider's book."""
 
 
 class Books(msgspec.Struct, kw_only=True):
@@ -26,13 +36,16 @@ class Books(msgspec.Struct, kw_only=True):
     bills: list[dict[str, Any]]
     balances: dict[int, dict[str, int]]
     receipts: dict[int, int]
-    items: dict[str, int]
+    items: list[dict[str, Any]]
+    """The open work items: ``kind``, ``subject_id``, ``reason``, ``told_fen``."""
     orders: list[dict[str, Any]]
     """Of all providers, as WeChat's twin shows its own."""
     returns: list[dict[str, Any]]
     insured: list[dict[str, Any]]
     in_casework: set[int] = msgspec.field(default_factory=set)
     """Settlements about which, or about whose payments or refunds, an item is open."""
+    under_way: set[int] = msgspec.field(default_factory=set)
+    """Settlements whose payer's money may still be moving."""
     calls: dict[str, int] = msgspec.field(default_factory=dict)
     """Which settlement sent the bureau which message."""
     corrections: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -80,6 +93,32 @@ def differences(books: Books) -> list[str]:
     return found[:SHOWN_MAX] + ([f"… and {len(found) - SHOWN_MAX} more"] * (len(found) > SHOWN_MAX))
 
 
+def in_doubt(books: Books) -> Counter[str]:
+    """For each trade number: by how many fen the books may disagree, as a person has it in hand."""
+    items: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for item in books.items:
+        items.setdefault((item["kind"], item["subject_id"]), []).append(item)
+    doubt: Counter[str] = Counter()
+    for row in books.attempts:
+        for item in items.get(("payment", row["attempt_id"]), []):
+            if item["reason"] in DOUBTED_PAYMENTS:
+                doubt[row["trade_no"]] += max(row["amount_fen"], item["told_fen"] or 0)
+    for row in books.refunds:
+        told = items.get(("refund", row["refund_id"]), [])
+        if told and (row["state"] != "REFUNDED" or DOUBTED_RETURNS & {i["reason"] for i in told}):
+            doubt[row["trade_no"]] += row["amount_fen"]
+    return doubt
+
+
+def _doubt_of_payer(books: Books) -> Counter[int]:
+    """The same by settlement."""
+    by_trade = in_doubt(books)
+    doubt: Counter[int] = Counter()
+    for row in books.attempts:
+        doubt[row["settlement_id"]] += by_trade[row["trade_no"]]
+    return doubt
+
+
 def _payments(books: Books) -> Iterable[str]:
     """Provider's book = payment rows, a trade at a time; and nobody paid one settlement twice."""
     kept = kept_at_provider(books)
@@ -89,19 +128,21 @@ def _payments(books: Books) -> Iterable[str]:
         held = row["amount_fen"] - row["refunded_fen"] if row["state"] in TAKEN else 0
         ours[row["trade_no"]] = held
         by_settlement[row["settlement_id"]] += held
-    explained = {r["trade_no"] for r in books.attempts if r["settlement_id"] in books.in_casework}
-    for trade in sorted((kept.keys() | ours.keys()) - explained):
-        if kept.get(trade, 0) != ours.get(trade, 0):
+    by_trade, of_payer = in_doubt(books), _doubt_of_payer(books)
+    moving = {r["trade_no"] for r in books.attempts if r["settlement_id"] in books.under_way}
+    for trade in sorted((kept.keys() | ours.keys()) - moving):
+        if abs(kept.get(trade, 0) - ours.get(trade, 0)) > by_trade[trade]:
             yield f"trade {trade}: provider {kept.get(trade, 0)}, ours {ours.get(trade, 0)}"
     for row in books.settlements:
-        held = by_settlement[row["settlement_id"]]
-        if row["settlement_id"] in books.in_casework:
+        settlement_id, owed = row["settlement_id"], row["cash_fen"]
+        held, doubt = by_settlement[settlement_id], of_payer[settlement_id]
+        if settlement_id in books.under_way:
             continue
-        if row["state"] in STANDS and held != row["cash_fen"]:
-            yield f"{_name(row)}: the payer gave {held}, owed {row['cash_fen']}"
-        if row["state"] == "REVERSED" and held != 0:
+        if row["state"] in STANDS and abs(held - owed) > doubt:
+            yield f"{_name(row)}: the payer gave {held}, owed {owed}"
+        if row["state"] == "REVERSED" and held > doubt:
             yield f"{_name(row)}: undone, but {held} of the payer is kept"
-        if row["state"] in STANDS and row["paid_fen"] - row["refunded_fen"] < row["cash_fen"]:
+        if row["state"] in STANDS and row["paid_fen"] - row["refunded_fen"] < owed - doubt:
             yield f"{_name(row)}: row says {row['paid_fen']} less {row['refunded_fen']}"
 
 
@@ -114,8 +155,10 @@ def _refunds(books: Books) -> Iterable[str]:
         if _done(r["status"]) and r["out_trade_no"] not in reversed_by_us
     }
     ours = {r["refund_no"]: r["amount_fen"] for r in books.refunds if r["state"] == "REFUNDED"}
-    in_work = {r["refund_no"] for r in books.refunds if r["state"] == "NEEDS_REVIEW"}
-    for number in sorted((theirs.keys() ^ ours.keys()) - in_work):
+    told = {item["subject_id"] for item in books.items if item["kind"] == "refund"}
+    before_a_person = {r["refund_no"] for r in books.refunds if r["refund_id"] in told}
+    moving = {r["refund_no"] for r in books.refunds if r["settlement_id"] in books.under_way}
+    for number in sorted((theirs.keys() ^ ours.keys()) - before_a_person - moving):
         yield f"refund {number}: only in {'their' if number in theirs else 'our'} book"
     for number in sorted(theirs.keys() & ours.keys()):
         if theirs[number] != ours[number]:
@@ -195,6 +238,8 @@ def _accounts(
     stands = row["state"] in STANDS
     if stands and row["insurer_fen"] + row["hospital_fen"] + row["cash_fen"] != row["total_fen"]:
         yield f"{_name(row)}: the parts are not the bill's {row['total_fen']}"
+    settlement_id = row["settlement_id"]
+    doubt = _doubt_of_payer(books)[settlement_id]
     expected = {
         "patient": 0,
         "insurer": row["insurer_fen"] if stands else 0,
@@ -203,11 +248,11 @@ def _accounts(
         **paid,
     }
     for account in sorted(expected.keys() | booked.keys()):
+        have, want = booked.get(account, 0), expected.get(account, 0)
         of_payer = account == "patient" or account.startswith("provider:")
-        if of_payer and row["settlement_id"] in books.in_casework:
+        if of_payer and settlement_id in books.under_way:
             continue
-        if booked.get(account, 0) != expected.get(account, 0):
-            have, want = booked.get(account, 0), expected.get(account, 0)
+        if abs(have - want) > (doubt if of_payer else 0):
             yield f"{_name(row)}: ledger {account} {have}, expected {want}"
 
 
@@ -236,6 +281,7 @@ def _bills(books: Books) -> Iterable[str]:
 
 def _corrections(books: Books) -> Iterable[str]:
     """Each ended with its settlement, and a bill lost what was given back of it, once."""
+    review = {row["settlement_id"] for row in books.settlements if _is_explained(books, row)}
     given: Counter[int] = Counter()
     rows = {row["settlement_id"]: row for row in books.settlements}
     for one in books.corrections:
@@ -246,7 +292,7 @@ def _corrections(books: Books) -> Iterable[str]:
             given[row["bill_id"]] += one["amount_fen"]
     for bill in books.bills:
         charged = books.charged_fen.get(bill["bill_id"])
-        if charged is None or bill["state"] != "PAID" or bill["holder_id"] in books.in_casework:
+        if charged is None or bill["state"] != "PAID" or bill["holder_id"] in review:
             continue
         left = charged - given[bill["bill_id"]]
         if bill["total_fen"] != left:

@@ -36,7 +36,7 @@ async def look_at(world: World, settlement_id: int) -> list[str]:
         for one in _insured(world)
         if one["setl_id"] == row["settlement_ref"] or one["msgid"] in books.calls
     ]
-    books.in_casework, books.refunds = {settlement_id}, []
+    books.in_casework = books.under_way = {settlement_id}
     books.receipts = {settlement_id: 1 if row["state"] == "POSTED" else 0}
     return differences(books)
 
@@ -55,7 +55,7 @@ async def _ours(world: World, only: int | None) -> Books:
         bills=rows["bills"],
         balances=balances,
         receipts={},
-        items={},
+        items=[],
         orders=[],
         returns=[],
         insured=[],
@@ -68,7 +68,7 @@ async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     books = await _ours(world, None)
     async with connection(world.ctx.pool) as conn:
         rest = await store.read_rest(conn)
-    items = rest["items"]
+    items = books.items = rest["items"]
     books.receipts = {row["settlement_id"]: row["receipts"] for row in rest["receipts"]}
     books.corrections, books.invoices = rest["corrections"], rest["invoices"]
     books.entered = {row["account"]: row["fen"] for row in rest["entered"]}

@@ -56,7 +56,10 @@ select account, sum(fen)::bigint as fen from (
 ) as sides
 group by account
 """
-ITEMS = "select kind, subject_id, reason from work_item where closed_at is null"
+ITEMS = """
+select kind, subject_id, reason, (evidence::jsonb ->> 'told_fen')::bigint as told_fen
+from work_item where closed_at is null
+"""
 SETTLE_CALLS = """
 select message_no, settlement_id from insurance_call
 where kind = 'settle' and ($1::bigint is null or settlement_id = $1)

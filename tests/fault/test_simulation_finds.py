@@ -10,6 +10,7 @@ import pytest
 
 from integrations.ports.outcomes import Unknown
 from service.payment import rules as payment_rules
+from service.payment.actions import outcomes
 from service.settlement import consequences
 from service.settlement.insurance import calls, judging
 from service.settlement.model import CallKind
@@ -24,6 +25,10 @@ pytestmark = pytest.mark.timeout(900)
 
 def late_payments_are_overlooked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(payment_rules, "_ENDED", frozenset())
+
+
+def a_late_payment_is_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(outcomes, "refund", _nothing)
 
 
 def a_lost_settlement_is_sent_again(patch: pytest.MonkeyPatch) -> None:
@@ -55,6 +60,7 @@ def calls_of_the_dead_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 PLANTED = {
     late_payments_are_overlooked: (124, *range(60, 80)),
+    a_late_payment_is_kept: (124, *range(60, 80)),
     a_reversal_is_not_posted: (11, *range(60, 80)),
     a_lost_settlement_is_sent_again: (3, *range(60, 80)),
     calls_of_the_dead_are_forgotten: (2, *range(60, 80)),
@@ -113,7 +119,7 @@ async def test_the_verb_says_how_to_see_a_violation_again(
     assert "seeds/s" in text
 
 
-async def _nothing(*_: object) -> None:
+async def _nothing(*_: object, **__: object) -> None:
     pass
 
 
