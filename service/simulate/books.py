@@ -11,12 +11,16 @@ from typing import Any
 
 import msgspec
 
+from service.bill.states import BillKind
+from service.ledger.model import DEPOSIT, HOSPITAL, provider_account
+
 PAID_AT_TWIN = {"SUCCESS", "REFUND"}
 TAKEN = {"PAID", "PAID_LATE"}
 SHOWN_MAX = 20
 STANDS = {"POSTED", "POSTING"}
 """The bureau's part is definite and the bill is paid."""
 OVER = {"POSTED", "REVERSED"}
+LATE_DEPOSIT = "deposit-after-discharge"
 DOUBTED_PAYMENTS = {
     "amount-differs",
     "refunded-elsewhere",
@@ -48,6 +52,7 @@ class Books(msgspec.Struct, kw_only=True):
     """Settlements whose payer's money may still be moving."""
     calls: dict[str, int] = msgspec.field(default_factory=dict)
     """Which settlement sent the bureau which message."""
+    deposits: list[dict[str, Any]] = msgspec.field(default_factory=list)
     corrections: list[dict[str, Any]] = msgspec.field(default_factory=list)
     charged_fen: dict[int, int] = msgspec.field(default_factory=dict)
     """What bills came to before anything was given back of them, where that is known."""
@@ -83,6 +88,7 @@ def differences(books: Books) -> list[str]:
     found = [
         *_payments(books),
         *_refunds(books),
+        *_stays(books),
         *_insurance(books),
         *_ledger(books),
         *_bills(books),
@@ -134,7 +140,7 @@ def _payments(books: Books) -> Iterable[str]:
         if abs(kept.get(trade, 0) - ours.get(trade, 0)) > by_trade[trade]:
             yield f"trade {trade}: provider {kept.get(trade, 0)}, ours {ours.get(trade, 0)}"
     for row in books.settlements:
-        settlement_id, owed = row["settlement_id"], row["cash_fen"]
+        settlement_id, owed = row["settlement_id"], _own_part_fen(books, row)
         held, doubt = by_settlement[settlement_id], of_payer[settlement_id]
         if settlement_id in books.under_way:
             continue
@@ -144,6 +150,33 @@ def _payments(books: Books) -> Iterable[str]:
             yield f"{_name(row)}: undone, but {held} of the payer is kept"
         if row["state"] in STANDS and row["paid_fen"] - row["refunded_fen"] < owed - doubt:
             yield f"{_name(row)}: row says {row['paid_fen']} less {row['refunded_fen']}"
+
+
+def _own_part_fen(books: Books, row: dict[str, Any]) -> int:
+    """What a settlement that stands keeps of its payer's money: of a deposit, what is held."""
+    if row["kind"] != BillKind.DEPOSIT:
+        return int(row["cash_fen"])
+    held = {one["settlement_id"]: int(one["held_fen"]) for one in books.deposits}
+    return held.get(row["settlement_id"], 0)
+
+
+def _stays(books: Books) -> Iterable[str]:
+    """A deposit is owed to its patient, or counted by a discharge that goes on or stands."""
+    rows = {row["settlement_id"]: row for row in books.settlements}
+    told = {item["subject_id"] for item in books.items if item["reason"] == LATE_DEPOSIT}
+    ended = {
+        row["stay_no"]
+        for row in books.settlements
+        if row["kind"] == BillKind.DISCHARGE and row["state"] in STANDS
+    }
+    for one in books.deposits:
+        taker = rows.get(one["taken_by"])
+        name = f"settlement {one['settlement_id']}"
+        if taker is not None and taker["state"] == "REVERSED" and one["held_fen"]:
+            yield f"{name}: its deposit is counted by a discharge that was undone"
+        is_left = one["taken_by"] is None and one["held_fen"] and one["stay_no"] in ended
+        if is_left and one["settlement_id"] not in told:
+            yield f"{name}: {one['held_fen']} of its deposit are left after the discharge"
 
 
 def _refunds(books: Books) -> Iterable[str]:
@@ -220,7 +253,7 @@ def _ledger(books: Books) -> Iterable[str]:
     kept = kept_at_provider(books)
     provider: dict[int, Counter[str]] = {}
     for row in books.attempts:
-        name = f"provider:{row['provider']}"
+        name = provider_account(row["provider"])
         of_settlement = provider.setdefault(row["settlement_id"], Counter())
         of_settlement[name] += kept.get(row["trade_no"], 0)
     for row in books.settlements:
@@ -236,6 +269,8 @@ def _accounts(
     books: Books, row: dict[str, Any], booked: dict[str, int], paid: Counter[str]
 ) -> Iterable[str]:
     stands = row["state"] in STANDS
+    payee = DEPOSIT if row["kind"] == BillKind.DEPOSIT else HOSPITAL
+    earned_fen = _own_part_fen(books, row) + row["insurer_fen"] + row["hospital_fen"]
     if stands and row["insurer_fen"] + row["hospital_fen"] + row["cash_fen"] != row["total_fen"]:
         yield f"{_name(row)}: the parts are not the bill's {row['total_fen']}"
     settlement_id = row["settlement_id"]
@@ -244,12 +279,12 @@ def _accounts(
         "patient": 0,
         "insurer": row["insurer_fen"] if stands else 0,
         "hospital-burden": row["hospital_fen"] if stands else 0,
-        "hospital": -row["total_fen"] if stands else 0,
         **paid,
     }
+    expected[payee] = expected.get(payee, 0) - (earned_fen if stands else 0)
     for account in sorted(expected.keys() | booked.keys()):
         have, want = booked.get(account, 0), expected.get(account, 0)
-        of_payer = account == "patient" or account.startswith("provider:")
+        of_payer = account in ("patient", DEPOSIT) or account.startswith("provider:")
         if of_payer and settlement_id in books.under_way:
             continue
         if abs(have - want) > (doubt if of_payer else 0):
@@ -309,7 +344,7 @@ def _invoices(books: Books) -> Iterable[str]:
         if one["invoice_id"] in books.about_invoices:
             live.pop(one["business_no"], None)
     for row in books.settlements:
-        if row["state"] != "POSTED":
+        if row["state"] != "POSTED" or row["kind"] == BillKind.DEPOSIT:
             continue
         due = present.get((row["settlement_id"], row["round_no"]))
         if due is None:

@@ -39,6 +39,8 @@ delete from institution_event;
 delete from institution_event_number;
 delete from correction;
 delete from counter_tender;
+delete from stay_number;
+delete from deposit;
 delete from staff;
 delete from shift_entry;
 delete from counter_refund;

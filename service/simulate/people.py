@@ -65,6 +65,7 @@ class Payer:
         self.row: Settlement | None = None
         self.done = False
         self.place = PHONES
+        self._came_at = world.began
         self._changed_way = False
         self._was_at_counter = False
         self._shown: set[tuple[str, str]] = set()
@@ -75,25 +76,27 @@ class Payer:
         world = self.world
         try:
             await world.stage.rest(self.plan.starts_after, "comes")
+            self._came_at = world.stage.clock.now()
             self.charged = await self._insist(self._push)
             self.row = await self._insist(lambda ctx: actions.start(ctx, self._start_command()))
             world.last_start = max(world.last_start, world.stage.clock.now())
             if self.plan.second_device:
                 meddler = Meddler(self)
                 world.stage.play(f"{self.plan.name}/second", None, meddler.live)
-            await self._until_over()
+            await self.until_over()
             clerk = Clerk(self)
             for wish in self.plan.gives_back:
                 if self.row is not None and self.row.state is _S.POSTED:
                     await clerk.give_back(wish)
-                    await self._until_over()
+                    await self.until_over()
             if self.plan.pays_again:
                 await world.stage.rest(world.sky.seconds(1, 300), "finds an old code")
                 self._pay_shown()
         finally:
             self.done = True
 
-    async def _until_over(self) -> None:
+    async def until_over(self) -> None:
+        """Look and act until the settlement is over, and compare the books then."""
         for _ in range(TURNS_MAX):
             if await self._turn() or self._is_tired():
                 break
@@ -121,8 +124,7 @@ class Payer:
         return False
 
     def _is_tired(self) -> bool:
-        began = self.world.began + self.plan.starts_after
-        return self.world.stage.clock.now() - began > LOST_PATIENCE
+        return self.world.stage.clock.now() - self._came_at > LOST_PATIENCE
 
     async def _wait(self, _view: SettlementView) -> None:
         """Nothing to do."""
@@ -134,7 +136,7 @@ class Payer:
             await self._ask(lambda ctx: actions.abandon(ctx, row.record_id, row.settlement_id))
         elif plan.pays == "leaves":
             return
-        elif row.cash_fen == 0:
+        elif _owed_fen(row) == 0:
             await self._ask(lambda ctx: actions.confirm(ctx, row.record_id, row.settlement_id))
         elif plan.tender is not None and not self._was_at_counter:
             self._was_at_counter = True
@@ -146,7 +148,7 @@ class Payer:
         """He lays money on a counter, for all or a part of it."""
         cashiers, draw = self.world.cashiers, self.world.draw
         cashier: Cashier = cashiers[draw.randrange(len(cashiers))]
-        owed = row.cash_fen or 0
+        owed = _owed_fen(row)
         part = draw.randrange(1, owed + 1) if self.plan.part_at_counter else None
         await cashier.take(row, self.plan.tender or "cash", part)
 
@@ -286,6 +288,11 @@ class Payer:
     async def _ask(self, act: Ask) -> Any:
         """A request; None where it was refused or nobody answered."""
         return await ask(self.world, act)
+
+
+def _owed_fen(row: Settlement) -> int:
+    """Of the payer's part, less the deposits that count as paid."""
+    return max(0, (row.cash_fen or 0) - row.paid_fen + row.refunded_fen)
 
 
 class Meddler:

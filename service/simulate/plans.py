@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
-from service.bill.model import BillContent
+from service.bill.model import BillContent, Stay
+from service.bill.rules import BEFORE_DIAGNOSIS
+from service.bill.states import OF_STAY, BillKind
 
 CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
 
@@ -28,6 +30,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     patient: int
     amounts_fen: tuple[int, ...]
     starts_after: timedelta = timedelta(0)
+    kind: BillKind = BillKind.OUTPATIENT
+    stay_no: str = ""
+    """Of a deposit and of a discharge."""
+    deposits_fen: tuple[int, ...] = ()
+    """What a discharge's patient pays before it, one after another."""
+    late_deposit: bool = False
+    """The last of them while the discharge goes on."""
     insured: bool = True
     use_account: bool = False
     provider: str = "wechatpay"
@@ -57,6 +66,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Another clerk gives all of it back at the same time."""
 
 
+_DIAGNOSES = [Diagnosis(code="J06.900", name="急性上呼吸道感染", main=True)]
 GIVEN_BACK = ((), ("line",), ("half",), ("all",), ("line", "all"), ("half", "line"))
 
 
@@ -66,12 +76,21 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
     ways = ("native", "jsapi", "code")
     ways_of = [(provider, way) for provider in providers for way in ways]
     provider, way = draw.choice([*ways_of, CENTRE, MIXED])
+    kind = draw.choices(
+        (BillKind.OUTPATIENT, BillKind.REGISTRATION, BillKind.DISCHARGE), (80, 6, 14)
+    )[0]
+    if kind is not BillKind.OUTPATIENT and (provider, way) in (CENTRE, MIXED):
+        provider, way = "alipay", "native"
     other = (draw.choice(providers), draw.choice(ways)) if draw.random() < 0.12 else None
     return Plan(
         name=f"payer-{number}",
         patient=draw.choice(patients),
         amounts_fen=tuple(draw.randrange(1, 300_00) for _ in range(draw.choice((1, 1, 2, 3)))),
         starts_after=timedelta(seconds=draw.randrange(600)),
+        kind=kind,
+        stay_no=f"ZY-{number}" if kind is BillKind.DISCHARGE else "",
+        deposits_fen=_deposits(draw) if kind is BillKind.DISCHARGE else (),
+        late_deposit=draw.random() < 0.3,
         insured=draw.random() < 0.85,
         use_account=draw.random() < 0.4,
         provider=provider,
@@ -91,6 +110,10 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
     )
 
 
+def _deposits(draw: random.Random) -> tuple[int, ...]:
+    return tuple(draw.randrange(1, 400_00) for _ in range(draw.choice((0, 1, 1, 2, 3))))
+
+
 def content_of(plan: Plan, began: datetime) -> BillContent:
     """The bill that the hospital pushes for him."""
     lines = [
@@ -108,17 +131,19 @@ def content_of(plan: Plan, began: datetime) -> BillContent:
     ]
     return BillContent(
         visit=Visit(
-            visit_no=f"V-{plan.name}",
+            visit_no=plan.stay_no or f"V-{plan.name}",
             began_at=began,
             doctor_no="D990001000001",
             doctor_name="测试医师",
             department_no="A03",
             department_name="内科",
             speciality="A03",
-            visit_type="11",
-            diagnoses=[Diagnosis(code="J06.900", name="急性上呼吸道感染", main=True)],
+            visit_type="21" if plan.kind in OF_STAY else "11",
+            diagnoses=[] if plan.kind in BEFORE_DIAGNOSIS else _DIAGNOSES,
         ),
         lines=lines,
         total_fen=sum(plan.amounts_fen),
         pay_until=began + timedelta(days=7),
+        kind=plan.kind,
+        stay=Stay(stay_no=plan.stay_no, bed="12", ended_at=began) if plan.stay_no else None,
     )

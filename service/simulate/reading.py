@@ -9,6 +9,7 @@ from integrations.sandbox.alipay.control import book_view as alipay_view
 from service.kernel.claims import run_once
 from service.kernel.database import connection
 from service.ledger import jobs as ledger_jobs
+from service.ledger.model import DEPOSIT
 from service.simulate import centre, store
 from service.simulate.books import Books, differences
 from service.simulate.world import World
@@ -48,10 +49,12 @@ async def _ours(world: World, only: int | None) -> Books:
     balances: dict[int, dict[str, int]] = {}
     for row in rows["balances"]:
         balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
+    counted = {row["trade_no"] for row in rows["attempts"] if row["provider"] == DEPOSIT}
     return Books(
         settlements=rows["settlements"],
         attempts=rows["attempts"],
-        refunds=rows["refunds"],
+        refunds=[row for row in rows["refunds"] if row["trade_no"] not in counted],
+        deposits=rows["deposits"],
         bills=rows["bills"],
         balances=balances,
         receipts={},
@@ -81,7 +84,7 @@ async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     wechat.trading.finish_refunds(wechat.now())
     view, other = wechat.book_view(), alipay_view(world.twins.alipay)
     books.orders = [*view["orders"], *map(_order, other["trades"])]
-    books.orders += [*centre.orders(world), *_taken(world, books)]
+    books.orders += [*centre.orders(world), *_taken(world, books), *_deposits(world, books)]
     books.returns = [*view["refunds"], *map(_return, other["refunds"])]
     books.returns += [*centre.returns(world), *_given(world, books)]
     books.insured = _insured(world)
@@ -119,6 +122,26 @@ def _taken(world: World, books: Books) -> list[dict[str, Any]]:
         }
         for cashier in world.cashiers
         for attempt_id, fen in cashier.taken.items()
+    ]
+
+
+def _deposits(world: World, books: Books) -> list[dict[str, Any]]:
+    """What discharges count as paid, as the stays' deposits say it."""
+    held = {
+        (one["settlement_id"], one["taken_by"]): one["held_fen"]
+        for one in books.deposits
+        if one["taken_by"] is not None
+    }
+    return [
+        {
+            "out_trade_no": row["trade_no"],
+            "trade_state": "SUCCESS",
+            "total_fen": held.get(
+                (world.ctx.public_ids.parse(row["provider_ref"])[1], row["settlement_id"]), 0
+            ),
+        }
+        for row in books.attempts
+        if row["provider"] == DEPOSIT
     ]
 
 

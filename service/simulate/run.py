@@ -2,18 +2,21 @@
 
 import random
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
 
+from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
 from service.simulate.operator import Operator
 from service.simulate.people import Payer
-from service.simulate.plans import draw_plan
+from service.simulate.plans import Plan, draw_plan
 from service.simulate.reading import SETTLED_WITHIN, look
 from service.simulate.stage import ROWS, NeverEnds, Stage
+from service.simulate.staying import Stayer
 from service.simulate.weather import WEATHERS, Weather
 from service.simulate.world import Grounds, World, a_world
 
@@ -65,7 +68,7 @@ async def run_seed(grounds: Grounds, seed: int, settlements: int) -> SeedReport:
         await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
         drawn = random.Random(seed * 2 + 1)  # noqa: S311 - as in a_world
         plans = [draw_plan(drawn, number, world.patients) for number in range(settlements)]
-        payers = [Payer(world, plan) for plan in plans]
+        payers = [payer_of(world, plan) for plan in plans]
         crashes = await live(world, payers, Operator(world))
         outcome = await look(world)
         stage = world.stage
@@ -85,7 +88,12 @@ async def run_seed(grounds: Grounds, seed: int, settlements: int) -> SeedReport:
         )
 
 
-async def live(world: World, payers: list[Payer], operator: Operator | None) -> int:
+def payer_of(world: World, plan: Plan) -> Payer | Stayer:
+    """Who lives a plan."""
+    return Stayer(world, plan) if plan.kind is BillKind.DISCHARGE else Payer(world, plan)
+
+
+async def live(world: World, payers: Sequence[Payer | Stayer], operator: Operator | None) -> int:
     """Until every payer has his end, then until all is at rest. Gives how many hosts died."""
     stage = world.stage
     world.open_hosts()

@@ -9,18 +9,26 @@ SETTLEMENTS = """
 select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref, total_fen,
        coalesce(fund_fen, 0) + coalesce(account_fen, 0) as insurer_fen,
        coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
-       paid_fen, refunded_fen, created_at, round_no
+       paid_fen, refunded_fen, created_at, round_no,
+       (select kind from bill where bill.bill_id = settlement.bill_id) as kind,
+       (select stay_no from bill where bill.bill_id = settlement.bill_id) as stay_no
 from settlement
 where $1::bigint is null or settlement_id = $1
 """
 ATTEMPTS = """
-select settlement_id, attempt_id, provider, way, trade_no, state, amount_fen, refunded_fen
+select settlement_id, attempt_id, provider, way, trade_no, state, amount_fen, refunded_fen,
+       provider_ref
 from payment_attempt
 where $1::bigint is null or settlement_id = $1
 """
 REFUNDS = """
 select settlement_id, refund_id, refund_no, trade_no, state, amount_fen from refund
 where $1::bigint is null or settlement_id = $1
+"""
+DEPOSITS = """
+select record_id, settlement_id, stay_no, held_fen, taken_by
+from deposit
+where $1::bigint is null or $1 in (settlement_id, taken_by)
 """
 BILLS = """
 select bill_id, state, total_fen, holder_id from bill where $1::bigint is null or holder_id = $1
@@ -75,7 +83,8 @@ where outcome is null and state in ('POSTED', 'REVERSED')
 
 
 async def read_ours(conn: Connection, only: int | None) -> dict[str, list[dict[str, Any]]]:
-    """Settlements, attempts, refunds, bills, balances and settling calls; of all or of one."""
+    """Settlements, attempts, refunds, deposits, bills, balances and settling calls; of all or of
+    one."""
     asked = {
         "settlements": SETTLEMENTS,
         "attempts": ATTEMPTS,
@@ -83,6 +92,7 @@ async def read_ours(conn: Connection, only: int | None) -> dict[str, list[dict[s
         "bills": BILLS,
         "balances": BALANCES,
         "calls": SETTLE_CALLS,
+        "deposits": DEPOSITS,
     }
     return {name: _plain(await conn.fetch(sql, only)) for name, sql in asked.items()}
 

@@ -11,14 +11,14 @@ import msgspec
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
+from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
-from service.simulate.people import Payer
 from service.simulate.plans import CENTRE, MIXED, Plan
 from service.simulate.points import CrashPoints
 from service.simulate.reading import look
-from service.simulate.run import live
+from service.simulate.run import live, payer_of
 from service.simulate.weather import Weather, WireFault
 from service.simulate.world import Grounds, a_world
 
@@ -44,6 +44,11 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 def _plan(**wishes: object) -> Plan:
     fixed = {"name": "payer", "patient": 0, "amounts_fen": (60_03, 40_01)}
     return Plan(**{**fixed, **wishes})  # type: ignore[arg-type]
+
+
+def _stay(*deposits_fen: int, **wishes: object) -> Plan:
+    stay = {"kind": BillKind.DISCHARGE, "stay_no": "ZY-1", "deposits_fen": deposits_fen}
+    return _plan(**{**stay, **wishes})
 
 
 _MOVED: When = ("insurance", "2207", BureauFault.MOVE_COUNTERS)
@@ -177,6 +182,19 @@ STORIES = (
             ("insurance", "refund_Order", BureauFault.DROP_AFTER),
         ),
     ),
+    Story(
+        name="registration",
+        ends="POSTED",
+        plan=_plan(kind=BillKind.REGISTRATION, amounts_fen=(12_00,)),
+    ),
+    Story(name="stay-and-supplement", ends="POSTED", plan=_stay(30_00, 20_00)),
+    Story(name="stay-and-rest-back", ends="POSTED", plan=_stay(90_00, 80_00, provider="alipay")),
+    Story(
+        name="stay-returned",
+        ends="REVERSED (returned)",
+        plan=_stay(90_00, gives_back=("line", "all")),
+        faults=(("wechatpay", "refund", WechatFault.DROP_AFTER),),
+    ),
     Story(name="code", ends="POSTED", plan=_plan(insured=False, way="code")),
     Story(
         name="line-given-back",
@@ -227,7 +245,7 @@ async def tell(grounds: Grounds, story: Story, at: tuple[int, ...] = ()) -> Told
             await world.hire(Cashier(world, 1))
         above_fen = story.approval_above_fen
         await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
-        payer = Payer(world, msgspec.structs.replace(story.plan, patient=record_id))
+        payer = payer_of(world, msgspec.structs.replace(story.plan, patient=record_id))
         await live(world, [payer], None)
         outcome = await look(world)
         violations = list(outcome.violations)

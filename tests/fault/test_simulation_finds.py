@@ -9,11 +9,14 @@ import msgspec
 import pytest
 
 from integrations.ports.outcomes import Unknown
+from service.payment import actions as payment
 from service.payment import rules as payment_rules
 from service.payment.actions import outcomes
+from service.payment.model import RowKey
 from service.settlement import consequences
 from service.settlement.insurance import calls, judging
 from service.settlement.model import CallKind
+from service.settlement.stays import deposits
 from service.simulate.command import Wrong, simulate
 from service.simulate.crashes import Pairs, crash_in_pairs
 from service.simulate.run import SeedReport, run_seed
@@ -29,6 +32,18 @@ def late_payments_are_overlooked(patch: pytest.MonkeyPatch) -> None:
 
 def a_late_payment_is_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(outcomes, "refund", _nothing)
+
+
+def a_deposit_too_much_is_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deposits, "send_back", _nothing)
+
+
+def deposits_of_an_undone_discharge_stay_counted(patch: pytest.MonkeyPatch) -> None:
+    async def released_only(conn: Any, ctx: Any, attempt: Any, amount_fen: int, cause: str) -> None:
+        key = RowKey(attempt.record_id, attempt.attempt_id)
+        await payment.release_deposit(conn, ctx, key, amount_fen, cause)
+
+    patch.setattr(deposits, "put_back", released_only)
 
 
 def a_lost_settlement_is_sent_again(patch: pytest.MonkeyPatch) -> None:
@@ -61,6 +76,8 @@ def calls_of_the_dead_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 PLANTED = {
     late_payments_are_overlooked: (124, *range(60, 80)),
     a_late_payment_is_kept: (124, *range(60, 80)),
+    a_deposit_too_much_is_kept: tuple(range(60, 80)),
+    deposits_of_an_undone_discharge_stay_counted: tuple(range(60, 80)),
     a_reversal_is_not_posted: (11, *range(60, 80)),
     a_lost_settlement_is_sent_again: (3, *range(60, 80)),
     calls_of_the_dead_are_forgotten: (2, *range(60, 80)),
