@@ -1,23 +1,19 @@
-"""What people do: a payer who settles one bill, his second device, the hospital, the operator.
+"""What people do: a payer who settles one bill, and his hospital.
 
 Each is a script of ordinary requests; what he wants is drawn before he begins. A request that got
 no answer is made again, as a person or a program would. New ways to act are added to ``_TURNS``.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from integrations.sandbox.alipay.model import Refused as AlipayRefused
-from integrations.sandbox.wechatpay.model import Refused as WechatRefused
 from service.bill import actions as bill
 from service.bill.model import Bill, PushBill
 from service.institution import actions as institution
 from service.kernel.context import Context
-from service.kernel.database import UNAVAILABLE, connection, execute
+from service.kernel.database import connection, execute
 from service.kernel.masked import Masked
-from service.kernel.problems import Problem
-from service.sandbox.hospital import ALIPAY_SELLER, MERCHANT
 from service.settlement import actions, paying, taking_over
 from service.settlement.model import (
     PHONES,
@@ -30,29 +26,23 @@ from service.settlement.model import (
     TakeOver,
 )
 from service.settlement.states import SettlementState
-from service.simulate import centre, mixed
+from service.simulate import centre, wallet
+from service.simulate.asking import Ask, ask
 from service.simulate.counter import Cashier
 from service.simulate.giving import Clerk
+from service.simulate.meddling import KIOSKS, Meddler
 from service.simulate.plans import ALLOWED, MIXED, Plan, content_of
 from service.simulate.reading import look_at
-from service.simulate.stage import TWINS, HostDown
-from service.simulate.weather import NOTICES
 from service.simulate.world import World
 
 TURNS_MAX = 200
 LOOKS_S = (4, 40)
 """Between two looks of a payer at his settlement."""
-WECHAT_ENDS = ("00", "00", "00", "11", "22", "33")
-ALIPAY_ENDS = "111357"
-"""Of payment codes: that pay, that wait for the payer, that do not hold enough, that are bad."""
 LOST_PATIENCE = timedelta(hours=3)
-PAYER = "oSimulatedPayer0001"
 
-KIOSKS = tuple(Place(channel=Channel.KIOSK, terminal_id=number) for number in (71, 72))
 
 _S = SettlementState
 OVER = frozenset({_S.POSTED, _S.REVERSED, _S.NEEDS_REVIEW})
-Ask = Callable[[Context], Coroutine[Any, Any, Any]]
 
 
 class Payer:
@@ -78,7 +68,7 @@ class Payer:
             await world.stage.rest(self.plan.starts_after, "comes")
             self._came_at = world.stage.clock.now()
             self.charged = await self._insist(self._push)
-            self.row = await self._insist(lambda ctx: actions.start(ctx, self._start_command()))
+            self.row = await self._insist(lambda ctx: actions.start(ctx, self.start_command()))
             world.last_start = max(world.last_start, world.stage.clock.now())
             if self.plan.second_device:
                 meddler = Meddler(self)
@@ -213,21 +203,14 @@ class Payer:
             settlement_id=row.settlement_id,
             provider=provider,
             way=way,
-            payer=PAYER if way in ("jsapi", MIXED[1]) else None,
-            code=Masked(self._code(provider)) if way == "code" else None,
+            payer=wallet.PAYER if way in ("jsapi", MIXED[1]) else None,
+            code=Masked(wallet.code_of(self.world, provider)) if way == "code" else None,
             authorisation=Masked(centre.allow(self.world, row.record_id))
             if way in ALLOWED
             else None,
             place=self.place,
         )
         await self._ask(lambda ctx: paying.pay(ctx, command))
-
-    def _code(self, provider: str) -> str:
-        """What his phone shows; the twins tell by its end what it does."""
-        number = self.world.draw.randrange(10**14)
-        if provider == "alipay":
-            return f"28{number:015d}{self.world.draw.choice(ALIPAY_ENDS)}"
-        return f"13{number:014d}{self.world.draw.choice(WECHAT_ENDS)}"
 
     def _see(self, view: SettlementView) -> None:
         """A code on the screen can be paid from now on, whatever the screen shows later."""
@@ -238,7 +221,7 @@ class Payer:
         """The payer's own phone pays an order that he saw; the provider may refuse."""
         if self._shown:
             shown = sorted(self._shown)
-            pay_at_provider(self.world, *shown[self.world.draw.randrange(len(shown))])
+            wallet.pay_at_provider(self.world, *shown[self.world.draw.randrange(len(shown))])
 
     async def _push(self, ctx: Context) -> Bill:
         """The hospital sends the bill; again is the same bill."""
@@ -262,7 +245,7 @@ class Payer:
         world.charged_fen[pushed.bill_id] = pushed.total_fen
         return pushed
 
-    def _start_command(self) -> StartSettlement:
+    def start_command(self) -> StartSettlement:
         if self.charged is None:
             raise RuntimeError("a bill is pushed before it is settled")
         return StartSettlement(
@@ -293,95 +276,6 @@ class Payer:
 def _owed_fen(row: Settlement) -> int:
     """Of the payer's part, less the deposits that count as paid."""
     return max(0, (row.cash_fen or 0) - row.paid_fen + row.refunded_fen)
-
-
-class Meddler:
-    """A second device of the same payer, which asks for anything at any time."""
-
-    def __init__(self, payer: Payer) -> None:
-        self.payer = payer
-        self.world = payer.world
-
-    async def live(self) -> None:
-        """A few requests, each drawn."""
-        draw = self.world.draw
-        for _ in range(draw.randint(1, 6)):
-            await self.world.stage.rest(timedelta(seconds=draw.randint(1, 60)), "second device")
-            await draw.choice(
-                (self._start, self._pay, self._confirm, self._look, self._abandon, self._take_over)
-            )()
-
-    async def _start(self) -> None:
-        await ask(self.world, lambda ctx: actions.start(ctx, self.payer._start_command()))  # noqa: SLF001
-
-    async def _pay(self) -> None:
-        draw = self.world.draw
-        await self.payer.pay_by(
-            draw.choice(("wechatpay", "alipay")), draw.choice(("native", "jsapi"))
-        )
-
-    async def _confirm(self) -> None:
-        await self._act(actions.confirm)
-
-    async def _look(self) -> None:
-        await self._act(actions.get)
-
-    async def _abandon(self) -> None:
-        if self.world.draw.random() < 0.2:
-            await self._act(actions.abandon)
-
-    async def _take_over(self) -> None:
-        if self.world.draw.random() < 0.3:
-            await self.payer.take_over(self.world.draw.choice((PHONES, *KIOSKS)))
-
-    async def _act(self, act: Callable[[Context, int, int], Coroutine[Any, Any, Any]]) -> None:
-        row = self.payer.row
-        if row is not None:
-            await ask(self.world, lambda ctx: act(ctx, row.record_id, row.settlement_id))
-
-
-async def ask(world: World, act: Ask) -> Any:
-    """A request to the server; None where it was refused or nobody answered."""
-    try:
-        return await world.request(act)
-    except (HostDown, Problem, *UNAVAILABLE):
-        return None
-
-
-def pay_at_provider(world: World, provider: str, trade_no: str) -> None:
-    """A payer's own application pays an order, if the provider lets it."""
-    now = int(world.stage.clock.now().timestamp())
-    spoilt = world.sky.fault_of_notice(provider) if provider in NOTICES else None
-    if spoilt is not None:
-        world.stage.note(f"fault {provider} notice: {spoilt.value}")
-        world.twins.script(provider, spoilt, number=trade_no)
-    world.stage.changes[TWINS] += 1
-    if provider == centre.PROVIDER:
-        centre.pay(world, trade_no)
-    elif provider == "wechatpay":
-        _pay_at_wechat(world, trade_no, now)
-    else:
-        trade = world.twins.alipay.book.find_trade(ALIPAY_SELLER, trade_no)
-        if trade is None:
-            return
-        try:
-            world.twins.alipay.trading.pay(trade.trade_no or trade.qr, trade.buyer or PAYER, now)
-        except AlipayRefused:
-            return
-
-
-def _pay_at_wechat(world: World, trade_no: str, now: int) -> None:
-    twin = world.twins.wechatpay
-    order, whole = twin.book.find_order(MERCHANT, trade_no), mixed.find_ref(world, trade_no)
-    if order is None:
-        return
-    try:
-        if whole is not None:
-            twin.mixed.pay(whole, now)
-        else:
-            twin.trading.pay(order.prepay, order.openid or PAYER, now)
-    except WechatRefused:
-        return
 
 
 Turn = Callable[[Payer, SettlementView], Awaitable[None]]
