@@ -14,6 +14,7 @@ from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import connection, execute
 from service.kernel.masked import Masked
+from service.kernel.principals import Resident
 from service.settlement import actions, paying, taking_over
 from service.settlement.model import (
     PHONES,
@@ -25,6 +26,7 @@ from service.settlement.model import (
     StartSettlement,
     TakeOver,
 )
+from service.settlement.pay_links import sharing
 from service.settlement.states import SettlementState
 from service.simulate import centre, wallet
 from service.simulate.asking import Ask, ask
@@ -38,6 +40,7 @@ from service.simulate.world import World
 TURNS_MAX = 200
 LOOKS_S = (4, 40)
 """Between two looks of a payer at his settlement."""
+BY_LINK = frozenset({"native", "jsapi"})
 LOST_PATIENCE = timedelta(hours=3)
 
 
@@ -131,8 +134,22 @@ class Payer:
         elif plan.tender is not None and not self._was_at_counter:
             self._was_at_counter = True
             await self.at_counter(row)
+        elif plan.relative and plan.way in BY_LINK:
+            await self.pay_by_relative(row)
         else:
             await self.pay_by(plan.provider, plan.way)
+
+    async def pay_by_relative(self, row: Settlement) -> None:
+        """Somebody who is not here orders by the link that he was sent, perhaps twice."""
+        key, plan = (row.record_id, row.settlement_id), self.plan
+        himself = Resident(account_id=1, session_id="1", record_id=row.record_id)
+        relative = Resident(account_id=2, session_id="2", record_id=None)
+        link = await self._ask(lambda ctx: sharing.make(ctx, himself, key))
+        if link is None:
+            return
+        wanted = (plan.provider, plan.way, wallet.RELATIVE if plan.way == "jsapi" else None)
+        for _ in range(self.world.draw.choice((1, 1, 2))):
+            await self._ask(lambda ctx: sharing.pay(ctx, relative, link.text, wanted))
 
     async def at_counter(self, row: Settlement) -> None:
         """He lays money on a counter, for all or a part of it."""

@@ -54,6 +54,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """``posts``, ``late`` (after its time), ``never``."""
     takes_over: bool = False
     """He orders on his phone, then goes on at a kiosk."""
+    relative: bool = False
+    """He sends a link, and somebody else pays what it shows."""
     tender: str | None = None
     """``cash`` or ``pos``: he goes to a counter instead."""
     part_at_counter: bool = False
@@ -107,6 +109,7 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         approval=draw.choices(("approves", "refuses"), (80, 20))[0],
         second_window=draw.random() < 0.3,
         takes_over=draw.random() < 0.15,
+        relative=draw.random() < 0.12,
     )
 
 

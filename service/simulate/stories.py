@@ -182,6 +182,7 @@ STORIES = (
             ("insurance", "refund_Order", BureauFault.DROP_AFTER),
         ),
     ),
+    Story(name="relative", ends="POSTED", plan=_plan(relative=True, way="jsapi")),
     Story(
         name="registration",
         ends="POSTED",

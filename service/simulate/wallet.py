@@ -8,7 +8,7 @@ from service.simulate.stage import TWINS
 from service.simulate.weather import NOTICES
 from service.simulate.world import World
 
-PAYER = "oSimulatedPayer0001"
+PAYER, RELATIVE = "oSimulatedPayer0001", "oSimulatedPayer0002"
 WECHAT_ENDS = ("00", "00", "00", "11", "22", "33")
 ALIPAY_ENDS = "111357"
 """Of payment codes: that pay, that wait for the payer, that do not hold enough, that are bad."""
