@@ -32,6 +32,8 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     passed: int
     """Those at which a host died, and all books agreed afterwards."""
     tellings: int
+    places: tuple[str, ...] = ()
+    """Of single crashes: the points by name."""
 
 
 async def crash_singly(grounds: Grounds, on_told: Tell) -> CrashReport:
@@ -49,7 +51,9 @@ async def crash_singly(grounds: Grounds, on_told: Tell) -> CrashReport:
         tellings += 1
         on_told(told)
         passed += told.crashed_at == [name] and not told.violations
-    return CrashReport(found=len(chosen), passed=passed, tellings=tellings)
+    return CrashReport(
+        found=len(chosen), passed=passed, tellings=tellings, places=tuple(sorted(chosen))
+    )
 
 
 async def crash_in_pairs(

@@ -83,10 +83,12 @@ class SteppedConnection:
         """Points before and after the commit."""
         stage = self._stage
         stage.check()
-        where = place_of(5) if stage.points.counting else ""
+        where = ""
         async with self._conn.transaction():
             yield
-            if where:
+            # Now whoever ends it is at work: it began by the first statement in it.
+            if stage.points.counting:
+                where = place_of()
                 stage.hit(f"before commit {where}")
         stage.changes[ROWS] += 1
         if where:

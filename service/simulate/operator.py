@@ -23,10 +23,12 @@ order by opened_at, item_id
 
 
 class Operator:
-    """Looks at open items now and then, and acts on most of them; some he leaves."""
+    """Looks at open items now and then, and acts on most of them; some he leaves, unless he is
+    ``diligent``."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, diligent: bool = False) -> None:
         self.world = world
+        self._diligent = diligent
         self._acted: set[tuple[str, int, str]] = set()
         self._left: set[tuple[str, int]] = set()
 
@@ -43,7 +45,7 @@ class Operator:
         subject = (item.kind, item.subject_id)
         if (*subject, item.reason) in self._acted or subject in self._left:
             return
-        if self.world.draw.random() < 0.25:
+        if not self._diligent and self.world.draw.random() < 0.25:
             self._left.add(subject)
             return
         self._acted.add((*subject, item.reason))

@@ -221,7 +221,9 @@ class Payer:
             provider=provider,
             way=way,
             payer=wallet.PAYER if way in ("jsapi", MIXED[1]) else None,
-            code=Masked(wallet.code_of(self.world, provider)) if way == "code" else None,
+            code=Masked(wallet.code_of(self.world, provider, self.plan.code_end))
+            if way == "code"
+            else None,
             authorisation=Masked(centre.allow(self.world, row.record_id))
             if way in ALLOWED
             else None,

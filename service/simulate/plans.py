@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     way: str = "native"
     other_way: tuple[str, str] | None = None
     """Provider and way that he changes to before he pays."""
+    code_end: str | None = None
+    """The last digits of the code that his phone shows, by which the twins tell what it does."""
     pays: str = "soon"
     """``soon``, ``late`` (after the deadline), ``never``; ``leaves`` before there is an order;
     ``abandons``: gives up instead."""

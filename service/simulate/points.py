@@ -41,9 +41,9 @@ class CrashPoints:
         return True
 
 
-def place_of(depth: int = 2) -> str:
+def place_of() -> str:
     """The innermost function of a feature that is at work, and its caller."""
-    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - there is no other way to the caller
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - there is no other way to the caller
     found: list[str] = []
     while frame is not None and len(found) < 2:
         module = frame.f_globals.get("__name__", "")

@@ -9,12 +9,14 @@ from enum import StrEnum
 import msgspec
 
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
+from integrations.sandbox.fiscal.faults import Fault as FiscalFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
 from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
+from service.simulate.operator import Operator
 from service.simulate.plans import CENTRE, MIXED, Plan
 from service.simulate.points import CrashPoints
 from service.simulate.reading import look
@@ -39,6 +41,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     moved: MovedAmounts = MovedAmounts.ADJUST
     faults: tuple[When, ...] = ()
     approval_above_fen: int | None = None
+    has_operator: bool = False
+    """Somebody looks at the work items."""
 
 
 def _plan(**wishes: object) -> Plan:
@@ -198,6 +202,30 @@ STORIES = (
     ),
     Story(name="code", ends="POSTED", plan=_plan(insured=False, way="code")),
     Story(
+        name="code-not-confirmed",
+        ends="REVERSED (deadline-passed)",
+        plan=_plan(insured=False, way="code", code_end="11"),
+    ),
+    Story(
+        name="code-refused",
+        ends="REVERSED (deadline-passed)",
+        plan=_plan(insured=False, way="code", code_end="22", pays="never"),
+    ),
+    Story(
+        name="refund-stuck",
+        ends="REVERSED (returned)",
+        plan=_plan(insured=False, gives_back=("all",)),
+        faults=(("wechatpay", "refund", WechatFault.REFUND_ABNORMAL),),
+        has_operator=True,
+    ),
+    Story(
+        name="invoice-refused",
+        ends="POSTED",
+        plan=_plan(),
+        faults=(("fiscal", "invoiceEBillOutpatient", FiscalFault.REFUSE),),
+        has_operator=True,
+    ),
+    Story(
         name="line-given-back",
         ends="POSTED",
         plan=_plan(gives_back=("line",)),
@@ -247,7 +275,7 @@ async def tell(grounds: Grounds, story: Story, at: tuple[int, ...] = ()) -> Told
         above_fen = story.approval_above_fen
         await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
         payer = payer_of(world, msgspec.structs.replace(story.plan, patient=record_id))
-        await live(world, [payer], None)
+        await live(world, [payer], Operator(world, diligent=True) if story.has_operator else None)
         outcome = await look(world)
         violations = list(outcome.violations)
         if not at and list(outcome.states) != [story.ends]:

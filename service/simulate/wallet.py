@@ -14,12 +14,12 @@ ALIPAY_ENDS = "111357"
 """Of payment codes: that pay, that wait for the payer, that do not hold enough, that are bad."""
 
 
-def code_of(world: World, provider: str) -> str:
+def code_of(world: World, provider: str, end: str | None) -> str:
     """What his phone shows; the twins tell by its end what it does."""
     number = world.draw.randrange(10**14)
     if provider == "alipay":
-        return f"28{number:015d}{world.draw.choice(ALIPAY_ENDS)}"
-    return f"13{number:014d}{world.draw.choice(WECHAT_ENDS)}"
+        return f"28{number:015d}{end or world.draw.choice(ALIPAY_ENDS)}"
+    return f"13{number:014d}{end or world.draw.choice(WECHAT_ENDS)}"
 
 
 def pay_at_provider(world: World, provider: str, trade_no: str) -> None:
