@@ -10,37 +10,11 @@ import asyncpg
 import httpx
 import msgspec
 
+from service.simulate import store
 from service.simulate.books import Books, differences, kept_at_provider, owed_by_bureau
 
 __all__ = ["Books", "Totals", "differences", "read", "totals", "unfinished"]
 
-SETTLEMENTS = """
-select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref, total_fen,
-       coalesce(fund_fen, 0) + coalesce(account_fen, 0) as insurer_fen,
-       coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
-       paid_fen, refunded_fen
-from settlement
-"""
-ATTEMPTS = """
-select record_id, settlement_id, attempt_id, provider, trade_no, state, amount_fen,
-  refunded_fen
-from payment_attempt
-"""
-REFUNDS = "select refund_no, trade_no, state, amount_fen from refund"
-BILLS = "select record_id, bill_id, state, total_fen, holder_id from bill"
-BALANCES = """
-select settlement_id, account, sum(fen)::bigint as fen from (
-  select settlement_id, debit as account, amount_fen as fen from posting
-  union all
-  select settlement_id, credit, -amount_fen from posting
-) as sides
-group by settlement_id, account
-"""
-RECEIPTS = "select settlement_id, count(*) as receipts from receipt group by settlement_id"
-ITEMS = """
-select kind, reason, count(*) as items from work_item where closed_at is null
-group by kind, reason order by items desc
-"""
 UNFINISHED = """
 select 'settlement in ' || state as what, count(*) as rows from settlement
 where state not in ('POSTED', 'REVERSED', 'NEEDS_REVIEW') group by state
@@ -82,30 +56,24 @@ async def read(dsn: str, twin_url: str) -> Books:
     """Both sides now."""
     conn = await asyncpg.connect(dsn)
     try:
-        rows = {
-            name: [dict(row) for row in await conn.fetch(sql)]
-            for name, sql in (
-                ("settlements", SETTLEMENTS),
-                ("attempts", ATTEMPTS),
-                ("refunds", REFUNDS),
-                ("bills", BILLS),
-            )
-        }
-        balances: dict[int, dict[str, int]] = {}
-        for row in await conn.fetch(BALANCES):
-            balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
-        receipts = {r["settlement_id"]: r["receipts"] for r in await conn.fetch(RECEIPTS)}
-        items = {f"{r['kind']}: {r['reason']}": r["items"] for r in await conn.fetch(ITEMS)}
+        rows, rest = await store.read_ours(conn, None), await store.read_rest(conn)
     finally:
         await conn.close()
     async with httpx.AsyncClient(base_url=twin_url, trust_env=False, timeout=60.0) as twins:
         provider = (await twins.get("/wechatpay/sandbox/book")).raise_for_status().json()
         insured = await _insured(twins)
+    balances: dict[int, dict[str, int]] = {}
+    for row in rows["balances"]:
+        balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
     return Books(
-        **rows,
+        settlements=rows["settlements"],
+        attempts=rows["attempts"],
+        refunds=rows["refunds"],
+        deposits=rows["deposits"],
+        bills=rows["bills"],
         balances=balances,
-        receipts=receipts,
-        items=items,
+        receipts={row["settlement_id"]: row["receipts"] for row in rest["receipts"]},
+        items=rest["items"],
         orders=provider["orders"],
         returns=provider["refunds"],
         insured=insured,
@@ -136,5 +104,5 @@ def totals(books: Books) -> Totals:
         provider_kept_fen=sum(kept_at_provider(books).values()),
         insurer_fen=sum(owed_by_bureau(live) for live in books.insured if live["state"] == "LIVE"),
         refunded_fen=sum(r["refund_fen"] for r in books.returns if r["status"] == "SUCCESS"),
-        items=books.items,
+        items=dict(Counter(f"{item['kind']}: {item['reason']}" for item in books.items)),
     )

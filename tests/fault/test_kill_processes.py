@@ -87,7 +87,7 @@ async def end_well(system: RunningSystem, traveller: Traveller) -> None:
     paid = [order for order in found.orders if order["trade_state"] == "SUCCESS"]
     assert len(paid) == len(found.settlements), "each settlement was paid once"
     assert found.returns == []
-    assert found.items == {}
+    assert found.items == []
 
 
 @pytest.mark.parametrize("role", ["serve", "worker", "postgres"])
