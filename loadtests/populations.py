@@ -107,7 +107,7 @@ class Population:
     """Everybody, then what was registered of everybody."""
 
     def __init__(self, seed: int, people: int, mix: Mix) -> None:
-        self.draw = random.Random(seed)  # noqa: S311 - a seed repeats it
+        self.draw = random.Random(seed)
         self.mix = mix
         self.people: list[Someone] = []
         self._numbers: set[str] = set()
@@ -316,7 +316,9 @@ class Population:
             if kind == 0 and born.day <= 12:
                 return born.replace(month=born.day, day=born.month)
             if kind == 1:
-                return born.replace(year=born.year + draw.choice((-10, -1, 1, 10)), day=min(born.day, 28))
+                return born.replace(
+                    year=born.year + draw.choice((-10, -1, 1, 10)), day=min(born.day, 28)
+                )
             return born + timedelta(days=draw.choice((-10, -3, -1, 1, 2, 10)))
         if self._chance(mix.new_year, source):
             return born.replace(month=1, day=1)

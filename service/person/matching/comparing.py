@@ -8,10 +8,12 @@ import msgspec
 from service.person.matching.traits import LOST, Traits
 
 # Name
-EXACT, ALIAS, SAME_WORDS, SAME_SOUND, ONE_OFF, SILENT, OTHER = 5, 4, 4, 3, 2, 0, -1
+EXACT, ALIAS, SAME_SOUND, ONE_OFF, SILENT, OTHER = 5, 4, 3, 2, 0, -1
+"""ALIAS: a former name, or the same words in another order."""
 # Birth date
 SWAPPED, SLIPPED = 2, 1
-_YEAR = 365
+MOON_BEHIND = 52
+"""Days by which a date of the moon's calendar may be behind."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -72,7 +74,9 @@ def is_one_off(one: str, other: str) -> bool:
     if abs(len(one) - len(other)) > 1:
         return False
     if len(one) == len(other):
-        places = [place for place, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]]
+        places = [
+            place for place, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]
+        ]
         if len(places) == 1:
             return True
         if len(places) != 2 or places[1] != places[0] + 1:
@@ -91,10 +95,9 @@ def name_level(one: Traits, other: Traits) -> int:
         return SILENT
     if a == b:
         return EXACT
-    if a == other.former or b == one.former or (one.former and one.former == other.former):
+    former = a == other.former or b == one.former or (one.former and one.former == other.former)
+    if former or (one.words and one.words == other.words):
         return ALIAS
-    if one.words and one.words == other.words:
-        return SAME_WORDS
     if one.sound == other.sound or _has_lost_character(a, b):
         return SAME_SOUND
     if len(a) > 1 and is_one_off(a, b) and min(len(a), len(b)) > 1:
@@ -116,24 +119,25 @@ def _is_lost(character: str) -> bool:
 
 
 def date_level(one: str, other: str) -> int:
-    """3 equal; 2 day and month changed over; 1 as slips of a digit, of a year, of the calendar (the
-    moon's runs 18 to 52 days behind) or a default give them."""
+    """3 equal; 2 day and month changed over; 1 as slips of a digit, of a year, of the calendar or a
+    default give them."""
     if not (one and other):
         return 0
     if one == other:
         return 3
-    if one[:4] == other[:4]:
-        if one[4:6] == other[6:] and one[6:] == other[4:6]:
-            return SWAPPED
-        if "0101" in (one[4:], other[4:]) or one[4:6] == other[4:6] or one[6:] == other[6:]:
-            return SLIPPED
-    elif one[4:] == other[4:] and (
-        abs(int(one[:4]) - int(other[:4])) in (1, 2, 10) or is_one_off(one[:4], other[:4])
+    if one[:4] == other[:4] and one[4:6] == other[6:] and one[6:] == other[4:6]:
+        return SWAPPED
+    return SLIPPED if _is_slip(one, other) else -1
+
+
+def _is_slip(one: str, other: str) -> bool:
+    if one[4:] == other[4:] and abs(int(one[:4]) - int(other[:4])) in (1, 2, 10):
+        return True
+    if one[:4] == other[:4] and (
+        "0101" in (one[4:], other[4:]) or one[4:6] == other[4:6] or one[6:] == other[6:]
     ):
-        return SLIPPED
-    if is_one_off(one, other):
-        return SLIPPED
-    return SLIPPED if _days_apart(one, other) in range(1, 53) else -1
+        return True
+    return is_one_off(one, other) or _days_apart(one, other) <= MOON_BEHIND
 
 
 def _days_apart(one: str, other: str) -> int:

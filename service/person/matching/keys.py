@@ -8,42 +8,54 @@ from collections.abc import Iterator
 
 from service.person.matching.traits import Traits
 
+CHILDREN_SINCE = "2012"
+"""Of younger ones only the household may be known, as of a newborn without a name."""
+NUMBER_LENGTH = 18
 SHARED_MAX = 50
 """Registrations under one key: beyond it the key tells nobody apart."""
 
 
 def keys_of(one: Traits) -> Iterator[tuple[int, str]]:
     """(kind, text) of each."""
-    born, name, phone = one.born, one.name, one.phone
     if one.own or one.lent:
         yield 1, one.own or one.lent
-    if name and born:
-        yield 2, f"{name}|{born}"
-        yield 11, f"{name}|{born[4:]}|{one.sex}"
-        yield 12, f"{name}|{born[:4]}|{''.join(sorted(born[4:]))}"
-    if phone and born:
-        yield 3, f"{phone}|{born}"
-    if name and phone:
-        yield 4, f"{name}|{phone}"
     if one.local:
         yield 5, one.local
-    if one.sound and born:
-        yield 6, f"{one.sound}|{born[:6]}"
-        yield 13, f"{one.family}|{born}|{one.sex}"
-    if one.sound and phone:
-        yield 14, f"{one.sound}|{phone}"
-    if born and one.guardian:
-        yield 7, f"{one.guardian}|{born}"
-    if born and one.guardian_name:
-        yield 8, f"{one.guardian_name}|{born}"
-    if len(one.near) == 18:
+    if len(one.near) == NUMBER_LENGTH:
         yield 9, f"a{one.near[:14]}"
         yield 9, f"s{one.near[6:17]}"
         yield 9, f"r{one.near[:6]}{one.near[10:17]}"
-    if one.former and born:
-        yield 10, f"{one.former}|{born}"
+    if one.phone:
+        yield from _phone_keys(one)
+    if one.born:
+        yield from _date_keys(one)
+    if one.name and one.address:
+        yield 15, f"{one.name}|{one.address}"
+
+
+def _phone_keys(one: Traits) -> Iterator[tuple[int, str]]:
+    if one.born:
+        yield 3, f"{one.phone}|{one.born}"
+    if one.name:
+        yield 4, f"{one.name}|{one.phone}"
+        yield 14, f"{one.sound}|{one.phone}"
+
+
+def _date_keys(one: Traits) -> Iterator[tuple[int, str]]:
+    born, name = one.born, one.name
+    if name:
+        yield 2, f"{name}|{born}"
+        yield 11, f"{name}|{born[4:]}|{one.sex}"
+        yield 12, f"{name}|{born[:4]}|{''.join(sorted(born[4:]))}"
+        yield 6, f"{one.sound}|{born[:6]}"
+        yield 13, f"{one.family}|{born}|{one.sex}"
+    if one.former:
         yield 2, f"{one.former}|{born}"
-    if one.words and born:
+    if one.words:
         yield 10, f"{one.words}|{born}"
-    if name and one.address:
-        yield 15, f"{name}|{one.address}"
+    if one.guardian:
+        yield 7, f"{one.guardian}|{born}"
+    if one.guardian_name:
+        yield 8, f"{one.guardian_name}|{born}"
+    if one.address and born > CHILDREN_SINCE:
+        yield 16, f"{one.address[-8:]}|{born}"

@@ -36,8 +36,12 @@ _UNKNOWN = re.compile(r"^(?:无名|未知|不详|未命名|待定|佚名|某)")
 _SAY_NOTHING = re.compile(r"[\s·•．・.’'‧∙⋅,，-]+")
 _ADDRESS = re.compile(r"[\s省市区县镇乡街道路号栋幢楼室单元村组之#\-—,，.()（）]+")
 _COMPOUND = frozenset(
-    "欧阳 司马 上官 诸葛 东方 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 夏侯 司徒 独孤 端木 南宫 轩辕".split()
+    first + second
+    for first, second in zip(
+        "欧司上诸东皇尉慕令宇长司独端南轩", "阳马官葛方甫迟容狐文孙徒孤木宫辕", strict=True
+    )
 )
+"""Surnames of two characters."""
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True, gc=False):

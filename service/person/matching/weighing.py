@@ -1,5 +1,5 @@
-"""What an agreement is worth, in bits (Fellegi and Sunter): the logarithm of how much likelier it is
-between two registrations of one person than between two people's.
+"""What an agreement is worth, in bits (Fellegi and Sunter): the logarithm of how much likelier it
+is between two registrations of one person than between two people's.
 
 A model says it for each level of each field. A name counts by how rare it is in the population, so
 a common one proves little. Phone, address and guardian are one household's: together they prove
@@ -122,7 +122,7 @@ STARTING = Model(
     name_most=15.0,
     household=10.0,
     household_unnamed=9.0,
-    match=5.5,
-    review=1.0,
+    match=3.5,
+    review=0.5,
     per_person=3.1,
 )
