@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import gc
 import os
 import sys
 import time
@@ -53,6 +54,8 @@ def match_file(given: argparse.Namespace) -> int:
     told = Told()
     today = business_day(SystemClock().now())
     refused: list[tuple[int, str]] = []
+    # Millions of objects that live to the end: looking for garbage among them only costs.
+    gc.disable()
     everybody = list(read_registrations(given.input, today, refused, told))
     found = match(everybody, processes=given.processes, progress=told.progress)
     told.end()

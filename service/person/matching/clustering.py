@@ -3,6 +3,7 @@
 The result is the same for the same set in any order: pairs are sorted by bits, then by ids.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -11,6 +12,8 @@ from service.person.matching.comparing import OTHER, SILENT, name_level
 from service.person.matching.deciding import Judgement, Outcome
 from service.person.matching.traits import Traits
 
+CITIZEN = "01:"
+NUMBERS = "numbers-differ"
 NAMES_MAX = 8
 """Distinct names of one cluster that are looked at."""
 
@@ -38,86 +41,106 @@ class Partition(msgspec.Struct, kw_only=True):
     questions: list[Question]
 
 
-class _Cluster:
-    """What is known of one person so far."""
+class _Known(msgspec.Struct, gc=False):
+    """What is known of one person so far: one own number at most, names that agree, an order."""
 
-    __slots__ = ("members", "names", "numbers", "orders")
+    number: str
+    names: list[Traits]
+    order: str
 
-    def __init__(self, place: int, one: Traits) -> None:
-        self.members = [place]
-        self.numbers = {one.own} if one.own.startswith("01:") else set()
-        self.names = {one.name: one} if one.name else {}
-        self.orders = {one.order} if one.order else set()
-
-    def has_other_number(self, other: "_Cluster") -> bool:
-        """Whether their own numbers tell them apart."""
-        return bool(self.numbers and other.numbers and self.numbers.isdisjoint(other.numbers))
-
-    def conflict(self, other: "_Cluster") -> str | None:
+    def conflict(self, other: "_Known") -> str | None:
         """Why both cannot be one person."""
-        if self.has_other_number(other):
-            return "numbers-differ"
-        if len(self.numbers | other.numbers) > max(len(self.numbers), len(other.numbers)):
-            return "numbers-differ"
-        if self.orders and other.orders and self.orders != other.orders:
+        if self.number and other.number and self.number != other.number:
+            return NUMBERS
+        if self.order and other.order and self.order != other.order:
             return "birth-order"
-        if self.names and other.names and not self._share_a_name(other):
+        agree = (name_level(a, b) > max(OTHER, SILENT) for a in self.names for b in other.names)
+        if self.names and other.names and not any(agree):
             return "names-differ"
         return None
 
-    def _share_a_name(self, other: "_Cluster") -> bool:
-        if not self.names.keys().isdisjoint(other.names.keys()):
-            return True
-        mine = list(self.names.values())[:NAMES_MAX]
-        theirs = list(other.names.values())[:NAMES_MAX]
-        return any(name_level(a, b) > max(OTHER, SILENT) for a in mine for b in theirs)
-
-    def take(self, other: "_Cluster") -> None:
+    def and_of(self, other: "_Known") -> "_Known":
         """Both are one."""
-        self.members += other.members
-        self.numbers |= other.numbers
-        self.orders |= other.orders
-        for name, one in other.names.items():
-            self.names.setdefault(name, one)
+        have = {one.name for one in self.names}
+        more = [one for one in other.names if one.name not in have]
+        return _Known(
+            self.number or other.number,
+            (self.names + more)[:NAMES_MAX],
+            self.order or other.order,
+        )
+
+
+class _People:
+    """Places joined to people: a forest of places, and what is known at each root."""
+
+    def __init__(self, everybody: Sequence[Traits]) -> None:
+        self._everybody = everybody
+        self._above = array("I", range(len(everybody)))
+        self._known: dict[int, _Known] = {}
+
+    def root(self, place: int) -> int:
+        """The person's first place."""
+        above = self._above
+        while above[place] != place:
+            above[place] = above[above[place]]
+            place = above[place]
+        return place
+
+    def known(self, root: int) -> _Known:
+        """By then."""
+        found = self._known.get(root)
+        if found is None:
+            one = self._everybody[root]
+            number = one.own if one.own.startswith(CITIZEN) else ""
+            found = _Known(number, [one] if one.name else [], one.order)
+        return found
+
+    def join(self, one: int, other: int, known: _Known) -> None:
+        """Two roots are one person, of whom this is known."""
+        self._known.pop(max(one, other), None)
+        self._above[max(one, other)] = min(one, other)
+        self._known[min(one, other)] = known
 
 
 def partition(everybody: Sequence[Traits], pairs: Iterable[Pair]) -> Partition:
     """Join what matches, best first."""
-    judged = list(pairs)
+    judged = sorted(pairs, key=lambda pair: _rank(everybody, pair))
     ambiguous = _ambiguous(everybody, judged)
-    clusters = [_Cluster(place, one) for place, one in enumerate(everybody)]
-    home = list(range(len(everybody)))
+    people = _People(everybody)
     questions: list[tuple[int, int, str]] = []
     doubts: list[tuple[int, int, str]] = []
-    for pair in sorted(judged, key=lambda pair: _rank(everybody, pair)):
+    for pair in judged:
+        reason = pair.judged.reason
         if pair.judged.outcome is Outcome.DOUBT:
-            doubts.append((pair.one, pair.other, pair.judged.reason))
-            continue
-        if pair.judged.outcome is Outcome.REVIEW:
-            questions.append((pair.one, pair.other, pair.judged.reason))
-            continue
-        if pair.one in ambiguous or pair.other in ambiguous:
+            doubts.append((pair.one, pair.other, reason))
+        elif pair.judged.outcome is Outcome.REVIEW:
+            questions.append((pair.one, pair.other, reason))
+        elif pair.one in ambiguous or pair.other in ambiguous:
             questions.append((pair.one, pair.other, "several-births"))
-            continue
-        one, other = clusters[home[pair.one]], clusters[home[pair.other]]
-        if one is other:
-            continue
-        if len(one.members) < len(other.members):
-            one, other = other, one
-        conflict = None if pair.judged.reason == "own-number" else one.conflict(other)
-        if conflict is not None:
+        elif (conflict := _join(people, pair)) is not None:
             questions.append((pair.one, pair.other, conflict))
-            continue
-        to = home[one.members[0]]
-        for member in other.members:
-            home[member] = to
-        one.take(other)
-    questions += [
-        (one, other, reason)
-        for one, other, reason in doubts
-        if not clusters[home[one]].has_other_number(clusters[home[other]])
-    ]
-    return _told(everybody, clusters, home, questions)
+    for one, other, reason in doubts:
+        if people.known(people.root(one)).conflict(people.known(people.root(other))) != NUMBERS:
+            questions.append((one, other, reason))
+    return _told(everybody, people, questions)
+
+
+def _join(people: _People, pair: Pair) -> str | None:
+    """Why the two are not joined; None where they are."""
+    one, other = people.root(pair.one), people.root(pair.other)
+    if one == other:
+        return None
+    mine, theirs = people.known(one), people.known(other)
+    conflict = mine.conflict(theirs)
+    if conflict is not None and not (conflict == "names-differ" and _is_sure(pair)):
+        return conflict
+    people.join(one, other, mine.and_of(theirs))
+    return None
+
+
+def _is_sure(pair: Pair) -> bool:
+    """An own number in common makes another name a changed one."""
+    return pair.judged.reason == "own-number"
 
 
 def _rank(everybody: Sequence[Traits], pair: Pair) -> tuple[float, str, str]:
@@ -143,24 +166,19 @@ def _ambiguous(everybody: Sequence[Traits], pairs: Sequence[Pair]) -> set[int]:
 
 
 def _told(
-    everybody: Sequence[Traits],
-    clusters: Sequence[_Cluster],
-    home: Sequence[int],
-    questions: Sequence[tuple[int, int, str]],
+    everybody: Sequence[Traits], people: _People, questions: Sequence[tuple[int, int, str]]
 ) -> Partition:
     """Names of clusters, and the questions that are still open: one for two clusters."""
+    home = [people.root(place) for place in range(len(everybody))]
     names: dict[int, str] = {}
-    for place, at in enumerate(home):
-        if at not in names:
-            names[at] = min(everybody[member].key for member in clusters[at].members)
-        del place
+    for one, at in zip(everybody, home, strict=True):
+        names[at] = min(names.get(at, one.key), one.key)
     asked: set[tuple[int, int]] = set()
     still: list[Question] = []
-    for one, other, reason in questions:
-        between = (min(home[one], home[other]), max(home[one], home[other]))
+    for first, second, reason in questions:
+        between = (min(home[first], home[second]), max(home[first], home[second]))
         if between[0] != between[1] and between not in asked:
             asked.add(between)
-            still.append(
-                Question(one=everybody[one].key, other=everybody[other].key, reason=reason)
-            )
+            ids = sorted((everybody[first].key, everybody[second].key))
+            still.append(Question(one=ids[0], other=ids[1], reason=reason))
     return Partition(cluster_of=[names[at] for at in home], questions=still)

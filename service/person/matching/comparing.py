@@ -5,6 +5,7 @@ from datetime import date
 
 import msgspec
 
+from service.person.matching.latin import likeness, shared_words
 from service.person.matching.traits import LOST, Traits
 
 # Name
@@ -12,6 +13,8 @@ EXACT, ALIAS, SAME_SOUND, ONE_OFF, SILENT, OTHER = 5, 4, 3, 2, 0, -1
 """ALIAS: a former name, or the same words in another order."""
 # Birth date
 SWAPPED, SLIPPED = 2, 1
+ALIKE, RATHER_ALIKE, UNLIKE = 0.75, 0.5, 0.25
+"""Of addresses in Latin letters: shared pairs of neighbouring characters."""
 MOON_BEHIND = 52
 """Days by which a date of the moon's calendar may be behind."""
 
@@ -95,14 +98,27 @@ def name_level(one: Traits, other: Traits) -> int:
         return SILENT
     if a == b:
         return EXACT
+    if one.words and other.words:
+        return _words_level(one.words, other.words)
     former = a == other.former or b == one.former or (one.former and one.former == other.former)
-    if former or (one.words and one.words == other.words):
-        return ALIAS
+    return ALIAS if former else _written_level(one, other)
+
+
+def _written_level(one: Traits, other: Traits) -> int:
+    """Of two names that are not the same: slips of the pen."""
+    a, b = one.name, other.name
     if one.sound == other.sound or _has_lost_character(a, b):
         return SAME_SOUND
-    if len(a) > 1 and is_one_off(a, b) and min(len(a), len(b)) > 1:
-        return ONE_OFF
-    return OTHER
+    return ONE_OFF if min(len(a), len(b)) > 1 and is_one_off(a, b) else OTHER
+
+
+def _words_level(one: str, other: str) -> int:
+    if one == other:
+        return ALIAS
+    equal, near, contradict = shared_words(one, other)
+    if not equal and not near:
+        return OTHER
+    return ONE_OFF if contradict else SAME_SOUND
 
 
 def _has_lost_character(a: str, b: str) -> bool:
@@ -151,6 +167,9 @@ def address_level(one: str, other: str) -> int:
         return 0
     if one == other:
         return 2
+    if one.isascii() and other.isascii():
+        alike = likeness(one, other)
+        return 2 if alike > ALIKE else 1 if alike > RATHER_ALIKE else -1 if alike < UNLIKE else 0
     shorter = min(len(one), len(other))
     if shorter >= 5 and (one.endswith(other[-shorter:]) or one[-6:] == other[-6:]):
         return 1

@@ -31,6 +31,9 @@ def keys_of(one: Traits) -> Iterator[tuple[int, str]]:
         yield from _date_keys(one)
     if one.name and one.address:
         yield 15, f"{one.name}|{one.address}"
+    if one.words:
+        parts = [(word, number) for word in one.words.split() for number in _numbers(one.address)]
+        yield from ((18, f"{word}|{number}") for word, number in parts)
 
 
 def _phone_keys(one: Traits) -> Iterator[tuple[int, str]]:
@@ -39,6 +42,11 @@ def _phone_keys(one: Traits) -> Iterator[tuple[int, str]]:
     if one.name:
         yield 4, f"{one.name}|{one.phone}"
         yield 14, f"{one.sound}|{one.phone}"
+
+
+def _numbers(address: str) -> list[str]:
+    """House numbers and post codes."""
+    return [word for word in address.split() if word.isdigit()]
 
 
 def _date_keys(one: Traits) -> Iterator[tuple[int, str]]:
@@ -52,7 +60,8 @@ def _date_keys(one: Traits) -> Iterator[tuple[int, str]]:
     if one.former:
         yield 2, f"{one.former}|{born}"
     if one.words:
-        yield 10, f"{one.words}|{born}"
+        yield from ((10, f"{word}|{born}") for word in one.words.split())
+        yield from ((17, f"{number}|{born}") for number in _numbers(one.address))
     if one.guardian:
         yield 7, f"{one.guardian}|{born}"
     if one.guardian_name:

@@ -7,6 +7,7 @@ that is none and a date that does not exist simply do not count.
 import re
 from datetime import date
 from functools import lru_cache
+from sys import intern
 
 import msgspec
 from pypinyin import lazy_pinyin
@@ -34,6 +35,7 @@ _NEWBORN = re.compile(
 )
 _UNKNOWN = re.compile(r"^(?:无名|未知|不详|未命名|待定|佚名|某)")
 _SAY_NOTHING = re.compile(r"[\s·•．・.’'‧∙⋅,，-]+")
+_WORD = re.compile(r"[A-Z0-9]+")
 _ADDRESS = re.compile(r"[\s省市区县镇乡街道路号栋幢楼室单元村组之#\-—,，.()（）]+")
 _COMPOUND = frozenset(
     first + second
@@ -52,8 +54,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str
     own: str
     """The person's own number with its kind: ``01:990101…``."""
-    near: str
-    """The number as typed where it is malformed, or his own, for digits that slipped."""
+    typed: str
+    """The number as typed, where it is malformed."""
     guardian: str
     """The number of whoever answers for the person, or lent his."""
     lent: str
@@ -79,6 +81,11 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     address: str
     local: str
     """Facility and the number there."""
+
+    @property
+    def near(self) -> str:
+        """The digits of his number, for those that slipped."""
+        return self.typed or self.own[3:]
 
     def __repr__(self) -> str:
         return f"Traits({self.key!r})"
@@ -129,10 +136,8 @@ def traits_of(line: Line, today: date) -> Traits:
     is_own = typed.whose in (Whose.OWN, Whose.OLD)
     kind = line.id_type or CITIZEN_ID
     own = f"{kind}:{typed.number}" if is_own else ""
-    near = typed.number if is_own else ""
-    if typed.whose is Whose.MALFORMED:
-        near = bare(_cut(line.id_no))[0].upper()
-    born = f"{said:%Y%m%d}" if said else ""
+    malformed = typed.whose is Whose.MALFORMED
+    born = _day(said) if said else ""
     if is_own and kind == CITIZEN_ID and len(typed.number) == 18:
         born = born or typed.number[6:14]
         if sex == "U":
@@ -141,9 +146,9 @@ def traits_of(line: Line, today: date) -> Traits:
     name = _name(line.name)
     return Traits(
         key=line.id,
-        source=line.source or "",
+        source=intern(line.source or ""),
         own=own,
-        near=near,
+        typed=bare(_cut(line.id_no))[0].upper() if malformed else "",
         guardian=_number(guardian_no) or lent,
         lent=f"{kind}:{lent}" if lent else "",
         sex=name.sex or sex if sex == "U" else sex,
@@ -157,7 +162,7 @@ def traits_of(line: Line, today: date) -> Traits:
         former=_name(line.former_name).text,
         guardian_name=name.parent or _name(line.guardian_name).text,
         phone=phone_of(_cut(line.phone)),
-        address=_ADDRESS.sub("", _cut(line.address))[-24:],
+        address=address_of(_cut(line.address)),
         local=f"{_cut(line.facility)}:{_cut(line.local_id)}" if line.local_id else "",
     )
 
@@ -209,6 +214,11 @@ def _sound(character: str) -> str:
 
 
 @lru_cache(maxsize=100_000)
+def _day(day: date) -> str:
+    return f"{day:%Y%m%d}".zfill(8)
+
+
+@lru_cache(maxsize=100_000)
 def date_of(text: str) -> date | None:
     """A date as it is written in files; None for none and for what is no date."""
     digits = re.sub(r"[^0-9]", "", text[:10]) if "T" not in text else text[:10].replace("-", "")
@@ -226,6 +236,14 @@ def phone_of(text: str) -> str:
     digits = digits.removeprefix("86") if len(digits) == 13 else digits
     useless = len(digits) < 7 or len(set(digits[-8:])) <= 2 or digits in "01234567890123456789"
     return "" if useless else digits[-11:]
+
+
+def address_of(text: str) -> str:
+    """Without the words for street, house and flat; the end, which tells houses apart. In Latin
+    letters all of its words, in capitals."""
+    if text.isascii():
+        return " ".join(_WORD.findall(text.upper()))[:100]
+    return _ADDRESS.sub("", text)[-24:]
 
 
 def _number(text: str) -> str:

@@ -19,8 +19,11 @@ from service.person.matching.comparing import (
     SAME_SOUND,
     Comparison,
 )
+from service.person.matching.latin import shared_words
 from service.person.matching.traits import Traits
 
+WORD_MOST, NEAR_WORD, CONTRADICTION = 8.0, 4.0, 3.0
+"""Of names in Latin letters, in bits."""
 FIELDS = ("number", "name", "born", "sex", "phone", "address", "local", "guardian")
 
 
@@ -47,15 +50,21 @@ class Rarity:
     def __init__(self, everybody: Iterable[Traits]) -> None:
         self._names: Counter[str] = Counter()
         self._sounds: Counter[str] = Counter()
+        self._words: Counter[str] = Counter()
         self.count = 0
         for one in everybody:
             self._names[one.name] += 1
             self._sounds[one.sound] += 1
+            self._words.update(one.words.split())
             self.count += 1
 
     def name_bits(self, name: str) -> float:
         """Of an agreement on this very name."""
         return math.log2(self.count / max(1, self._names[name]))
+
+    def word_bits(self, word: str) -> float:
+        """Of an agreement on one word of a name in Latin letters."""
+        return math.log2(self.count / max(1, self._words[word]))
 
     def sound_bits(self, sound: str) -> float:
         """Of an agreement on how it sounds."""
@@ -96,6 +105,8 @@ class Scale:
 
     def _name(self, one: Traits, other: Traits, level: int) -> float:
         base, model = self._bits["name"].get(level, 0.0), self.model
+        if one.words and other.words and one.name != other.name:
+            return self._words(one.words, other.words) if level > 0 else base
         if level >= EXACT:
             rare = self.rarity.name_bits(one.name)
             return min(max(rare, model.name_least), model.name_most) + base
@@ -103,6 +114,13 @@ class Scale:
             rare = min(self.rarity.sound_bits(one.sound), self.rarity.sound_bits(other.sound))
             return min(max(rare, model.name_least), model.name_most) + base
         return base
+
+    def _words(self, one: str, other: str) -> float:
+        """Equal words by their rarity, nearly equal ones by less; contradiction takes some away."""
+        equal, near, contradict = shared_words(one, other)
+        bits = sum(min(self.rarity.word_bits(word), WORD_MOST) for word in equal)
+        bits += NEAR_WORD * len(near)
+        return bits - (CONTRADICTION if contradict else 0.0)
 
 
 STARTING = Model(
