@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
-from service.notice.model import Endpoint, EndpointHealth, EventRow
+from service.notice.model import Endpoint, EndpointHealth, EventRow, GivenUp
 
 GET_ENDPOINT = """
 select institution_id, url, application_id, set_at, row_mac
@@ -148,6 +148,15 @@ KEEP_ALL = """
 update institution_event
 set state = 'KEPT'
 where institution_id = $1 and state in ('DUE', 'STUCK')
+"""
+LIST_GIVEN_UP = """
+select record_id, event_id, topic, occurred_at, tries, failure
+from institution_event
+where institution_id = $1 and state = 'STUCK'
+  and ($2::bigint is null or event_id = $2)
+  and ($3::timestamptz is null or occurred_at >= $3)
+order by event_no
+limit $4
 """
 REPLAY_ONE = """
 update institution_event
@@ -301,6 +310,19 @@ async def end_pause(conn: Connection, institution_id: int, now: datetime) -> Non
     """It answers again: what nobody answered before is due at once."""
     if await execute(conn, END_PAUSE, institution_id):
         await execute(conn, HURRY, institution_id, now)
+
+
+async def list_given_up(
+    conn: Connection,
+    institution_id: int,
+    *,
+    event_id: int | None,
+    since: datetime | None,
+    limit: int,
+) -> list[GivenUp]:
+    """Those that were given up, oldest first: the one event, or all since; None: all."""
+    which = (institution_id, event_id, since)
+    return await list_rows(conn, GivenUp, LIST_GIVEN_UP, *which, limit)
 
 
 async def replay_one(conn: Connection, institution_id: int, event_id: int, now: datetime) -> int:

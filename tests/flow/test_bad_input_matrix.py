@@ -29,6 +29,7 @@ from tests.contract import fiscal_rig
 from tests.support.database import DatabaseServer
 from tests.support.forgers import AlipayForger, Changed, Forger, MadeUp, WechatForger
 from tests.support.invoice_desk import a_desk
+from tests.support.money import DECIDED
 from tests.support.settlement_street import Street, a_street
 from tests.support.statement_rig import Counter, a_counter
 
@@ -292,7 +293,7 @@ async def nothing_is_lost(counter: Counter, attempt: PaymentAttempt, cause: str)
         key = (attempt.record_id, attempt.attempt_id)
         assert (await counter.house.read(attempt)).state is AttemptState.NEEDS_REVIEW
         assert await booked(counter, attempt) == 0
-        await payment.end_review(counter.ctx, *key, operator_id=1, money_is_back=False)
+        await payment.end_review(counter.ctx, *key, decided=DECIDED, money_is_back=False)
     else:
         assert (await counter.house.read(attempt)).state is AttemptState.AWAITING_PAYER
         await counter.heard(attempt)
@@ -476,7 +477,7 @@ async def test_a_bad_answer_of_the_platform_moves_nothing(fresh_database: str, k
         if kind == "unknown status":
             # No public list of codes exists: what is not success goes before a person.
             assert held.state is InvoiceState.REFUSED
-            await invoices.send_again(desk.ctx, desk.house.record_id, held.invoice_id)
+            await invoices.send_again(desk.ctx, desk.house.record_id, held.invoice_id, DECIDED)
         else:
             assert held.state is InvoiceState.CREATED
         await desk.work(rounds=3)
