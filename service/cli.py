@@ -26,6 +26,7 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     """Claim loops over due work."""
     import uvloop
 
+    from service.figures import served
     from service.kernel.collector import let_the_collector_rest
     from service.kernel.logs import set_up_logs
     from service.wiring import install_ciphers, open_context
@@ -37,7 +38,8 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     async def run(stop: asyncio.Event) -> None:
         async with open_context(settings, "worker") as ctx:
             let_the_collector_rest()
-            await work(ctx, stop)
+            with served(ctx.metrics, settings.host, settings.worker_port):
+                await work(ctx, stop)
 
     uvloop.run(until_stopped(run))
     return 0

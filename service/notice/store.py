@@ -82,6 +82,9 @@ where (p.paused_until is null or p.paused_until <= $1)
 order by p.claimed_at nulls first
 limit $2
 """
+OLDEST_DUE_EVENT = """
+select min(due_at) from institution_event where state = 'DUE' and due_at <= $1
+"""
 CLAIM_ENDPOINT = """
 update notice_endpoint
 set lease_token = $2, lease_until = $4, claimed_at = $3
