@@ -378,6 +378,7 @@ def _opened(row: BillRow, content: BillContent) -> Bill:
         lines=content.lines,
         kind=content.kind,
         stay=content.stay,
+        reliefs=content.reliefs,
     )
 
 

@@ -21,6 +21,15 @@ class Stay(msgspec.Struct, frozen=True, kw_only=True):
     """The bureau's number, where the hospital reported the admission itself."""
 
 
+class Relief(msgspec.Struct, frozen=True, kw_only=True):
+    """What a programme or a waiver takes over of what the payer would pay, at most."""
+
+    programme: str
+    """The hospital's or the region's code of it."""
+    name: str
+    amount_fen: int
+
+
 class BillContent(msgspec.Struct, frozen=True, kw_only=True):
     """What one version charges: sealed as a whole, compared as a whole."""
 
@@ -31,6 +40,8 @@ class BillContent(msgspec.Struct, frozen=True, kw_only=True):
     kind: BillKind = BillKind.OUTPATIENT
     stay: Stay | None = None
     """Named by the kinds of ``OF_STAY``, by no other."""
+    reliefs: list[Relief] = []
+    """In the order of their use."""
 
     @property
     def stay_no(self) -> str | None:
@@ -102,6 +113,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[ChargeLine]
     kind: BillKind = BillKind.OUTPATIENT
     stay: Stay | None = None
+    reliefs: list[Relief] = []
 
     @property
     def content(self) -> BillContent:
@@ -113,6 +125,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
             pay_until=self.pay_until,
             kind=self.kind,
             stay=self.stay,
+            reliefs=self.reliefs,
         )
 
     @property

@@ -41,10 +41,21 @@ def check_content(content: BillContent, now: datetime) -> None:
         raise BillRefused("stay.bed: named by a discharge")
     if content.kind is BillKind.DISCHARGE and content.visit.visit_type in OUTPATIENT_TYPES:
         raise BillRefused("visit.visit_type: one of a stay in hospital, as 21, for a discharge")
+    _check_reliefs(content)
     mains = sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main)
     none_yet = not content.visit.diagnoses and content.kind in BEFORE_DIAGNOSIS
     if mains != 1 and not none_yet:
         raise BillRefused("visit.diagnoses: exactly one is the main diagnosis")
+
+
+def _check_reliefs(content: BillContent) -> None:
+    """Each programme once, and never more than the bill: more than the payer's part is not used."""
+    if content.reliefs and content.kind is BillKind.DEPOSIT:
+        raise BillRefused("reliefs: a deposit is held, not spent")
+    if len({one.programme for one in content.reliefs}) < len(content.reliefs):
+        raise BillRefused("reliefs: each programme once")
+    if sum(one.amount_fen for one in content.reliefs) > content.total_fen:
+        raise BillRefused("reliefs: more than the bill")
 
 
 def check_remaining(content: BillContent) -> None:

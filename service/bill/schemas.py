@@ -6,14 +6,15 @@ from typing import Annotated
 import msgspec
 
 from integrations.ports.insurance import ChargeLine, Visit
-from integrations.ports.money import FenField
-from service.bill.model import AmendBill, Bill, BillContent, PushBill, Stay
+from integrations.ports.money import FEN_MAX, FenField
+from service.bill.model import AmendBill, Bill, BillContent, PushBill, Relief, Stay
 from service.bill.rules import LINES_MAX
 from service.bill.states import BillKind
 from service.kernel.context import Context
 from service.kernel.principals import Application
 
 DIAGNOSES_MAX = 20
+RELIEFS_MAX = 5
 QUANTITY_E4_MAX = 10**10
 UNIT_PRICE_E6_MAX = 10**13
 
@@ -79,6 +80,16 @@ class LineBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     charged_at: Instant
 
 
+class ReliefBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a programme or a waiver takes over of the patient's own part, at most. Used after the
+    insurance and before anybody's money; what the own part does not need is not used."""
+
+    programme: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._-]{1,30}$(?!\n)")]
+    """Your code, or the region's, by which it is accounted for."""
+    name: Name
+    amount_fen: Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
+
+
 class BillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A bill. ``patient_id`` is what a scan told this institution.
 
@@ -94,6 +105,7 @@ class BillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     pay_until: Instant
     kind: BillKind = BillKind.OUTPATIENT
     stay: StayBody | None = None
+    reliefs: Annotated[list[ReliefBody], msgspec.Meta(max_length=RELIEFS_MAX)] = []
 
     def to_push(self, application: Application) -> PushBill:
         """The command."""
@@ -133,6 +145,7 @@ def _content(request: BillRequest) -> BillContent:
         stay=None
         if request.stay is None
         else msgspec.convert(request.stay, Stay, from_attributes=True),
+        reliefs=[msgspec.convert(one, Relief, from_attributes=True) for one in request.reliefs],
     )
 
 

@@ -15,10 +15,17 @@ DEPOSIT = "deposit"
 """What a hospital owes its patients for the deposits that it holds."""
 
 
+RELIEF = "relief"
+"""What programmes and waivers take over of what patients would pay: owed to the hospital by them,
+or borne by itself."""
+COUNTED = frozenset({DEPOSIT, RELIEF})
+"""What counts as a payment and is none: no provider takes it or gives it back."""
+
+
 def provider_account(provider: str) -> str:
-    """The account of a payment provider: money it took for the institution, or gave back. A
-    deposit that is counted comes out of what the hospital holds."""
-    return DEPOSIT if provider == DEPOSIT else f"provider:{provider}"
+    """The account of a payment provider: money it took for the institution, or gave back. What is
+    only counted has an account of its own."""
+    return provider if provider in COUNTED else f"provider:{provider}"
 
 
 class NewPosting(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from service.kernel.clock import CHINA, CLOCKS_APART, business_day
 from service.kernel.problems import InvariantBroken
 from service.ledger.model import (
-    DEPOSIT,
+    COUNTED,
     HOSPITAL,
     HOSPITAL_BURDEN,
     INSURER,
@@ -32,7 +32,7 @@ begun there, ends it after 15 seconds, and a statement after 20. What read the c
 written, or never will."""
 CLOSED_BY_ITSELF = time(18, 0)
 """Beijing time of the next day, from which the worker closes a day that nobody closed."""
-_FIXED = frozenset({DEPOSIT, PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
+_FIXED = COUNTED | frozenset({PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
 _PROVIDER = re.compile(r"provider:[a-z0-9_]{1,30}", re.ASCII)
 
 

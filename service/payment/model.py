@@ -40,16 +40,19 @@ class TakenAtCounter(msgspec.Struct, frozen=True, kw_only=True):
     """What the payer's slip says; for cash the number of the cashier's entry."""
 
 
-class CountedDeposit(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit that a settlement counts as paid. ``deposit_ref`` names the settlement by which it
-    was paid, ``held_since`` when: deposits stand among the payments in the order of paying."""
+class CountedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit or a relief that a settlement counts as paid."""
 
     record_id: int
     settlement_id: int
     institution_id: int
+    provider: str
+    """Of ``ledger.model.COUNTED``."""
     amount_fen: int
-    deposit_ref: str
-    held_since: datetime
+    ref: str
+    """The settlement by which the deposit was paid; the relief's programme."""
+    since: datetime
+    """Where it stands among the payments, which are in the order of paying."""
 
 
 class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True):

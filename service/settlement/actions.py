@@ -128,6 +128,7 @@ def _new(ctx: Context, command: StartSettlement, charged: Bill) -> tuple[Settlem
         bill_no=charged.bill_no,
         kind=charged.kind,
         stay=charged.stay,
+        reliefs=charged.reliefs,
         visit_no=charged.visit.visit_no[: rules.VISIT_NO_MAX],
         batch_base=ctx.ids.trade_no()[:_BATCH_BASE_LENGTH],
     )
@@ -202,7 +203,7 @@ async def confirm(
     ctx: Context, record_id: int, settlement_id: int, place: Place | None = None
 ) -> Settlement:
     """The payer agrees to a division that leaves him nothing to pay, or no more than the deposits
-    that were counted. Again changes nothing.
+    and reliefs that were counted. Again changes nothing.
 
     Raises ``SettlementTakenOver``, ``SomethingToPay``, ``StateConflict`` (deadline passed, or not
     that far), ``NotFound``.

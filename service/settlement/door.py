@@ -17,8 +17,8 @@ from service.kernel.database import Connection, transaction
 from service.kernel.joined_reads import Cells, row_of
 from service.kernel.problems import NotFound, StateConflict
 from service.kernel.transactions import Repeated
-from service.ledger.model import DEPOSIT
-from service.settlement import consequences, endings, store
+from service.ledger.model import DEPOSIT, RELIEF
+from service.settlement import consequences, endings, reliefs, store
 from service.settlement.model import Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 from service.settlement.stays import deposits
@@ -137,13 +137,23 @@ async def advance(
     await endings.close(conn, ctx, row, saved, event)
     await consequences.for_others(conn, ctx, saved, known, event)
     await store.insert_event(conn, saved, event.value)
-    if event is SettlementEvent.SPLIT and known.kind is BillKind.DISCHARGE and not saved.round_no:
-        counted_fen = await deposits.count(conn, ctx, saved, known)
-        if counted_fen:
-            counted = replace(saved, paid_fen=saved.paid_fen + counted_fen, paid_by=DEPOSIT)
-            saved = await keep(conn, ctx, counted, None)
+    if event is SettlementEvent.SPLIT and not saved.round_no:
+        saved = await _count(conn, ctx, saved, known)
     ctx.metrics.transitions.labels(_TABLE, state.value).inc()
     return saved
+
+
+async def _count(conn: Connection, ctx: Context, row: Settlement, progress: Progress) -> Settlement:
+    """What counts as paid before anybody pays."""
+    relief_fen = await reliefs.count(conn, ctx, row, progress)
+    deposit_fen = 0
+    if progress.kind is BillKind.DISCHARGE:
+        deposit_fen = await deposits.count(conn, ctx, row, progress)
+    if not relief_fen + deposit_fen:
+        return row
+    names = [name for name, fen in ((DEPOSIT, deposit_fen), (RELIEF, relief_fen)) if fen]
+    paid_fen = row.paid_fen + relief_fen + deposit_fen
+    return await keep(conn, ctx, replace(row, paid_fen=paid_fen, paid_by="+".join(names)), None)
 
 
 async def _sealed(

@@ -10,7 +10,7 @@ from crypto.canonical import Value
 from integrations.ports.insurance import CallId, Insured, Settled, Split
 from integrations.ports.insurance_inpatient import Scope
 from integrations.ports.insurance_mobile import MobileOrder, PayerProof
-from service.bill.model import Stay
+from service.bill.model import Relief, Stay
 from service.bill.states import BillKind
 from service.kernel.masked import Masked
 from service.payment.model import PaymentAttempt, Presentation
@@ -184,6 +184,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bill_no: str = ""
     kind: BillKind = BillKind.OUTPATIENT
     stay: Stay | None = None
+    reliefs: list[Relief] = []
     insured: Insured | None = None
     visit_no: str = ""
     """Our number of the visit at the bureau; a new one after an unknown registration."""

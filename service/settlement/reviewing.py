@@ -5,7 +5,7 @@ from service.audit.model import AuditEntry
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.problems import StateConflict
-from service.ledger.model import DEPOSIT
+from service.ledger.model import COUNTED
 from service.payment import actions as payment
 from service.settlement import door, tender
 from service.settlement.corrections import rows
@@ -85,11 +85,11 @@ async def _may_settle(conn: Connection, ctx: Context, row: Settlement) -> bool:
         and not paid.in_review
         and paid.refunded_fen == 0
         and all(one.refunding_fen == 0 for one in paid.paid)
-        and (paid.paid_fen == row.cash_fen or _deposits_cover(row, paid))
+        and (paid.paid_fen == row.cash_fen or _counted_parts_cover(row, paid))
     )
 
 
-def _deposits_cover(row: Settlement, paid: tender.Tender) -> bool:
+def _counted_parts_cover(row: Settlement, paid: tender.Tender) -> bool:
     """Deposits may be more than the own part: what is too much goes back once it is settled."""
-    only_deposits = all(one.provider == DEPOSIT for one in paid.paid)
-    return only_deposits and paid.paid_fen > (row.cash_fen or 0)
+    only_counted = all(one.provider in COUNTED for one in paid.paid)
+    return only_counted and paid.paid_fen > (row.cash_fen or 0)

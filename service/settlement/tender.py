@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.joined_reads import read_together
-from service.ledger.model import DEPOSIT
+from service.ledger.model import COUNTED
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.payment.rules import AT_COUNTER, MIXED, MOBILE_CENTRE
@@ -84,7 +84,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def order(self) -> PaymentAttempt | None:
         """The order at a provider that counts now: a live one, else the newest."""
-        orders = [one for one in self.attempts if one.provider not in (*AT_COUNTER, DEPOSIT)]
+        orders = [one for one in self.attempts if one.provider not in AT_COUNTER | COUNTED]
         return self.live or next(iter(orders), None)
 
     def current(self, purpose: str | None) -> PaymentAttempt | None:

@@ -36,7 +36,9 @@ async def on_phone(ctx: Context, institution_id: int, resident: Resident) -> lis
 
 
 async def at_centre(ctx: Context, row: Settlement, resident: Resident) -> list[Way]:
-    """The insurance's payment centre, where it serves the settlement."""
+    """The insurance's payment centre, where it serves the settlement and collects all of it."""
+    if row.paid_fen > row.refunded_fen:
+        return []
     async with connection(ctx.pool) as conn:
         progress = await door.progress_of(conn, ctx, row)
     if not await centre.serves(ctx, row, progress):

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from service.bill.states import BillKind
-from service.ledger.model import DEPOSIT, HOSPITAL, provider_account
+from service.ledger.model import COUNTED, DEPOSIT, HOSPITAL, provider_account
 
 PAID_AT_TWIN = {"SUCCESS", "REFUND"}
 TAKEN = {"PAID", "PAID_LATE"}
@@ -284,7 +284,7 @@ def _accounts(
     expected[payee] = expected.get(payee, 0) - (earned_fen if stands else 0)
     for account in sorted(expected.keys() | booked.keys()):
         have, want = booked.get(account, 0), expected.get(account, 0)
-        of_payer = account in ("patient", DEPOSIT) or account.startswith("provider:")
+        of_payer = account in COUNTED | {"patient"} or account.startswith("provider:")
         if of_payer and settlement_id in books.under_way:
             continue
         if abs(have - want) > (doubt if of_payer else 0):

@@ -262,6 +262,7 @@ class Payer:
             ),
         )
         world.charged_fen[pushed.bill_id] = pushed.total_fen
+        world.relief_fen[pushed.bill_id] = sum(one.amount_fen for one in pushed.reliefs)
         return pushed
 
     def start_command(self) -> StartSettlement:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
-from service.bill.model import BillContent, Stay
+from service.bill.model import BillContent, Relief, Stay
 from service.bill.rules import BEFORE_DIAGNOSIS
 from service.bill.states import OF_STAY, BillKind
 
@@ -37,6 +37,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a discharge's patient pays before it, one after another."""
     late_deposit: bool = False
     """The last of them while the discharge goes on."""
+    relief_fen: int = 0
+    """What a programme takes over of his part, at most."""
     insured: bool = True
     use_account: bool = False
     provider: str = "wechatpay"
@@ -95,6 +97,7 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         stay_no=f"ZY-{number}" if kind is BillKind.DISCHARGE else "",
         deposits_fen=_deposits(draw) if kind is BillKind.DISCHARGE else (),
         late_deposit=draw.random() < 0.3,
+        relief_fen=draw.randrange(1, 200_00) if draw.random() < 0.15 else 0,
         insured=draw.random() < 0.85,
         use_account=draw.random() < 0.4,
         provider=provider,
@@ -113,6 +116,11 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         takes_over=draw.random() < 0.15,
         relative=draw.random() < 0.12,
     )
+
+
+def _reliefs(plan: Plan) -> list[Relief]:
+    whole = [Relief(programme="R-1", name="测试减免", amount_fen=plan.relief_fen)]
+    return whole if 0 < plan.relief_fen <= sum(plan.amounts_fen) else []
 
 
 def _deposits(draw: random.Random) -> tuple[int, ...]:
@@ -150,5 +158,6 @@ def content_of(plan: Plan, began: datetime) -> BillContent:
         total_fen=sum(plan.amounts_fen),
         pay_until=began + timedelta(days=7),
         kind=plan.kind,
+        reliefs=_reliefs(plan),
         stay=Stay(stay_no=plan.stay_no, bed="12", ended_at=began) if plan.stay_no else None,
     )

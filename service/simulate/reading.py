@@ -9,9 +9,9 @@ from integrations.sandbox.alipay.control import book_view as alipay_view
 from service.kernel.claims import run_once
 from service.kernel.database import connection
 from service.ledger import jobs as ledger_jobs
-from service.ledger.model import DEPOSIT
+from service.ledger.model import COUNTED, DEPOSIT, RELIEF
 from service.simulate import centre, store
-from service.simulate.books import Books, differences
+from service.simulate.books import STANDS, Books, differences
 from service.simulate.world import World
 
 SETTLED_WITHIN = timedelta(hours=3)
@@ -49,7 +49,7 @@ async def _ours(world: World, only: int | None) -> Books:
     balances: dict[int, dict[str, int]] = {}
     for row in rows["balances"]:
         balances.setdefault(row["settlement_id"], {})[row["account"]] = row["fen"]
-    counted = {row["trade_no"] for row in rows["attempts"] if row["provider"] == DEPOSIT}
+    counted = {row["trade_no"] for row in rows["attempts"] if row["provider"] in COUNTED}
     return Books(
         settlements=rows["settlements"],
         attempts=rows["attempts"],
@@ -84,7 +84,8 @@ async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     wechat.trading.finish_refunds(wechat.now())
     view, other = wechat.book_view(), alipay_view(world.twins.alipay)
     books.orders = [*view["orders"], *map(_order, other["trades"])]
-    books.orders += [*centre.orders(world), *_taken(world, books), *_deposits(world, books)]
+    books.orders += [*centre.orders(world), *_taken(world, books)]
+    books.orders += [*_deposits(world, books), *_reliefs(world, books)]
     books.returns = [*view["refunds"], *map(_return, other["refunds"])]
     books.returns += [*centre.returns(world), *_given(world, books)]
     books.insured = _insured(world)
@@ -143,6 +144,30 @@ def _deposits(world: World, books: Books) -> list[dict[str, Any]]:
         for row in books.attempts
         if row["provider"] == DEPOSIT
     ]
+
+
+def _reliefs(world: World, books: Books) -> list[dict[str, Any]]:
+    """What reliefs take over, as the bills and the definite own parts say it."""
+    rows = {row["settlement_id"]: row for row in books.settlements}
+    return [
+        {
+            "out_trade_no": one["trade_no"],
+            "trade_state": "SUCCESS",
+            "total_fen": _relief_fen(world, rows[one["settlement_id"]], one),
+        }
+        for one in books.attempts
+        if one["provider"] == RELIEF
+    ]
+
+
+def _relief_fen(world: World, row: dict[str, Any], counted: dict[str, Any]) -> int:
+    """None of what is undone; as it was counted where the own part became more, and at most it."""
+    if row["state"] == "REVERSED":
+        return 0
+    if row["state"] not in STANDS:
+        return int(counted["amount_fen"] - counted["refunded_fen"])
+    most_fen = min(world.relief_fen[row["bill_id"]], counted["amount_fen"])
+    return int(min(most_fen, row["cash_fen"]))
 
 
 def _given(world: World, books: Books) -> list[dict[str, Any]]:

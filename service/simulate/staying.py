@@ -56,6 +56,7 @@ class Stayer:
             amounts_fen=(self.plan.deposits_fen[number],),
             starts_after=timedelta(seconds=30 * number),
             gives_back=(),
+            relief_fen=0,
             insured=False,
             other_way=None,
             second_device=False,

@@ -186,6 +186,16 @@ STORIES = (
             ("insurance", "refund_Order", BureauFault.DROP_AFTER),
         ),
     ),
+    Story(
+        name="relief-and-line-given-back",
+        ends="POSTED",
+        plan=_plan(relief_fen=30_00, gives_back=("line",)),
+    ),
+    Story(
+        name="relief-returned",
+        ends="REVERSED (returned)",
+        plan=_plan(relief_fen=90_00, insured=False, gives_back=("all",)),
+    ),
     Story(name="relative", ends="POSTED", plan=_plan(relative=True, way="jsapi")),
     Story(
         name="registration",

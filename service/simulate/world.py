@@ -151,7 +151,8 @@ class World:
         self.person_nos: dict[int, str] = {}
         self.bills = 0
         self.charged_fen: dict[int, int] = {}
-        """What each bill came to when it was pushed."""
+        self.relief_fen: dict[int, int] = {}
+        """What each bill came to when it was pushed, and what programmes take over, at most."""
         self.cashiers: list[Cashier] = []
         self.last_start = begins
         self.violations: list[str] = []

@@ -41,7 +41,7 @@ def a_deposit_too_much_is_kept(patch: pytest.MonkeyPatch) -> None:
 def deposits_of_an_undone_discharge_stay_counted(patch: pytest.MonkeyPatch) -> None:
     async def released_only(conn: Any, ctx: Any, attempt: Any, amount_fen: int, cause: str) -> None:
         key = RowKey(attempt.record_id, attempt.attempt_id)
-        await payment.release_deposit(conn, ctx, key, amount_fen, cause)
+        await payment.release_part(conn, ctx, key, amount_fen, cause)
 
     patch.setattr(deposits, "put_back", released_only)
 

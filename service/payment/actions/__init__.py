@@ -1,7 +1,7 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
 Each file uses only those before it: rows, refunds, outcomes, tries, codes, mixed, pursuing, ways,
-attempts, counter, deposits, centre, notices.
+attempts, counter, counted, centre, notices.
 """
 
 from service.payment.actions.attempts import (
@@ -20,6 +20,7 @@ from service.payment.actions.attempts import (
     read,
 )
 from service.payment.actions.centre import record_at_centre, record_returned
+from service.payment.actions.counted import count_part, release_part
 from service.payment.actions.counter import (
     find_taken,
     give_at_counter,
@@ -29,7 +30,6 @@ from service.payment.actions.counter import (
     report_not_fetched,
     take_at_counter,
 )
-from service.payment.actions.deposits import count_deposit, release_deposit
 from service.payment.actions.mixed import give_up, hand_in, tell_insured_refund
 from service.payment.actions.notices import take_mixed_notice, take_notice
 from service.payment.actions.outcomes import apply_payment
@@ -53,7 +53,7 @@ __all__ = [
     "attempts_read",
     "check_way",
     "close",
-    "count_deposit",
+    "count_part",
     "create",
     "end_review",
     "find_by_trade",
@@ -77,7 +77,7 @@ __all__ = [
     "record_at_centre",
     "record_returned",
     "refund",
-    "release_deposit",
+    "release_part",
     "report_not_fetched",
     "retry_refund",
     "take_at_counter",

@@ -10,7 +10,7 @@ from service.casework.model import ItemsOf
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
-from service.ledger.model import DEPOSIT
+from service.ledger.model import COUNTED
 from service.payment import rules, store
 from service.payment.actions import rows
 from service.payment.model import PaymentAttempt, Refund, RowKey
@@ -49,7 +49,7 @@ async def refund(
         raise PaymentNotRefundable
     await rows.save_attempt(conn, ctx, attempt, refunding_fen=attempt.refunding_fen + amount_fen)
     now, at_counter = ctx.clock.now(), attempt.provider in rules.AT_COUNTER
-    waits = at_counter or attempt.provider in (DEPOSIT, rules.MOBILE_CENTRE)
+    waits = at_counter or attempt.provider in (*COUNTED, rules.MOBILE_CENTRE)
     row = rows.sign_refund(
         ctx,
         Refund(

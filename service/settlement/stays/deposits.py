@@ -17,7 +17,7 @@ from service.kernel.problems import InvariantBroken, StateConflict
 from service.ledger import actions as ledger
 from service.ledger.model import DEPOSIT, HOSPITAL, PATIENT, NewPosting
 from service.payment import actions as payment
-from service.payment.model import CountedDeposit, PaymentAttempt, RowKey
+from service.payment.model import CountedPart, PaymentAttempt, RowKey
 from service.payment.states import AttemptState
 from service.settlement.model import Progress, Settlement
 from service.settlement.problems import DepositCounted
@@ -69,16 +69,17 @@ async def count(conn: Connection, ctx: Context, row: Settlement, progress: Progr
     for found in await store.list_held(conn, *key):
         one = _checked(ctx, found)
         await _save(conn, ctx, one, taken_by=row.settlement_id)
-        await payment.count_deposit(
+        await payment.count_part(
             conn,
             ctx,
-            CountedDeposit(
+            CountedPart(
                 record_id=row.record_id,
                 settlement_id=row.settlement_id,
                 institution_id=row.institution_id,
+                provider=DEPOSIT,
                 amount_fen=one.held_fen,
-                deposit_ref=ctx.public_ids.text(one.record_id, one.settlement_id),
-                held_since=one.settled_at,
+                ref=ctx.public_ids.text(one.record_id, one.settlement_id),
+                since=one.settled_at,
             ),
         )
         counted_fen += one.held_fen
@@ -90,7 +91,7 @@ async def put_back(
 ) -> None:
     """The discharge is undone: what it still counts is held again."""
     key = RowKey(attempt.record_id, attempt.attempt_id)
-    await payment.release_deposit(conn, ctx, key, amount_fen, cause)
+    await payment.release_part(conn, ctx, key, amount_fen, cause)
     one = await _counted(conn, ctx, attempt)
     await _save(conn, ctx, one, taken_by=None)
 
@@ -100,7 +101,7 @@ async def send_back(
 ) -> None:
     """The discharge needs so much less: it goes back to where the deposit's money came from."""
     key = RowKey(attempt.record_id, attempt.attempt_id)
-    await payment.release_deposit(conn, ctx, key, amount_fen, cause)
+    await payment.release_part(conn, ctx, key, amount_fen, cause)
     one = await _counted(conn, ctx, attempt)
     await _save(conn, ctx, one, held_fen=one.held_fen - amount_fen)
     origin = f"discharge:{attempt.settlement_id}:{cause}"

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
-from service.ledger.model import DEPOSIT
+from service.ledger import model as ledger
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
-from service.settlement import consequences, door, rules, tender
+from service.settlement import consequences, door, reliefs, rules, tender
 from service.settlement.insurance import calls
 from service.settlement.model import CallKind, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
@@ -112,10 +112,14 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
 async def _promise(conn: Connection, ctx: Context, attempt: PaymentAttempt) -> None:
     """All that is left of one payment; a deposit is not refunded but held again."""
     left = attempt.refundable_fen
-    if attempt.provider == DEPOSIT:
-        await deposits.put_back(conn, ctx, attempt, left, tender.REVERSAL)
-        return
-    await payment.refund(conn, ctx, attempt.record_id, attempt.attempt_id, left, tender.REVERSAL)
+    match attempt.provider:
+        case ledger.DEPOSIT:
+            await deposits.put_back(conn, ctx, attempt, left, tender.REVERSAL)
+        case ledger.RELIEF:
+            await reliefs.release(conn, ctx, attempt, left, tender.REVERSAL)
+        case _:
+            key = (attempt.record_id, attempt.attempt_id)
+            await payment.refund(conn, ctx, *key, left, tender.REVERSAL)
 
 
 async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: int) -> bool:

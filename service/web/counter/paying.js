@@ -14,6 +14,8 @@ import {
 import { fenOf, field, form, moneyField } from "./parts.js";
 
 const PHONES = ["wechatpay", "alipay"];
+// What counts with the division itself: nobody paid it here.
+const COUNTED = ["deposit", "relief"];
 
 class Paying {
   constructor(desk, scan, bill, { changed, next }) {
@@ -223,7 +225,8 @@ class Paying {
     const { settlement } = this;
     const linked = ["LINKED", "BY_HOSPITAL"].includes(this.scan.insurance?.status);
     const offered = settlement.state === "PRESETTLED" && this.insured && linked &&
-      (settlement.tenders ?? []).length === 0 && (!this.useAccount || settlement.account_fen > 0);
+      !(settlement.tenders ?? []).some((one) => !COUNTED.includes(one.provider)) &&
+      (!this.useAccount || settlement.account_fen > 0);
     const words = this.useAccount ? "pay.account.off" : "pay.account.on";
     return offered ? button("button.button.is-plain", t(words), () => this.changeAccount()) : null;
   }

@@ -1,21 +1,22 @@
-"""Deposits as payments: counted by one settlement, and released by it. No provider is asked.
+"""Deposits and reliefs as payments: counted by one settlement, and released by it. No provider is
+asked.
 
-The money came in by the deposit's own settlement, and leaves by it. Who may count a deposit, and
-that it is counted once, the caller sees to.
+A deposit's money came in by its own settlement, and leaves by it; a relief is nobody's money. Who
+may count what, and that it is counted once, the caller sees to.
 """
 
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.problems import InvariantBroken
-from service.ledger.model import DEPOSIT
+from service.ledger.model import COUNTED
 from service.payment import store
 from service.payment.actions import refunds, rows
-from service.payment.model import CountedDeposit, PaymentAttempt, Refund, RowKey
+from service.payment.model import CountedPart, PaymentAttempt, Refund, RowKey
 from service.payment.states import AttemptState, RefundEvent, RefundState
 
 
-async def count_deposit(conn: Connection, ctx: Context, new: CountedDeposit) -> PaymentAttempt:
-    """Store a deposit as paid towards a settlement, with its posting, in the caller's transaction.
+async def count_part(conn: Connection, ctx: Context, new: CountedPart) -> PaymentAttempt:
+    """Store a part as paid towards a settlement, with its posting, in the caller's transaction.
 
     It can be beside an order that stands: no money moves. Raises ``InvariantBroken``.
     """
@@ -26,9 +27,9 @@ async def count_deposit(conn: Connection, ctx: Context, new: CountedDeposit) -> 
             attempt_id=ctx.ids.new(),
             settlement_id=new.settlement_id,
             institution_id=new.institution_id,
-            provider=DEPOSIT,
+            provider=new.provider,
             account_name=None,
-            way=DEPOSIT,
+            way=new.provider,
             purpose="MAIN",
             trade_no=ctx.ids.trade_no(),
             amount_fen=new.amount_fen,
@@ -37,13 +38,13 @@ async def count_deposit(conn: Connection, ctx: Context, new: CountedDeposit) -> 
             state=AttemptState.PAID,
             payer_sealed=None,
             client_sealed=None,
-            provider_ref=new.deposit_ref,
-            paid_at=new.held_since,
-            expires_at=new.held_since,
+            provider_ref=new.ref,
+            paid_at=new.since,
+            expires_at=new.since,
             asked_at=None,
             due_at=None,
             tries=0,
-            created_at=new.held_since,
+            created_at=new.since,
             version=1,
             row_mac=b"",
         ),
@@ -55,10 +56,10 @@ async def count_deposit(conn: Connection, ctx: Context, new: CountedDeposit) -> 
     return row
 
 
-async def release_deposit(
+async def release_part(
     conn: Connection, ctx: Context, key: RowKey, amount_fen: int, cause: str
 ) -> Refund:
-    """Count so much of a deposit no more, at once. One cause, one release.
+    """Count so much of a part no more, at once. One cause, one release.
 
     Raises as ``refund``.
     """
@@ -66,6 +67,6 @@ async def release_deposit(
     if before.state is not RefundState.CREATED:
         return before
     attempt = await rows.lock_attempt(conn, ctx, key)
-    if attempt.provider != DEPOSIT:
-        raise InvariantBroken("only a deposit is released")
+    if attempt.provider not in COUNTED:
+        raise InvariantBroken("only what was counted is released")
     return await refunds.advance(conn, ctx, attempt, before, RefundEvent.FINISH, None)
