@@ -202,10 +202,10 @@ def payment(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def refund(arguments: argparse.Namespace, settings: Settings) -> int:
-    """A person has a refund go again."""
-    from service.commands.stuck import retry_refund
+    """A person's word on a refund that was refused or failed."""
+    from service.commands.stuck import end_refund
 
-    return retry_refund(arguments.rest, settings)
+    return end_refund(arguments.rest, settings)
 
 
 def invoice(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -245,7 +245,7 @@ _WITH_VERBS: tuple[tuple[str, Verb, str, str], ...] = (
         f"list, show, close or reasons; {_OWN_HELP}",
     ),
     ("payment", payment, "an order whose review a person ends", "review"),
-    ("refund", refund, "a refund that a person has sent again", "retry"),
+    ("refund", refund, "a refund that a person brings to an end", f"retry or confirm; {_OWN_HELP}"),
     ("invoice", invoice, "an invoice that a person has sent again", "send-again"),
     (
         "certificates",

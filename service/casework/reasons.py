@@ -197,7 +197,8 @@ REASONS: tuple[Reason, ...] = (
         "refund",
         "refunded-after-failure",
         "the provider says given back after it said failed",
-        "no retry: have the provider say which is true, then by hand",
+        "`yimatong refund confirm`; where it was sent again before: have the provider take one of "
+        "them back, then by hand",
         by_hand=True,
     ),
     Reason(

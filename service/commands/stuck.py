@@ -13,7 +13,7 @@ from service.settings import Settings
 
 def review_payment(argv: Sequence[str], settings: Settings) -> int:
     """``yimatong payment review``. Exit status 2 when it is refused, with the reason."""
-    parser, verb = _parser("payment", "review", "end the review of an order (NEEDS_REVIEW)")
+    parser, verb = _parser("payment", ("review", "end the review of an order (NEEDS_REVIEW)"))
     verb.add_argument("--payment", required=True, metavar="ID", help="the item's attempt_id")
     verb.add_argument(
         "--money-is-back",
@@ -29,22 +29,27 @@ def review_payment(argv: Sequence[str], settings: Settings) -> int:
     return answer("payment", settings, job, asks_partners=True)
 
 
-def retry_refund(argv: Sequence[str], settings: Settings) -> int:
-    """``yimatong refund retry``. Exit status 2 when it is refused, with the reason."""
-    parser, verb = _parser("refund", "retry", "send a refund again that was refused or failed")
-    verb.add_argument("--refund", required=True, metavar="ID", help="the item's refund_id")
+def end_refund(argv: Sequence[str], settings: Settings) -> int:
+    """``yimatong refund``. Exit status 2 when it is refused, with the reason."""
+    parser, *found = _parser(
+        "refund",
+        ("retry", "send a refund again that was refused or failed"),
+        ("confirm", "take a failed refund for given, where the provider says so now"),
+    )
+    for one in found:
+        one.add_argument("--refund", required=True, metavar="ID", help="the item's refund_id")
     asked = parser.parse_args(argv)
 
     async def job(ctx: Context) -> str:
-        return await retry(ctx, asked.refund, Decided(asked.by, asked.because))
+        act = retry if asked.verb == "retry" else confirm
+        return await act(ctx, asked.refund, Decided(asked.by, asked.because))
 
-    return answer("refund", settings, job)
+    return answer("refund", settings, job, asks_partners=asked.verb == "confirm")
 
 
 def send_invoice_again(argv: Sequence[str], settings: Settings) -> int:
     """``yimatong invoice send-again``. Exit status 2 when it is refused, with the reason."""
-    words = "send again what the platform refused"
-    parser, verb = _parser("invoice", "send-again", words)
+    parser, verb = _parser("invoice", ("send-again", "send again what the platform refused"))
     verb.add_argument("--invoice", required=True, metavar="ID", help="what the item is about")
     asked = parser.parse_args(argv)
 
@@ -68,17 +73,23 @@ async def retry(ctx: Context, refund: str, decided: Decided) -> str:
     return f"{number} goes to the provider as {row.refund_no}; the worker sends it"
 
 
+async def confirm(ctx: Context, refund: str, decided: Decided) -> str:
+    """Take a failed refund for given. Raises ``NotFound``, ``StateConflict``."""
+    row = await payment.confirm_refund(ctx, *ctx.public_ids.parse(refund), decided)
+    return f"{refund} is {row.state.value}"
+
+
 async def send_again(ctx: Context, invoice: str, decided: Decided) -> str:
     """Have an invoice or its write-off go again. Raises ``NotFound``, ``StateConflict``."""
     await invoices.send_again(ctx, *ctx.public_ids.parse(invoice), decided)
     return f"{invoice} goes to the platform again; the worker sends it"
 
 
-def _parser(
-    name: str, verb: str, words: str
-) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+def _parser(name: str, *verbs: tuple[str, str]) -> list[argparse.ArgumentParser]:
+    """The parser, then that of each verb; ``verbs``: name and words."""
     parser = argparse.ArgumentParser(prog=f"yimatong {name}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
-    made = verbs.add_parser(verb, help=words, description=words)
-    add_decided(made)
-    return parser, made
+    chosen = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
+    made = [chosen.add_parser(verb, help=words, description=words) for verb, words in verbs]
+    for one in made:
+        add_decided(one)
+    return [parser, *made]

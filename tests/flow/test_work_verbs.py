@@ -193,6 +193,7 @@ async def test_only_what_nothing_else_ends_is_closed_by_hand(
         ["work", "list", "--older-than-h", "-1"],
         ["payment", "review", "--payment", "B0", "--by", "li"],
         ["refund", "retry", "--by", "li", "--because", "seen"],
+        ["refund", "confirm", "--refund", "B0", "--by", "li"],
         ["invoice", "send-again", "--invoice", "B0"],
     ],
 )
@@ -208,6 +209,7 @@ def test_half_a_command_is_refused(line: list[str], capsys: pytest.CaptureFixtur
     [
         (["payment", "review", "--payment"], "yimatong payment: not-found"),
         (["refund", "retry", "--refund"], "yimatong refund: not-found"),
+        (["refund", "confirm", "--refund"], "yimatong refund: not-found"),
         (["invoice", "send-again", "--invoice"], "yimatong invoice: not-found"),
     ],
 )

@@ -156,6 +156,44 @@ async def test_a_failed_refund_that_was_given_after_all_is_not_given_twice(house
         "refunded-after-failure": None,
     }
     assert len(house.provider.refunds) == 1
+    house.provider.faults.append("lost")
+    with pytest.raises(StateConflict, match="no clear answer"):
+        await stuck.confirm(house.ctx, number, DECIDED)
+    assert await stuck.confirm(house.ctx, number, DECIDED) == f"{number} is REFUNDED"
+    after = await house.read(attempt)
+    assert (after.refunding_fen, after.refunded_fen, after.refundable_fen) == (0, 1234, 0)
+    booked = {"provider:wechatpay": 0, "patient": 0}
+    assert await ledger.balances(house.ctx, house.record_id, 7) == booked
+    assert (await house.topics())[-1] == "refund.done"
+    assert await closings(house.ctx, house.record_id) == {
+        "refund-failed": "refunded",
+        "refunded-after-failure": "refunded",
+    }
+    (entry,) = await entries_of(house.ctx, house.record_id, "refund.confirmed")
+    assert (entry["actor_kind"], entry["by"]) == ("operator", DECIDED.by)
+    with pytest.raises(StateConflict, match="only a failed one"):
+        await stuck.confirm(house.ctx, number, DECIDED)
+
+
+async def test_a_failed_refund_is_confirmed_only_by_the_provider_and_before_a_retry(
+    house: House,
+) -> None:
+    attempt = await house.paid()
+    house.provider.refund_status = RefundStatus.FAILED
+    await house.refund(attempt, 1000)
+    await house.work()
+    failed = await newest(house)
+    number = house.ctx.public_ids.text(house.record_id, failed.refund_id)
+    with pytest.raises(StateConflict, match=f"the provider says {RefundStatus.FAILED.value}"):
+        await stuck.confirm(house.ctx, number, DECIDED)
+    house.provider.refund_status = RefundStatus.PROCESSING
+    await stuck.retry(house.ctx, number, DECIDED)
+    await house.work()
+    house.provider.finish(failed.refund_no)
+    with pytest.raises(StateConflict, match="it was sent again since"):
+        await stuck.confirm(house.ctx, number, DECIDED)
+    assert (await house.read(attempt)).refunding_fen == 1000
+    assert await entries_of(house.ctx, house.record_id, "refund.confirmed") == []
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,14 @@ async def advance(
     left_fen = attempt.refunding_fen - before.amount_fen
     await casework.close_items_of(conn, ctx, _ended_items(before, event), state.value.lower())
     match event:
-        case RefundEvent.FINISH:
+        case RefundEvent.FINISH | RefundEvent.FINISH_LATE:
+            # What failed is promised no more.
+            is_late = event is RefundEvent.FINISH_LATE
             await rows.save_attempt(
                 conn,
                 ctx,
                 attempt,
-                refunding_fen=left_fen,
+                refunding_fen=attempt.refunding_fen if is_late else left_fen,
                 refunded_fen=attempt.refunded_fen + before.amount_fen,
             )
             await rows.post_returned(conn, ctx, attempt, after)
@@ -176,7 +178,7 @@ def _ended_items(row: Refund, event: RefundEvent) -> ItemsOf:
 
 
 def _refunded_at(event: RefundEvent, told: port.Refund | None, now: datetime) -> datetime | None:
-    if event is not RefundEvent.FINISH:
+    if event not in (RefundEvent.FINISH, RefundEvent.FINISH_LATE):
         return None
     return (told.refunded_at if told else None) or now
 
@@ -272,7 +274,7 @@ async def retry_refund(ctx: Context, record_id: int, refund_id: int, decided: De
         await rows.note(conn, ctx, attempt, "refund.retried", before.amount_fen, decided)
         await casework.close_items_of(conn, ctx, rows.refund_items(before), "sent-again")
         if is_failed:
-            cause = f"{before.cause}:after:{refund_id}"
+            cause = _cause_after(before)
             return await refund(conn, ctx, record_id, attempt_id, before.amount_fen, cause)
         # One try counted, so that the job asks before it sends.
         return await rows.save_refund(
@@ -283,6 +285,49 @@ async def retry_refund(ctx: Context, record_id: int, refund_id: int, decided: De
             tries=1,
             due_at=ctx.clock.now(),
         )
+
+
+def _cause_after(failed: Refund) -> str:
+    """The cause of the refund that takes the place of one that failed for good."""
+    return f"{failed.cause}:after:{failed.refund_id}"
+
+
+async def confirm_refund(ctx: Context, record_id: int, refund_id: int, decided: Decided) -> Refund:
+    """An operator has the provider asked about a refund that failed: was it given after all?
+
+    Raises ``StateConflict`` where the provider says otherwise, or it was sent again since;
+    ``NotFound``.
+    """
+    key = RowKey(record_id, refund_id)
+    async with connection(ctx.pool) as conn:
+        row = await rows.get_refund(conn, ctx, key)
+        attempt = await rows.get_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
+    if row.state is not RefundState.FAILED:
+        raise StateConflict(f"the refund is {row.state.value}; only a failed one is confirmed")
+    told = await _told_given(ctx, attempt, row)
+    async with transaction(ctx.pool) as conn:
+        locked = await rows.lock_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
+        before = await rows.lock_refund(conn, ctx, key)
+        again = await store.find_by_cause(conn, record_id, row.attempt_id, _cause_after(row))
+        if again is not None or before.amount_fen > locked.refundable_fen:
+            raise StateConflict("it was sent again since: have the provider say what it gave")
+        await rows.note(conn, ctx, locked, "refund.confirmed", before.amount_fen, decided)
+        return await advance(conn, ctx, locked, before, RefundEvent.FINISH_LATE, told)
+
+
+async def _told_given(ctx: Context, attempt: PaymentAttempt, row: Refund) -> port.Refund:
+    """The provider's word now. Raises ``StateConflict`` for any but that it gave this amount."""
+    gateway = rows.find_gateway(ctx, attempt.provider, attempt.account_name)
+    if gateway is None:
+        raise StateConflict("no provider is asked about it")
+    asked = await gateway.query_refund(row.refund_no, trade_no=row.trade_no)
+    rows.count_outcome(ctx, row.provider, "query_refund", asked)
+    if not isinstance(asked, Accepted):
+        raise StateConflict("the provider gives no clear answer")
+    told = asked.value
+    if (told.status, told.amount_fen) != (port.RefundStatus.REFUNDED, row.amount_fen):
+        raise StateConflict(f"the provider says {told.status.value}, {told.amount_fen} fen")
+    return told
 
 
 async def list_due(ctx: Context, now: datetime, limit: int) -> list[RowKey]:
