@@ -215,6 +215,13 @@ def invoice(arguments: argparse.Namespace, settings: Settings) -> int:
     return send_invoice_again(arguments.rest, settings)
 
 
+def person(arguments: argparse.Namespace, settings: Settings) -> int:
+    """The master index by files."""
+    from service.commands.person import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
 def staff(arguments: argparse.Namespace, settings: Settings) -> int:
     """Cashiers, counters and shifts; has verbs of its own."""
     from service.commands.staff import main as run_verb
@@ -266,6 +273,7 @@ _WITH_VERBS: tuple[tuple[str, Verb, str, str], ...] = (
         "cashiers, what counters take, and shifts",
         f"add, new-pin, suspend, resume, list, tenders or shifts; {_OWN_HELP}",
     ),
+    ("person", person, "the master index by files", "match; it has its own --help"),
 )
 
 
@@ -310,13 +318,16 @@ def _parser() -> argparse.ArgumentParser:
     add("openapi", openapi, "write the OpenAPI document").add_argument("--output", default=None)
     drawn = add("states", states, "draw the state diagrams of the settlement's document anew")
     drawn.add_argument("file", nargs="?", default="docs/settlement.md")
-    debug = add("sign-debug", sign_debug, "show the text that a request signature covers")
+    _add_sign_debug(add("sign-debug", sign_debug, "show the text that a request signature covers"))
+    return parser
+
+
+def _add_sign_debug(debug: argparse.ArgumentParser) -> None:
     for name in ("id", "method", "host", "target", "nonce"):
         debug.add_argument(f"--{name}", required=True)
     debug.add_argument("--timestamp", type=int, required=True)
     debug.add_argument("--idempotency-key", default="")
     debug.add_argument("--body", default=None, help="a file with the body's bytes")
-    return parser
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
