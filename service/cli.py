@@ -187,6 +187,13 @@ def settlement(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def person(arguments: argparse.Namespace, settings: Settings) -> int:
+    """The master index by files."""
+    from service.commands.person import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
 def work(arguments: argparse.Namespace, settings: Settings) -> int:
     """Work items; has verbs of its own."""
     from service.commands.work import main as run_verb
@@ -213,13 +220,6 @@ def invoice(arguments: argparse.Namespace, settings: Settings) -> int:
     from service.commands.stuck import send_invoice_again
 
     return send_invoice_again(arguments.rest, settings)
-
-
-def person(arguments: argparse.Namespace, settings: Settings) -> int:
-    """The master index by files."""
-    from service.commands.person import main as run_verb
-
-    return run_verb(arguments.rest, settings)
 
 
 def staff(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -273,7 +273,7 @@ _WITH_VERBS: tuple[tuple[str, Verb, str, str], ...] = (
         "cashiers, what counters take, and shifts",
         f"add, new-pin, suspend, resume, list, tenders or shifts; {_OWN_HELP}",
     ),
-    ("person", person, "the master index by files", "match; it has its own --help"),
+    ("person", person, "the master index by files", "match"),
 )
 
 
