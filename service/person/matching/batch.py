@@ -14,7 +14,7 @@ from service.person.matching.clustering import Pair, Partition, partition
 from service.person.matching.deciding import Outcome, judge
 from service.person.matching.keys import SHARED_MAX, keys_of
 from service.person.matching.traits import Traits
-from service.person.matching.weighing import STARTING, Model, Rarity, Scale
+from service.person.matching.weighing import Model, Rarity, Scale, shipped
 
 BUCKETS = 64
 SHARE = 20_000
@@ -26,13 +26,13 @@ Progress = Callable[[str, int, int], None]
 
 def match(
     everybody: Sequence[Traits],
-    model: Model = STARTING,
+    model: Model | None = None,
     *,
     processes: int = 1,
     progress: Progress = lambda *_: None,
 ) -> Partition:
-    """Whose registration each is."""
-    scale = Scale(model, Rarity(everybody))
+    """Whose registration each is, by the model that is shipped or another."""
+    scale = Scale(model or shipped(), Rarity(everybody))
     pairs = candidates(everybody, progress)
     judged = _judge_all(everybody, pairs, scale, processes, progress)
     return partition(everybody, judged)

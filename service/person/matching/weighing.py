@@ -10,6 +10,8 @@ with the population, by 3.3 bits for ten times as many.
 import math
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
@@ -27,12 +29,25 @@ WORD_MOST, NEAR_WORD, CONTRADICTION = 8.0, 4.0, 3.0
 FIELDS = ("number", "name", "born", "sex", "phone", "address", "local", "guardian")
 
 
+Bits = dict[str, dict[str, dict[str, float]]]
+"""By class of sources, field and level (as text, for it is kept as JSON)."""
+SHIPPED = Path(__file__).with_name("model.json")
+STRONG = frozenset({"reader", "window"})
+"""Sources that see a document."""
+
+
+def class_of(one: Traits, other: Traits) -> str:
+    """Of the sources of two registrations: ``strong``, ``mixed`` or ``weak``."""
+    strong = (one.source in STRONG) + (other.source in STRONG)
+    return ("weak", "mixed", "strong")[strong]
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """Bits by field and level (as text, for it is kept as JSON), and how it was learnt."""
+    """Bits, and how they were learnt."""
 
     version: str
     learnt: str
-    bits: dict[str, dict[str, float]]
+    bits: Bits
     name_least: float
     name_most: float
     household: float
@@ -42,6 +57,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     review: float
     per_person: float
     """Registrations for each person, about."""
+
+
+@cache
+def shipped() -> Model:
+    """The model of this version (``loadtests.learn_weights`` made it)."""
+    return msgspec.json.decode(SHIPPED.read_bytes(), type=Model)
 
 
 class Rarity:
@@ -79,13 +100,16 @@ class Scale:
         self.rarity = rarity
         self.prior = math.log2(max(model.per_person - 1, 0.1) / max(rarity.count, 2))
         self._bits = {
-            field: {int(level): bits for level, bits in levels.items()}
-            for field, levels in model.bits.items()
+            sources: {
+                field: {int(level): bits for level, bits in levels.items()}
+                for field, levels in fields.items()
+            }
+            for sources, fields in model.bits.items()
         }
 
     def weigh(self, one: Traits, other: Traits, found: Comparison) -> dict[str, float]:
         """Bits of each field, the household as one, and of the prior."""
-        bits, model = self._bits, self.model
+        bits, model = self._bits[class_of(one, other)], self.model
         named = found.name >= SAME_SOUND
         household = (
             bits["phone"].get(found.phone, 0.0)
@@ -96,15 +120,15 @@ class Scale:
         return {
             "prior": self.prior,
             "number": bits["number"].get(found.number, 0.0),
-            "name": self._name(one, other, found.name),
+            "name": self._name(one, other, found.name, bits["name"].get(found.name, 0.0)),
             "born": bits["born"].get(found.born, 0.0),
             "sex": bits["sex"].get(found.sex, 0.0),
             "local": bits["local"].get(found.local, 0.0),
             "household": min(most, household),
         }
 
-    def _name(self, one: Traits, other: Traits, level: int) -> float:
-        base, model = self._bits["name"].get(level, 0.0), self.model
+    def _name(self, one: Traits, other: Traits, level: int, base: float) -> float:
+        model = self.model
         if one.words and other.words and one.name != other.name:
             return self._words(one.words, other.words) if level > 0 else base
         if level >= EXACT:
@@ -123,19 +147,20 @@ class Scale:
         return bits - (CONTRADICTION if contradict else 0.0)
 
 
+_BY_HAND = {
+    "number": {"2": 21.0, "1": 9.0, "-1": -12.0},
+    "name": {"5": 0.0, "4": 9.0, "3": -3.5, str(ONE_OFF): 2.0, "-1": -9.0},
+    "born": {"3": 13.5, "2": 8.0, "1": 3.5, "-1": -9.0},
+    "sex": {"1": 0.9, "-1": -6.0},
+    "phone": {"1": 8.0, "-1": -0.8},
+    "address": {"2": 7.0, "1": 5.0, "-1": -0.6},
+    "local": {"1": 15.0},
+    "guardian": {"2": 8.0, "1": 5.0, "-1": -1.0},
+}
 STARTING = Model(
     version="start-1",
     learnt="set by hand, to begin learning from",
-    bits={
-        "number": {"2": 21.0, "1": 9.0, "-1": -12.0},
-        "name": {"5": 0.0, "4": 9.0, "3": -3.5, str(ONE_OFF): 2.0, "-1": -9.0},
-        "born": {"3": 13.5, "2": 8.0, "1": 3.5, "-1": -9.0},
-        "sex": {"1": 0.9, "-1": -6.0},
-        "phone": {"1": 8.0, "-1": -0.8},
-        "address": {"2": 7.0, "1": 5.0, "-1": -0.6},
-        "local": {"1": 15.0},
-        "guardian": {"2": 8.0, "1": 5.0, "-1": -1.0},
-    },
+    bits=dict.fromkeys(("strong", "mixed", "weak"), _BY_HAND),
     name_least=5.0,
     name_most=15.0,
     household=10.0,

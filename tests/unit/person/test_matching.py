@@ -12,8 +12,9 @@ from loadtests.populations import MIXES, Population
 from service.person.matching.batch import match
 from service.person.matching.comparing import compare, date_level, is_one_off
 from service.person.matching.deciding import Outcome, judge
+from service.person.matching.learning import learn
 from service.person.matching.traits import Line, Traits, traits_of
-from service.person.matching.weighing import STARTING, Rarity, Scale
+from service.person.matching.weighing import Rarity, Scale, shipped
 from tests.support.fakes_identity import citizen_number
 
 TODAY = date(2026, 3, 1)
@@ -47,7 +48,7 @@ class Crowd(Rarity):
         return 11.0
 
 
-SCALE = Scale(STARTING, Crowd())
+SCALE = Scale(shipped(), Crowd())
 
 
 def outcome(one: dict[str, Any], other: dict[str, Any]) -> tuple[Outcome, str]:
@@ -256,3 +257,19 @@ def test_no_cluster_holds_two_people_by_their_numbers() -> None:
         if one.own.startswith("01:"):
             numbers.setdefault(cluster, set()).add(one.own)
     assert max(map(len, numbers.values())) == 1
+
+
+def test_weights_are_learnt_without_the_truth() -> None:
+    """From a start that knows only the signs, dates and phones come to be worth what they are."""
+    lines = [line for line, _, _ in Population(3, 3000, MIXES["sloppy"]).lines()]
+    everybody = [traits_of(Line(**line), TODAY) for line in lines]
+    model = learn(everybody, version="test", told="a test")
+    assert learn(everybody, version="test", told="a test") == model
+    for sources, bits in model.bits.items():
+        assert 11 < bits["born"]["3"] < 16, sources
+        assert bits["born"]["-1"] < -6, sources
+        assert 0.8 < bits["sex"]["1"] < 1.1, sources
+        assert bits["phone"]["1"] > 10, sources
+        assert bits["phone"]["-1"] < 0, sources
+    slip = {sources: bits["born"]["1"] for sources, bits in model.bits.items()}
+    assert slip["strong"] < slip["mixed"] < slip["weak"], "where slips are rare, they say more"
