@@ -18,22 +18,33 @@ from tests.support.settlement_rig import Rig
 
 KEEP = {
     "bill": "create table kept_bill as table bill",
+    "institution_event_number": "create table kept_event_number as table institution_event_number",
     "payment_attempt": "create table kept_payment_attempt as table payment_attempt",
+    "settlement": "create table kept_settlement as table settlement",
 }
 PUT_BACK = {
     "bill": (
         "update bill set state = k.state, holder_id = k.holder_id, updated_at = k.updated_at,"
         " row_mac = k.row_mac from kept_bill k where bill.bill_id = k.bill_id"
     ),
+    "institution_event_number": (
+        "delete from institution_event_number;"
+        " insert into institution_event_number table kept_event_number"
+    ),
     "payment_attempt": (
         "delete from payment_attempt; insert into payment_attempt table kept_payment_attempt"
     ),
+    "settlement": "delete from settlement; insert into settlement table kept_settlement",
 }
 HOLD = {
     "bill": "lock table bill in share mode",
+    "correction": "lock table correction in share mode",
     "deposit": "lock table deposit in share mode",
+    "fiscal_invoice": "lock table fiscal_invoice in share mode",
+    "institution_event": "lock table institution_event in share mode",
     "payment_attempt": "lock table payment_attempt in share mode",
     "receipt": "lock table receipt in share mode",
+    "refund": "lock table refund in share mode",
 }
 COUNT_WAITING = """
 select count(*) from pg_stat_activity
