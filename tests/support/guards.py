@@ -17,7 +17,8 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     holds: frozenset[str]
-    """What it is in the code, as ``tests/fault/test_every_guard.py`` finds it: an index, or a statement of a store."""
+    """The indexes and statements that it is in the code, as ``tests/support/guards_found.py`` names
+    them; empty where it is a rule and no SQL."""
     harm: str
     scenario: Scenario
     take_out: TakeOut
