@@ -20,6 +20,10 @@ KEEP = {
     "bill": "create table kept_bill as table bill",
     "institution_event_number": "create table kept_event_number as table institution_event_number",
     "payment_attempt": "create table kept_payment_attempt as table payment_attempt",
+    "refund": (
+        "create table kept_payment_attempt as table payment_attempt;"
+        " create table kept_refund as table refund"
+    ),
     "settlement": "create table kept_settlement as table settlement",
 }
 PUT_BACK = {
@@ -34,10 +38,16 @@ PUT_BACK = {
     "payment_attempt": (
         "delete from payment_attempt; insert into payment_attempt table kept_payment_attempt"
     ),
+    "refund": (
+        "delete from refund; delete from payment_attempt;"
+        " insert into payment_attempt table kept_payment_attempt;"
+        " insert into refund table kept_refund"
+    ),
     "settlement": "delete from settlement; insert into settlement table kept_settlement",
 }
 HOLD = {
     "bill": "lock table bill in share mode",
+    "bill_number": "lock table bill_number in share mode",
     "correction": "lock table correction in share mode",
     "deposit": "lock table deposit in share mode",
     "fiscal_invoice": "lock table fiscal_invoice in share mode",
@@ -45,6 +55,7 @@ HOLD = {
     "payment_attempt": "lock table payment_attempt in share mode",
     "receipt": "lock table receipt in share mode",
     "refund": "lock table refund in share mode",
+    "shift_entry": "lock table shift_entry in share mode",
 }
 COUNT_WAITING = """
 select count(*) from pg_stat_activity
