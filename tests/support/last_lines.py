@@ -52,10 +52,14 @@ HOLD = {
     "deposit": "lock table deposit in share mode",
     "fiscal_invoice": "lock table fiscal_invoice in share mode",
     "institution_event": "lock table institution_event in share mode",
+    "insurance_ask": "lock table insurance_ask in share mode",
     "payment_attempt": "lock table payment_attempt in share mode",
     "receipt": "lock table receipt in share mode",
     "refund": "lock table refund in share mode",
+    "shift": "lock table shift in share mode",
     "shift_entry": "lock table shift_entry in share mode",
+    "staff": "lock table staff in share mode",
+    "stay_number": "lock table stay_number in share mode",
 }
 COUNT_WAITING = """
 select count(*) from pg_stat_activity
