@@ -14,6 +14,8 @@ import {
 import { fenOf, field, form, moneyField } from "./parts.js";
 
 const PHONES = ["wechatpay", "alipay"];
+// What counts with the division itself: nobody paid it here.
+const COUNTED = ["deposit", "relief"];
 
 class Paying {
   constructor(desk, scan, bill, { changed, next }) {
@@ -28,6 +30,7 @@ class Paying {
     this.paper = null;
     this.print = null;
     this.elsewise = false;
+    this.anew = false;
     this.gone = false;
     this.split = splitView();
     this.steps = stepsView();
@@ -51,11 +54,7 @@ class Paying {
         await this.goOnWith(this.bill.settlement_id);
         return;
       }
-      const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
-      const begun = await this.desk.terminal.startOwn(this.scan, this.bill, choice);
-      this.calls = this.desk.terminal.settlement(this.scan, begun.settlement_id);
-      this.seen(begun);
-      this.watch();
+      await this.start();
     } catch (fault) {
       const held = fault.code === "bill-locked" ? await this.lockedNow() : null;
       if (held === null) this.failed(fault, () => this.begin());
@@ -63,11 +62,50 @@ class Paying {
     }
   }
 
+  async start() {
+    const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
+    const begun = await this.desk.terminal.startOwn(this.scan, this.bill, choice);
+    this.calls = this.desk.terminal.settlement(this.scan, begun.settlement_id);
+    this.seen(begun);
+    this.watch();
+  }
+
   /** With the settlement that holds the bill, wherever it was begun. */
   async goOnWith(settlementId) {
     this.calls = this.desk.terminal.settlement(this.scan, settlementId);
-    this.seen(await this.calls.read());
+    const settlement = await this.calls.read();
+    if (Number.isSafeInteger(settlement.account_fen)) this.useAccount = settlement.account_fen > 0;
+    this.seen(settlement);
     this.watch();
+  }
+
+  /** The other answer to whether the patient's account pays: this division is undone, then it is
+   *  asked for anew. Who paid meanwhile has paid, and nothing is asked for. */
+  async changeAccount() {
+    this.notices.replaceChildren();
+    this.turn.replaceChildren();
+    this.shown = "";
+    this.anew = true;
+    try {
+      this.seen(await this.calls.abandon());
+      this.watch();
+    } catch (fault) {
+      this.anew = false;
+      this.failed(fault);
+    }
+  }
+
+  /** Undone, to be divided the other way. */
+  async divideAnew() {
+    this.anew = false;
+    this.following?.stop();
+    this.useAccount = !this.useAccount;
+    this.words.textContent = t("state.PRESETTLING");
+    try {
+      await this.start();
+    } catch (fault) {
+      this.failed(fault, () => this.begin());
+    }
   }
 
   /** The settlement that holds the bill since it was listed; null where that is not known. */
@@ -93,6 +131,10 @@ class Paying {
   /** Draws what changed; fields that a cashier is typing in stay while the amounts do. */
   seen(settlement) {
     if (this.gone) return;
+    if (this.anew && isUndone(settlement)) {
+      this.divideAnew();
+      return;
+    }
     this.settlement = settlement;
     this.element.dataset.state = settlement.state;
     this.split.show(settlement);
@@ -136,7 +178,10 @@ class Paying {
     switch (this.phase()) {
       case "choose": return this.chooseView();
       case "phone": return this.phoneView();
-      case "free": return [button("button.button.is-main", t("pay.confirm"), () => this.act(() => this.calls.confirm()))];
+      case "free": return [
+        button("button.button.is-main", t("pay.confirm"), () => this.act(() => this.calls.confirm())),
+        this.accountButton(),
+      ].filter(Boolean);
       case "elsewhere": return this.elsewhereView();
       case "done": return this.doneView();
       case "undone": return this.undoneView();
@@ -170,8 +215,20 @@ class Paying {
       tenders.includes("cash") ? this.cashForm(owed, bad) : null,
       tenders.includes("pos") ? this.slipForm(bad) : null,
       h("div.phones", {}, phones),
+      this.accountButton(),
       button("button.button.is-plain", t("pay.abandon"), () => this.act(() => this.calls.abandon())),
     ].filter(Boolean);
+  }
+
+  /** Whose account pays is the patient's choice, as long as nothing is paid; null: nothing to choose. */
+  accountButton() {
+    const { settlement } = this;
+    const linked = ["LINKED", "BY_HOSPITAL"].includes(this.scan.insurance?.status);
+    const offered = settlement.state === "PRESETTLED" && this.insured && linked &&
+      !(settlement.tenders ?? []).some((one) => !COUNTED.includes(one.provider)) &&
+      (!this.useAccount || settlement.account_fen > 0);
+    const words = this.useAccount ? "pay.account.off" : "pay.account.on";
+    return offered ? button("button.button.is-plain", t(words), () => this.changeAccount()) : null;
   }
 
   /** Somebody pays it at another place: here it can be taken over, unless money may still come. */
