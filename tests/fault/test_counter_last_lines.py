@@ -23,7 +23,7 @@ from tests.support import stays
 from tests.support.counter_rig import a_desk
 from tests.support.database import DatabaseServer
 from tests.support.guards import Guard, run_with, run_without
-from tests.support.last_lines import Harm, at_once
+from tests.support.last_lines import Harm, at_once, without
 from tests.support.settlement_rig import a_rig
 
 
@@ -42,8 +42,7 @@ async def two_cashiers_at_the_same_moment(dsn: str) -> None:
 
 
 async def version_of_a_settlement(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = settlement_store.SAVE_SETTLEMENT.replace("version = $3\n", "$3::int > 0\n")
-    patch.setattr(settlement_store, "SAVE_SETTLEMENT", sql)
+    without(patch, settlement_store, "SAVE_SETTLEMENT", "version = $3\n", "$3::int > 0\n")
 
 
 async def a_cut_off_request_wakes_after_the_closing(dsn: str) -> None:
@@ -93,8 +92,7 @@ async def two_discharges_at_the_same_moment(dsn: str) -> None:
 
 
 async def version_of_a_deposit(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = store_deposits.SAVE_DEPOSIT.replace("version = $3\n", "$3::int > 0\n")
-    patch.setattr(store_deposits, "SAVE_DEPOSIT", sql)
+    without(patch, store_deposits, "SAVE_DEPOSIT", "version = $3\n", "$3::int > 0\n")
 
 
 GUARDS = [

@@ -164,11 +164,7 @@ async def a_worker_that_slept_settles(dsn: str) -> None:
 
 
 async def version_of_a_settlement(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    patch.setattr(
-        settlement_store,
-        "SAVE_SETTLEMENT",
-        settlement_store.SAVE_SETTLEMENT.replace("version = $3\n", "$3::int > 0\n"),
-    )
+    without(patch, settlement_store, "SAVE_SETTLEMENT", "version = $3\n", "$3::int > 0\n")
 
 
 async def a_worker_that_slept_closes(dsn: str) -> None:
@@ -210,8 +206,7 @@ async def an_amendment_and_a_lock_at_once(dsn: str) -> None:
 
 
 async def row_of_a_bill(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = bill_store.SAVE_BILL.replace("row_mac = $3", "$3::bytea is not null")
-    patch.setattr(bill_store, "SAVE_BILL", sql)
+    without(patch, bill_store, "SAVE_BILL", "row_mac = $3", "$3::bytea is not null")
 
 
 # --- query before retry, amount check, outbox, lease, idempotency key ------------------------

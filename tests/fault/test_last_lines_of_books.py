@@ -20,7 +20,7 @@ from service.ledger import books, closing, feeding, rules, store_days
 from service.ledger.model import PATIENT, DayState, NewPosting
 from tests.support.database import DatabaseServer
 from tests.support.guards import Guard, run_with, run_without
-from tests.support.last_lines import Harm, at_once, run, without_conflict
+from tests.support.last_lines import Harm, at_once, run, without, without_conflict
 from tests.support.money import House, a_house
 
 LOOKS_MAX = 200
@@ -49,11 +49,13 @@ async def a_late_worker_notes_how_far_a_day_goes(dsn: str) -> None:
 
 
 async def row_of_a_day(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = store_days.SET_HORIZON.replace(
-        " and state = 'CLOSING' and row_mac = $5", " and $5::bytea is not null"
+    without(
+        patch,
+        store_days,
+        "SET_HORIZON",
+        " and state = 'CLOSING' and row_mac = $5",
+        " and $5::bytea is not null",
     )
-    assert sql != store_days.SET_HORIZON
-    patch.setattr(store_days, "SET_HORIZON", sql)
 
 
 async def two_clerks_ask_for_one_day(dsn: str) -> None:
@@ -100,9 +102,9 @@ async def two_repeats_of_a_request_that_died(dsn: str) -> None:
 
 
 async def lease_of_a_request(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = idempotency.TAKE_OVER.replace(" and lease_until = $3", " and $3::timestamptz is not null")
-    assert sql != idempotency.TAKE_OVER
-    patch.setattr(idempotency, "TAKE_OVER", sql)
+    without(
+        patch, idempotency, "TAKE_OVER", " and lease_until = $3", " and $3::timestamptz is not null"
+    )
 
 
 async def _over(house: House) -> store_days.DayKey:

@@ -101,8 +101,7 @@ async def a_refund_is_given_while_it_is_reported(dsn: str) -> None:
 
 
 async def row_of_a_waiting_refund(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = shift_store.SAVE_OVERDUE.replace("row_mac = $5", "$5::bytea is not null")
-    patch.setattr(shift_store, "SAVE_OVERDUE", sql)
+    without(patch, shift_store, "SAVE_OVERDUE", "row_mac = $5", "$5::bytea is not null")
 
 
 GUARDS = [

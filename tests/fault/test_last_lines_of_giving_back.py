@@ -156,8 +156,7 @@ async def one_approves_while_another_refuses(dsn: str) -> None:
 
 
 async def version_of_a_correction(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = correction_store.SAVE_CORRECTION.replace("version = $3\n", "$3::int > 0\n")
-    patch.setattr(correction_store, "SAVE_CORRECTION", sql)
+    without(patch, correction_store, "SAVE_CORRECTION", "version = $3\n", "$3::int > 0\n")
 
 
 def _assert_given_once(provider: Gullible, attempt: PaymentAttempt) -> None:

@@ -23,6 +23,7 @@ from tests.support.last_lines import (
     Kept,
     at_once,
     drop_unique_keys,
+    without,
     without_conflict,
 )
 from tests.support.settlement_rig import Rig, a_rig
@@ -87,8 +88,7 @@ async def the_payer_gives_up_while_it_is_divided(dsn: str) -> None:
 
 
 async def version_of_a_settlement(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = settlement_store.SAVE_SETTLEMENT.replace("version = $3\n", "$3::int > 0\n")
-    patch.setattr(settlement_store, "SAVE_SETTLEMENT", sql)
+    without(patch, settlement_store, "SAVE_SETTLEMENT", "version = $3\n", "$3::int > 0\n")
 
 
 async def two_relays_ask_for_an_invoice(dsn: str) -> None:

@@ -61,9 +61,9 @@ async def a_late_worker_frees_anothers_lease(dsn: str) -> None:
 
 
 async def token_of_a_lease(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = settlement_store.RELEASE_SETTLEMENT.replace("lease_token = $3", "$3::bytea is not null")
-    assert sql != settlement_store.RELEASE_SETTLEMENT
-    patch.setattr(settlement_store, "RELEASE_SETTLEMENT", sql)
+    without(
+        patch, settlement_store, "RELEASE_SETTLEMENT", "lease_token = $3", "$3::bytea is not null"
+    )
 
 
 async def a_late_worker_gives_an_event_up(dsn: str) -> None:
@@ -82,11 +82,13 @@ async def a_late_worker_gives_an_event_up(dsn: str) -> None:
 
 
 async def state_of_an_event_given_up(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = notice_store.SAVE_STUCK.replace(
-        " and state = 'DUE' and tries = $3", " and $3::int is not null"
+    without(
+        patch,
+        notice_store,
+        "SAVE_STUCK",
+        " and state = 'DUE' and tries = $3",
+        " and $3::int is not null",
     )
-    assert sql != notice_store.SAVE_STUCK
-    patch.setattr(notice_store, "SAVE_STUCK", sql)
 
 
 async def an_event_is_replayed_while_it_is_sent(dsn: str) -> None:
@@ -108,11 +110,13 @@ async def an_event_is_replayed_while_it_is_sent(dsn: str) -> None:
 
 
 async def state_of_an_event_taken(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = notice_store.SAVE_TAKEN.replace(
-        " and state = 'DUE' and tries = $3", " and $3::int is not null"
+    without(
+        patch,
+        notice_store,
+        "SAVE_TAKEN",
+        " and state = 'DUE' and tries = $3",
+        " and $3::int is not null",
     )
-    assert sql != notice_store.SAVE_TAKEN
-    patch.setattr(notice_store, "SAVE_TAKEN", sql)
 
 
 async def a_late_worker_says_that_nothing_was_sent(dsn: str) -> None:
@@ -161,9 +165,7 @@ async def a_hospital_takes_what_is_withdrawn(dsn: str) -> None:
 
 
 async def version_of_an_ask(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = ask_store.SAVE_ASK.replace("version = $3\n", "$3::int > 0\n")
-    assert sql != ask_store.SAVE_ASK
-    patch.setattr(ask_store, "SAVE_ASK", sql)
+    without(patch, ask_store, "SAVE_ASK", "version = $3\n", "$3::int > 0\n")
 
 
 async def an_ask_is_written_after_it_was_withdrawn(dsn: str) -> None:

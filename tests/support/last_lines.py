@@ -151,11 +151,14 @@ def without_conflict(patch: pytest.MonkeyPatch, module: Any, *names: str) -> Non
         patch.setattr(module, name, sql)
 
 
-def without(patch: pytest.MonkeyPatch, module: Any, name: str, condition: str) -> None:
-    """A statement without one of its conditions. Its parameters stay typed."""
+def without(
+    patch: pytest.MonkeyPatch, module: Any, name: str, condition: str, instead: str = ""
+) -> None:
+    """A statement without one of its conditions. ``instead`` keeps the type of its parameter, where
+    that stands nowhere else."""
     before = getattr(module, name)
     assert condition in before, f"{name} has no such condition"
-    patch.setattr(module, name, before.replace(condition, ""))
+    patch.setattr(module, name, before.replace(condition, instead))
 
 
 async def posted(rig: Rig) -> tuple[Settlement, PostedFacts]:
