@@ -38,11 +38,12 @@ class Paying {
     this.notices = h("div.notices", { "aria-live": "assertive" });
     this.tenders = h("ul.tenders", {});
     this.turn = h("div.turn", {});
+    this.account = h("div.account", {});
     this.element = h("div.pay", {},
       h("div.row.is-apart", {}, h("h2", {}, billTitle(bill)), h("p.note", {}, bill.bill_no)),
       h("details.bill-lines", {}, h("summary", {}, t("line.caption")), linesView(bill.lines)),
       this.steps.element,
-      h("div.pay-columns", {}, h("div.pay-split", {}, this.split.element, this.tenders), this.turn),
+      h("div.pay-columns", {}, h("div.pay-split", {}, this.split.element, this.account, this.tenders), this.turn),
       this.words, this.notices);
     this.split.show({ total_fen: bill.total_fen });
   }
@@ -84,6 +85,7 @@ class Paying {
   async changeAccount() {
     this.notices.replaceChildren();
     this.turn.replaceChildren();
+    this.account.replaceChildren();
     this.shown = "";
     this.anew = true;
     try {
@@ -147,6 +149,7 @@ class Paying {
       this.shown = phase;
       this.notices.replaceChildren();
       this.turn.replaceChildren(...this.turnView());
+      this.account.replaceChildren(...this.accountView());
       if (isDone(settlement) || isUndone(settlement)) this.changed();
     }
     if (isUndoing(settlement)) this.changed();
@@ -178,10 +181,7 @@ class Paying {
     switch (this.phase()) {
       case "choose": return this.chooseView();
       case "phone": return this.phoneView();
-      case "free": return [
-        button("button.button.is-main", t("pay.confirm"), () => this.act(() => this.calls.confirm())),
-        this.accountButton(),
-      ].filter(Boolean);
+      case "free": return [button("button.button.is-main", t("pay.confirm"), () => this.act(() => this.calls.confirm()))];
       case "elsewhere": return this.elsewhereView();
       case "done": return this.doneView();
       case "undone": return this.undoneView();
@@ -215,20 +215,20 @@ class Paying {
       tenders.includes("cash") ? this.cashForm(owed, bad) : null,
       tenders.includes("pos") ? this.slipForm(bad) : null,
       h("div.phones", {}, phones),
-      this.accountButton(),
       button("button.button.is-plain", t("pay.abandon"), () => this.act(() => this.calls.abandon())),
     ].filter(Boolean);
   }
 
-  /** Whose account pays is the patient's choice, as long as nothing is paid; null: nothing to choose. */
-  accountButton() {
+  /** Whose account pays is the patient's choice, as long as nothing is paid. */
+  accountView() {
     const { settlement } = this;
     const linked = ["LINKED", "BY_HOSPITAL"].includes(this.scan.insurance?.status);
-    const offered = settlement.state === "PRESETTLED" && this.insured && linked &&
+    const offered = ["choose", "free"].includes(this.phase()) && settlement.state === "PRESETTLED" &&
+      this.insured && linked &&
       !(settlement.tenders ?? []).some((one) => !COUNTED.includes(one.provider)) &&
       (!this.useAccount || settlement.account_fen > 0);
     const words = this.useAccount ? "pay.account.off" : "pay.account.on";
-    return offered ? button("button.button.is-plain", t(words), () => this.changeAccount()) : null;
+    return offered ? [button("button.button", t(words), () => this.changeAccount())] : [];
   }
 
   /** Somebody pays it at another place: here it can be taken over, unless money may still come. */
