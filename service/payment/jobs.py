@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import BRISK, ClaimSource, OldestDue
+from service.kernel.claims import BRISK, ClaimSource, OldestDue, held_until
 from service.kernel.context import Context
 from service.payment import store
 from service.payment.actions import attempts, pursuing, refunds
@@ -26,7 +26,7 @@ def _attempts(ctx: Context) -> ClaimSource[RowKey]:
         try:
             await pursuing.pursue(ctx, key)
         finally:
-            await attempts.release(ctx, key)
+            await attempts.release(ctx, key, held_until.get())
 
     return ClaimSource(
         "payment-attempts",
@@ -49,7 +49,7 @@ def _refunds(ctx: Context) -> ClaimSource[RowKey]:
         try:
             await refunds.pursue_refund(ctx, key)
         finally:
-            await refunds.release(ctx, key)
+            await refunds.release(ctx, key, held_until.get())
 
     return ClaimSource(
         "payment-refunds",

@@ -71,7 +71,7 @@ where record_id = $1 and attempt_id = $2 and due_at <= $3
 RELEASE_ATTEMPT = """
 update payment_attempt
 set lease_until = null
-where record_id = $1 and attempt_id = $2
+where record_id = $1 and attempt_id = $2 and lease_until = $3
 """
 INSERT_REFUND = """
 insert into refund (
@@ -136,7 +136,7 @@ where record_id = $1 and refund_id = $2 and due_at <= $3
 RELEASE_REFUND = """
 update refund
 set lease_until = null
-where record_id = $1 and refund_id = $2
+where record_id = $1 and refund_id = $2 and lease_until = $3
 """
 INSERT_NUMBER = """
 insert into payment_number (partner_no, kind, record_id, row_id)
@@ -264,9 +264,9 @@ async def claim_attempt(conn: Connection, key: RowKey, now: datetime, until: dat
     return await execute(conn, CLAIM_ATTEMPT, key.record_id, key.row_id, now, until) == 1
 
 
-async def release_attempt(conn: Connection, key: RowKey) -> None:
-    """Let others take the row before the lease ends."""
-    await execute(conn, RELEASE_ATTEMPT, key.record_id, key.row_id)
+async def release_attempt(conn: Connection, key: RowKey, until: datetime) -> None:
+    """Let others take the row before the lease ends, if it is still the one until then."""
+    await execute(conn, RELEASE_ATTEMPT, key.record_id, key.row_id, until)
 
 
 async def insert_refund(conn: Connection, row: Refund) -> None:
@@ -345,9 +345,9 @@ async def claim_refund(conn: Connection, key: RowKey, now: datetime, until: date
     return await execute(conn, CLAIM_REFUND, key.record_id, key.row_id, now, until) == 1
 
 
-async def release_refund(conn: Connection, key: RowKey) -> None:
-    """Let others take the row before the lease ends."""
-    await execute(conn, RELEASE_REFUND, key.record_id, key.row_id)
+async def release_refund(conn: Connection, key: RowKey, until: datetime) -> None:
+    """Let others take the row before the lease ends, if it is still the one until then."""
+    await execute(conn, RELEASE_REFUND, key.record_id, key.row_id, until)
 
 
 async def insert_number(conn: Connection, partner_no: str, kind: str, key: RowKey) -> None:

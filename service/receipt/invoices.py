@@ -159,10 +159,10 @@ async def claim(ctx: Context, key: InvoiceKey, now: datetime, until: datetime) -
         return await store.claim(conn, key, now, until)
 
 
-async def release(ctx: Context, key: InvoiceKey) -> None:
-    """Let others take the invoice before the lease ends."""
+async def release(ctx: Context, key: InvoiceKey, until: datetime) -> None:
+    """Let others take the invoice before the lease that ends then does."""
     async with claiming(ctx.pool) as conn:
-        await store.release(conn, key)
+        await store.release(conn, key, until)
 
 
 def _gateway(ctx: Context, institution_code: str) -> InvoiceGateway | None:

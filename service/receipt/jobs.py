@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from service.kernel.claims import BRISK, ClaimSource, OldestDue
+from service.kernel.claims import BRISK, ClaimSource, OldestDue, held_until
 from service.kernel.context import Context
 from service.kernel.outbox import Event
 from service.receipt import actions, invoices, store_invoices
@@ -36,7 +36,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
         try:
             await invoices.pursue(ctx, key)
         finally:
-            await invoices.release(ctx, key)
+            await invoices.release(ctx, key, held_until.get())
 
     return [
         ClaimSource(

@@ -65,7 +65,7 @@ where record_id = $1 and invoice_id = $2 and due_at <= $3
 RELEASE_INVOICE = """
 update fiscal_invoice
 set lease_until = null
-where record_id = $1 and invoice_id = $2
+where record_id = $1 and invoice_id = $2 and lease_until = $3
 """
 
 
@@ -147,6 +147,6 @@ async def claim(conn: Connection, key: InvoiceKey, now: datetime, until: datetim
     return done == 1
 
 
-async def release(conn: Connection, key: InvoiceKey) -> None:
-    """Let others take the row before the lease ends."""
-    await execute(conn, RELEASE_INVOICE, key.record_id, key.invoice_id)
+async def release(conn: Connection, key: InvoiceKey, until: datetime) -> None:
+    """Let others take the row before the lease ends, if it is still the one until then."""
+    await execute(conn, RELEASE_INVOICE, key.record_id, key.invoice_id, until)

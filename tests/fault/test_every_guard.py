@@ -54,6 +54,8 @@ NO_HARM = {
     "payment.store.INSERT_NOTICE": "it spares work: a notice applied again changes nothing",
     "payment.store.CLAIM_ATTEMPT": "each try begins with the attempt's version (SAVE_ATTEMPT), and"
     " an order that is placed, asked about or closed again is the same order",
+    "payment.store.RELEASE_ATTEMPT": "as CLAIM_ATTEMPT",
+    "receipt.store_invoices.RELEASE_INVOICE": "as CLAIM_INVOICE",
     "receipt.store_invoices.CLAIM_INVOICE": "the platform answers an order sent again with the"
     " invoice it has, and refuses a second write-off, after which it is asked",
     "settlement.stays.store.INSERT_DEPOSIT": "a second comes only with a second settling, which the"

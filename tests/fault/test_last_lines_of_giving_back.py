@@ -1,5 +1,6 @@
 """Guards of refunds and corrections, each the last line before money goes back twice or wrongly."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -45,12 +46,16 @@ class Gullible:
         self.given: list[int] = []
         self.is_slow = False
         """Over its next refund another worker comes by."""
+        self.late: Callable[[], Awaitable[None]] | None = None
+        """What a worker does first that slept past its lease."""
         house.provider.refund_status = RefundStatus.REFUNDED
         house.provider.refund = self._pay_out  # type: ignore[method-assign]
 
     async def _pay_out(self, order: RefundOrder) -> Outcome[Refund]:
         if self.is_slow:
             self.is_slow = False
+            if self.late is not None:
+                await self.late()
             self._house.clock.advance(RETRY)
             (_, refunds_due) = jobs.sources(self._house.ctx)
             await run_once(refunds_due, self._house.clock, self._house.ctx.metrics)
@@ -96,6 +101,31 @@ async def lease_of_a_refund(patch: pytest.MonkeyPatch, dsn: str) -> None:
     without(patch, payment_store, "LIST_DUE_REFUNDS", free)
     free = "\n  and (lease_until is null or lease_until <= $3)"
     without(patch, payment_store, "CLAIM_REFUND", free)
+
+
+async def a_late_worker_lets_go_of_anothers_refund(dsn: str) -> None:
+    """It slept past its lease and lets go, while another is talking to the provider."""
+    async with a_house(dsn) as house:
+        attempt = await house.paid()
+        provider = Gullible(house)
+        provider.is_slow = True
+        long_ago = house.clock.now() - timedelta(minutes=5)
+        await house.refund(attempt, attempt.amount_fen)
+        async with connection(house.ctx.pool) as conn:
+            key = (house.record_id, attempt.settlement_id)
+            (row,) = await refunds.list_refunds(conn, house.ctx, *key)
+
+        async def let_go() -> None:
+            await refunds.release(house.ctx, RowKey(house.record_id, row.refund_id), long_ago)
+
+        provider.late = let_go
+        await house.work(rounds=3)
+        _assert_given_once(provider, attempt)
+
+
+async def end_of_a_refunds_lease(patch: pytest.MonkeyPatch, dsn: str) -> None:
+    end = " and lease_until = $3"
+    without(patch, payment_store, "RELEASE_REFUND", end, " and $3::timestamptz is not null")
 
 
 async def one_reversal_is_promised_twice(dsn: str) -> None:
@@ -178,6 +208,13 @@ GUARDS = [
         harm="the payer got his money back twice",
         scenario=another_worker_looks_in,
         take_out=lease_of_a_refund,
+    ),
+    Guard(
+        name="lease: only its holder lets a refund go",
+        holds=frozenset({"payment.store.RELEASE_REFUND"}),
+        harm="the payer got his money back twice",
+        scenario=a_late_worker_lets_go_of_anothers_refund,
+        take_out=end_of_a_refunds_lease,
     ),
     Guard(
         name="unique key: one refund a cause, behind the lock and the version of the attempt",

@@ -99,7 +99,6 @@ NOT_IN_A_STORY = {
     "payment.actions.refunds.retry_refund": _OPERATOR,
     "payment.actions.rows.report_unresolved": _TELLS,
     "receipt.invoice_rows.report_unresolved": _TELLS,
-    "receipt.invoices._withdraw": "unwanted while it is asked for; in the store tests",
     "receipt.invoices.send_again": _OPERATOR,
     "settlement.asks.answering._tell": _TELLS,
     "settlement.insurance.notices._report_unknown": _TELLS,

@@ -342,7 +342,7 @@ async def claim(ctx: Context, key: RowKey, now: datetime, until: datetime) -> bo
         return await store.claim_refund(conn, key, now, until)
 
 
-async def release(ctx: Context, key: RowKey) -> None:
-    """Let others take the refund before the lease ends."""
+async def release(ctx: Context, key: RowKey, until: datetime) -> None:
+    """Let others take the refund before the lease that ends then does."""
     async with connection(ctx.pool) as conn:
-        await store.release_refund(conn, key)
+        await store.release_refund(conn, key, until)
