@@ -19,6 +19,7 @@ import httpx
 import msgspec
 
 from loadtests import code_rows, limits, meter, people, replay, rows, sender, statements
+from loadtests.index_rows import index_rows
 from loadtests.inside_counts import Needs
 from loadtests.reader_rows import reader_rows
 from loadtests.reconcile import FULL_LINES, LINES, reconcile_row
@@ -339,6 +340,7 @@ def main(arguments: list[str]) -> int:
     report.rows += reader_rows(full=chosen.full)
     report.rows.append(asyncio.run(reconcile_row(os.environ, FULL_LINES if chosen.full else LINES)))
     report.rows.append(simulate_row(full=chosen.full))
+    report.rows += index_rows(full=chosen.full)
     print(table(report))
     chosen.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     print(f"\nwritten to {chosen.output}")

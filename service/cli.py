@@ -26,6 +26,7 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     """Claim loops over due work."""
     import uvloop
 
+    from service.figures import served
     from service.kernel.collector import let_the_collector_rest
     from service.kernel.logs import set_up_logs
     from service.wiring import install_ciphers, open_context
@@ -37,7 +38,8 @@ def worker(_arguments: argparse.Namespace, settings: Settings) -> int:
     async def run(stop: asyncio.Event) -> None:
         async with open_context(settings, "worker") as ctx:
             let_the_collector_rest()
-            await work(ctx, stop)
+            with served(ctx.metrics, settings.host, settings.worker_port):
+                await work(ctx, stop)
 
     uvloop.run(until_stopped(run))
     return 0
@@ -185,6 +187,41 @@ def settlement(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def person(arguments: argparse.Namespace, settings: Settings) -> int:
+    """The master index by files."""
+    from service.commands.person import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
+def work(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Work items; has verbs of its own."""
+    from service.commands.work import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
+def payment(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A person's decision on an order under review."""
+    from service.commands.stuck import review_payment
+
+    return review_payment(arguments.rest, settings)
+
+
+def refund(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A person's word on a refund that was refused or failed."""
+    from service.commands.stuck import end_refund
+
+    return end_refund(arguments.rest, settings)
+
+
+def invoice(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A person has a fiscal e-invoice go again."""
+    from service.commands.stuck import send_invoice_again
+
+    return send_invoice_again(arguments.rest, settings)
+
+
 def staff(arguments: argparse.Namespace, settings: Settings) -> int:
     """Cashiers, counters and shifts; has verbs of its own."""
     from service.commands.staff import main as run_verb
@@ -204,6 +241,40 @@ def simulate(arguments: argparse.Namespace, settings: Settings) -> int:
     from service.simulate.command import run as run_verb
 
     return run_verb(arguments, settings)
+
+
+_OWN_HELP = "each has its own --help"
+_WITH_VERBS: tuple[tuple[str, Verb, str, str], ...] = (
+    (
+        "work",
+        work,
+        "what waits for a person, and what ends it",
+        f"list, show, close or reasons; {_OWN_HELP}",
+    ),
+    ("payment", payment, "an order whose review a person ends", "review"),
+    ("refund", refund, "a refund that a person brings to an end", f"retry or confirm; {_OWN_HELP}"),
+    ("invoice", invoice, "an invoice that a person has sent again", "send-again"),
+    (
+        "certificates",
+        certificates,
+        "certificates of hospitals' applications",
+        f"show, issue, renew, revoke, list, crl or roots; {_OWN_HELP}",
+    ),
+    ("notice", notice, "events out to hospitals", f"show or replay; {_OWN_HELP}"),
+    (
+        "settlement",
+        settlement,
+        "decisions on settlements, and the days of the books",
+        f"review, approval-limit, day, close-day or check-day; {_OWN_HELP}",
+    ),
+    (
+        "staff",
+        staff,
+        "cashiers, what counters take, and shifts",
+        f"add, new-pin, suspend, resume, list, tenders or shifts; {_OWN_HELP}",
+    ),
+    ("person", person, "the master index by files", "match"),
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -234,18 +305,9 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="or a folder of them")
     judge.add_argument("--json", action="store_true", help="one JSON verdict a line")
     add_code_verbs(verbs.add_parser("code", help="health codes"))
-    held = add("certificates", certificates, "certificates of hospitals' applications")
-    words = "show, issue, renew, revoke, list, crl or roots; each has its own --help"
-    held.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
-    told = add("notice", notice, "events out to hospitals")
-    words = "show or replay; each has its own --help"
-    told.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
-    decided = add("settlement", settlement, "decisions on settlements, and the days of the books")
-    words = "review, approval-limit, day, close-day or check-day; each has its own --help"
-    decided.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
-    counted = add("staff", staff, "cashiers, what counters take, and shifts")
-    words = "add, new-pin, suspend, resume, list, tenders or shifts; each has its own --help"
-    counted.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
+    for name, run_it, text, words in _WITH_VERBS:
+        rest = add(name, run_it, text)
+        rest.add_argument("rest", nargs=argparse.REMAINDER, metavar="VERB", help=words)
     add_verbs(verbs.add_parser("keys", help="the life of keys, and the offline root"))
     compare = add("reconcile", reconcile, "a day's statements against our books")
     compare.add_argument("--day", required=True, metavar="YYYY-MM-DD", help="a day in China")
@@ -256,13 +318,16 @@ def _parser() -> argparse.ArgumentParser:
     add("openapi", openapi, "write the OpenAPI document").add_argument("--output", default=None)
     drawn = add("states", states, "draw the state diagrams of the settlement's document anew")
     drawn.add_argument("file", nargs="?", default="docs/settlement.md")
-    debug = add("sign-debug", sign_debug, "show the text that a request signature covers")
+    _add_sign_debug(add("sign-debug", sign_debug, "show the text that a request signature covers"))
+    return parser
+
+
+def _add_sign_debug(debug: argparse.ArgumentParser) -> None:
     for name in ("id", "method", "host", "target", "nonce"):
         debug.add_argument(f"--{name}", required=True)
     debug.add_argument("--timestamp", type=int, required=True)
     debug.add_argument("--idempotency-key", default="")
     debug.add_argument("--body", default=None, help="a file with the body's bytes")
-    return parser
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:

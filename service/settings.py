@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     twin_url: str | None
     """Base address of the twins; only in the sandbox."""
     sandbox_port: int
+    worker_port: int | None
+    """Where a worker answers ``/metrics``; None: nowhere."""
     workers: int
     pool_size: int
     pay_within: timedelta
@@ -206,6 +208,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     reader = _Reader(environ)
     read = reader.read
     state_dir = read("STATE_DIR", Path, Path(".yimatong"))
+    keys = state_dir / "keys"
     port = read("PORT", _whole(1, 65535), 8080)
     sandbox_port = read("SANDBOX_PORT", _whole(1, 65535), 8090)
     mode = read("MODE", _mode, Mode.SANDBOX)
@@ -214,16 +217,17 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         mode=mode,
         state_dir=state_dir,
         database_url=read("DATABASE_URL", _database, None),
-        keystore=read("KEYSTORE", Path, state_dir / "keys" / "keystore"),
-        master_key_file=read("MASTER_KEY_FILE", Path, state_dir / "keys" / "master"),
+        keystore=read("KEYSTORE", Path, keys / "keystore"),
+        master_key_file=read("MASTER_KEY_FILE", Path, keys / "master"),
         partners_file=read("PARTNERS_FILE", Path, state_dir / "partners.json"),
-        trust_list=read("TRUST_LIST", Path, state_dir / "keys" / "trust-list.json"),
-        trust_roots=read("TRUST_ROOTS", Path, state_dir / "keys" / "trust-roots"),
+        trust_list=read("TRUST_LIST", Path, keys / "trust-list.json"),
+        trust_roots=read("TRUST_ROOTS", Path, keys / "trust-roots"),
         host=read("HOST", str, "127.0.0.1"),
         port=port,
         public_url=read("PUBLIC_URL", _url("http", "https"), f"http://127.0.0.1:{port}"),
         twin_url=read("TWIN_URL", _url("http"), twin_url),
         sandbox_port=sandbox_port,
+        worker_port=read("WORKER_PORT", _whole(1, 65535), None),
         workers=read("WORKERS", _whole(1, 64), 1),
         pool_size=read("POOL_SIZE", _whole(2, 200), 20),
         pay_within=read("PAY_WITHIN_S", _seconds(5, 86_400), timedelta(minutes=15)),
@@ -249,10 +253,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         sm2_backend=read("SM2_BACKEND", str, None),
         signer_socket=read("SIGNER_SOCKET", _socket, None),
         signer_kinds=read("SIGNER_KINDS", _signing_kinds, SIGNER_KINDS),
-        serving_keystore=read("SERVING_KEYSTORE", Path, state_dir / "keys" / "serving-keystore"),
-        serving_master_key_file=read(
-            "SERVING_MASTER_KEY_FILE", Path, state_dir / "keys" / "serving-master"
-        ),
+        serving_keystore=read("SERVING_KEYSTORE", Path, keys / "serving-keystore"),
+        serving_master_key_file=read("SERVING_MASTER_KEY_FILE", Path, keys / "serving-master"),
         allow_software_signing=read("ALLOW_SOFTWARE_SIGNING", _flag, False),
     )
     reader.refuse_unknown()

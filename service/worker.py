@@ -8,8 +8,9 @@ from typing import Any
 from service import features
 from service.casework import actions as casework
 from service.casework.model import ItemsOf, NewItem
+from service.figures import keep_observed
 from service.kernel import idempotency, outbox
-from service.kernel.claims import ClaimSource, run_loop
+from service.kernel.claims import ClaimSource, OldestDue, run_loop
 from service.kernel.context import Context
 from service.kernel.database import UNAVAILABLE, claiming, connection, execute, transaction
 from service.kernel.logs import get_logger
@@ -74,7 +75,13 @@ def outbox_source(
                 ctx.clock.now(),
             )
 
-    return ClaimSource("outbox", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease)
+    return ClaimSource(
+        "outbox",
+        list_due=list_due,
+        claim=claim,
+        work=work,
+        lease=ctx.policy.lease,
+    ).lagging_by(OldestDue(outbox.OLDEST_DUE))
 
 
 async def _postpone(ctx: Context, event: outbox.Event, token: bytes) -> None:
@@ -131,8 +138,10 @@ def all_sources(ctx: Context) -> list[ClaimSource[Any]]:
 
 async def work(ctx: Context, stop: asyncio.Event) -> None:
     """Run all loops until ``stop``."""
+    sources = all_sources(ctx)
     async with asyncio.TaskGroup() as group:
         group.create_task(sweep(ctx, stop))
-        for source in all_sources(ctx):
+        group.create_task(keep_observed(ctx, sources, stop))
+        for source in sources:
             group.create_task(run_loop(source, ctx.clock, ctx.metrics, stop))
     _log.info("worker.stopped")

@@ -14,3 +14,14 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     actor_id: int
     institution_id: int | None
     facts: dict[str, str | int | bool | None]
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """Who of the operators answers for an act, and why; without personal data."""
+
+    by: str
+    because: str
+
+    def facts(self) -> dict[str, str | int | bool | None]:
+        """As the entry's facts hold it."""
+        return {"by": self.by, "because": self.because}

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from service.bill import actions
+from service.bill import actions, store
 from service.bill.store import BillKey
-from service.kernel.claims import SELDOM, ClaimSource
+from service.kernel.claims import SELDOM, ClaimSource, OldestDue
 from service.kernel.context import Context
 
 
@@ -29,5 +29,5 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             work=work,
             lease=ctx.policy.lease,
             pace_s=SELDOM,
-        )
+        ).lagging_by(OldestDue(store.OLDEST_OVERDUE))
     ]

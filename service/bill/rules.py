@@ -18,6 +18,9 @@ LINES_MAX = 500
 PAY_WITHIN_MAX = timedelta(days=30)
 BEFORE_DIAGNOSIS = frozenset({BillKind.REGISTRATION, BillKind.DEPOSIT})
 """Kinds that a patient may be charged before anybody has examined him."""
+OUTPATIENT_TYPES = frozenset({"11", "12", "13", "14", "19", "41", "51", "91", "93"})
+"""National types of visit without a stay (medical-insurance dossier 2); areas have more of their
+own, which the bureau judges."""
 _FEN_PER_UNIT = 10**8
 """quantity x 10^4 times yuan x 10^6 is yuan x 10^10, which is fen x 10^8."""
 
@@ -36,6 +39,8 @@ def check_content(content: BillContent, now: datetime) -> None:
         raise BillRefused("stay: named by deposits and discharges, by no other bill")
     if content.kind is BillKind.DISCHARGE and content.stay is not None and not content.stay.bed:
         raise BillRefused("stay.bed: named by a discharge")
+    if content.kind is BillKind.DISCHARGE and content.visit.visit_type in OUTPATIENT_TYPES:
+        raise BillRefused("visit.visit_type: one of a stay in hospital, as 21, for a discharge")
     _check_reliefs(content)
     mains = sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main)
     none_yet = not content.visit.diagnoses and content.kind in BEFORE_DIAGNOSIS

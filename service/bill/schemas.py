@@ -36,7 +36,8 @@ class DiagnosisBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class VisitBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The visit a bill is for. ``visit_type`` 11 is an ordinary outpatient visit."""
+    """The visit a bill is for. ``visit_type`` 11 is an ordinary outpatient visit, 21
+    an ordinary stay in hospital; a discharge names none that is without a stay."""
 
     visit_no: Word
     began_at: Instant

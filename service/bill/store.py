@@ -95,6 +95,9 @@ where state = 'OPEN' and pay_until <= $1
 order by pay_until
 limit $2
 """
+OLDEST_OVERDUE = """
+select min(pay_until) from bill where state = 'OPEN' and pay_until <= $1
+"""
 
 
 class BillKey(msgspec.Struct, frozen=True):

@@ -36,4 +36,24 @@ class ItemsOf(msgspec.Struct, frozen=True, kw_only=True):
     record_id: int
     kind: str
     subject_id: int
+    reasons: tuple[str, ...] = ()
+    """Of these alone; none: whatever the reason."""
     but_reason: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which open items to list; None: all of them."""
+
+    kind: str | None
+    reason: str | None
+    institution_id: int | None
+    opened_before: datetime | None
+
+
+class OpenCount(msgspec.Struct, frozen=True):
+    """How many items of a kind and reason are open, and since when the oldest."""
+
+    kind: str
+    reason: str
+    count: int
+    oldest_at: datetime

@@ -1,5 +1,6 @@
 """How a verb speaks to a person: words, refusals, exit statuses, and a context to work in."""
 
+import argparse
 import asyncio
 import os
 import signal
@@ -69,12 +70,20 @@ def attempt(name: str, settings: Settings, work: Callable[[], int]) -> int:
     return REFUSED
 
 
-def answer(name: str, settings: Settings, job: "Callable[[Context], Awaitable[str]]") -> int:
-    """Say what ``job(ctx)`` gives, in a context that needs no partner."""
-    from service.wiring import open_without_partners
+def answer(
+    name: str,
+    settings: Settings,
+    job: "Callable[[Context], Awaitable[str]]",
+    *,
+    asks_partners: bool = False,
+) -> int:
+    """Say what ``job(ctx)`` gives, in a context that has partners only where it asks them."""
+    from service.wiring import open_context, open_without_partners
+
+    opened = open_context if asks_partners else open_without_partners
 
     async def in_context() -> str:
-        async with open_without_partners(settings, name) as ctx:
+        async with opened(settings, name) as ctx:
             return await job(ctx)
 
     def work() -> int:
@@ -93,3 +102,9 @@ async def institution_of(ctx: "Context", code: str) -> int:
         if row.code == code:
             return row.institution_id
     raise NotFound(f"no institution has the code {code}")
+
+
+def add_decided(verb: argparse.ArgumentParser) -> None:
+    """Who decides, and why: both go into the audit log."""
+    verb.add_argument("--by", required=True, metavar="NAME", help="who answers for it")
+    verb.add_argument("--because", required=True, metavar="TEXT", help="why, without personal data")

@@ -9,6 +9,9 @@ from service.kernel.context import Context
 from service.notice import actions
 from service.settings import Settings
 
+SHOWN_MAX = 50
+INSTANT = "a time with its zone is wanted, as 2026-03-02T08:00:00+08:00"
+
 
 def main(argv: Sequence[str], settings: Settings) -> int:
     """Run one verb. Exit status 2 when it is refused, with the reason on standard error."""
@@ -18,7 +21,7 @@ def main(argv: Sequence[str], settings: Settings) -> int:
         institution_id = await institution_of(ctx, arguments.institution)
         if arguments.verb == "replay":
             return await _replay(ctx, institution_id, arguments)
-        return await _show(ctx, institution_id)
+        return await show(ctx, institution_id)
 
     return answer("notice", settings, job)
 
@@ -28,19 +31,33 @@ async def _replay(ctx: Context, institution_id: int, arguments: argparse.Namespa
     return f"{count} events are due again, under their own ids"
 
 
-async def _show(ctx: Context, institution_id: int) -> str:
+async def show(ctx: Context, institution_id: int) -> str:
+    """Where events go, how that goes, and what was given up. Raises ``NotFound``."""
     endpoint, health = await actions.get_endpoint(ctx, institution_id)
     rest = f", rests until {health.paused_until.isoformat()}" if health.paused_until else ""
-    return (
-        f"{endpoint.url}, since {endpoint.set_at.isoformat()}\n"
-        f"{health.due} due, {health.stuck} given up, {health.failures} unanswered in a row{rest}"
-    )
+    lines = [
+        f"{endpoint.url}, since {endpoint.set_at.isoformat()}",
+        f"{health.due} due, {health.stuck} given up, {health.failures} unanswered in a row{rest}",
+    ]
+    lines += [
+        f"  given up: {ctx.public_ids.text(institution_id, one.event_id)}  {one.topic}"
+        f"  of {one.occurred_at.isoformat()}, {one.tries} tries, {one.failure}"
+        for one in await actions.list_given_up(ctx, institution_id, SHOWN_MAX)
+    ]
+    if health.stuck > SHOWN_MAX:
+        lines.append(f"  and {health.stuck - SHOWN_MAX} more")
+    return "\n".join(lines)
 
 
 def _instant(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError
+    """Raises ``ArgumentTypeError`` for anything but a time with its zone: a day of which zone, and
+    from which hour, nobody should have to guess."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text}: {INSTANT}")
     return at
 
 

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         day = date.fromisoformat(arguments.day)
         accounts = [_account(text) for text in arguments.account or ()] or None
         reports = asyncio.run(_reconcile(settings, day, accounts))
-    except (actions.TooEarly, ValueError, OSError) as fault:
+    except (actions.TooEarly, actions.NoSuchAccount, ValueError, OSError) as fault:
         complain(f"yimatong reconcile: {fault}")
         return report.NO_FILE
     say(report.as_json(reports) if arguments.json else report.as_table(reports))

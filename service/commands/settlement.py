@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 
 from integrations.ports.money import FEN_MAX
-from service.commands.console import answer, institution_of
+from service.commands.console import add_decided, answer, institution_of
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.kernel.context import Context
@@ -155,10 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=sorted(DECISIONS),
         help="settle on, take a correction up again, or undo everything",
     )
-    deciding.add_argument("--by", required=True, metavar="NAME", help="who answers for it")
-    deciding.add_argument(
-        "--because", required=True, metavar="TEXT", help="why, without personal data"
-    )
+    add_decided(deciding)
     registering = verbs.add_parser("registration", help="who pays for registration fees")
     registering.add_argument("--institution", required=True, metavar="CODE")
     whose = registering.add_mutually_exclusive_group(required=True)

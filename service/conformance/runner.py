@@ -123,7 +123,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def judge_file(path: Path) -> Iterator[Verdict]:
     """One verdict a case, in the file's order; ``MalformedFile`` before the first one."""
-    yield from _judged(*_sections(path))
+    yield from _judged(*_sections(_read(path)))
 
 
 def _judged(form: _Form, sections: _Sections) -> Iterator[Verdict]:
@@ -136,8 +136,7 @@ def _judged(form: _Form, sections: _Sections) -> Iterator[Verdict]:
             yield _judge(form, section, case_id, case)
 
 
-def _sections(path: Path) -> tuple[_Form, _Sections]:
-    document = _read(path)
+def _sections(document: Mapping[str, Any]) -> tuple[_Form, _Sections]:
     form = _form_of(document)
     sections = {name: cases for name, cases in document.items() if name not in form.aside}
     for name, cases in sections.items():
@@ -213,7 +212,10 @@ def _files(path: Path) -> list[Path]:
 def _judge_all(files: Sequence[Path], count: _Count, *, named: bool) -> None:
     for file in files:
         try:
-            form, sections = _sections(file)
+            document = _read(file)
+            form, sections = _sections(document)
+            if left_out := sorted(NOT_JUDGED & document.keys() & form.aside):
+                complain(f"conformance: {file.name}: not judged: {', '.join(left_out)}")
             for fault in _without_a_case(sections):
                 complain(f"conformance: {file.name}: {fault}")
                 count.empty += 1

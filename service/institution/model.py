@@ -133,6 +133,15 @@ class HolderKind(StrEnum):
     TERMINAL = "TERMINAL"
 
 
+class CertificateHolders(msgspec.Struct, frozen=True, kw_only=True):
+    """Holders of certificates of one kind, and when the first of their newest ones ends."""
+
+    holder_kind: str
+    holders: int
+    ending: int
+    first_end: datetime
+
+
 class CertificateState(StrEnum):
     """``EXPIRED`` is never stored: it is ``ACTIVE`` past its end."""
 

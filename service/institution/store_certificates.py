@@ -4,6 +4,7 @@ from datetime import datetime
 
 from service.institution.model import (
     AuthorityRow,
+    CertificateHolders,
     EnrolledApplication,
     HeldCertificate,
 )
@@ -53,6 +54,17 @@ from certificate
 where not_after >= $1 and not_after <= $2
 order by not_after, certificate_id
 limit $3
+"""
+COUNT_HOLDERS = """
+select holder_kind, count(*) as holders, count(*) filter (where ends <= $2) as ending,
+  min(ends) as first_end
+from (
+  select holder_kind, max(not_after) as ends
+  from certificate
+  where state = 'ACTIVE' and not_after > $1
+  group by institution_id, holder_kind, holder_id
+) as newest
+group by holder_kind
 """
 LIST_OF_KEY = """
 select institution_id, certificate_id, holder_kind, holder_id, authority_version, issuer, serial_no,
@@ -163,6 +175,13 @@ async def list_unrevoked(
 ) -> list[HeldCertificate]:
     """All of them, the expired ones too, newest first."""
     return await list_rows(conn, HeldCertificate, LIST_UNREVOKED, institution_id, holder_id)
+
+
+async def count_holders(
+    conn: Connection, since: datetime, soon: datetime
+) -> list[CertificateHolders]:
+    """By kind, of whose newest certificates ended after ``since``, or are yet to end."""
+    return await list_rows(conn, CertificateHolders, COUNT_HOLDERS, since, soon)
 
 
 async def list_ending(

@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from service.kernel.clock import Clock
 from service.kernel.database import UNAVAILABLE
@@ -30,6 +30,14 @@ PAUSE_S_MAX = 0.5
 BRISK = (0.25, 0.5)
 EASY = (0.5, 2.0)
 SELDOM = (1.0, 5.0)
+
+
+class OldestDue(NamedTuple):
+    """How to see that a loop lags: ``sql`` gives, for a time $1, the earliest time not after it at
+    which a row waited; the row is due ``after`` that time."""
+
+    sql: str
+    after: timedelta = timedelta(0)
 
 
 class ClaimSource(Generic[K]):
@@ -63,6 +71,13 @@ class ClaimSource(Generic[K]):
         self.in_batches = in_batches
         self.pace_s = pace_s or (PAUSE_S_MIN, PAUSE_S_MAX)
         self.is_awaited = pace_s is None
+        self.oldest_due: OldestDue | None = None
+        """None where work is not due by a row's time."""
+
+    def lagging_by(self, oldest_due: OldestDue) -> "ClaimSource[K]":
+        """The same loop, whose lag is told."""
+        self.oldest_due = oldest_due
+        return self
 
 
 async def run_once(source: ClaimSource[K], clock: Clock, metrics: Metrics) -> int:

@@ -3,6 +3,43 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
+class StoredFigures:
+    """What stands in the database; a worker reads it from time to time."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.open_items = Gauge(
+            "yimatong_open_items",
+            "Work items that wait for a person",
+            ["kind", "reason"],
+            registry=registry,
+        )
+        self.oldest_item_s = Gauge(
+            "yimatong_oldest_item_seconds",
+            "Age of the oldest open work item",
+            ["kind", "reason"],
+            registry=registry,
+        )
+        self.outbox = Gauge(
+            "yimatong_outbox",
+            "Events between features that no handler took yet: waiting, failing, most_attempts",
+            ["value"],
+            registry=registry,
+        )
+        self.certificates = Gauge(
+            "yimatong_certificates",
+            "Hospitals' newest certificates: holders, ending (within 30 days, or ended), days_left",
+            ["holder", "value"],
+            registry=registry,
+        )
+        self.observed_at = Gauge(
+            "yimatong_observed_timestamp_seconds",
+            "When the worker last read the figures that stand in the database",
+            registry=registry,
+        )
+        self.known_items: set[tuple[str, str]] = set()
+        """Kind and reason of whatever was open once."""
+
+
 class Metrics:
     """The counters of one process."""
 
@@ -57,7 +94,7 @@ class Metrics:
             ["scope", "code_class", "value"],
             registry=self.registry,
         )
-
+        self.stored = StoredFigures(self.registry)
         self._answered: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, operation: str, status: int, took_s: float) -> None:

@@ -22,6 +22,15 @@ where done_at is null and due_at <= $1
 order by due_at
 limit $2
 """
+OLDEST_DUE = """
+select min(due_at) from outbox where done_at is null and due_at <= $1
+"""
+COUNT_WAITING = """
+select count(*) as waiting, count(*) filter (where attempts > 1) as failing,
+  coalesce(max(attempts), 0) as most_attempts
+from outbox
+where done_at is null
+"""
 CLAIM_EVENT = """
 update outbox
 set lease_token = $4, lease_until = $5, attempts = attempts + 1
@@ -48,6 +57,20 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     subject_id: int
     body: dict[str, str | int | bool | None]
     attempts: int
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Events that no handler has taken yet; ``failing`` were tried before."""
+
+    waiting: int
+    failing: int
+    most_attempts: int
+
+
+async def count_waiting(conn: Connection) -> Waiting:
+    """How far the hearing lags behind the telling."""
+    (found,) = await list_rows(conn, Waiting, COUNT_WAITING)
+    return found
 
 
 async def append(

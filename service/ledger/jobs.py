@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import EASY, SELDOM, ClaimSource
+from service.kernel.claims import EASY, SELDOM, ClaimSource, OldestDue
 from service.kernel.context import Context
 from service.kernel.database import connection
-from service.ledger import closing, feeding, store_days
+from service.ledger import closing, feeding, store_books, store_days
 from service.ledger.store_books import FeedKey
 from service.ledger.store_days import DayKey
 
@@ -45,7 +45,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             work=work_fed,
             lease=lease,
             pace_s=EASY,
-        ),
+        ).lagging_by(OldestDue(store_books.OLDEST_FED)),
         ClaimSource(
             "ledger-days",
             list_due=list_days,
@@ -53,5 +53,5 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             work=work_day,
             lease=lease,
             pace_s=SELDOM,
-        ),
+        ).lagging_by(OldestDue(store_days.OLDEST_DUE)),
     ]

@@ -13,6 +13,12 @@ select record_id, posting_id
 from posting_feed
 limit $1
 """
+OLDEST_FED = """
+select min(p.posted_at)
+from posting_feed f
+join posting p on p.record_id = f.record_id and p.posting_id = f.posting_id
+where p.posted_at <= $1
+"""
 LIST_POSTINGS = """
 select record_id, posting_id, settlement_id, institution_id, cause, debit, credit, amount_fen, day,
   posted_at, row_mac, value_day

@@ -44,6 +44,9 @@ where due_at <= $1
 order by due_at, day
 limit $2
 """
+OLDEST_DUE = """
+select min(due_at) from ledger_day where due_at <= $1
+"""
 CLAIM_DAY = """
 update ledger_day
 set due_at = $4

@@ -5,6 +5,8 @@ from datetime import datetime
 import msgspec
 
 from integrations.ports.events_out import UrlRefused
+from service.casework import actions as casework
+from service.casework.model import ItemsOf
 from service.institution import actions as institution
 from service.kernel import outbox
 from service.kernel.context import Context
@@ -13,12 +15,15 @@ from service.kernel.logs import get_logger
 from service.kernel.principals import Application
 from service.kernel.problems import NotFound
 from service.notice import store
-from service.notice.model import Endpoint, EndpointHealth, EventRow, ToldFacts
+from service.notice.model import Endpoint, EndpointHealth, EventRow, GivenUp, ToldFacts
 from service.notice.problems import NoticeEndpointRefused
 from service.notice.schemas import EventType, SettlementEvent
 from service.notice.states import EventState
 
 LIST_MAX = 200
+NOT_TAKEN = "event-not-taken"
+"""The reason of a work item about an event that was given up."""
+REPLAYED_MAX = 100_000
 _ENDPOINT = "notice_endpoint"
 _EVENT = "institution_event"
 
@@ -122,6 +127,7 @@ async def read_endpoint(conn: Connection, ctx: Context, institution_id: int) -> 
 async def delete_endpoint(ctx: Context, institution_id: int) -> None:
     """Send nothing any more; what was not taken can be pulled. Raises ``NotFound``."""
     async with transaction(ctx.pool) as conn:
+        await _close_items(conn, ctx, institution_id, "kept")
         if not await store.delete_endpoint(conn, institution_id):
             raise NotFound
     _log.info("notice.endpoint_deleted", institution_id=institution_id)
@@ -154,6 +160,33 @@ def check(ctx: Context, row: EventRow) -> EventRow:
     return row
 
 
+async def list_given_up(ctx: Context, institution_id: int, limit: int) -> list[GivenUp]:
+    """What is not sent any more until it is replayed, oldest first."""
+    async with connection(ctx.pool) as conn:
+        return await store.list_given_up(
+            conn, institution_id, event_id=None, since=None, limit=limit
+        )
+
+
+async def _close_items(
+    conn: Connection,
+    ctx: Context,
+    institution_id: int,
+    closing: str,
+    *,
+    event_id: int | None = None,
+    since: datetime | None = None,
+) -> None:
+    """Those events are not given up any more."""
+    for one in await store.list_given_up(
+        conn, institution_id, event_id=event_id, since=since, limit=REPLAYED_MAX
+    ):
+        items = ItemsOf(
+            record_id=one.record_id, kind="event", subject_id=one.event_id, reasons=(NOT_TAKEN,)
+        )
+        await casework.close_items_of(conn, ctx, items, closing)
+
+
 async def replay(
     ctx: Context, institution_id: int, *, event: str | None, since: datetime | None
 ) -> int:
@@ -167,8 +200,10 @@ async def replay(
             raise NotFound("the institution has no notice endpoint")
         if event is not None:
             row = await _find(conn, ctx, institution_id, event)
+            await _close_items(conn, ctx, institution_id, "replayed", event_id=row.event_id)
             count = await store.replay_one(conn, institution_id, row.event_id, now)
         elif since is not None:
+            await _close_items(conn, ctx, institution_id, "replayed", since=since)
             count = await store.replay_since(conn, institution_id, since, now)
         else:
             raise ValueError("an event, or since when")

@@ -154,7 +154,7 @@ async def _give_up(ctx: Context, row: EventRow, why: str) -> None:
                 kind="event",
                 subject_id=row.event_id,
                 institution_id=row.institution_id,
-                reason="event-not-taken",
+                reason=actions.NOT_TAKEN,
                 evidence={
                     "settlement_id": row.settlement_id,
                     "sequence": row.sequence,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import ClaimSource, OldestDue
 from service.kernel.context import Context
 from service.kernel.database import claiming, connection
 from service.kernel.outbox import Event
@@ -48,7 +48,7 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             concurrency=INSTITUTIONS_AT_ONCE,
             lease=LEASE,
             in_batches=False,
-        )
+        ).lagging_by(OldestDue(store.OLDEST_DUE_EVENT))
     ]
 
 

@@ -56,6 +56,18 @@ class EndpointHealth(msgspec.Struct, frozen=True, kw_only=True):
     stuck: int
 
 
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that is not sent any more until somebody has it sent again."""
+
+    record_id: int
+    event_id: int
+    topic: str
+    occurred_at: datetime
+    tries: int
+    failure: str | None
+    """A word for the last answer, or for its absence."""
+
+
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """An event as stored. ``body`` is what is sent, byte for byte, every time."""
 

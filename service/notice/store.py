@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
-from service.notice.model import Endpoint, EndpointHealth, EventRow
+from service.notice.model import Endpoint, EndpointHealth, EventRow, GivenUp
 
 GET_ENDPOINT = """
 select institution_id, url, application_id, set_at, row_mac
@@ -82,6 +82,9 @@ where (p.paused_until is null or p.paused_until <= $1)
 order by p.claimed_at nulls first
 limit $2
 """
+OLDEST_DUE_EVENT = """
+select min(due_at) from institution_event where state = 'DUE' and due_at <= $1
+"""
 CLAIM_ENDPOINT = """
 update notice_endpoint
 set lease_token = $2, lease_until = $4, claimed_at = $3
@@ -148,6 +151,15 @@ KEEP_ALL = """
 update institution_event
 set state = 'KEPT'
 where institution_id = $1 and state in ('DUE', 'STUCK')
+"""
+LIST_GIVEN_UP = """
+select record_id, event_id, topic, occurred_at, tries, failure
+from institution_event
+where institution_id = $1 and state = 'STUCK'
+  and ($2::bigint is null or event_id = $2)
+  and ($3::timestamptz is null or occurred_at >= $3)
+order by event_no
+limit $4
 """
 REPLAY_ONE = """
 update institution_event
@@ -301,6 +313,19 @@ async def end_pause(conn: Connection, institution_id: int, now: datetime) -> Non
     """It answers again: what nobody answered before is due at once."""
     if await execute(conn, END_PAUSE, institution_id):
         await execute(conn, HURRY, institution_id, now)
+
+
+async def list_given_up(
+    conn: Connection,
+    institution_id: int,
+    *,
+    event_id: int | None,
+    since: datetime | None,
+    limit: int,
+) -> list[GivenUp]:
+    """Those that were given up, oldest first: the one event, or all since; None: all."""
+    which = (institution_id, event_id, since)
+    return await list_rows(conn, GivenUp, LIST_GIVEN_UP, *which, limit)
 
 
 async def replay_one(conn: Connection, institution_id: int, event_id: int, now: datetime) -> int:

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import BRISK, ClaimSource
+from service.kernel.claims import BRISK, ClaimSource, OldestDue
 from service.kernel.context import Context
+from service.payment import store
 from service.payment.actions import attempts, pursuing, refunds
 from service.payment.model import RowKey
 
@@ -34,7 +35,7 @@ def _attempts(ctx: Context) -> ClaimSource[RowKey]:
         work=work,
         lease=ctx.policy.lease,
         pace_s=BRISK,
-    )
+    ).lagging_by(OldestDue(store.OLDEST_DUE_ATTEMPT))
 
 
 def _refunds(ctx: Context) -> ClaimSource[RowKey]:
@@ -51,5 +52,9 @@ def _refunds(ctx: Context) -> ClaimSource[RowKey]:
             await refunds.release(ctx, key)
 
     return ClaimSource(
-        "payment-refunds", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease
-    )
+        "payment-refunds",
+        list_due=list_due,
+        claim=claim,
+        work=work,
+        lease=ctx.policy.lease,
+    ).lagging_by(OldestDue(store.OLDEST_DUE_REFUND))

@@ -173,6 +173,16 @@ def judge_review(row: PaymentAttempt, told: Payment, *, money_is_back: bool) -> 
             return None
 
 
+_DOUBTS = ("payment-unresolved", "amount-differs", "refunded-elsewhere", "notice-contradicts")
+
+
+def ended_items(event: AttemptEvent) -> tuple[str, ...]:
+    """The reasons of work items that end with the attempt: its end is the clear answer. What is
+    told against one that has ended is reported anew."""
+    ends = {AttemptEvent.PAY, AttemptEvent.CLOSE, AttemptEvent.REFUSE}
+    return _DOUBTS if event in ends else ()
+
+
 def judge_refund(row: Refund, told: ToldRefund) -> RefundJudgement:
     """What a provider's word about a refund means for ours. Pairs not listed mean nothing new."""
     if told.status is RefundStatus.ABSENT:

@@ -14,6 +14,7 @@ attempt   CREATED --PLACED--> AWAITING_PAYER --PAY--> PAID
 refund    CREATED --ACCEPT--> PROCESSING --FINISH--> REFUNDED
           any open state --FAIL--> FAILED, --BLOCK--> NEEDS_REVIEW
           NEEDS_REVIEW is not the end: the provider may still do it, or an operator send again.
+          FAILED --FINISH_LATE--> REFUNDED         given after all; an operator had it asked
           Cash and card slips stay CREATED until a cashier gives them back (FINISH).
 """
 
@@ -62,6 +63,7 @@ class RefundEvent(StrEnum):
 
     ACCEPT = "ACCEPT"
     FINISH = "FINISH"
+    FINISH_LATE = "FINISH_LATE"
     FAIL = "FAIL"
     BLOCK = "BLOCK"
     SEND_AGAIN = "SEND_AGAIN"
@@ -109,6 +111,7 @@ REFUND: Machine[RefundState, RefundEvent] = Machine(
         (_R.NEEDS_REVIEW, _F.FINISH): _R.REFUNDED,
         (_R.NEEDS_REVIEW, _F.FAIL): _R.FAILED,
         (_R.NEEDS_REVIEW, _F.SEND_AGAIN): _R.CREATED,
+        (_R.FAILED, _F.FINISH_LATE): _R.REFUNDED,
     },
     final=frozenset({_R.REFUNDED, _R.FAILED}),
     states=RefundState,

@@ -59,6 +59,9 @@ where due_at <= $1 and (lease_until is null or lease_until <= $1)
 order by due_at
 limit $2
 """
+OLDEST_DUE_ATTEMPT = """
+select min(due_at) from payment_attempt where due_at <= $1
+"""
 CLAIM_ATTEMPT = """
 update payment_attempt
 set lease_until = $4
@@ -120,6 +123,9 @@ from refund
 where due_at <= $1 and (lease_until is null or lease_until <= $1)
 order by due_at
 limit $2
+"""
+OLDEST_DUE_REFUND = """
+select min(due_at) from refund where due_at <= $1
 """
 CLAIM_REFUND = """
 update refund

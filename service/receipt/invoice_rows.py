@@ -7,9 +7,9 @@ import msgspec
 from integrations.ports.invoices import Invoice
 from integrations.ports.outcomes import Outcome, Unknown
 from service.audit import actions as audit
-from service.audit.model import AuditEntry
+from service.audit.model import AuditEntry, Decided
 from service.casework import actions as casework
-from service.casework.model import NewItem
+from service.casework.model import ItemsOf, NewItem
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.logs import get_logger
@@ -20,6 +20,10 @@ from service.receipt.states import INVOICE, WORKING, InvoiceEvent
 
 TABLE = "fiscal_invoice"
 _PARTNER = "fiscal-invoice"
+_NOTED = {
+    InvoiceEvent.ISSUE: "invoice.issued",
+    InvoiceEvent.WRITE_OFF: "invoice.written-off",
+}
 
 _log = get_logger("receipt")
 
@@ -89,8 +93,16 @@ async def advance(
     if after is None:
         raise InvariantBroken("a locked invoice changed")
     ctx.metrics.transitions.labels("invoice", state.value).inc()
-    if event in {InvoiceEvent.ISSUE, InvoiceEvent.WRITE_OFF}:
-        await _note(conn, ctx, after, event)
+    if event in _NOTED:
+        await note(conn, ctx, after, _NOTED[event], None)
+    # Each event is a clear answer, or a person's word, to what was reported before it.
+    items = ItemsOf(
+        record_id=after.record_id,
+        kind="invoice",
+        subject_id=after.invoice_id,
+        but_reason="invoice-issued-twice",
+    )
+    await casework.close_items_of(conn, ctx, items, event.value.lower().replace("_", "-"))
     return after
 
 
@@ -138,12 +150,15 @@ async def report_unresolved(ctx: Context, row: InvoiceRow) -> None:
         await report(conn, ctx, row, "invoice-unresolved", "")
 
 
-async def _note(conn: Connection, ctx: Context, row: InvoiceRow, event: InvoiceEvent) -> None:
-    is_red = event is InvoiceEvent.WRITE_OFF
+async def note(
+    conn: Connection, ctx: Context, row: InvoiceRow, action: str, decided: Decided | None
+) -> None:
+    """An audit entry about an invoice, by an operator or by the system."""
+    is_red = row.red_number is not None
     entry = AuditEntry(
         record_id=row.record_id,
-        action="invoice.written-off" if is_red else "invoice.issued",
-        actor_kind="system",
+        action=action,
+        actor_kind="system" if decided is None else "operator",
         actor_id=0,
         institution_id=row.institution_id,
         facts={
@@ -151,6 +166,7 @@ async def _note(conn: Connection, ctx: Context, row: InvoiceRow, event: InvoiceE
             "code": row.red_code if is_red else row.code,
             "number": row.red_number if is_red else row.number,
             "reason": row.reason,
+            **({} if decided is None else decided.facts()),
         },
     )
     await audit.append(conn, ctx, entry)

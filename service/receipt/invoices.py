@@ -16,6 +16,7 @@ from integrations.ports.invoices import (
 )
 from integrations.ports.outcomes import Accepted, NotSent, Rejected
 from integrations.ports.partners import PartnerUnknown
+from service.audit.model import Decided
 from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.kernel.context import Context
@@ -111,13 +112,14 @@ async def find(
         return await rows.opened(conn, ctx, rows.checked(ctx, row))
 
 
-async def send_again(ctx: Context, record_id: int, invoice_id: int) -> None:
+async def send_again(ctx: Context, record_id: int, invoice_id: int, decided: Decided) -> None:
     """An operator's word that a refused invoice or write-off may go again. The owner is asked
     first. Raises ``StateConflict``, ``NotFound``."""
     async with transaction(ctx.pool) as conn:
         row = await rows.lock(conn, ctx, InvoiceKey(record_id, invoice_id))
         if not INVOICE.allows(row.state, _E.SEND_AGAIN):
-            raise StateConflict
+            raise StateConflict(f"the invoice is {row.state.value}; nothing was refused")
+        await rows.note(conn, ctx, row, "invoice.sent-again", decided)
         await rows.advance(conn, ctx, row, _E.SEND_AGAIN, tries=1)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from service.kernel.claims import BRISK, ClaimSource
+from service.kernel.claims import BRISK, ClaimSource, OldestDue
 from service.kernel.context import Context
 from service.kernel.outbox import Event
-from service.receipt import actions, invoices
+from service.receipt import actions, invoices, store_invoices
 from service.receipt.model import InvoiceKey, PostedFacts
 
 
@@ -46,5 +46,5 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             work=work,
             lease=ctx.policy.lease,
             pace_s=BRISK,
-        )
+        ).lagging_by(OldestDue(store_invoices.OLDEST_DUE_INVOICE))
     ]

@@ -53,6 +53,9 @@ where due_at <= $1 and (lease_until is null or lease_until <= $1)
 order by due_at
 limit $2
 """
+OLDEST_DUE_INVOICE = """
+select min(due_at) from fiscal_invoice where due_at <= $1
+"""
 CLAIM_INVOICE = """
 update fiscal_invoice
 set lease_until = $4

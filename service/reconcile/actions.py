@@ -43,10 +43,16 @@ class TooEarly(Exception):
     """The day's statements are not made yet; the message says from when."""
 
 
+class NoSuchAccount(Exception):
+    """Nobody set the account up, and nothing was ever collected for it."""
+
+
 async def reconcile_day(
     ctx: Context, day: date, accounts: Sequence[Account] | None = None
 ) -> list[AccountReport]:
-    """Every account and every bureau in turn, or the accounts named. Raises ``TooEarly``.
+    """Every account and every bureau in turn, or the accounts named.
+
+    Raises ``TooEarly``, ``NoSuchAccount``.
 
     After all of them the day is closed in every institution's books: what differs has its work
     item, and what comes of it stands in the books of a later day.
@@ -54,14 +60,28 @@ async def reconcile_day(
     ready = datetime.combine(day + timedelta(days=1), READY_AT, CHINA)
     if ctx.clock.now() < ready:
         raise TooEarly(f"statements of {day} are made by {ready.isoformat(timespec='minutes')}")
-    if accounts is not None:
-        return [await reconcile_account(ctx, one, day) for one in accounts]
     async with connection(ctx.pool) as conn:
-        accounts = await store.list_accounts(conn)
+        collecting = await store.list_accounts(conn)
+    if accounts is not None:
+        for one in accounts:
+            _check_known(ctx, one, collecting)
+        return [await reconcile_account(ctx, one, day) for one in accounts]
     bureaus = await bureau.reconcile_bureaus(ctx, day, span_of(day))
-    reports = [*[await reconcile_account(ctx, one, day) for one in accounts], *bureaus]
+    reports = [*[await reconcile_account(ctx, one, day) for one in collecting], *bureaus]
     await closing.close_books(ctx, day)
     return reports
+
+
+def _check_known(ctx: Context, account: Account, collecting: Sequence[Account]) -> None:
+    """An account that collects and has no line is a work item; a misspelt one is none."""
+    if account in collecting:
+        return
+    try:
+        ctx.partners.payment(account.provider, account.account_name)
+    except PartnerUnknown:
+        known = ", ".join(f"{one.provider}:{one.account_name}" for one in collecting) or "none"
+        name = f"{account.provider}:{account.account_name}"
+        raise NoSuchAccount(f"there is no account {name}; those that collect: {known}") from None
 
 
 async def reconcile_account(ctx: Context, account: Account, day: date) -> AccountReport:

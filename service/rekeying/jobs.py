@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from service.kernel.claims import EASY, ClaimSource
+from service.kernel.claims import EASY, ClaimSource, OldestDue
 from service.kernel.context import Context
 from service.kernel.database import connection
 from service.kernel.rekeying import KeyedRows
@@ -48,4 +48,4 @@ def source(
         concurrency=AT_ONCE,
         lease=ctx.policy.lease,
         pace_s=EASY,
-    )
+    ).lagging_by(OldestDue(store.OLDEST_DUE_JOB))

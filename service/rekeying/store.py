@@ -26,6 +26,9 @@ where state = 'RUNNING' and due_at <= $1 and (lease_until is null or lease_until
 order by due_at
 limit $2
 """
+OLDEST_DUE_JOB = """
+select min(due_at) from rekeying where state = 'RUNNING' and due_at <= $1
+"""
 CLAIM_JOB = """
 update rekeying
 set lease_token = $5, lease_until = $6

@@ -23,7 +23,7 @@ from service.payment import actions as payment
 from service.payment.states import AttemptState
 from service.receipt import invoices
 from service.receipt.model import PostedFacts
-from service.settlement import store
+from service.settlement import endings, store
 from service.settlement.corrections import rows
 from service.settlement.corrections.model import BillAfter
 from service.settlement.model import Progress, Settlement
@@ -80,7 +80,7 @@ async def for_others(
     elif row.state is _S.POSTED:
         await store.mark_posted(conn, row.institution_id, row.settlement_id, row.updated_at)
     elif row.state is _S.NEEDS_REVIEW:
-        await open_item(conn, ctx, row, row.reason or "contradicted")
+        await open_item(conn, ctx, row, row.reason or endings.CONTRADICTED)
     if row.state in (_S.POSTED, _S.REVERSED):
         await _end_correction(conn, ctx, row)
     if (topic := topic_of(row)) is not None:

@@ -18,7 +18,7 @@ from service.kernel.joined_reads import Cells, row_of
 from service.kernel.problems import NotFound, StateConflict
 from service.kernel.transactions import Repeated
 from service.ledger.model import DEPOSIT, RELIEF
-from service.settlement import consequences, reliefs, store
+from service.settlement import consequences, endings, reliefs, store
 from service.settlement.model import Progress, Settlement
 from service.settlement.states import MACHINE, SettlementEvent, SettlementState
 from service.settlement.stays import deposits
@@ -134,6 +134,7 @@ async def advance(
     await consequences.for_bill(conn, ctx, entered)
     saved = await keep(conn, ctx, entered, progress)
     known = progress if progress is not None else await progress_of(conn, ctx, saved)
+    await endings.close(conn, ctx, row, saved, event)
     await consequences.for_others(conn, ctx, saved, known, event)
     await store.insert_event(conn, saved, event.value)
     if event is SettlementEvent.SPLIT and not saved.round_no:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from integrations.ports.partners import PartnerUnknown
-from service.kernel.claims import ClaimSource
+from service.kernel.claims import ClaimSource, OldestDue
 from service.kernel.context import Context
 from service.kernel.database import UNAVAILABLE, Connection, claiming, connection
 from service.kernel.logs import get_logger
@@ -64,7 +64,13 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
             await store.release_settlement(conn, key, token)
 
     return [
-        ClaimSource("settlement", list_due=list_due, claim=claim, work=work, lease=ctx.policy.lease)
+        ClaimSource(
+            "settlement",
+            list_due=list_due,
+            claim=claim,
+            work=work,
+            lease=ctx.policy.lease,
+        ).lagging_by(OldestDue(store.OLDEST_DUE))
     ]
 
 

@@ -56,6 +56,9 @@ where due_at <= $1 and (lease_until is null or lease_until < $1)
 order by due_at
 limit $2
 """
+OLDEST_DUE = """
+select min(due_at) from settlement where due_at <= $1
+"""
 CLAIM_SETTLEMENT = """
 update settlement
 set lease_token = $3, lease_until = $5

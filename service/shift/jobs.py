@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from service.kernel.claims import EASY, SELDOM, ClaimSource
+from service.kernel.claims import EASY, SELDOM, ClaimSource, OldestDue
 from service.kernel.context import Context
 from service.kernel.outbox import Event
-from service.shift import actions
+from service.shift import actions, rules, store
 
 Key = tuple[int, int]
 """(institution id, entry or refund id)."""
@@ -33,10 +33,20 @@ def sources(ctx: Context) -> list[ClaimSource[Any]]:
         await actions.tell_overdue(ctx, *key)
 
     return [
-        ClaimSource("shift-entries", list_due=list_due, claim=claim, work=work, pace_s=EASY),
         ClaimSource(
-            "counter-refunds", list_due=list_overdue, claim=claim, work=tell, pace_s=SELDOM
-        ),
+            "shift-entries",
+            list_due=list_due,
+            claim=claim,
+            work=work,
+            pace_s=EASY,
+        ).lagging_by(OldestDue(store.OLDEST_IN_DOUBT, rules.DOUBT_AFTER)),
+        ClaimSource(
+            "counter-refunds",
+            list_due=list_overdue,
+            claim=claim,
+            work=tell,
+            pace_s=SELDOM,
+        ).lagging_by(OldestDue(store.OLDEST_OVERDUE, ctx.policy.hand_out_within)),
     ]
 
 

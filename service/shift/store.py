@@ -137,6 +137,9 @@ where state = 'INTENDED' and made_at <= $1
 order by made_at
 limit $2
 """
+OLDEST_IN_DOUBT = """
+select min(made_at) from shift_entry where state = 'INTENDED' and made_at <= $1
+"""
 SLIP_USED = """
 select exists (
   select 1 from shift_entry
@@ -195,6 +198,10 @@ from counter_refund
 where asked_at <= $1 and given_at is null and overdue_at is null
 order by asked_at
 limit $2
+"""
+OLDEST_OVERDUE = """
+select min(asked_at) from counter_refund
+where asked_at <= $1 and given_at is null and overdue_at is null
 """
 SAVE_OVERDUE = """
 update counter_refund

@@ -13,6 +13,7 @@ import msgspec
 
 from service.bill.states import BillKind
 from service.ledger.model import COUNTED, DEPOSIT, HOSPITAL, provider_account
+from service.payment.rules import MOBILE_CENTRE
 
 PAID_AT_TWIN = {"SUCCESS", "REFUND"}
 TAKEN = {"PAID", "PAID_LATE"}
@@ -27,6 +28,8 @@ DOUBTED_PAYMENTS = {
     "paid-under-two-references",
     "payment-unresolved",
 }
+SIDES_DIFFER = "centre-sides-differ"
+"""Of a settlement: what the payment centre holds of its own part is before a person."""
 DOUBTED_RETURNS = {"failed-after-refund", "refund-amount-differs"}
 """Work items after which even a refund that is done may not agree with the provider's book."""
 
@@ -106,6 +109,11 @@ def in_doubt(books: Books) -> Counter[str]:
         items.setdefault((item["kind"], item["subject_id"]), []).append(item)
     doubt: Counter[str] = Counter()
     for row in books.attempts:
+        of_settlement = items.get(("settlement", row["settlement_id"]), [])
+        if row["provider"] == MOBILE_CENTRE and SIDES_DIFFER in {
+            i["reason"] for i in of_settlement
+        }:
+            doubt[row["trade_no"]] += row["amount_fen"]
         for item in items.get(("payment", row["attempt_id"]), []):
             if item["reason"] in DOUBTED_PAYMENTS:
                 doubt[row["trade_no"]] += max(row["amount_fen"], item["told_fen"] or 0)

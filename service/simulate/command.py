@@ -48,6 +48,12 @@ class Wrong(Exception):
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """0 all agreed, 1 something was violated, 2 wrong arguments."""
+    try:
+        if arguments.seeds:
+            seeds_of(arguments.seeds)
+    except Wrong as fault:
+        sys.stderr.write(f"yimatong simulate: {fault}\n")
+        return 2
     install_ciphers(settings)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(SILENT))
     try:
@@ -112,9 +118,20 @@ async def simulate(grounds: Grounds, arguments: argparse.Namespace, say: Say) ->
     return VIOLATED if violated else 0
 
 
-async def _seeds(grounds: Grounds, arguments: argparse.Namespace, say: Say) -> int:
-    first, colon, end = arguments.seeds.partition(":")
+def seeds_of(text: str) -> range:
+    """``A:B`` from A up to and without B, ``A`` alone. Raises ``Wrong`` where that is none."""
+    first, colon, end = text.partition(":")
+    wanted = [first, end] if colon else [first]
+    if not all(one.isascii() and one.isdecimal() for one in wanted):
+        raise Wrong(f"--seeds {text}: two whole numbers are wanted, as 0:50")
     seeds = range(int(first), int(end) if colon else int(first) + 1)
+    if not seeds:
+        raise Wrong(f"--seeds {text}: no seed; {first}:{int(first) + 1} is one")
+    return seeds
+
+
+async def _seeds(grounds: Grounds, arguments: argparse.Namespace, say: Say) -> int:
+    seeds = seeds_of(arguments.seeds)
     totals, faults, states = Counter[str](), Counter[str](), Counter[str]()
     began = time.perf_counter()
     for seed in seeds:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from service.audit.model import Decided
 from service.casework.model import WorkItem
 from service.kernel.database import connection, list_rows
 from service.kernel.problems import Problem, StateConflict
@@ -13,6 +14,7 @@ from service.settlement.states import SettlementEvent
 from service.simulate.world import World
 
 LOOKS_EVERY = timedelta(minutes=4)
+DECIDED = Decided("operator", "simulated")
 OPEN_ITEMS = """
 select record_id, item_id, kind, subject_id, institution_id, reason, evidence, owner,
   opened_at, closed_at, closing
@@ -61,10 +63,10 @@ class Operator:
                 await self._end_refund(item)
             case "payment" if item.reason == "amount-differs":
                 await payment.end_review(
-                    ctx, item.record_id, item.subject_id, operator_id=1, money_is_back=False
+                    ctx, item.record_id, item.subject_id, decided=DECIDED, money_is_back=False
                 )
             case "invoice":
-                await invoices.send_again(ctx, item.record_id, item.subject_id)
+                await invoices.send_again(ctx, item.record_id, item.subject_id, DECIDED)
             case "settlement" if item.evidence.get("state") == "NEEDS_REVIEW":
                 await self._end_review(item)
             case _:
@@ -93,4 +95,4 @@ class Operator:
                 end = self.world.draw.choice(("SUCCESS", "CLOSED"))
                 self.world.twins.wechatpay.trading.end_refund(MERCHANT, number, end, now)
                 return
-        await payment.retry_refund(self.world.ctx, item.record_id, item.subject_id)
+        await payment.retry_refund(self.world.ctx, item.record_id, item.subject_id, DECIDED)

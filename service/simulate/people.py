@@ -10,11 +10,14 @@ from typing import Any
 
 from service.bill import actions as bill
 from service.bill.model import Bill, PushBill
+from service.bill.problems import BillNotPayable
+from service.bill.states import BillKind
 from service.institution import actions as institution
 from service.kernel.context import Context
-from service.kernel.database import connection, execute
+from service.kernel.database import UNAVAILABLE, connection, execute
 from service.kernel.masked import Masked
 from service.kernel.principals import Resident
+from service.kernel.problems import Problem
 from service.settlement import actions, paying, taking_over
 from service.settlement.model import (
     PHONES,
@@ -35,6 +38,7 @@ from service.simulate.giving import Clerk
 from service.simulate.meddling import KIOSKS, Meddler
 from service.simulate.plans import ALLOWED, MIXED, Plan, content_of
 from service.simulate.reading import look_at
+from service.simulate.stage import HostDown
 from service.simulate.world import World
 
 TURNS_MAX = 200
@@ -71,7 +75,8 @@ class Payer:
             await world.stage.rest(self.plan.starts_after, "comes")
             self._came_at = world.stage.clock.now()
             self.charged = await self._insist(self._push)
-            self.row = await self._insist(lambda ctx: actions.start(ctx, self.start_command()))
+            if not await self._begin():
+                return
             world.last_start = max(world.last_start, world.stage.clock.now())
             if self.plan.second_device:
                 meddler = Meddler(self)
@@ -87,6 +92,23 @@ class Payer:
                 self._pay_shown()
         finally:
             self.done = True
+
+    async def _begin(self) -> bool:
+        """Begin to settle; False where the stay of a deposit is being discharged already."""
+        for _ in range(TURNS_MAX):
+            try:
+                self.row = await self.world.request(
+                    lambda ctx: actions.start(ctx, self.start_command())
+                )
+            except BillNotPayable:
+                if self.plan.kind is BillKind.DEPOSIT:
+                    return False
+            except (HostDown, Problem, *UNAVAILABLE):
+                pass
+            else:
+                return True
+            await self.world.stage.rest(self.world.sky.seconds(1, 5), "asks again")
+        raise RuntimeError(f"{self.plan.name}: never begun")
 
     async def until_over(self) -> None:
         """Look and act until the settlement is over, and compare the books then."""

@@ -29,6 +29,7 @@ from tests.support.counter_steps import (
     printed_cashier,
     refused_by_another,
     second_person,
+    signed_in_cashier,
     withdrawn_from_the_list,
 )
 from tests.support.page_steps import (
@@ -38,6 +39,7 @@ from tests.support.page_steps import (
     fen_of,
     keep_picture,
     open_the_bill,
+    parts_of,
     scan,
     scan_by_keys,
     symbol_on,
@@ -164,12 +166,6 @@ def scanned(
     scan(kiosk, symbol_on(phone))
     expect(kiosk.locator(".check")).to_have_attribute("data-state", "PRESETTLED", timeout=SLOW_MS)
     return phone, kiosk
-
-
-def parts_of(page: Page) -> dict[str, int]:
-    """The split as shown."""
-    keys = ("total_fen", "fund_fen", "account_fen", "cash_fen")
-    return {key: fen_of(page.locator(f"[data-part={key}]").text_content()) for key in keys}
 
 
 def test_cancelled_at_the_kiosk_then_paid_by_a_relative_on_her_own_phone(
@@ -325,28 +321,6 @@ def test_the_code_of_a_phone_without_a_network_is_read_by_the_published_list(
     verifier = CodeVerifier(read_trust_file(trust_file))
     assert verifier.verify(symbol_on(page), Reader(), datetime.now(UTC)).refusal is None
     context.close()
-
-
-def signed_in_cashier(new_page: NewPage, system: RunningSystem, kept: dict[str, str]) -> Page:
-    """A counter with an open shift, from what ``yimatong run`` prints."""
-    code, number, pin = printed_cashier(system)
-    counter = new_page(1280, 800, scale=1, quiet=("409 (Conflict)",))
-    counter.set_default_timeout(SLOW_MS)
-    if "counter" in kept:
-        counter.add_init_script(f"localStorage.setItem('yimatong.terminal', {kept['counter']!r})")
-    counter.goto(f"{system.base_url}/counter#{code}")
-    assert "#" not in counter.url, "the activation code does not stay in the address"
-    if "counter" not in kept:
-        counter.get_by_role("button", name="激活").click()
-    counter.get_by_label("工号").fill(number)
-    counter.get_by_label("密码").fill(pin)
-    counter.get_by_role("button", name="登录").click()
-    if "counter" not in kept:
-        counter.get_by_label("备用金").fill("100")
-        counter.get_by_role("button", name="开班").click()
-    expect(counter.get_by_label("扫码或输入码上的字")).to_be_focused()
-    kept["counter"] = counter.evaluate("localStorage.getItem('yimatong.terminal')")
-    return counter
 
 
 LEDGER = """

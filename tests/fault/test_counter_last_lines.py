@@ -1,10 +1,8 @@
 """Guards of counters and of stays in hospital, each run twice: with it all is well, without it that
 very harm is done."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import msgspec
 import pytest
 
 from service.bill.states import BillKind
@@ -23,17 +21,10 @@ from service.shift import actions as shift
 from service.shift.model import NewEntry, Tender
 from tests.support import stays
 from tests.support.counter_rig import a_desk
-from tests.support.last_lines import Harm, at_once
+from tests.support.database import DatabaseServer
+from tests.support.guards import Guard, run_with, run_without
+from tests.support.last_lines import Harm, at_once, without
 from tests.support.settlement_rig import a_rig
-
-
-class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """A guard, the harm that only it prevents, and how it is taken out."""
-
-    name: str
-    harm: str
-    scenario: Callable[[str], Awaitable[None]]
-    take_out: Callable[[pytest.MonkeyPatch], None]
 
 
 async def two_cashiers_at_the_same_moment(dsn: str) -> None:
@@ -50,9 +41,8 @@ async def two_cashiers_at_the_same_moment(dsn: str) -> None:
             raise Harm("the payer paid more than he owes")
 
 
-def version_of_a_settlement(patch: pytest.MonkeyPatch) -> None:
-    sql = settlement_store.SAVE_SETTLEMENT.replace("version = $3\n", "$3::int > 0\n")
-    patch.setattr(settlement_store, "SAVE_SETTLEMENT", sql)
+async def version_of_a_settlement(patch: pytest.MonkeyPatch, dsn: str) -> None:
+    without(patch, settlement_store, "SAVE_SETTLEMENT", "version = $3\n", "$3::int > 0\n")
 
 
 async def a_cut_off_request_wakes_after_the_closing(dsn: str) -> None:
@@ -80,7 +70,7 @@ async def a_cut_off_request_wakes_after_the_closing(dsn: str) -> None:
             raise Harm("the settlement counts cash that no shift has")
 
 
-def the_id_that_is_taken(patch: pytest.MonkeyPatch) -> None:
+async def the_id_that_is_taken(patch: pytest.MonkeyPatch, dsn: str) -> None:
     async def only_look(ctx: Context, new: TakenAtCounter) -> PaymentAttempt:
         return counter_payments._attempt(ctx, new, AttemptState.FAILED, None)
 
@@ -101,26 +91,28 @@ async def two_discharges_at_the_same_moment(dsn: str) -> None:
             raise Harm("one deposit paid two discharges")
 
 
-def version_of_a_deposit(patch: pytest.MonkeyPatch) -> None:
-    sql = store_deposits.SAVE_DEPOSIT.replace("version = $3\n", "$3::int > 0\n")
-    patch.setattr(store_deposits, "SAVE_DEPOSIT", sql)
+async def version_of_a_deposit(patch: pytest.MonkeyPatch, dsn: str) -> None:
+    without(patch, store_deposits, "SAVE_DEPOSIT", "version = $3\n", "$3::int > 0\n")
 
 
 GUARDS = [
     Guard(
         name="compare-and-set: settlement",
+        holds=frozenset({"settlement.store.SAVE_SETTLEMENT"}),
         harm="the payer paid more than he owes",
         scenario=two_cashiers_at_the_same_moment,
         take_out=version_of_a_settlement,
     ),
     Guard(
         name="the payment's id is taken",
+        holds=frozenset(),
         harm="the settlement counts cash that no shift has",
         scenario=a_cut_off_request_wakes_after_the_closing,
         take_out=the_id_that_is_taken,
     ),
     Guard(
         name="compare-and-set: deposit",
+        holds=frozenset({"settlement.stays.store.SAVE_DEPOSIT"}),
         harm="one deposit paid two discharges",
         scenario=two_discharges_at_the_same_moment,
         take_out=version_of_a_deposit,
@@ -129,14 +121,14 @@ GUARDS = [
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_with_the_guard_nothing_is_lost(guard: Guard, fresh_database: str) -> None:
-    await guard.scenario(fresh_database)
+async def test_with_the_guard_nothing_is_lost(
+    guard: Guard, postgres: DatabaseServer, migrated: str
+) -> None:
+    await run_with(guard, postgres, migrated)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
 async def test_without_the_guard_its_harm_is_done(
-    guard: Guard, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+    guard: Guard, postgres: DatabaseServer, migrated: str
 ) -> None:
-    guard.take_out(monkeypatch)
-    with pytest.raises(Harm, match=guard.harm):
-        await guard.scenario(fresh_database)
+    await run_without(guard, postgres, migrated)

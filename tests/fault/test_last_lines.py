@@ -6,7 +6,7 @@ that no guard is kept that nobody needs and none goes missing unseen.
 
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -43,6 +43,7 @@ from service.settlement.states import SettlementState
 from service.settlement.steps import settling
 from tests.support.database import DatabaseServer
 from tests.support.fakes_payments import GOOD
+from tests.support.guards import Guard, run_with, run_without
 from tests.support.last_lines import (
     Gullible,
     Harm,
@@ -57,20 +58,7 @@ from tests.support.money import ACCOUNT, PROVIDER, House, a_content, a_house, a_
 from tests.support.settlement_rig import a_rig
 from tests.support.settlement_street import a_street
 
-Scenario = Callable[[str], Awaitable[None]]
-TakeOut = Callable[[pytest.MonkeyPatch, str], Awaitable[None]]
 KIOSK: dict[str, Any] = {"channel": Channel.KIOSK, "terminal_id": 7, "account_id": None}
-
-
-class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """A guard, the harm that only it prevents, and how it is taken out."""
-
-    name: str
-    harm: str
-    scenario: Scenario
-    take_out: TakeOut
-    own_database: bool = False
-    """Keys are dropped, or a hospital's code is enrolled that exists once."""
 
 
 # --- unique keys -----------------------------------------------------------------------------
@@ -176,11 +164,7 @@ async def a_worker_that_slept_settles(dsn: str) -> None:
 
 
 async def version_of_a_settlement(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    patch.setattr(
-        settlement_store,
-        "SAVE_SETTLEMENT",
-        settlement_store.SAVE_SETTLEMENT.replace("version = $3\n", "$3::int > 0\n"),
-    )
+    without(patch, settlement_store, "SAVE_SETTLEMENT", "version = $3\n", "$3::int > 0\n")
 
 
 async def a_worker_that_slept_closes(dsn: str) -> None:
@@ -222,8 +206,7 @@ async def an_amendment_and_a_lock_at_once(dsn: str) -> None:
 
 
 async def row_of_a_bill(patch: pytest.MonkeyPatch, dsn: str) -> None:
-    sql = bill_store.SAVE_BILL.replace("row_mac = $3", "$3::bytea is not null")
-    patch.setattr(bill_store, "SAVE_BILL", sql)
+    without(patch, bill_store, "SAVE_BILL", "row_mac = $3", "$3::bytea is not null")
 
 
 # --- query before retry, amount check, outbox, lease, idempotency key ------------------------
@@ -388,107 +371,107 @@ async def _lock(house: House, charged: Bill) -> Bill:
 GUARDS = [
     Guard(
         name="unique key: a cause posts once",
+        holds=frozenset({"posting_once", "ledger.store.INSERT_POSTING"}),
         harm="one payment is in the books twice",
         scenario=a_restored_attempt_is_paid_again,
         take_out=one_posting_a_cause,
-        own_database=True,
     ),
     Guard(
         name="unique key: one live order",
+        holds=frozenset({"payment_attempt_one_live", "payment.store.INSERT_ATTEMPT"}),
         harm="the payer paid twice",
         scenario=two_orders_at_the_same_moment,
         take_out=one_live_order,
-        own_database=True,
     ),
     Guard(
         name="unique key: one settlement a bill",
+        holds=frozenset({"settlement_one_a_bill", "settlement.store.INSERT_SETTLEMENT"}),
         harm="one bill was paid twice",
         scenario=a_restored_bill_is_settled_again,
         take_out=one_settlement_a_bill,
-        own_database=True,
     ),
     Guard(
         name="unique key: one receipt",
+        holds=frozenset({"receipt_once_a_round", "receipt.store.INSERT_RECEIPT"}),
         harm="one payment has two receipts",
         scenario=two_relays_tell_of_one_posting,
         take_out=one_receipt,
-        own_database=True,
     ),
     Guard(
         name="compare-and-set: settlement",
+        holds=frozenset({"settlement.store.SAVE_SETTLEMENT"}),
         harm="the insurance paid twice",
         scenario=a_worker_that_slept_settles,
         take_out=version_of_a_settlement,
     ),
     Guard(
         name="compare-and-set: attempt",
+        holds=frozenset({"payment.store.SAVE_ATTEMPT"}),
         harm="what the payer paid and got back is forgotten",
         scenario=a_worker_that_slept_closes,
         take_out=version_of_an_attempt,
     ),
     Guard(
         name="compare-and-set: bill",
+        holds=frozenset({"bill.store.SAVE_BILL"}),
         harm="the payer and the hospital speak of different bills",
         scenario=an_amendment_and_a_lock_at_once,
         take_out=row_of_a_bill,
     ),
     Guard(
         name="query before retry: settlement",
+        holds=frozenset(),
         harm="the insurance paid twice",
         scenario=the_answer_to_2207_is_lost,
         take_out=look_before_settling_again,
     ),
     Guard(
         name="query before retry: refund",
+        holds=frozenset(),
         harm="the payer got his money back twice",
         scenario=the_answer_to_a_refund_is_lost,
         take_out=ask_before_refunding_again,
     ),
     Guard(
         name="amount check",
+        holds=frozenset(),
         harm="the books hold money that nobody has",
         scenario=a_fen_is_paid_for_a_bill,
         take_out=the_amount_of_a_payment,
     ),
     Guard(
         name="outbox",
+        holds=frozenset(),
         harm="paid and posted, and nobody has a receipt",
         scenario=the_process_dies_after_posting,
         take_out=events_with_the_change,
     ),
     Guard(
         name="lease",
+        holds=frozenset({"settlement.store.CLAIM_SETTLEMENT"}),
         harm="the insurance paid twice",
         scenario=another_worker_looks_in,
         take_out=lease_of_a_settlement,
     ),
     Guard(
         name="idempotency key",
+        holds=frozenset({"kernel.idempotency.INSERT_CLAIM"}),
         harm="a bill is held by a request of long ago",
         scenario=a_request_arrives_once_more,
         take_out=key_of_a_request,
-        own_database=True,
     ),
 ]
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_with_the_guard_nothing_is_lost(guard: Guard, fresh_database: str) -> None:
-    await guard.scenario(fresh_database)
+async def test_with_the_guard_nothing_is_lost(
+    guard: Guard, postgres: DatabaseServer, migrated: str
+) -> None:
+    await run_with(guard, postgres, migrated)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
 async def test_without_the_guard_its_harm_is_done(
-    guard: Guard,
-    fresh_database: str,
-    postgres: DatabaseServer,
-    migrated: str,
-    monkeypatch: pytest.MonkeyPatch,
+    guard: Guard, postgres: DatabaseServer, migrated: str
 ) -> None:
-    async with AsyncExitStack() as stack:
-        dsn = fresh_database
-        if guard.own_database:
-            dsn = await stack.enter_async_context(postgres.database(migrated))
-        await guard.take_out(monkeypatch, dsn)
-        with pytest.raises(Harm, match=guard.harm):
-            await guard.scenario(dsn)
+    await run_without(guard, postgres, migrated)

@@ -95,6 +95,7 @@ NOT_IN_A_STORY = {
     "payment.actions.counter.report_not_fetched": _TELLS,
     "payment.actions.notices._report_unknown": _TELLS,
     "payment.actions.refunds._block": "a provider refuses a refund for certain; in the flow tests",
+    "payment.actions.refunds.confirm_refund": _OPERATOR,
     "payment.actions.refunds.retry_refund": _OPERATOR,
     "payment.actions.rows.report_unresolved": _TELLS,
     "receipt.invoice_rows.report_unresolved": _TELLS,

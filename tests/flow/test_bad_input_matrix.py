@@ -26,122 +26,22 @@ from service.payment.states import AttemptState
 from service.receipt import invoices
 from service.receipt.states import InvoiceState
 from tests.contract import fiscal_rig
+from tests.support.bad_input import ANSWERS, FISCAL, INSURANCE, NOTICES, Bad
 from tests.support.database import DatabaseServer
 from tests.support.forgers import AlipayForger, Changed, Forger, MadeUp, WechatForger
 from tests.support.invoice_desk import a_desk
+from tests.support.money import DECIDED
 from tests.support.settlement_street import Street, a_street
 from tests.support.statement_rig import Counter, a_counter
 
 ROOT = Path(__file__).resolve().parents[2]
 FORGERS: dict[str, Forger] = {"wechatpay": WechatForger(), "alipay": AlipayForger()}
-STRANGER = {"key": "stranger"}
 SNAPSHOT = (
     "select row_mac from payment_attempt",
     "select row_mac from refund",
     "select row_mac from posting",
     "select event_id from outbox",
 )
-Tamper = Callable[[dict[str, str], bytes], tuple[dict[str, str], bytes]]
-
-
-class Bad(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that deviates from the right one. Reasons by partner; no entry, no such wire."""
-
-    reasons: dict[str, str]
-    facts: dict[str, Any] = {}
-    """Members other than they should be, rightly signed."""
-    how: dict[str, Any] = {}
-    """Signed, sealed or encoded otherwise."""
-    tamper: Tamper | None = None
-    """Changed after signing."""
-
-
-def both(reason: str) -> dict[str, str]:
-    return {"wechatpay": reason, "alipay": reason}
-
-
-def unsigned(headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
-    if headers:
-        return {"Content-Type": "application/json"}, body
-    if body.startswith(b"{"):
-        return {}, body[: body.rindex(b',"sign"')] + b"}"
-    return {}, body[: body.rindex(b"&sign=")]
-
-
-def one_byte(headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
-    """A byte of what was signed: of the sealed content, or of the amount."""
-    place = body.find(b'"ciphertext": "') + 15
-    if place < 15:
-        place = body.index(b"123.45") if b"123.45" in body else body.index(b"12345")
-    changed = b"9" if body[place : place + 1] != b"9" else b"8"
-    return headers, body[:place] + changed + body[place + 1 :]
-
-
-NOTICES = {
-    "forged": Bad(how=STRANGER, reasons=both("signature-wrong")),
-    "one byte changed": Bad(tamper=one_byte, reasons=both("signature-wrong")),
-    "unsigned": Bad(tamper=unsigned, reasons=both("signature-missing")),
-    "stale": Bad(how={"old_s": 301}, reasons={"wechatpay": "timestamp-stale"}),
-    "sealed for another": Bad(how={"api_key": "x" * 32}, reasons={"wechatpay": "seal-broken"}),
-    "foreign merchant": Bad(
-        facts={"mchid": "1900000110", "seller_id": "2088990000000009"},
-        reasons=both("other-merchant"),
-    ),
-    "foreign application": Bad(
-        facts={"appid": "wx0000000000000009", "app_id": "2021990000000009"},
-        reasons=both("other-merchant"),
-    ),
-    "other amount": Bad(facts={"total": 1}, reasons=both("amount-differs")),
-    "unreadable amount": Bad(
-        facts={"amount": {"total": "12345"}, "total_amount": "123,45.00"},
-        reasons=both("unreadable"),
-    ),
-    "other currency": Bad(facts={"currency": "USD"}, reasons={"wechatpay": "unreadable"}),
-    "other order": Bad(facts={"out_trade_no": "NOTOURS0001"}, reasons=both("unknown-number")),
-    "unknown status": Bad(
-        facts={"trade_state": "PERHAPS", "trade_status": "PERHAPS"},
-        reasons={"wechatpay": "content-contradicts", "alipay": "status-unlisted"},
-    ),
-    "unknown event": Bad(how={"event": "TRADE.PERHAPS"}, reasons=both("event-unlisted")),
-    "wrong charset": Bad(how={"charset": "gbk"}, reasons=both("unreadable")),
-}
-ANSWERS = {
-    "forged": Bad(how=STRANGER, reasons=both("answer-invalid")),
-    "one byte changed": Bad(tamper=one_byte, reasons=both("answer-invalid")),
-    "unsigned": Bad(tamper=unsigned, reasons=both("answer-invalid")),
-    "stale": Bad(how={"old_s": 301}, reasons={"wechatpay": "answer-invalid"}),
-    "foreign merchant": Bad(facts={"mchid": "1900000110"}, reasons={"wechatpay": "answer-invalid"}),
-    "other amount": Bad(facts={"total": 1}, reasons=both("amount-differs")),
-    "unreadable amount": Bad(
-        facts={"amount": {"total": "12345"}, "total_amount": "123,45.00"},
-        reasons=both("answer-invalid"),
-    ),
-    "other currency": Bad(facts={"currency": "USD"}, reasons={"wechatpay": "answer-invalid"}),
-    "other order": Bad(facts={"out_trade_no": "NOTOURS0001"}, reasons=both("answer-invalid")),
-    "unknown status": Bad(
-        facts={"trade_state": "PERHAPS", "trade_status": "PERHAPS"},
-        reasons=both("status-unlisted"),
-    ),
-    "wrong charset": Bad(how={"charset": "gbk"}, reasons=both("answer-invalid")),
-}
-INSURANCE = {
-    "other amount": ("answer-contradicts", {"setlinfo": {"medfee_sumamt": "1.00"}}),
-    "unreadable amount": ("answer-contradicts", {"setlinfo": {"psn_cash_pay": "1,00"}}),
-    "other order": ("answer-contradicts", {"setlinfo": {"mdtrt_id": "NOTOURS0001"}}),
-    "unknown status": ("status-unlisted", 7),
-    "wrong charset": ("answer-invalid", "gbk"),
-    "no message": ("answer-invalid", b"<html>busy</html>"),
-}
-"""The answer to 2207, unsigned (a private line): what becomes of the call, and what is changed."""
-FISCAL = {
-    "forged": "answer-invalid",
-    "unsigned": "answer-invalid",
-    "unknown status": "invoice-refused",
-    "wrong charset": "answer-invalid",
-    "no message": "answer-invalid",
-}
-"""The answer to the issuing of an invoice."""
-
 REPEAT = "tests/flow/test_bad_input_matrix.py::test_a_replayed_notice_moves_nothing"
 DAY = "tests/flow/test_reconcile_day.py::test_nothing_of_a_broken_file_is_used"
 ALIPAY_DAY = "tests/flow/test_reconcile_alipay.py::test_nothing_of_a_broken_file_is_used"
@@ -158,55 +58,64 @@ MOBILE_REPEAT = f"{MOBILE}test_a_doubled_notice_reads_alike_and_settles_nothing"
 MOBILE_ANSWER = f"{MOBILE}test_an_answer_that_does_not_hold_says_nothing"
 HINT = "the mobile centre's notice is read for its number only, and then it is asked"
 YUAN = "no currency on this wire: yuan by contract"
-COLUMNS = ("wechatpay", "alipay", "insurance", "fiscal")
-MATRIX: dict[str, tuple[str, str, str, str]] = {
-    "forged notice": ("notice: forged", "notice: forged", MOBILE_NOTICE, NO_NOTICE),
-    "replayed notice": (REPEAT, REPEAT, MOBILE_REPEAT, NO_NOTICE),
-    "stale notice": ("notice: stale", REPEAT, MOBILE_REPEAT, NO_NOTICE),
+MACHINE = "tests/flow/test_bad_machine_reports.py::test_a_bad_report_moves_nothing"
+MACHINE_REPEAT = "tests/flow/test_bad_machine_reports.py::test_a_replayed_report_moves_nothing"
+TELLS = "no answers on this wire: the hospital's machine reports, in signed requests of its own"
+COLUMNS = ("wechatpay", "alipay", "insurance", "fiscal", "hospital's machine")
+MATRIX: dict[str, tuple[str, str, str, str, str]] = {
+    "forged notice": ("notice: forged", "notice: forged", MOBILE_NOTICE, NO_NOTICE, MACHINE),
+    "replayed notice": (REPEAT, REPEAT, MOBILE_REPEAT, NO_NOTICE, MACHINE_REPEAT),
+    "stale notice": ("notice: stale", REPEAT, MOBILE_REPEAT, NO_NOTICE, MACHINE),
     "foreign-merchant notice": (
         "notice: foreign merchant",
         "notice: foreign merchant",
         MOBILE_NOTICE,
         NO_NOTICE,
+        MACHINE,
     ),
-    "amount, told": ("notice: other amount", "notice: other amount", HINT, NO_NOTICE),
+    "amount, told": ("notice: other amount", "notice: other amount", HINT, NO_NOTICE, MACHINE),
     "amount, answered": (
         "answer: other amount",
         "answer: other amount",
         "insurance: other amount",
         "its answer holds no amount: a number and a code",
+        TELLS,
     ),
-    "currency": ("notice: other currency", YUAN, YUAN, YUAN),
-    "order, told": ("notice: other order", "notice: other order", HINT, NO_NOTICE),
+    "currency": ("notice: other currency", YUAN, YUAN, YUAN, YUAN),
+    "order, told": ("notice: other order", "notice: other order", HINT, NO_NOTICE, MACHINE),
     "order, answered": (
         "answer: other order",
         "answer: other order",
         "insurance: other order",
         "its answer does not name what was asked; another number for one order is reported",
+        TELLS,
     ),
     "answer without signature": (
         "answer: unsigned",
         "answer: unsigned",
         MOBILE_ANSWER,
         "fiscal: unsigned",
+        MACHINE,
     ),
     "answer in the wrong charset": (
         "answer: wrong charset",
         "answer: wrong charset",
         "insurance: wrong charset",
         "fiscal: wrong charset",
+        MACHINE,
     ),
     "unknown status": (
         "answer: unknown status",
         "answer: unknown status",
         "insurance: unknown status",
         "fiscal: unknown status",
+        MACHINE,
     ),
-    "statement truncated": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
-    "statement doubled": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
-    "statement with a thousand separator": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
-    "statement without footer": (DAY, ALIPAY_DAY, NO_FOOTER, NO_FILE),
-    "statement of another merchant": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE),
+    "statement truncated": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE, NO_FILE),
+    "statement doubled": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE, NO_FILE),
+    "statement with a thousand separator": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE, NO_FILE),
+    "statement without footer": (DAY, ALIPAY_DAY, NO_FOOTER, NO_FILE, NO_FILE),
+    "statement of another merchant": (DAY, ALIPAY_DAY, BUREAU_DAY, NO_FILE, NO_FILE),
 }
 TABLES: dict[str, dict[str, Any]] = {
     "notice": NOTICES,
@@ -292,7 +201,7 @@ async def nothing_is_lost(counter: Counter, attempt: PaymentAttempt, cause: str)
         key = (attempt.record_id, attempt.attempt_id)
         assert (await counter.house.read(attempt)).state is AttemptState.NEEDS_REVIEW
         assert await booked(counter, attempt) == 0
-        await payment.end_review(counter.ctx, *key, operator_id=1, money_is_back=False)
+        await payment.end_review(counter.ctx, *key, decided=DECIDED, money_is_back=False)
     else:
         assert (await counter.house.read(attempt)).state is AttemptState.AWAITING_PAYER
         await counter.heard(attempt)
@@ -317,6 +226,9 @@ async def test_a_bad_notice_moves_nothing(counter: Counter, kind: str) -> None:
         was_taken = await tell(counter, message(counter, attempt, bad, "notice"))
     told = {line.get("reason") for line in logs} | await reasons(counter, attempt)
     assert cause in told
+    refused = [line for line in logs if line["event"] == "notice.refused"]
+    assert all(line["account_name"] == attempt.account_name for line in refused)
+    assert bool(refused) == (cause not in {"amount-differs", "unknown-number"})
     if cause != "amount-differs":
         assert not was_taken
         assert await rows(counter) == before
@@ -476,7 +388,7 @@ async def test_a_bad_answer_of_the_platform_moves_nothing(fresh_database: str, k
         if kind == "unknown status":
             # No public list of codes exists: what is not success goes before a person.
             assert held.state is InvoiceState.REFUSED
-            await invoices.send_again(desk.ctx, desk.house.record_id, held.invoice_id)
+            await invoices.send_again(desk.ctx, desk.house.record_id, held.invoice_id, DECIDED)
         else:
             assert held.state is InvoiceState.CREATED
         await desk.work(rounds=3)

@@ -11,7 +11,9 @@ from service.bill import actions as bill
 from service.bill.problems import BillVersionStale
 from service.bill.states import BillState
 from service.institution.model import MovedAmounts
+from service.kernel.database import transaction
 from service.kernel.problems import StateConflict
+from service.payment import actions as payment
 from service.settlement import actions
 from service.settlement.corrections.model import BillAfter, GivenLine
 from service.settlement.problems import (
@@ -20,7 +22,9 @@ from service.settlement.problems import (
     SettlementNotCorrectable,
 )
 from service.settlement.states import SettlementState
+from tests.support.audited import closings
 from tests.support.corrections import ask, assert_tied, posted, read
+from tests.support.money import DECIDED
 from tests.support.settlement_checks import assert_no_visit_stands, assert_posted, assert_undone
 from tests.support.settlement_rig import Rig, a_rig
 
@@ -155,6 +159,14 @@ async def test_a_refund_that_failed_is_shown_and_all_of_it_given_back_waits_for_
     assert (row.state, row.refunded_fen) == (S.REVERSING, 0)
     assert "refund-failed" in await rig.items(row)
     assert len(rig.bureau.live) == 1, "the insurance stands while the payer has nothing back"
+    rig.till.refund_status = RefundStatus.REFUNDED
+    rig.till.refunds.clear()  # What failed counts for nothing at a provider.
+    async with transaction(rig.ctx.pool) as conn:
+        (failed,) = await payment.list_refunds(conn, rig.ctx, row.record_id, row.settlement_id)
+    await payment.retry_refund(rig.ctx, row.record_id, failed.refund_id, DECIDED)
+    row = await rig.settled(row, 1200)
+    assert (row.state, row.refunded_fen, rig.bureau.live) == (S.REVERSED, 40_00, [])
+    assert await rig.items(row) == set()
 
 
 async def test_a_higher_own_part_is_collected_never_taken_silently(rig: Rig) -> None:
@@ -170,6 +182,7 @@ async def test_a_higher_own_part_is_collected_never_taken_silently(rig: Rig) -> 
     assert [one.amount_fen for one in await rig.attempts(row)] == [30_00, 40_00]
     rig.till.pay(rig.till.unpaid()[0])
     row = await assert_posted(rig, await rig.settled(row))
+    assert await closings(rig.ctx, row.record_id) == {"correction-to-collect": "paid"}
     assert (row.cash_fen, row.refunded_fen) == (70_00, 0)
     rig.bureau.fund_percent = 50
     await ask(rig, row, lines=[GivenLine(line_no="2", quantity_e4=1_000)])

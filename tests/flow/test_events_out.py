@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from service.commands import notice as notice_verbs
 from service.kernel.claims import run_loop, run_once
 from service.kernel.database import connection
 from service.notice import actions, jobs, rules
@@ -189,7 +190,10 @@ async def test_an_event_is_given_up_before_a_person_and_only_its_settlement_wait
     await rig.work()
     assert [event["bill_no"] for event in server.desk.taken.values()] == ["B2"]
     event_id = server.came[0][0]["event_id"]
+    assert "given up: " + event_id in await notice_verbs.show(rig.ctx, place.institution_id)
     assert await actions.replay(rig.ctx, place.institution_id, event=event_id, since=None) == 1
+    assert await rig.items(place) == []
+    assert "given up: " not in await notice_verbs.show(rig.ctx, place.institution_id)
     await rig.work()
     assert [sequence for _, sequence in server.taken()] == [1, 1, 2]
     assert {state for _, _, state, _, _ in await rig.states(place)} == {"TAKEN"}

@@ -376,6 +376,7 @@ async def test_a_refund_that_the_centre_refuses_goes_on_once_the_payer_allows_it
     await street.mine("POST", path, {"authorisation": await allow(street)})
     await street.run_for(MINUTE)
     assert (await mine(street, row))["state"] == "REVERSED"
+    assert await items(street) == set()
     assert await refunds(street) == [("REFUNDED", row["cash_fen"])]
     headers = {"authorization": f"Bearer {street.phone.token}"}
     late = await street.client.post(path, json={"authorisation": "AUTH1234"}, headers=headers)

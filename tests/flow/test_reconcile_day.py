@@ -9,7 +9,7 @@ import pytest
 from service.kernel.database import connection
 from service.payment.states import AttemptState
 from service.reconcile import actions
-from service.reconcile.model import Outcome, Sums
+from service.reconcile.model import Account, Outcome, Sums
 from tests.support.statement_rig import DAY, Counter, a_counter, wechat_text
 
 LATE = datetime(2026, 6, 30, 15, 59, 50, tzinfo=UTC)
@@ -308,3 +308,14 @@ async def test_before_ten_there_is_no_statement_to_ask_for(counter: Counter) -> 
     with pytest.raises(actions.TooEarly, match="2026-07-01T10:00"):
         await actions.reconcile_day(counter.ctx, date(2026, 6, 30))
     assert counter.post.fetched == 0
+
+
+@pytest.mark.parametrize(("provider", "name"), [("nope", "1"), ("wechatpay", "1900000000")])
+async def test_a_misspelt_account_is_refused_and_is_no_work_item(
+    counter: Counter, provider: str, name: str
+) -> None:
+    counter.to(datetime(2026, 7, 1, 3, tzinfo=UTC))
+    asked = [Account(provider=provider, account_name=name)]
+    with pytest.raises(actions.NoSuchAccount, match=f"no account {provider}:{name}; those"):
+        await actions.reconcile_day(counter.ctx, DAY, asked)
+    assert await counter.items() == []

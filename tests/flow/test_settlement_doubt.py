@@ -66,6 +66,7 @@ async def test_settling_that_stays_unknown_ends_before_a_person(rig: Rig) -> Non
     assert row.paid_fen == rig.till.kept_fen == 40_00
     rig.bureau.faults.forget()
     await reviewing.review(rig.ctx, row.record_id, row.settlement_id, E.REVIEWED_SETTLE)
+    assert await rig.items(row) == set()
     row = await rig.settled(row)
     await assert_posted(rig, row)
 

@@ -14,6 +14,7 @@ from service.settlement import actions
 from service.settlement.model import Channel, Settlement
 from service.settlement.problems import HospitalReferenceDiffers
 from service.settlement.states import SettlementState
+from tests.support.audited import closings
 from tests.support.settlement_checks import assert_no_visit_stands, assert_posted, assert_undone
 from tests.support.settlement_rig import Rig, a_rig
 
@@ -84,6 +85,7 @@ async def test_a_silent_hospital_becomes_a_work_item_and_may_still_post(rig: Rig
     assert row.state is S.POSTING
     assert await rig.items(row) == {"hospital-did-not-post"}
     await assert_posted(rig, row)
+    assert await closings(rig.ctx, row.record_id) == {"hospital-did-not-post": "hospital-posted"}
 
 
 async def test_a_hospital_posts_its_own_settlements_once(rig: Rig) -> None:
@@ -133,6 +135,7 @@ async def test_a_bureau_that_stays_down_gives_the_bill_back_when_it_returns(rig:
     await rig.run_for(timedelta(minutes=11), timedelta(minutes=1))
     await assert_undone(rig, row, "insurance-unreachable")
     assert_no_visit_stands(rig)
+    assert await closings(rig.ctx, row.record_id) == {"reversing-stuck": "undone"}
 
 
 async def test_a_refund_that_is_stuck_keeps_the_insurance_until_it_is_done(rig: Rig) -> None:

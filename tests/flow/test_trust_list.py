@@ -170,6 +170,8 @@ async def test_a_key_in_use_that_readers_do_not_know_is_named(rig: Rig) -> None:
     text = (await rig.client.get("/metrics")).text
     assert 'yimatong_trust_list{value="missing_keys"} 5.0' in text
     assert await rig.reasons() == ["trust-list-lacks-keys"]
+    rig.write(ring=rotated)
+    assert await rig.reasons() == []
 
 
 async def test_without_a_file_configured_nothing_is_served_and_nobody_alarmed(

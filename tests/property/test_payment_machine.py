@@ -28,7 +28,7 @@ from service.payment import actions as payment
 from service.payment.model import PaymentAttempt, Refund
 from service.payment.states import LIVE, TOOK_MONEY, AttemptState, RefundState
 from tests.support.fakes_payments import GOOD, Killed
-from tests.support.money import ACCOUNT, CLEAR, PROVIDER, House, a_house
+from tests.support.money import ACCOUNT, CLEAR, DECIDED, PROVIDER, House, a_house
 
 FAULTS = ["ok", "kill-before", "kill-after", "drop", "lost", "not-sent", "reject"]
 SETTLEMENT = 7
@@ -162,7 +162,7 @@ class Payments(RuleBasedStateMachine):
         if refunds:
             chosen = refunds[pick % len(refunds)]
             ctx = self.house.ctx
-            self.do(payment.retry_refund(ctx, chosen.record_id, chosen.refund_id))
+            self.do(payment.retry_refund(ctx, chosen.record_id, chosen.refund_id, DECIDED))
 
     async def _refunds(self) -> list[Refund]:
         async with transaction(self.house.ctx.pool) as conn:
@@ -203,7 +203,9 @@ class Payments(RuleBasedStateMachine):
             await house.work(step=timedelta(minutes=16))
             for refund in await self._refunds():
                 if refund.state is RefundState.NEEDS_REVIEW:
-                    await payment.retry_refund(house.ctx, refund.record_id, refund.refund_id)
+                    await payment.retry_refund(
+                        house.ctx, refund.record_id, refund.refund_id, DECIDED
+                    )
             for number, booked in house.provider.refunds.items():
                 if booked.status is not RefundStatus.FAILED:
                     house.provider.finish(number)

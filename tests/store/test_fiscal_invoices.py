@@ -15,6 +15,7 @@ from service.receipt.model import InvoiceKey
 from service.receipt.states import InvoiceState
 from tests.contract import fiscal_rig
 from tests.support.invoice_desk import ID_NO, SETTLEMENT, Desk, a_desk
+from tests.support.money import DECIDED
 
 ISSUE, FIND = "invoiceEBillOutpatient", "getEBillByBusNo"
 WRITE_OFF, STATES = "writeOffEBill", "getEBillStatesByBillInfo"
@@ -87,11 +88,11 @@ async def test_a_refusal_goes_to_a_person_and_may_go_again(desk: Desk) -> None:
     refused = await desk.invoice()
     assert refused.state is InvoiceState.REFUSED
     assert await desk.house.reasons() == ["invoice-refused"]
-    await invoices.send_again(desk.ctx, desk.house.record_id, refused.invoice_id)
+    await invoices.send_again(desk.ctx, desk.house.record_id, refused.invoice_id, DECIDED)
     await desk.work()
     assert await desk.state() == "ISSUED"
     with pytest.raises(StateConflict):
-        await invoices.send_again(desk.ctx, desk.house.record_id, refused.invoice_id)
+        await invoices.send_again(desk.ctx, desk.house.record_id, refused.invoice_id, DECIDED)
 
 
 async def test_what_stays_unknown_goes_to_a_person(desk: Desk) -> None:
@@ -153,7 +154,7 @@ async def test_a_refused_write_off_goes_to_a_person_and_may_go_again(desk: Desk)
     await desk.work(rounds=2)
     assert await desk.state() == "NEEDS_REVIEW"
     assert await desk.house.reasons() == ["invoice-write-off-refused"]
-    await invoices.send_again(desk.ctx, desk.house.record_id, shown.invoice_id)
+    await invoices.send_again(desk.ctx, desk.house.record_id, shown.invoice_id, DECIDED)
     await desk.work()
     assert await desk.state() == "WRITTEN_OFF"
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from crypto import keystore
@@ -14,7 +15,7 @@ from crypto.keyring import KeyKind
 from service.casework.actions import list_open
 from service.cli import main
 from service.kernel.database import connection
-from service.kernel.live_ring import KeystoreFile
+from service.kernel.live_ring import KeystoreFile, LiveRing
 from service.keys import changes
 from service.keys.reminder import remind
 from service.keys.schedule import PERIODS
@@ -115,5 +116,8 @@ async def test_a_person_is_called_once_before_a_kind_has_no_key(fresh_database: 
         assert {item.evidence["kind"] for item in items} == ended
         assert {item.reason for item in items} == {"key-ending"}
         assert len(items) == len(ended)
+        renewed = changes.new_ring(clock.now(), 99)
+        assert await remind(msgspec.structs.replace(ctx, ring=LiveRing(renewed))) == 0
+        assert [item for item in await list_open(ctx, 100) if item.kind == "key"] == []
         async with connection(ctx.pool) as conn:
             await conn.execute("delete from work_item")

@@ -22,7 +22,7 @@ from service.payment.problems import (
 )
 from service.payment.states import AttemptState, RefundState
 from tests.support.fakes_payments import GOOD
-from tests.support.money import ACCOUNT, PROVIDER, House, a_house
+from tests.support.money import ACCOUNT, DECIDED, PROVIDER, House, a_house
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ async def test_an_operator_ends_a_review(house: House) -> None:
             house.ctx,
             house.record_id,
             attempt.attempt_id,
-            operator_id=9,
+            decided=DECIDED,
             money_is_back=money_is_back,
         )
         return ended.state
@@ -376,7 +376,7 @@ async def test_a_refund_that_failed_for_good_goes_again_under_a_new_number(house
     async with transaction(house.ctx.pool) as conn:
         (failed,) = await payment.list_refunds(conn, house.ctx, house.record_id, 7)
     for _ in range(2):
-        await payment.retry_refund(house.ctx, house.record_id, failed.refund_id)
+        await payment.retry_refund(house.ctx, house.record_id, failed.refund_id, DECIDED)
     await house.work()
     assert sorted(await _refunds(house)) == [RefundState.FAILED, RefundState.REFUNDED]
     assert house.provider.returned_fen == 1234
@@ -390,7 +390,7 @@ async def test_a_refused_refund_waits_for_an_operator(house: House) -> None:
     assert await house.reasons() == ["refund-refused"]
     async with transaction(house.ctx.pool) as conn:
         (blocked,) = await payment.list_refunds(conn, house.ctx, house.record_id, 7)
-    await payment.retry_refund(house.ctx, house.record_id, blocked.refund_id)
+    await payment.retry_refund(house.ctx, house.record_id, blocked.refund_id, DECIDED)
     house.provider.refund_status = RefundStatus.REFUNDED
     await house.work()
     assert await _refunds(house) == [RefundState.REFUNDED]

@@ -1,6 +1,7 @@
 """What a cashier does at the counter's page, step by step."""
 
 import re
+from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
@@ -114,3 +115,27 @@ def all_given_back(phone: Page, counter: Page, second: tuple[str, str]) -> None:
     agree(counter, *second)
     expect(counter.locator(".giving")).to_have_attribute("data-state", "DONE", timeout=SLOW_MS)
     expect(counter.locator(".refunds")).to_contain_text("已退回", timeout=SLOW_MS)
+
+
+def signed_in_cashier(
+    new_page: Callable[..., Page], system: RunningSystem, kept: dict[str, str]
+) -> Page:
+    """A counter with an open shift, from what ``yimatong run`` prints."""
+    code, number, pin = printed_cashier(system)
+    counter = new_page(1280, 800, scale=1, quiet=("409 (Conflict)",))
+    counter.set_default_timeout(SLOW_MS)
+    if "counter" in kept:
+        counter.add_init_script(f"localStorage.setItem('yimatong.terminal', {kept['counter']!r})")
+    counter.goto(f"{system.base_url}/counter#{code}")
+    assert "#" not in counter.url, "the activation code does not stay in the address"
+    if "counter" not in kept:
+        counter.get_by_role("button", name="激活").click()
+    counter.get_by_label("工号").fill(number)
+    counter.get_by_label("密码").fill(pin)
+    counter.get_by_role("button", name="登录").click()
+    if "counter" not in kept:
+        counter.get_by_label("备用金").fill("100")
+        counter.get_by_role("button", name="开班").click()
+    expect(counter.get_by_label("扫码或输入码上的字")).to_be_focused()
+    kept["counter"] = counter.evaluate("localStorage.getItem('yimatong.terminal')")
+    return counter

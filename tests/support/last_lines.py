@@ -18,22 +18,50 @@ from tests.support.settlement_rig import Rig
 
 KEEP = {
     "bill": "create table kept_bill as table bill",
+    "institution_event_number": "create table kept_event_number as table institution_event_number",
     "payment_attempt": "create table kept_payment_attempt as table payment_attempt",
+    "refund": (
+        "create table kept_payment_attempt as table payment_attempt;"
+        " create table kept_refund as table refund"
+    ),
+    "settlement": "create table kept_settlement as table settlement",
 }
 PUT_BACK = {
     "bill": (
         "update bill set state = k.state, holder_id = k.holder_id, updated_at = k.updated_at,"
         " row_mac = k.row_mac from kept_bill k where bill.bill_id = k.bill_id"
     ),
+    "institution_event_number": (
+        "delete from institution_event_number;"
+        " insert into institution_event_number table kept_event_number"
+    ),
     "payment_attempt": (
         "delete from payment_attempt; insert into payment_attempt table kept_payment_attempt"
     ),
+    "refund": (
+        "delete from refund; delete from payment_attempt;"
+        " insert into payment_attempt table kept_payment_attempt;"
+        " insert into refund table kept_refund"
+    ),
+    "settlement": "delete from settlement; insert into settlement table kept_settlement",
 }
 HOLD = {
     "bill": "lock table bill in share mode",
+    "bill_number": "lock table bill_number in share mode",
+    "correction": "lock table correction in share mode",
     "deposit": "lock table deposit in share mode",
+    "fiscal_invoice": "lock table fiscal_invoice in share mode",
+    "institution_event": "lock table institution_event in share mode",
+    "idempotency": "select key_hash from idempotency for update",
+    "insurance_ask": "lock table insurance_ask in share mode",
+    "ledger_day": "lock table ledger_day in share mode",
     "payment_attempt": "lock table payment_attempt in share mode",
     "receipt": "lock table receipt in share mode",
+    "refund": "lock table refund in share mode",
+    "shift": "lock table shift in share mode",
+    "shift_entry": "lock table shift_entry in share mode",
+    "staff": "lock table staff in share mode",
+    "stay_number": "lock table stay_number in share mode",
 }
 COUNT_WAITING = """
 select count(*) from pg_stat_activity
@@ -123,11 +151,14 @@ def without_conflict(patch: pytest.MonkeyPatch, module: Any, *names: str) -> Non
         patch.setattr(module, name, sql)
 
 
-def without(patch: pytest.MonkeyPatch, module: Any, name: str, condition: str) -> None:
-    """A statement without one of its conditions. Its parameters stay typed."""
+def without(
+    patch: pytest.MonkeyPatch, module: Any, name: str, condition: str, instead: str = ""
+) -> None:
+    """A statement without one of its conditions. ``instead`` keeps the type of its parameter, where
+    that stands nowhere else."""
     before = getattr(module, name)
     assert condition in before, f"{name} has no such condition"
-    patch.setattr(module, name, before.replace(condition, ""))
+    patch.setattr(module, name, before.replace(condition, instead))
 
 
 async def posted(rig: Rig) -> tuple[Settlement, PostedFacts]:

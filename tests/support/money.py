@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
+from service.audit.model import Decided
 from service.bill.model import BillContent, PushBill
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts, NewInstitution
@@ -24,6 +25,7 @@ from tests.support.patients import name_patient
 
 PROVIDER = "wechatpay"
 ACCOUNT = "main"
+DECIDED = Decided("op-1", "seen at the provider")
 
 
 CLEAR = (

@@ -49,6 +49,12 @@ def fen_of(text: str | None) -> int:
     return int("".join(char for char in text or "" if char.isdigit()))
 
 
+def parts_of(page: Page) -> dict[str, int]:
+    """The split as shown."""
+    keys = ("total_fen", "fund_fen", "account_fen", "cash_fen")
+    return {key: fen_of(page.locator(f"[data-part={key}]").text_content()) for key in keys}
+
+
 def await_true(page: Page, expression: str) -> None:
     """Until the expression's promise gives true: ``wait_for_function`` takes a promise for true."""
     until_s = time.monotonic() + 45

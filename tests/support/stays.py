@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from service.bill.model import Bill, Stay
-from service.bill.states import BillKind
+from service.bill.states import OF_STAY, BillKind
 from service.institution import actions as institution
 from service.ledger.model import DEPOSIT
 from service.person import actions as person
@@ -26,6 +26,8 @@ async def push(
 ) -> Bill:
     """A bill of a kind; deposits and discharges are of one stay."""
     visit = a_visit(rig.clock, f"{kind.value}-{rig.bills}")
+    if kind in OF_STAY:
+        visit = replace(visit, visit_type="21")
     if kind in (BillKind.REGISTRATION, BillKind.DEPOSIT):
         visit = replace(visit, diagnoses=[])
     stay = Stay(stay_no=stay_no, bed="12") if stay_no is not None else None

@@ -118,3 +118,20 @@ def test_whoever_reads_may_stop_reading(state: Path, verb: tuple[str, ...]) -> N
     assert child.stderr.read() == b""
     child.stderr.close()
     assert child.wait(60) == 141
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ("5:5", "--seeds 5:5: no seed; 5:6 is one"),
+        ("7:5", "--seeds 7:5: no seed; 7:8 is one"),
+        ("five", "--seeds five: two whole numbers are wanted, as 0:50"),
+        ("1:", "--seeds 1:: two whole numbers are wanted, as 0:50"),
+        ("-1:3", "--seeds -1:3: two whole numbers are wanted, as 0:50"),
+    ],
+)
+def test_seeds_that_are_none_are_refused_before_anything_starts(
+    seeds: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", f"--seeds={seeds}"]) == 2
+    assert capsys.readouterr().err == f"yimatong simulate: {said}\n"

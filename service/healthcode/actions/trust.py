@@ -12,13 +12,14 @@ import msgspec
 from crypto.errors import BadKey
 from crypto.healthcode.trust import TRUST_LIST_GRACE, TrustedKey, TrustList, trusted_key
 from crypto.keyring import LISTED_KINDS, Key
-from service.casework.actions import open_item
+from service.casework.actions import keep_standing
 from service.casework.model import NewItem
 from service.healthcode.problems import TrustListUnavailable
 from service.healthcode.trust_file import PublishedTrust, TrustFileRefused, read_published
 from service.kernel.context import Context
-from service.kernel.database import connection
 
+KIND = "trust-list"
+"""Of its work items."""
 WARN_BEFORE = timedelta(days=30)
 """The root is offline: people, a safe and a ceremony stand between a warning and a new list."""
 
@@ -87,29 +88,25 @@ def missing_keys(ctx: Context, trust: TrustList) -> list[str]:
 
 
 async def watch_trust(ctx: Context) -> int:
-    """Open a work item for whatever about the list a person must see to; gives how many."""
+    """Keep a work item open for whatever about the list a person must see to; gives how many."""
     state = await trust_state(ctx)
+    reasons: list[str] = []
     if state.fault == "not-configured":
         return 0
-    reasons = []
     if state.fault is not None:
         reasons.append("trust-list-refused")
     if state.next_at is not None and state.next_at - ctx.clock.now() <= WARN_BEFORE:
         reasons.append("trust-list-expiring")
     if state.missing_keys:
         reasons.append("trust-list-lacks-keys")
-    if not reasons:
-        return 0
-    async with connection(ctx.pool) as conn:
-        for reason in reasons:
-            await open_item(conn, ctx, _item(state, reason))
+    await keep_standing(ctx, KIND, [_item(state, reason) for reason in reasons], "mended")
     return len(reasons)
 
 
 def _item(state: TrustState, reason: str) -> NewItem:
     return NewItem(
         record_id=0,
-        kind="trust-list",
+        kind=KIND,
         subject_id=state.sequence or 0,
         institution_id=None,
         reason=reason,

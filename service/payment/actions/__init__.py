@@ -37,6 +37,7 @@ from service.payment.actions.pursuing import pursue
 from service.payment.actions.refunds import (
     LATE_PAYMENT,
     apply_refund,
+    confirm_refund,
     list_refunds,
     pursue_refund,
     refund,
@@ -53,6 +54,7 @@ __all__ = [
     "attempts_read",
     "check_way",
     "close",
+    "confirm_refund",
     "count_part",
     "create",
     "end_review",

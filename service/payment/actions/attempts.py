@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from integrations.ports import payments as port
+from service.audit.model import Decided
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.joined_reads import Cells, Read, row_of
@@ -209,7 +210,7 @@ async def close(ctx: Context, record_id: int, attempt_id: int) -> PaymentAttempt
 
 
 async def end_review(
-    ctx: Context, record_id: int, attempt_id: int, *, operator_id: int, money_is_back: bool
+    ctx: Context, record_id: int, attempt_id: int, *, decided: Decided, money_is_back: bool
 ) -> PaymentAttempt:
     """An operator ends a review, by what the provider says now: paid as asked, or over.
 
@@ -220,18 +221,18 @@ async def end_review(
     row = await rows.read_attempt(ctx, key)
     gateway = rows.find_gateway(ctx, row.provider, row.account_name)
     if row.state is not AttemptState.NEEDS_REVIEW or gateway is None:
-        raise StateConflict
+        raise StateConflict(f"the order is {row.state.value}, and not under review")
     told = await tries.query(ctx, gateway, row)
     if told is None:
         raise StateConflict("the provider gives no clear answer")
     event = rules.judge_review(row, told, money_is_back=money_is_back)
     if event is None:
-        raise StateConflict("the provider says otherwise")
+        raise StateConflict(f"the provider says {told.status.value}, {told.amount_fen} fen")
     async with transaction(ctx.pool) as conn:
         before = await rows.lock_attempt(conn, ctx, key)
         if before.version != row.version:
             raise StateConflict
-        await rows.note(conn, ctx, before, "payment.reviewed", row.amount_fen, operator_id)
+        await rows.note(conn, ctx, before, "payment.reviewed", row.amount_fen, decided)
         return await outcomes.advance(
             conn, ctx, before, event, **outcomes.facts_of(ctx, event, told)
         )

@@ -7,8 +7,6 @@ attempt under the id that the cashier's entry names, the refund at the version t
 from datetime import datetime
 
 from integrations.ports import payments as port
-from service.casework import actions as casework
-from service.casework.model import ItemsOf
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound
@@ -118,8 +116,6 @@ async def give_at_counter(ctx: Context, key: RowKey, version: int, provider_ref:
             amount_fen=before.amount_fen,
             refunded_at=ctx.clock.now(),
         )
-        items = ItemsOf(record_id=key.record_id, kind="refund", subject_id=key.row_id)
-        await casework.close_items_of(conn, ctx, items, "given")
         return await refunds.advance(conn, ctx, attempt, before, RefundEvent.FINISH, given)
 
 

@@ -41,7 +41,7 @@ async def take_notice(
         notice = gateway.read_notice(headers, body, now)
     except port.NoticeRefused as refused:
         ctx.metrics.outcomes.labels(provider, "notice", "refused").inc()
-        _log.warning("notice.refused", provider=provider, reason=refused.reason)
+        _say_refused(provider, account_name, refused)
         return gateway.notice_answer(accepted=False)
     notice_no = f"{account_name}:{notice.notice_id}"
     async with connection(ctx.pool) as conn:
@@ -78,7 +78,7 @@ async def take_mixed_notice(
         told = gateway.mixed.read_mixed_notice(headers, body, now)
     except port.NoticeRefused as refused:
         ctx.metrics.outcomes.labels(provider, "mixed-notice", "refused").inc()
-        _log.warning("notice.refused", provider=provider, reason=refused.reason)
+        _say_refused(provider, account_name, refused)
         return gateway.notice_answer(accepted=False)
     notice_no = f"{account_name}:mixed:{sm3(body).hex()}"
     async with connection(ctx.pool) as conn:
@@ -95,6 +95,12 @@ async def take_mixed_notice(
         await store.insert_notice(conn, notice_no, provider, now)
     ctx.metrics.outcomes.labels(provider, "mixed-notice", "accepted").inc()
     return gateway.notice_answer(accepted=True)
+
+
+def _say_refused(provider: str, account_name: str, refused: port.NoticeRefused) -> None:
+    _log.warning(
+        "notice.refused", provider=provider, account_name=account_name, reason=refused.reason
+    )
 
 
 async def _apply(

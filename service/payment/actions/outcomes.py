@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from integrations.ports import payments as port
+from service.casework import actions as casework
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import NotFound
@@ -116,6 +117,9 @@ async def advance(
         # What the payer allowed is of no more use.
         fixed["client_sealed"] = None
     after = await rows.save_attempt(conn, ctx, before, **(fixed | changes))
+    if ended := rules.ended_items(event):
+        closing = state.value.lower()
+        await casework.close_items_of(conn, ctx, rows.items_of(before, *ended), closing)
     ctx.metrics.transitions.labels("payment", state.value).inc()
     match event:
         case AttemptEvent.PAY:

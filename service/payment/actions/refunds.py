@@ -4,6 +4,9 @@ from datetime import datetime
 
 from integrations.ports import payments as port
 from integrations.ports.outcomes import Accepted, Rejected
+from service.audit.model import Decided
+from service.casework import actions as casework
+from service.casework.model import ItemsOf
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
@@ -20,6 +23,7 @@ from service.payment.states import (
 )
 
 LATE_PAYMENT = "late-payment"
+GIVEN_AFTER_ALL = "refunded-after-failure"
 REASON_TEXT = "退款"
 """What the payer reads at the provider: nothing of the visit."""
 _POLLED = frozenset({RefundState.PROCESSING, RefundState.NEEDS_REVIEW})
@@ -135,17 +139,23 @@ async def advance(
     )
     ctx.metrics.transitions.labels("refund", state.value).inc()
     left_fen = attempt.refunding_fen - before.amount_fen
+    await casework.close_items_of(conn, ctx, _ended_items(before, event), state.value.lower())
     match event:
-        case RefundEvent.FINISH:
+        case RefundEvent.FINISH | RefundEvent.FINISH_LATE:
+            # What failed is promised no more.
+            is_late = event is RefundEvent.FINISH_LATE
             await rows.save_attempt(
                 conn,
                 ctx,
                 attempt,
-                refunding_fen=left_fen,
+                refunding_fen=attempt.refunding_fen if is_late else left_fen,
                 refunded_fen=attempt.refunded_fen + before.amount_fen,
             )
             await rows.post_returned(conn, ctx, attempt, after)
             await rows.tell_refund(conn, ctx, attempt, after, "refund.done")
+            if before.cause.startswith(LATE_PAYMENT):
+                late = rows.items_of(attempt, LATE_PAYMENT)
+                await casework.close_items_of(conn, ctx, late, "refunded")
         case RefundEvent.FAIL:
             await rows.save_attempt(conn, ctx, attempt, refunding_fen=left_fen)
             await rows.tell_refund(conn, ctx, attempt, after, "refund.stuck")
@@ -156,8 +166,19 @@ async def advance(
     return after
 
 
+def _ended_items(row: Refund, event: RefundEvent) -> ItemsOf:
+    """What a clear answer ends: all but what a person must still look at, opened with it or not."""
+    match event:
+        case RefundEvent.FAIL:
+            return rows.refund_items(row, but_reason="refund-failed")
+        case RefundEvent.BLOCK:
+            return rows.refund_items(row, "refund-unresolved")
+        case _:
+            return rows.refund_items(row)
+
+
 def _refunded_at(event: RefundEvent, told: port.Refund | None, now: datetime) -> datetime | None:
-    if event is not RefundEvent.FINISH:
+    if event not in (RefundEvent.FINISH, RefundEvent.FINISH_LATE):
         return None
     return (told.refunded_at if told else None) or now
 
@@ -233,20 +254,28 @@ async def _block(ctx: Context, key: RowKey) -> None:
             await advance(conn, ctx, attempt, before, RefundEvent.BLOCK, None)
 
 
-async def retry_refund(ctx: Context, record_id: int, refund_id: int) -> Refund:
+async def retry_refund(ctx: Context, record_id: int, refund_id: int, decided: Decided) -> Refund:
     """An operator's word that a refund may go again. One under review keeps its number; one that
-    failed for good gets a new refund with a new number. Raises ``StateConflict``, ``NotFound``.
+    failed for good gets a new refund with a new number.
+
+    Raises ``StateConflict``, also where the provider says that a failed one was given after all;
+    ``NotFound``.
     """
     key = RowKey(record_id, refund_id)
     async with transaction(ctx.pool) as conn:
         attempt_id = (await rows.get_refund(conn, ctx, key)).attempt_id
-        await rows.lock_attempt(conn, ctx, RowKey(record_id, attempt_id))
+        attempt = await rows.lock_attempt(conn, ctx, RowKey(record_id, attempt_id))
         before = await rows.lock_refund(conn, ctx, key)
-        if before.state is RefundState.FAILED:
-            cause = f"{before.cause}:after:{refund_id}"
+        is_failed = before.state is RefundState.FAILED
+        if not (is_failed or REFUND.allows(before.state, RefundEvent.SEND_AGAIN)):
+            raise StateConflict(f"the refund is {before.state.value}; nothing is to be sent again")
+        if await casework.is_open(conn, rows.refund_items(before, GIVEN_AFTER_ALL)):
+            raise StateConflict("the provider says that it was given back after all")
+        await rows.note(conn, ctx, attempt, "refund.retried", before.amount_fen, decided)
+        await casework.close_items_of(conn, ctx, rows.refund_items(before), "sent-again")
+        if is_failed:
+            cause = _cause_after(before)
             return await refund(conn, ctx, record_id, attempt_id, before.amount_fen, cause)
-        if not REFUND.allows(before.state, RefundEvent.SEND_AGAIN):
-            raise StateConflict
         # One try counted, so that the job asks before it sends.
         return await rows.save_refund(
             conn,
@@ -256,6 +285,49 @@ async def retry_refund(ctx: Context, record_id: int, refund_id: int) -> Refund:
             tries=1,
             due_at=ctx.clock.now(),
         )
+
+
+def _cause_after(failed: Refund) -> str:
+    """The cause of the refund that takes the place of one that failed for good."""
+    return f"{failed.cause}:after:{failed.refund_id}"
+
+
+async def confirm_refund(ctx: Context, record_id: int, refund_id: int, decided: Decided) -> Refund:
+    """An operator has the provider asked about a refund that failed: was it given after all?
+
+    Raises ``StateConflict`` where the provider says otherwise, or it was sent again since;
+    ``NotFound``.
+    """
+    key = RowKey(record_id, refund_id)
+    async with connection(ctx.pool) as conn:
+        row = await rows.get_refund(conn, ctx, key)
+        attempt = await rows.get_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
+    if row.state is not RefundState.FAILED:
+        raise StateConflict(f"the refund is {row.state.value}; only a failed one is confirmed")
+    told = await _told_given(ctx, attempt, row)
+    async with transaction(ctx.pool) as conn:
+        locked = await rows.lock_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
+        before = await rows.lock_refund(conn, ctx, key)
+        again = await store.find_by_cause(conn, record_id, row.attempt_id, _cause_after(row))
+        if again is not None or before.amount_fen > locked.refundable_fen:
+            raise StateConflict("it was sent again since: have the provider say what it gave")
+        await rows.note(conn, ctx, locked, "refund.confirmed", before.amount_fen, decided)
+        return await advance(conn, ctx, locked, before, RefundEvent.FINISH_LATE, told)
+
+
+async def _told_given(ctx: Context, attempt: PaymentAttempt, row: Refund) -> port.Refund:
+    """The provider's word now. Raises ``StateConflict`` for any but that it gave this amount."""
+    gateway = rows.find_gateway(ctx, attempt.provider, attempt.account_name)
+    if gateway is None:
+        raise StateConflict("no provider is asked about it")
+    asked = await gateway.query_refund(row.refund_no, trade_no=row.trade_no)
+    rows.count_outcome(ctx, row.provider, "query_refund", asked)
+    if not isinstance(asked, Accepted):
+        raise StateConflict("the provider gives no clear answer")
+    told = asked.value
+    if (told.status, told.amount_fen) != (port.RefundStatus.REFUNDED, row.amount_fen):
+        raise StateConflict(f"the provider says {told.status.value}, {told.amount_fen} fen")
+    return told
 
 
 async def list_due(ctx: Context, now: datetime, limit: int) -> list[RowKey]:

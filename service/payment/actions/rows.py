@@ -9,9 +9,9 @@ from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Un
 from integrations.ports.partners import PartnerUnknown
 from integrations.ports.payments import PaymentGateway
 from service.audit import actions as audit
-from service.audit.model import AuditEntry
+from service.audit.model import AuditEntry, Decided
 from service.casework import actions as casework
-from service.casework.model import Evidence, NewItem
+from service.casework.model import Evidence, ItemsOf, NewItem
 from service.kernel import outbox
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
@@ -267,14 +267,14 @@ async def note(
     row: PaymentAttempt,
     action: str,
     amount_fen: int,
-    operator_id: int | None,
+    decided: Decided | None,
 ) -> None:
     """An audit entry about an attempt, by an operator or by the system."""
     entry = AuditEntry(
         record_id=row.record_id,
         action=action,
-        actor_kind="system" if operator_id is None else "operator",
-        actor_id=operator_id or 0,
+        actor_kind="system" if decided is None else "operator",
+        actor_id=0,
         institution_id=row.institution_id,
         facts={
             "settlement_id": row.settlement_id,
@@ -282,6 +282,7 @@ async def note(
             "provider": row.provider,
             "trade_no": row.trade_no,
             "amount_fen": amount_fen,
+            **({} if decided is None else decided.facts()),
         },
     )
     await audit.append(conn, ctx, entry)
@@ -330,6 +331,23 @@ async def report_refund(conn: Connection, ctx: Context, row: Refund, reason: str
         evidence=evidence,
     )
     await casework.open_item(conn, ctx, item)
+
+
+def items_of(row: PaymentAttempt, *reasons: str) -> ItemsOf:
+    """An attempt's work items of these reasons."""
+    key = (row.record_id, row.attempt_id)
+    return ItemsOf(record_id=key[0], kind="payment", subject_id=key[1], reasons=reasons)
+
+
+def refund_items(row: Refund, *reasons: str, but_reason: str = "") -> ItemsOf:
+    """A refund's work items of these reasons; none named: all but ``but_reason``."""
+    return ItemsOf(
+        record_id=row.record_id,
+        kind="refund",
+        subject_id=row.refund_id,
+        reasons=reasons,
+        but_reason=but_reason,
+    )
 
 
 async def report_unresolved(ctx: Context, row: PaymentAttempt | Refund) -> None:

@@ -25,6 +25,8 @@ FULL_WIDTH = {ord("０") + digit: str(digit) for digit in range(10)} | {
 
 def strip_blanks(text: str) -> tuple[str, list[str]]:
     """The text without blanks and zero-width characters, and which of the two were there."""
+    if text.isalnum():
+        return text, []
     warnings = []
     if any(character in BLANKS for character in text):
         warnings.append("whitespace")
@@ -48,6 +50,8 @@ def age_on(birth_date: date, day: date) -> int:
 
 def bare(text: str) -> tuple[str, list[str]]:
     """A number without blanks and with plain digits, and the warnings that this gives."""
+    if text.isascii() and text.isalnum():
+        return text, []
     kept, warnings = strip_blanks(text)
     folded = kept.translate(FULL_WIDTH)
     if folded != kept:

@@ -16,7 +16,7 @@ from service.institution.model import Institution, MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.joined_reads import read_together, row_of
-from service.settlement import consequences, door, rules, store
+from service.settlement import consequences, door, endings, rules, store
 from service.settlement.giving_back import give_back
 from service.settlement.insurance import own_part
 from service.settlement.insurance.chains import Send, line_of
@@ -372,7 +372,7 @@ async def postpone(
     )
     has_deadline = bounded and row.deadline_at is not None
     if later.tries > ctx.policy.tries_max and not has_deadline:
-        stuck = f"{row.state.value.lower().replace('_', '-')}-stuck"
+        stuck = endings.stuck(row.state)
         if row.state is not _S.REVERSING and MACHINE.allows(row.state, _E.CONTRADICTED):
             lost = replace(later, reason=stuck)
             return await door.advance(conn, ctx, lost, _E.CONTRADICTED, progress)

@@ -47,7 +47,12 @@ async def take(ctx: Context, institution_code: str, body: bytes) -> Answer:
         told = mobile.read_notice(body)
     except NoticeRefused as refused:
         ctx.metrics.outcomes.labels(mobile.code, "notice", "refused").inc()
-        _log.warning("notice.refused", provider=mobile.code, reason=refused.reason)
+        _log.warning(
+            "notice.refused",
+            provider=mobile.code,
+            account_name=institution_code,
+            reason=refused.reason,
+        )
         return REFUSED
     known = await _make_due(ctx, told)
     word = "accepted" if known else "unknown-number"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from service.kernel.context import Context
 from service.kernel.database import Connection
-from service.settlement import consequences, door
+from service.settlement import consequences, door, endings
 from service.settlement.model import Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 
@@ -29,7 +29,7 @@ async def remind(ctx: Context, row: Settlement) -> None:
 
     async def decide(conn: Connection, fresh: Settlement) -> None:
         if fresh.state is SettlementState.POSTING:
-            await consequences.open_item(conn, ctx, fresh, "hospital-did-not-post")
+            await consequences.open_item(conn, ctx, fresh, endings.NOT_POSTED)
             later = replace(fresh, due_at=ctx.clock.now() + REMIND_EVERY)
             await door.keep(conn, ctx, later, None)
 

@@ -6,7 +6,7 @@ from service.institution import actions as institution
 from service.institution.model import MovedAmounts
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
-from service.settlement import consequences, door, rules, tender
+from service.settlement import consequences, door, endings, rules, tender
 from service.settlement.insurance import calls
 from service.settlement.model import Settlement
 from service.settlement.states import PAYABLE, SettlementEvent, SettlementState
@@ -88,7 +88,7 @@ async def _weigh(ctx: Context, row: Settlement) -> None:
         if place.moved_amounts is MovedAmounts.UNDO:
             await door.advance(conn, ctx, moved, SettlementEvent.AMOUNTS_REFUSED, None)
             return
-        await consequences.open_item(conn, ctx, moved, "correction-to-collect")
+        await consequences.open_item(conn, ctx, moved, endings.TO_COLLECT)
         await door.keep(conn, ctx, moved, None)
 
     await door.through(ctx, (row.record_id, row.settlement_id), decide)

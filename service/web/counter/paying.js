@@ -15,6 +15,9 @@ import {
 } from "../settlement.js";
 import { fenOf, field, form, moneyField } from "./parts.js";
 
+// What counts with the division itself: nobody paid it here.
+const COUNTED = ["deposit", "relief"];
+
 class Paying {
   constructor(desk, scan, bill, { changed, next }) {
     Object.assign(this, { desk, scan, bill, changed, next });
@@ -28,6 +31,7 @@ class Paying {
     this.paper = null;
     this.print = null;
     this.elsewise = false;
+    this.anew = false;
     this.gone = false;
     this.split = splitView();
     this.steps = stepsView();
@@ -36,11 +40,12 @@ class Paying {
     this.ways = [];
     this.tenders = h("ul.tenders", {});
     this.turn = h("div.turn", {});
+    this.account = h("div.account", {});
     this.element = h("div.pay", {},
       h("div.row.is-apart", {}, h("h2", {}, billTitle(bill)), h("p.note", {}, bill.bill_no)),
       h("details.bill-lines", {}, h("summary", {}, t("line.caption")), linesView(bill.lines)),
       this.steps.element,
-      h("div.pay-columns", {}, h("div.pay-split", {}, this.split.element, this.tenders), this.turn),
+      h("div.pay-columns", {}, h("div.pay-split", {}, this.split.element, this.account, this.tenders), this.turn),
       this.words, this.notices);
     this.split.show({ total_fen: bill.total_fen });
   }
@@ -52,12 +57,7 @@ class Paying {
         await this.goOnWith(this.bill.settlement_id);
         return;
       }
-      const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
-      const begun = await this.desk.terminal.startOwn(this.scan, this.bill, choice);
-      this.calls = this.desk.terminal.settlement(this.scan, begun.settlement_id);
-      this.ways = await this.calls.listWays();
-      this.seen(begun);
-      this.watch();
+      await this.start();
     } catch (fault) {
       const held = fault.code === "bill-locked" ? await this.lockedNow() : null;
       if (held === null) this.failed(fault, () => this.begin());
@@ -65,12 +65,53 @@ class Paying {
     }
   }
 
+  async start() {
+    const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
+    const begun = await this.desk.terminal.startOwn(this.scan, this.bill, choice);
+    this.calls = this.desk.terminal.settlement(this.scan, begun.settlement_id);
+    this.ways = await this.calls.listWays();
+    this.seen(begun);
+    this.watch();
+  }
+
   /** With the settlement that holds the bill, wherever it was begun. */
   async goOnWith(settlementId) {
     this.calls = this.desk.terminal.settlement(this.scan, settlementId);
     this.ways = await this.calls.listWays();
-    this.seen(await this.calls.read());
+    const settlement = await this.calls.read();
+    if (Number.isSafeInteger(settlement.account_fen)) this.useAccount = settlement.account_fen > 0;
+    this.seen(settlement);
     this.watch();
+  }
+
+  /** The other answer to whether the patient's account pays: this division is undone, then it is
+   *  asked for anew. Who paid meanwhile has paid, and nothing is asked for. */
+  async changeAccount() {
+    this.notices.replaceChildren();
+    this.turn.replaceChildren();
+    this.account.replaceChildren();
+    this.shown = "";
+    this.anew = true;
+    try {
+      this.seen(await this.calls.abandon());
+      this.watch();
+    } catch (fault) {
+      this.anew = false;
+      this.failed(fault);
+    }
+  }
+
+  /** Undone, to be divided the other way. */
+  async divideAnew() {
+    this.anew = false;
+    this.following?.stop();
+    this.useAccount = !this.useAccount;
+    this.words.textContent = t("state.PRESETTLING");
+    try {
+      await this.start();
+    } catch (fault) {
+      this.failed(fault, () => this.begin());
+    }
   }
 
   /** The settlement that holds the bill since it was listed; null where that is not known. */
@@ -96,6 +137,10 @@ class Paying {
   /** Draws what changed; fields that a cashier is typing in stay while the amounts do. */
   seen(settlement) {
     if (this.gone) return;
+    if (this.anew && isUndone(settlement)) {
+      this.divideAnew();
+      return;
+    }
     this.settlement = settlement;
     this.element.dataset.state = settlement.state;
     this.split.show(settlement);
@@ -108,6 +153,7 @@ class Paying {
       this.shown = phase;
       this.notices.replaceChildren();
       this.turn.replaceChildren(...this.turnView());
+      this.account.replaceChildren(...this.accountView());
       if (isDone(settlement) || isUndone(settlement)) this.changed();
     }
     if (isUndoing(settlement)) this.changed();
@@ -174,6 +220,18 @@ class Paying {
       h("div.phones", {}, phones),
       button("button.button.is-plain", t("pay.abandon"), () => this.act(() => this.calls.abandon())),
     ].filter(Boolean);
+  }
+
+  /** Whose account pays is the patient's choice, as long as nothing is paid. */
+  accountView() {
+    const { settlement } = this;
+    const linked = ["LINKED", "BY_HOSPITAL"].includes(this.scan.insurance?.status);
+    const offered = ["choose", "free"].includes(this.phase()) && settlement.state === "PRESETTLED" &&
+      this.insured && linked &&
+      !(settlement.tenders ?? []).some((one) => !COUNTED.includes(one.provider)) &&
+      (!this.useAccount || settlement.account_fen > 0);
+    const words = this.useAccount ? "pay.account.off" : "pay.account.on";
+    return offered ? [button("button.button", t(words), () => this.changeAccount())] : [];
   }
 
   /** Somebody pays it at another place: here it can be taken over, unless money may still come. */

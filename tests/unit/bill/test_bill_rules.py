@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from integrations.ports.insurance import Diagnosis
 from service.bill import rules
-from service.bill.model import BillRow
+from service.bill.model import BillRow, Stay
 from service.bill.problems import (
     BillLocked,
     BillNotPayable,
@@ -20,7 +20,7 @@ from service.bill.problems import (
     BillVersionStale,
 )
 from service.bill.schemas import QUANTITY_E4_MAX, UNIT_PRICE_E6_MAX
-from service.bill.states import BILL, HELD, BillEvent, BillState
+from service.bill.states import BILL, HELD, BillEvent, BillKind, BillState
 from service.kernel.problems import StateConflict
 from tests.support.clock import FakeClock
 from tests.support.money import a_content, a_line
@@ -100,6 +100,31 @@ def test_a_visit_has_one_main_diagnosis(mains: int) -> None:
     visit = msgspec.structs.replace(a_content().visit, diagnoses=diagnoses)
     with pytest.raises(BillRefused, match="diagnos"):
         rules.check_content(a_content(visit=visit), NOW)
+
+
+@pytest.mark.parametrize(
+    ("visit_type", "fits"),
+    [
+        ("11", False),
+        ("13", False),
+        ("51", False),
+        ("21", True),
+        ("24", True),
+        ("52", True),
+        ("9901", True),
+    ],
+)
+def test_a_discharge_is_of_a_stay(visit_type: str, fits: bool) -> None:
+    visit = msgspec.structs.replace(a_content().visit, visit_type=visit_type)
+    of_stay = {"kind": BillKind.DISCHARGE, "stay": Stay(stay_no="ZY-1", bed="12"), "visit": visit}
+    content = msgspec.structs.replace(a_content(), **of_stay)
+    if fits:
+        rules.check_content(content, NOW)
+        return
+    with pytest.raises(BillRefused, match=r"visit\.visit_type: one of a stay"):
+        rules.check_content(content, NOW)
+    own = msgspec.structs.replace(content, kind=BillKind.OUTPATIENT, stay=None)
+    rules.check_content(own, NOW)
 
 
 def _row(state: BillState) -> BillRow:

@@ -81,9 +81,15 @@ def test_a_case_that_breaks_its_judge_has_failed(tmp_path: Path) -> None:
     assert [verdict.passed for verdict in judge_file(path)] == [False, False]
 
 
-def test_sections_not_judged_are_left_out(tmp_path: Path) -> None:
+def test_sections_not_judged_are_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     content = {"persons": [{"a": 1}], "sandbox_policy": {"b": 2}, "uncertain_outcomes": [{}]}
-    assert list(judge_file(write(tmp_path / "data.json", content))) == []
+    path = write(tmp_path / "data.json", content)
+    assert list(judge_file(path)) == []
+    main([path], as_json=True)
+    said = "data.json: not judged: persons, sandbox_policy, uncertain_outcomes\n"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,7 @@ def test_every_attempt_state_with_every_event(state: AttemptState, event: Attemp
 
 
 REFUND_MOVES = {
+    (R.FAILED, F.FINISH_LATE): R.REFUNDED,
     (R.CREATED, F.ACCEPT): R.PROCESSING,
     (R.CREATED, F.FINISH): R.REFUNDED,
     (R.CREATED, F.FAIL): R.FAILED,
