@@ -170,6 +170,20 @@ class PaymentGateway(StatementSource, Protocol):
         """The acknowledgement, or the refusal that asks for a resend."""
 
 
+class ProviderName(msgspec.Struct, frozen=True, kw_only=True):
+    """What payers call a provider, for buttons and receipts."""
+
+    zh: str
+    en: str
+
+
+@runtime_checkable
+class NamesItself(Protocol):
+    """A gateway whose provider the pages' own words do not know."""
+
+    name: ProviderName
+
+
 @runtime_checkable
 class TakesCodes(Protocol):
     """Who can take payment by a code the payer shows."""

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from integrations.ports.payments import ProviderName
 from service.payment.states import AttemptState, RefundState
 
 
@@ -244,6 +245,8 @@ class Way(msgspec.Struct, frozen=True):
 
     provider: str
     way: str
+    name: ProviderName | None = None
+    """What payers call the provider; None where the pages know it by their own words."""
 
 
 class RowKey(msgspec.Struct, frozen=True):

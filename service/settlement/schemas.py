@@ -8,6 +8,7 @@ import msgspec
 
 from integrations.ports.invoices import Invoice
 from integrations.ports.money import FEN_MAX, FenField
+from integrations.ports.payments import ProviderName
 from service.kernel.context import Context
 from service.payment.model import ClientCall, PaymentAttempt, PayPage, Refusal, ShownQr, Way
 from service.payment.rules import CODE
@@ -57,11 +58,12 @@ class TerminalPaymentRequest(PaymentRequest, forbid_unknown_fields=True, kw_only
             raise ValueError("a code goes with the way `code`, and only with it")
 
 
-class WayAnswer(msgspec.Struct, kw_only=True):
-    """One way to pay."""
+class WayAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One way to pay. ``name`` is told of providers that pages have no words of their own for."""
 
     provider: str
     way: str
+    name: ProviderName | None = None
 
 
 class WaysAnswer(msgspec.Struct, kw_only=True):
@@ -73,7 +75,7 @@ class WaysAnswer(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, ways: list[Way]) -> "WaysAnswer":
         """In the order given."""
-        return cls(ways=[WayAnswer(provider=one.provider, way=one.way) for one in ways])
+        return cls(ways=msgspec.convert(ways, list[WayAnswer], from_attributes=True))
 
 
 class TakeOverRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -15,12 +15,13 @@ import pytest
 import integrations
 from crypto.sm3 import hmac_sm3
 from integrations import registry
+from integrations.ports.payments import ProviderName
 from service.institution import actions as institution
 from service.institution.model import MovedAmounts, NewInstitution
 from service.kernel.context import Policy
 from service.ledger import actions as ledger
 from service.payment import actions as payment
-from service.payment.model import ShownQr
+from service.payment.model import ShownQr, Way
 from service.payment.states import AttemptState
 from service.reconcile import actions as reconcile
 from service.reconcile.model import Account, Outcome
@@ -160,6 +161,9 @@ async def test_the_example_pays_refunds_and_reconciles(fresh_database: str, exam
     async with a_world(fresh_database, example) as world:
         house, twin, ctx = world.house, world.twin, world.house.ctx
         await payment.check_way(ctx, house.institution_id, "beanpay", "native")
+        name = ProviderName(zh="豆付", en="BeanPay")
+        offered = await payment.list_ways(ctx, house.institution_id)
+        assert Way("beanpay", "native", name) in offered, "what pages show on its button"
         twin.lose = True
         attempt = await house.place(await house.create(settlement_id=1, amount_fen=12_345))
         assert attempt.state is AttemptState.CREATED, "unknown is not failed"

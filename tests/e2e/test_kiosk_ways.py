@@ -39,6 +39,7 @@ def world(backend: PageBackend) -> Iterator[World]:
     found.taken_codes.clear()
     yield found
     found.ways = before
+    found.names = {}
     found.code_outcomes.clear()
 
 
@@ -92,6 +93,22 @@ def test_one_bill_is_paid_by_alipay(new_page: NewPage, backend: PageBackend, wor
     expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
     expect(page.locator(".receipt")).to_contain_text("支付宝")
     assert shifts(page) == (0, [])
+
+
+def test_a_provider_the_page_never_heard_of_is_payable_by_its_own_name(
+    new_page: NewPage, backend: PageBackend, world: World
+) -> None:
+    world.ways = [*BOTH, ("beanpay", "native")]
+    world.names = {"beanpay": {"name": {"zh": "豆付", "en": "BeanPay"}}}
+    page = new_page(*PORTRAIT, scale=1)
+    at_choice(new_page, backend, page)
+    fits_both(page, "kiosk-choice-of-three")
+    page.set_viewport_size({"width": PORTRAIT[0], "height": PORTRAIT[1]})
+    page.get_by_role("button", name="豆付").click()
+    expect(page.get_by_role("heading", name="请用豆付扫码付款")).to_be_visible()
+    backend.pay_qr(symbol_on(page))
+    expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
+    expect(page.locator(".receipt")).to_contain_text("豆付")
 
 
 def test_a_payment_code_before_the_scanner_pays(

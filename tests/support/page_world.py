@@ -33,6 +33,7 @@ STEP_S = 0.7
 QR_TEXTS = {
     "wechatpay": "weixin://wxpay/bizpayurl?pr=",
     "alipay": "https://qr.alipay.invalid/?pr=",
+    "beanpay": "https://qr.bean.invalid/?pr=",
 }
 Json = dict[str, Any]
 
@@ -128,6 +129,8 @@ class World:
         self.posts: list[tuple[str, str]] = []
         """(operation, Idempotency-Key) of every keyed act that took effect."""
         self.insured = True
+        self.names: dict[str, Json] = {}
+        """``{"name": {"zh": …, "en": …}}`` of providers that the pages have no words for."""
         self.ways = [("wechatpay", way) for way in ("code", "h5", "jsapi", "native")]
         """(provider, way) that the hospital's merchant accounts have."""
         self.code_outcomes: list[str] = []
@@ -406,7 +409,11 @@ class World:
 
     def offered(self, here: tuple[str, ...]) -> Json:
         """The ways of the place that asks."""
-        found = [{"provider": name, "way": way} for name, way in self.ways if way in here]
+        found = [
+            {"provider": name, "way": way, **self.names.get(name, {})}
+            for name, way in self.ways
+            if way in here
+        ]
         return {"ways": found}
 
     def pay(self, subject: str, settlement_id: str, asked: Json) -> Json:

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 
+from integrations.sandbox import book_page
 from integrations.sandbox.alipay import pages
 from integrations.sandbox.alipay.book import TradeRow
 from integrations.sandbox.alipay.exchange import read
@@ -17,10 +18,10 @@ from integrations.sandbox.alipay.model import Json, Refused, invalid
 from integrations.sandbox.alipay.posting import notice_parameters
 from integrations.sandbox.alipay.trading import CODE_PAYER
 from integrations.sandbox.alipay.twin import QR_TEXT, Twin, trade_fields, twin_of
+from integrations.sandbox.book_page import Jump
 
 AnyRequest = Request[Any, Any, Any]
 Text = Annotated[str, msgspec.Meta(max_length=512)]
-JUMP_MAX_S = 10 * 366 * 86_400
 
 
 class TradeRef(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -34,12 +35,6 @@ class PayBody(TradeRef, kw_only=True, forbid_unknown_fields=True):
     """Pay as this payer; left out, the one the order names, or a fixed one."""
 
     buyer: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
-
-
-class ClockBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How far business time jumps."""
-
-    forward_s: Annotated[int, msgspec.Meta(ge=0, le=JUMP_MAX_S)]
 
 
 class BillEditBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -184,7 +179,7 @@ async def deliver(request: AnyRequest) -> Response[Any]:
 @post("/sandbox/clock", status_code=200)
 async def jump(request: AnyRequest) -> Response[Any]:
     """Let business time jump: expiry, refund windows, bill days, resends."""
-    forward_s = read(await request.body(), ClockBody).forward_s
+    forward_s = read(await request.body(), Jump).forward_s
     return said({"now": twin_of(request).jump(forward_s).isoformat(timespec="seconds")})
 
 
@@ -253,9 +248,8 @@ async def show_cashier(
 
 @get("/sandbox/")
 async def show_book(request: AnyRequest) -> Response[Any]:
-    """The twin's book for people, with a form that injects a fault."""
-    nonce = secrets.token_urlsafe(16)
-    return _page(pages.book(book_view(twin_of(request)), nonce), nonce)
+    """The twin's book for people, with forms for faults and the clock."""
+    return book_page.show(pages.book(book_view(twin_of(request))))
 
 
 CONTROL_ROUTES: list[HTTPRouteHandler] = [

@@ -1,20 +1,31 @@
-"""The twin's two pages: a stand-in for Alipay's own pay sheet, and its book with a fault form.
+"""The twin's two pages: a stand-in for Alipay's own pay sheet, and what its book page shows.
 
 Marked as a test on their face. Escape whatever they show; send nobody to a foreign host.
 """
 
 import html
 import json
-from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from integrations.sandbox.alipay.book import TradeRow
 from integrations.sandbox.alipay.faults import Fault
 from integrations.sandbox.alipay.texts import yuan
+from integrations.sandbox.book_page import (
+    CLEAR,
+    CLOCK,
+    DELAY,
+    TIMES,
+    BookPage,
+    Card,
+    Field,
+    Form,
+    Table,
+    fault_field,
+)
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-ROWS_MAX = 200
 
 HEAD = """<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8">
@@ -26,9 +37,7 @@ body{{margin:0;background:#eef1f5;color:#191919;font:17px/1.5 -apple-system,"Pin
 "Noto Sans CJK SC","Microsoft YaHei",sans-serif}}
 .test{{background:#fff3cd;color:#664d03;text-align:center;padding:10px 16px;font-weight:600}}
 main{{max-width:460px;margin:0 auto;padding:24px 16px}}
-main.wide{{max-width:1100px}}
 .card{{background:#fff;border-radius:12px;padding:28px 20px;text-align:center}}
-.card.left{{text-align:left;padding:16px 20px;margin-bottom:16px}}
 .merchant{{font-size:18px}}
 .amount{{font-size:44px;font-weight:600;margin:8px 0 4px}}
 .what{{color:#5a5a5a;word-break:break-all}}
@@ -37,19 +46,10 @@ button{{display:block;width:100%;min-height:52px;margin-top:20px;border:0;border
 background:#0b57c2;color:#fff;font-size:19px;font-weight:600}}
 button[disabled]{{background:#76808c}}
 button.other{{background:#fff;color:#333;border:1px solid #8f8f8f;font-weight:400}}
-button:focus-visible,a:focus-visible,input:focus-visible,select:focus-visible{{
+button:focus-visible,a:focus-visible{{
 outline:3px solid #10509b;outline-offset:2px}}
 a.back{{display:block;text-align:center;padding:16px;color:#10509b}}
 #said{{min-height:28px;margin:16px 0 0;font-weight:600}}
-h1{{font-size:22px;margin:0 0 8px}}h2{{font-size:18px;margin:0 0 8px}}
-.scroll{{overflow-x:auto}}
-table{{border-collapse:collapse;width:100%;font-size:14px}}
-th,td{{text-align:left;padding:6px 10px;border-bottom:1px solid #dde2e8;white-space:nowrap}}
-.fields{{display:flex;flex-wrap:wrap;gap:12px;align-items:end}}
-.fields label{{display:block;font-size:14px;flex:1 1 180px}}
-.fields input,.fields select{{display:block;width:100%;min-height:44px;font-size:16px;
-padding:6px 8px;border:1px solid #8f8f8f;border-radius:8px;background:#fff}}
-.fields button{{width:auto;flex:0 0 auto;min-height:44px;margin:0;padding:0 20px;font-size:16px}}
 </style></head><body>
 <div class="test" role="note">{mark}</div>
 """
@@ -80,34 +80,6 @@ async function act(path,good){{
 }}
 buttons[0].addEventListener("click",()=>act("pay","付款成功"));
 buttons[1].addEventListener("click",()=>act("pay-fail","付款未完成"));
-</script></body></html>
-"""
-BOOK = """<main class="wide"><h1>支付宝沙箱账本</h1>
-<p class="no">业务时间 {now}</p>
-<div class="card left"><h2>注入故障</h2><div class="fields">
-<label>故障<select id="fault">{options}</select></label>
-<label>订单号或退款号（可空）<input id="number" maxlength="64" autocomplete="off"></label>
-<label>次数<input id="times" inputmode="numeric" value="1" maxlength="5"></label>
-<label>延迟毫秒<input id="delay" inputmode="numeric" value="0" maxlength="8"></label>
-<button id="add">注入</button><button id="clear" class="other">清除全部</button>
-</div><p id="said" role="status" aria-live="polite"></p></div>
-{tables}
-</main>
-<script nonce="{nonce}">
-const said=document.getElementById("said"),of=id=>document.getElementById(id).value.trim();
-async function act(path,body){{
-  const r=await fetch(path,{{method:"POST",headers:{{"Content-Type":"application/json"}},
-    body:JSON.stringify(body)}});
-  const j=await r.json();
-  if(!r.ok){{said.textContent=j.message||"操作失败";return;}}
-  location.reload();
-}}
-document.getElementById("add").addEventListener("click",()=>{{
-  const body={{fault:of("fault"),times:Number(of("times")),delay_ms:Number(of("delay"))}};
-  if(of("number"))body.number=of("number");
-  act("faults",body);
-}});
-document.getElementById("clear").addEventListener("click",()=>act("faults/clear",{{}}));
 </script></body></html>
 """
 STATES = {
@@ -152,53 +124,57 @@ def gone(nonce: str) -> str:
     return f"{head}<main><p>没有这笔交易，或二维码已失效。</p></main></body></html>"
 
 
-def book(view: dict[str, Any], nonce: str) -> str:
-    """The book, newest first, and the form."""
-    trades = [
-        (t["out_trade_no"], t["trade_no"], t["way"], t["trade_status"], t["total_amount"],
-         yuan(t["refunded_fen"]), t["gmt_create"], t.get("gmt_payment", ""))
-        for t in view["trades"]
+def book(view: dict[str, Any]) -> BookPage:
+    """The book and the forms. Takes what ``book_view`` gives."""
+    numbered = Field(name="number", label="订单号或退款号（可空）")
+    called = Field(name="path", label="接口名的一部分（可空）")
+    add = Form(
+        path="faults", submit="注入", fields=[fault_field(Fault), numbered, called, TIMES, DELAY]
+    )
+    return BookPage(
+        partner="支付宝",
+        now=datetime.fromisoformat(view["now"]),
+        cards=[Card(title="注入故障", forms=[add, CLEAR]), CLOCK],
+        tables=_tables(view),
+    )
+
+
+def _tables(view: dict[str, Any]) -> list[Table]:
+    return [
+        Table(
+            title="待发生的故障",
+            columns=("故障", "号", "接口", "次数", "延迟毫秒"),
+            rows=[
+                (f["fault"], f["number"] or "任意", f["path"] or "任意", f["times"], f["delay_ms"])
+                for f in view["faults"]
+            ],
+        ),
+        Table(
+            title="交易",
+            columns=("商户订单号", "支付宝交易号", "方式", "状态", "金额", "已退", "创建", "付款"),
+            rows=[
+                (t["out_trade_no"], t["trade_no"], t["way"], t["trade_status"], t["total_amount"],
+                 yuan(t["refunded_fen"]), t["gmt_create"], t.get("gmt_payment"))
+                for t in view["trades"]
+            ],
+        ),
+        Table(
+            title="退款",
+            columns=("退款请求号", "商户订单号", "状态", "金额"),
+            rows=[
+                (r["out_request_no"], r["out_trade_no"], r["status"], yuan(r["refund_fen"]))
+                for r in view["refunds"]
+            ],
+        ),
+        Table(
+            title="通知",
+            columns=("通知号", "商户订单号", "交易状态", "次数", "结果"),
+            rows=[
+                (n["notify_id"], n["out_trade_no"], n["trade_status"], n["tries"], n["state"])
+                for n in view["notices"]
+            ],
+        ),
     ]  # fmt: skip
-    refunds = [
-        (r["out_request_no"], r["out_trade_no"], r["status"], yuan(r["refund_fen"]))
-        for r in view["refunds"]
-    ]
-    notices = [
-        (n["notify_id"], n["out_trade_no"], n["trade_status"], n["tries"], n["state"])
-        for n in view["notices"]
-    ]
-    faults = [
-        (f["fault"], f["number"] or "任意", f["times"], f["delay_ms"]) for f in view["faults"]
-    ]
-    head = HEAD.format(nonce=nonce, title="支付宝沙箱账本", mark="沙箱 · 这里没有一分真钱")
-    return head + BOOK.format(
-        nonce=nonce,
-        now=html.escape(view["now"]),
-        options="".join(f"<option>{fault.value}</option>" for fault in Fault),
-        tables=_table("待发生的故障", ("故障", "号", "次数", "延迟毫秒"), faults)
-        + _table(
-            "交易",
-            ("商户订单号", "支付宝交易号", "方式", "状态", "金额", "已退", "创建", "付款"),
-            trades,
-        )
-        + _table("退款", ("退款请求号", "商户订单号", "状态", "金额"), refunds)
-        + _table("通知", ("通知号", "商户订单号", "交易状态", "次数", "结果"), notices),
-    )
-
-
-def _table(title: str, names: Sequence[str], rows: list[tuple[Any, ...]]) -> str:
-    shown = rows[: -ROWS_MAX - 1 : -1]
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in shown
-    )
-    body = (
-        f'<div class="scroll" tabindex="0"><table><tr>{head}</tr>{lines}</table></div>'
-        if shown
-        else '<p class="no">暂无</p>'
-    )
-    return f'<div class="card left"><h2>{title}（{len(rows)}）</h2>{body}</div>'
 
 
 def allowed_return(url: str | None, own_host: str) -> str | None:

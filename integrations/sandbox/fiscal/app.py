@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +12,8 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from integrations.sandbox import book_page
+from integrations.sandbox.book_page import Jump
 from integrations.sandbox.fiscal import model, pages
 from integrations.sandbox.fiscal.book import Book
 from integrations.sandbox.fiscal.desk import Desk
@@ -60,11 +62,20 @@ class FiscalTwin:
     def __init__(
         self, book: str, clock: Callable[[], datetime], institutions: Sequence[TwinInstitution]
     ) -> None:
-        self.clock = clock
+        self._wall = clock
         self.institutions = {one.appid: one for one in institutions}
         self.book = Book(book)
         self.desk = Desk(self.book)
         self.faults = FaultPlan()
+
+    def clock(self) -> datetime:
+        """Business time: the wall's clock and all jumps so far."""
+        return self._wall() + timedelta(seconds=self.book.counter("jumped"))
+
+    def jump(self, forward_s: int) -> datetime:
+        """Move business time forward; gives it."""
+        self.book.add_to_counter("jumped", forward_s)
+        return self.clock()
 
     def admit(self, outer: Outer) -> TwinInstitution:
         """Who signed this. Raises ``NotAdmitted``: to a stranger nothing can be signed."""
@@ -200,15 +211,18 @@ async def show_book(request: AnyRequest) -> Response[Any]:
 
 @get("/sandbox/")
 async def show_page(request: AnyRequest) -> Response[Any]:
-    """The book for people, with a form that injects a fault."""
-    nonce = secrets.token_urlsafe(16)
-    policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}';"
-        " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
-    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
-    text = pages.book(_twin(request).book.all(), nonce)
-    return Response(text, media_type="text/html", headers=headers)
+    """The book for people, with forms for faults and the clock."""
+    twin = _twin(request)
+    return book_page.show(pages.book(twin.book.all(), twin.faults.waiting(), twin.clock()))
+
+
+@post("/sandbox/clock", status_code=200)
+async def jump(request: AnyRequest) -> Response[Any]:
+    """Let business time jump: the dates of bills, and until when a noise is remembered."""
+    body = await _read(request, Jump)
+    if body is None:
+        return _json({"message": "jump refused"}, 400)
+    return _json({"now": _twin(request).jump(body.forward_s).isoformat(timespec="seconds")})
 
 
 @post("/sandbox/faults", status_code=200)
@@ -247,7 +261,15 @@ def create_fiscal_twin(
     """The twin over a book file or ``:memory:``."""
     twin = FiscalTwin(book, clock, institutions)
     app = Litestar(
-        route_handlers=[call, show_book, show_page, add_fault, random_faults, clear_faults],
+        route_handlers=[
+            call,
+            show_book,
+            show_page,
+            jump,
+            add_fault,
+            random_faults,
+            clear_faults,
+        ],
         on_shutdown=[twin.book.close],
         openapi_config=None,
         logging_config=None,

@@ -76,6 +76,20 @@ class Book:
         ).fetchone()
         return int(row[0])
 
+    def counter(self, name: str) -> int:
+        """The number's present value, 0 before its first use."""
+        row = self._db.execute("select value from counters where name = ?", (name,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def add_to_counter(self, name: str, more: int) -> int:
+        """Raise a number by ``more``; gives its new value."""
+        row = self._db.execute(
+            "insert into counters values (?1, ?2)"
+            " on conflict (name) do update set value = value + ?2 returning value",
+            (name, more),
+        ).fetchone()
+        return int(row[0])
+
     def use_noise(self, appid: str, noise: str, at: int, forget_before: int) -> bool:
         """False when it was used already; what is older than ``forget_before`` is forgotten."""
         self._db.execute("delete from noises where at < ?", (forget_before,))

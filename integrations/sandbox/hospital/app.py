@@ -13,6 +13,9 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
+from integrations.sandbox import book_page
+from integrations.sandbox.book_page import Jump
+from integrations.sandbox.hospital import pages
 from integrations.sandbox.hospital.events import Arrived, EventDesk, EventFault, EventForged
 from integrations.sandbox.hospital.insurance_machine import InsuranceMachine, Planned
 from integrations.sandbox.hospital.signing import HospitalKeys, Signer
@@ -68,9 +71,14 @@ class Hospital:
         self.billed: dict[str, str] = {}
         self.posted: dict[str, str] = {}
         self.faults: list[str] = []
+        self.jumped = timedelta()
         self.events = EventDesk(self._signer, clock)
         self._events_url = settings.events_url
-        self.insurance = InsuranceMachine(self.call, clock)
+        self.insurance = InsuranceMachine(self.call, self.clock)
+
+    def clock(self) -> datetime:
+        """The hospital's business time; signatures go by the wall's."""
+        return self._clock() + self.jumped
 
     async def call(self, method: str, target: str, body: Any = None, *, key: str = "") -> Any:
         """A signed call; the answer's signature is checked. Raises ``httpx.HTTPError``."""
@@ -121,7 +129,7 @@ class Hospital:
                 continue
             bill_no = BILL_PREFIX + scan["scan_id"][-20:]
             self._turn += 1
-            body = a_bill(bill_no, patient, self._clock(), self._turn)
+            body = a_bill(bill_no, patient, self.clock(), self._turn)
             await self.call("POST", "/v1/institution/bills", body, key=bill_no)
             self.billed[patient] = bill_no
         self._told = {scan["scan_id"] for scan in page["scans"]}
@@ -246,6 +254,29 @@ def plan_insurance_faults(state: State, data: JSONBody[list[Planned]]) -> dict[s
     return {"planned": len(machine.faults)}
 
 
+@get("/sandbox/", sync_to_thread=False)
+def show_page(state: State) -> Response[Any]:
+    """The book for people, with forms for faults and the clock."""
+    hospital: Hospital = state["hospital"]
+    page = pages.book(
+        now=hospital.clock(),
+        posting=hospital.posting,
+        billed=hospital.billed,
+        posted=hospital.posted,
+        events=hospital.events,
+        machine=hospital.insurance,
+    )
+    return book_page.show(page)
+
+
+@post("/sandbox/clock", status_code=200, sync_to_thread=False)
+def jump(state: State, data: JSONBody[Jump]) -> dict[str, str]:
+    """Let business time jump: the times of bills and of the machine's settlements."""
+    hospital: Hospital = state["hospital"]
+    hospital.jumped += timedelta(seconds=data.forward_s)
+    return {"now": hospital.clock().isoformat(timespec="seconds")}
+
+
 def create_hospital_twin(
     settings: HospitalSettings,
     client: httpx.AsyncClient,
@@ -277,6 +308,8 @@ def create_hospital_twin(
             plan_event_faults,
             insurance_book,
             plan_insurance_faults,
+            show_page,
+            jump,
         ],
         state=State({"hospital": hospital}, deep_copy=False),
         lifespan=[lifespan],

@@ -8,6 +8,7 @@ from litestar import Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from integrations.sandbox.book_page import Jump
 from integrations.sandbox.insurance import desk, queries
 from integrations.sandbox.insurance.faults import RandomFaults, ScriptedFault
 from integrations.sandbox.insurance.model import (
@@ -39,12 +40,6 @@ class Face(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
 
     institution: str
     psn_no: str
-
-
-class Forward(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """By how much business time moves on."""
-
-    forward_s: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
 
 
 def twin_of(request: AnyRequest) -> Twin:
@@ -125,14 +120,7 @@ async def read_book(
     request: AnyRequest, limit: Limit = 500, after: FromQuery[int] = 0
 ) -> Response[Any]:
     """Settlements in the order they happened, amounts in fen; ``after`` is the last ``serial``."""
-    found = twin_of(request).book.all(
-        "select serial, setl_id, msgid, mdtrt_id, psn_no, institution, insutype, chrg_bchno, day,"
-        " state, total_fen, fund_fen, account_fen, cash_fen, hospital_fen, reversal_id,"
-        " reversal_msgid, reversal_day from settlement where serial > ? order by serial limit ?",
-        after,
-        limit,
-    )
-    return said([dict(row) for row in found])
+    return said(queries.settlements(twin_of(request).book, after, limit))
 
 
 @get("/sandbox/sums")
@@ -219,7 +207,7 @@ async def show_face(request: AnyRequest) -> Response[Any]:
 @post("/sandbox/clock", status_code=200)
 async def move_clock(request: AnyRequest) -> Response[Any]:
     """Let the bureau's business time pass."""
-    asked, twin = await _read(request, Forward), twin_of(request)
+    asked, twin = await _read(request, Jump), twin_of(request)
     twin.move_forward(asked.forward_s)
     return said({"now": twin.clock().isoformat()})
 

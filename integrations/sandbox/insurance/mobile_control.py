@@ -7,6 +7,9 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from integrations.sandbox import book_page
+from integrations.sandbox.insurance import pages, queries
+from integrations.sandbox.insurance.control import twin_of
 from integrations.sandbox.insurance.mobile_centre import MobileCentre
 from integrations.sandbox.insurance.model import Refused
 from integrations.sandbox.insurance.twin import said
@@ -54,9 +57,23 @@ async def show_notice(request: AnyRequest, order_ref: FromPath[str]) -> Response
     return said(centre_of(request).notice(order_ref))
 
 
+@get("/sandbox/")
+async def show_page(request: AnyRequest) -> Response[Any]:
+    """The bureau's and the centre's book for people, with forms for faults and the clock."""
+    twin = twin_of(request)
+    page = pages.book(
+        now=twin.clock(),
+        waiting=twin.faults.scripted,
+        settlements=queries.newest_settlements(twin.book, book_page.ROWS_MAX),
+        orders=centre_of(request).orders(),
+    )
+    return book_page.show(page)
+
+
 MOBILE_CONTROL_ROUTES: list[HTTPRouteHandler] = [
     authorise,
     pay_own_money,
     list_orders,
     show_notice,
+    show_page,
 ]

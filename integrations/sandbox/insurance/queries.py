@@ -9,6 +9,23 @@ from integrations.sandbox.insurance.exact import fen
 from integrations.sandbox.insurance.model import Message, Refused, need, node
 
 LISTED_MAX = 200
+BOOKED = (
+    "select serial, setl_id, msgid, mdtrt_id, psn_no, institution, insutype, chrg_bchno, day,"
+    " state, total_fen, fund_fen, account_fen, cash_fen, hospital_fen, reversal_id,"
+    " reversal_msgid, reversal_day from settlement"
+)
+
+
+def settlements(book: Book, after: int, limit: int) -> list[dict[str, Any]]:
+    """Settlements after a serial, in the order they happened, amounts in fen."""
+    found = book.all(f"{BOOKED} where serial > ? order by serial limit ?", after, limit)
+    return [dict(row) for row in found]
+
+
+def newest_settlements(book: Book, limit: int) -> list[dict[str, Any]]:
+    """The last ones, oldest first, amounts in fen."""
+    found = book.all(f"{BOOKED} order by serial desc limit ?", limit)
+    return [dict(row) for row in reversed(found)]
 
 
 def find_visits(book: Book, message: Message) -> dict[str, Any]:

@@ -179,7 +179,7 @@ async def download(request: AnyRequest) -> Response[Any]:
             target=target_of(request),
             headers={**request.headers, "accept": "application/json"},
             body=b"",
-            at=twin.clock(),
+            at=twin.wall(),
         )
         content = twin.download(merchant, request.query_params.get("token", ""))
     except Refused as refused:

@@ -8,7 +8,9 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 
-from integrations.sandbox.wechatpay import cashier
+from integrations.sandbox import book_page
+from integrations.sandbox.book_page import Jump
+from integrations.sandbox.wechatpay import cashier, pages
 from integrations.sandbox.wechatpay.exchange import error_body, read
 from integrations.sandbox.wechatpay.faults import RandomFaults, ScriptedFault
 from integrations.sandbox.wechatpay.model import Refused
@@ -168,7 +170,7 @@ async def probe(request: AnyRequest) -> Response[Any]:
     """Send a signature probe; the merchant must answer 4xx or 5xx."""
     twin = twin_of(request)
     body = read(await request.body(), ProbeBody)
-    status = await twin.courier.probe(body.url, twin.clock())
+    status = await twin.courier.probe(body.url)
     return said({"status": status, "refused": status >= 400})
 
 
@@ -223,6 +225,21 @@ async def show_cashier(
     return Response(text, media_type="text/html", headers=headers)
 
 
+@get("/sandbox/")
+async def show_book(request: AnyRequest) -> Response[Any]:
+    """The twin's book for people, with forms for faults and the clock."""
+    twin = twin_of(request)
+    twin.trading.finish_refunds(twin.now())
+    return book_page.show(pages.book(twin.book_view(), twin.faults.waiting()))
+
+
+@post("/sandbox/clock", status_code=200)
+async def jump(request: AnyRequest) -> Response[Any]:
+    """Let business time jump: expiry, refund windows, bill days, resends."""
+    forward_s = read(await request.body(), Jump).forward_s
+    return said({"now": twin_of(request).jump(forward_s).isoformat(timespec="seconds")})
+
+
 CONTROL_ROUTES: list[HTTPRouteHandler] = [
     pay,
     confirm,
@@ -236,5 +253,7 @@ CONTROL_ROUTES: list[HTTPRouteHandler] = [
     end_refund,
     edit_bill,
     show_cashier,
+    show_book,
+    jump,
 ]
 """Unsigned, for tests and people."""

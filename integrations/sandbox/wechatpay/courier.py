@@ -27,13 +27,21 @@ NoticeSender = Callable[[str, dict[str, str], bytes], Awaitable[int]]
 
 
 class Courier:
-    """The sending end for notices in the book."""
+    """The sending end for notices in the book: due by business time, signed by the wall's."""
 
-    def __init__(self, book: Book, seal: TwinSeal, sender: NoticeSender, pace: TwinPace) -> None:
+    def __init__(
+        self,
+        book: Book,
+        seal: TwinSeal,
+        sender: NoticeSender,
+        pace: TwinPace,
+        wall: Callable[[], datetime],
+    ) -> None:
         self._book = book
         self._seal = seal
         self._sender = sender
         self._pace = pace
+        self._wall = wall
         self._turn = asyncio.Lock()
 
     async def deliver(self, clock: Callable[[], datetime]) -> int:
@@ -53,7 +61,7 @@ class Courier:
         times = 2 if notice.fault == Fault.NOTICE_DOUBLED else 1
         status = 0
         for _ in range(times):
-            status = await self._post(notice, clock())
+            status = await self._post(notice)
         self._note(notice, status, _ms(clock()))
         self._book.hurry_notices(notice.trade_no, _ms(clock()))
         return times
@@ -70,11 +78,12 @@ class Courier:
             notice.number, tries=notice.tries + 1, due_ms=due_ms, state=state, fault=""
         )
 
-    async def _post(self, notice: NoticeRow, at: datetime) -> int:
+    async def _post(self, notice: NoticeRow) -> int:
         merchant = self._seal.merchant(notice.mchid)
         if merchant is None:
             return 0
         body = self.envelope(notice, merchant)
+        at = self._wall()
         signed_at = at - STALE if notice.fault == Fault.NOTICE_STALE else at
         headers = self._seal.signed_headers(body, signed_at, scheme_of(merchant))
         if notice.fault == Fault.NOTICE_FORGED:
@@ -96,10 +105,10 @@ class Courier:
             }
         )
 
-    async def probe(self, url: str, at: datetime) -> int:
+    async def probe(self, url: str) -> int:
         """Send a signature probe that must be refused; gives the status answered, 0 for none."""
         body = b'{"id":"probe","event_type":"TRANSACTION.SUCCESS"}'
-        headers = self._seal.signed_headers(body, at)
+        headers = self._seal.signed_headers(body, self._wall())
         headers["Wechatpay-Signature"] = PROBE + headers["Wechatpay-Signature"]
         return await self._out(url, headers, body)
 

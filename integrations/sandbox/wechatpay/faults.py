@@ -122,6 +122,10 @@ class FaultPlan:
             raise ValueError("too many faults")
         self._scripted.append(scripted)
 
+    def waiting(self) -> list[ScriptedFault]:
+        """The scripted ones that have not happened yet."""
+        return list(self._scripted)
+
     def randomise(self, random: RandomFaults | None) -> None:
         """Replace the random part; None ends it."""
         self._random = random

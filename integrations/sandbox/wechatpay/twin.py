@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class Twin:
-    """Everything the routes share."""
+    """Everything the routes share. Its business clock can jump; signatures go by the wall's."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Twin:
         faults: FaultPlan,
         pace: TwinPace,
     ) -> None:
-        self.clock = clock
+        self.wall = clock
         self.pace = pace
         self.faults = faults
         self.book = Book(book)
@@ -61,13 +61,22 @@ class Twin:
         self.codes = ShownCodes(self.book, self.trading, faults, pace)
         self.mixed = Mixed(self.book, self.trading, faults, self.seal)
         self.v2 = ApiV2(self.codes, keys.merchants)
-        self.courier = Courier(self.book, self.seal, notice_sender, pace)
+        self.courier = Courier(self.book, self.seal, notice_sender, pace, clock)
         self.exchange = Exchange(self.seal, faults, clock)
         self.downloads: dict[str, tuple[str, int, bytes]] = {}
         """Bill bytes by token, with merchant and last second."""
 
+    def clock(self) -> datetime:
+        """Business time: the wall's clock and all jumps so far."""
+        return self.wall() + timedelta(seconds=self.book.counter("jumped"))
+
+    def jump(self, forward_s: int) -> datetime:
+        """Move business time forward; gives it."""
+        self.book.add_to_counter("jumped", forward_s)
+        return self.clock()
+
     def now(self) -> int:
-        """Unix seconds."""
+        """Business time in Unix seconds."""
         return int(self.clock().timestamp())
 
     async def tick(self) -> int:
@@ -85,6 +94,7 @@ class Twin:
     def book_view(self) -> dict[str, Any]:
         """The book as JSON values, amounts in fen."""
         return {
+            "now": self.clock().isoformat(timespec="seconds"),
             "mixed": self.mixed.all(),
             "orders": [
                 {**transaction(order), "total_fen": order.total, "way": order.way}

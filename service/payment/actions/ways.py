@@ -1,6 +1,7 @@
 """Which ways to pay an institution has: those of its merchant accounts, and no other."""
 
 from integrations.ports.partners import PartnerUnknown
+from integrations.ports.payments import NamesItself
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.problems import NotFound
@@ -25,8 +26,9 @@ async def list_ways(ctx: Context, institution_id: int) -> list[Way]:
     found = []
     for provider, account_name in await institution.list_merchant_accounts(ctx, institution_id):
         try:
-            ways = ctx.partners.payment(provider, account_name).ways
+            gateway = ctx.partners.payment(provider, account_name)
         except PartnerUnknown:
             continue
-        found += [Way(provider, way) for way in sorted(ways)]
+        name = gateway.name if isinstance(gateway, NamesItself) else None
+        found += [Way(provider, way, name) for way in sorted(gateway.ways)]
     return found

@@ -61,7 +61,7 @@ class SharedBillAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             owed_fen=shared.owed_fen,
             in_progress=shared.in_progress,
             expires_at=shared.expires_at,
-            ways=[WayAnswer(provider=one.provider, way=one.way) for one in offered],
+            ways=msgspec.convert(offered, list[WayAnswer], from_attributes=True),
         )
 
     def with_payment(self, ctx: Context, view: SettlementView) -> "SharedBillAnswer":

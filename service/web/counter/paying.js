@@ -2,7 +2,9 @@
 // is owed; the receipt at the end. Several payments may add up.
 
 import { button, h, pictureOf, setDisabled } from "../element.js";
-import { has, t } from "../language.js";
+import { t } from "../language.js";
+import { providerName } from "../providers.js";
+import { providersOf } from "../kiosk/choosing.js";
 import { minutesText, yuan } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
 import { faultNotice, payingNotice } from "../faults.js";
@@ -13,7 +15,6 @@ import {
 } from "../settlement.js";
 import { fenOf, field, form, moneyField } from "./parts.js";
 
-const PHONES = ["wechatpay", "alipay"];
 // What counts with the division itself: nobody paid it here.
 const COUNTED = ["deposit", "relief"];
 
@@ -36,6 +37,7 @@ class Paying {
     this.steps = stepsView();
     this.words = h("p.state", { role: "status" }, "\u00a0");
     this.notices = h("div.notices", { "aria-live": "assertive" });
+    this.ways = [];
     this.tenders = h("ul.tenders", {});
     this.turn = h("div.turn", {});
     this.account = h("div.account", {});
@@ -67,6 +69,7 @@ class Paying {
     const choice = { use_account: this.useAccount && this.insured, insured: this.insured };
     const begun = await this.desk.terminal.startOwn(this.scan, this.bill, choice);
     this.calls = this.desk.terminal.settlement(this.scan, begun.settlement_id);
+    this.ways = await this.calls.listWays();
     this.seen(begun);
     this.watch();
   }
@@ -74,6 +77,7 @@ class Paying {
   /** With the settlement that holds the bill, wherever it was begun. */
   async goOnWith(settlementId) {
     this.calls = this.desk.terminal.settlement(this.scan, settlementId);
+    this.ways = await this.calls.listWays();
     const settlement = await this.calls.read();
     if (Number.isSafeInteger(settlement.account_fen)) this.useAccount = settlement.account_fen > 0;
     this.seen(settlement);
@@ -171,8 +175,7 @@ class Paying {
   drawTenders() {
     this.tenders.replaceChildren(...(this.settlement.tenders ?? []).map((one) => {
       const back = one.refunded_fen + one.returning_fen;
-      const way = has(`way.${one.provider}`) ? t(`way.${one.provider}`) : one.provider;
-      return h("li.row.is-apart", {}, h("span", {}, way),
+      return h("li.row.is-apart", {}, h("span", {}, providerName(one.provider)),
         h("span.amount", {}, `¥${yuan(one.amount_fen)}${back > 0 ? t("tender.back", { amount: yuan(back) }) : ""}`));
     }));
   }
@@ -207,7 +210,7 @@ class Paying {
     const amount = moneyField(t("pay.part"), { placeholder: yuan(owed) });
     this.part = () => (amount.value === "" ? null : fenOf(amount.value));
     const bad = () => amount.value !== "" && this.part() === null;
-    const phones = PHONES.map((provider) => button("button.button", t(`pay.${provider}`),
+    const phones = providersOf(this.ways, "native").map((provider) => button("button.button", t("pay.scan", { name: providerName(provider) }),
       () => (bad() ? this.say(t("amount.bad")) : this.order(provider))));
     return [
       h("p.owed", {}, h("span", {}, t("pay.owed")), h("strong.amount", {}, `¥${yuan(owed)}`)),

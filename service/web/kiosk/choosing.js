@@ -2,6 +2,7 @@
 
 import { h, button } from "../element.js";
 import { t } from "../language.js";
+import { providerName } from "../providers.js";
 
 /** What the codes in payers' apps look like: 18 digits at WeChat, 16 to 24 at Alipay. */
 const CODES = { wechatpay: /^1[0-5]\d{16}$/, alipay: /^(?:2[5-9]|30)\d{14,22}$/ };
@@ -20,7 +21,7 @@ export const isTaking = (settlement) => settlement.payment?.way === "code" &&
 
 /** One large button for each provider whose code this screen can show. */
 export function choiceView(ways, choose) {
-  const named = (provider) => button(`button.choice-way.is-${provider}`, t(`way.${provider}`), () => choose(provider));
+  const named = (provider) => button(`button.choice-way.is-${provider}`, providerName(provider), () => choose(provider));
   const shown = providersOf(ways, "native").map(named);
   const scanned = providersOf(ways, "code").length > 0
     ? h("p.choice-scan", {}, h("span.scan-arrow", { "aria-hidden": "true" }, "↓"), h("span", {}, t("choose.scan")))

@@ -1,7 +1,8 @@
 // Screen 3: by whom to pay, the payment code, then on the same screen the result with the receipt.
 
 import { h, button, pictureOf, setDisabled } from "../element.js";
-import { t } from "../language.js";
+import { has, t } from "../language.js";
+import { providerName } from "../providers.js";
 import { minutesText, yuan } from "../amounts.js";
 import { Fault, serverNow } from "../exchange.js";
 import { payingNotice } from "../faults.js";
@@ -134,7 +135,8 @@ class Paying {
 
   showCode() {
     const { payment, deadline_at: deadline } = this.visit.settlement;
-    this.title.textContent = t(`pay.title.${payment?.provider}`);
+    const own = `pay.title.${payment?.provider}`;
+    this.title.textContent = has(own) ? t(own) : t("pay.title.other", { name: providerName(payment?.provider) });
     this.box.className = "pay-box is-code";
     this.symbol = null;
     this.showSymbol();

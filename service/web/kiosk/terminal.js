@@ -4,6 +4,7 @@
 // read it, so a kiosk runs locked to this page, and a lost one is revoked in the console.
 
 import { Acts, exchange, Fault, freshKey } from "../exchange.js";
+import { learnNames } from "../providers.js";
 import { answerHolds, authorization, freshNonce, unbase64 } from "../signing.js";
 
 const STORE = "yimatong.terminal";
@@ -97,8 +98,8 @@ export class Terminal {
     const act = (verb, body) => this.act(`${verb}.${settlementId}`, `${path}/${verb}`, body);
     return {
       read: () => this.call("GET", path, { once: true }),
-      /** How this settlement can be paid here: `{provider, way}`, way `native` or `code`. */
-      listWays: async () => (await this.call("GET", `${path}/ways`)).ways,
+      /** How this settlement can be paid here: `{provider, way, name}`, way `native` or `code`. */
+      listWays: async () => learnNames((await this.call("GET", `${path}/ways`)).ways),
       /** A code on the screen, for the payer's phone. */
       pay: (provider) =>
         this.act(`payment.${settlementId}.${provider}`, `${path}/payment`, { provider, way: "native" }),

@@ -8,6 +8,7 @@ import { Fault } from "../exchange.js";
 import { payingNotice } from "../faults.js";
 import { poll } from "../settlement.js";
 import { toProvider } from "./paying.js";
+import { learnNames } from "../providers.js";
 import { usableWays, WayChoice } from "./ways.js";
 
 const HELPING = "yimatong.helping";
@@ -51,7 +52,7 @@ class Helping {
   constructor(app, link, shared, config) {
     Object.assign(this, { app, link, config });
     this.choice = new WayChoice();
-    this.choice.offer(usableWays(shared.ways, { agent: navigator.userAgent, isSandbox: config.sandbox }));
+    this.choice.offer(usableWays(learnNames(shared.ways), { agent: navigator.userAgent, isSandbox: config.sandbox }));
     this.amount = h("dd.amount", {});
     this.owed = h("div.fact", {}, h("dt", {}, t("help.owed")), this.amount);
     this.words = h("p.state", { role: "status" });

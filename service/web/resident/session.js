@@ -2,6 +2,7 @@
 // is refused, or the person logs out.
 
 import { Acts, exchange, Fault } from "../exchange.js";
+import { learnNames } from "../providers.js";
 
 const TOKEN = "yimatong.token";
 const SUBJECT = "yimatong.twin-subject";
@@ -138,7 +139,7 @@ export class Session {
 
   /** How this settlement can be paid: `{provider, way}`, way `jsapi` or `h5`. */
   async listWays(settlementId) {
-    return (await this.call("GET", `${pathOf(settlementId)}/ways`)).ways;
+    return learnNames((await this.call("GET", `${pathOf(settlementId)}/ways`)).ways);
   }
 
   pay(settlementId, { provider, way }) {

@@ -2,6 +2,10 @@
 
 import { h } from "../element.js";
 import { t } from "../language.js";
+import { providerName } from "../providers.js";
+
+/** What most people have comes first; the rest as the hospital's list has it. */
+const rank = (provider) => ["wechatpay", "alipay", provider].indexOf(provider);
 
 /** One way a provider, of those offered: inside an app only its own, elsewhere the providers' pages.
  *  `{provider, way}`; where a provider has no page, the call that its app alone understands. */
@@ -15,7 +19,8 @@ export function usableWays(offered, { agent, isSandbox }) {
     if (has(provider, "h5")) return "h5";
     return isSandbox && has(provider, "jsapi") ? "jsapi" : null;
   };
-  return ["wechatpay", "alipay"].map((provider) => ({ provider, way: wayOf(provider) })).filter((one) => one.way);
+  const providers = [...new Set(offered.map((one) => one.provider))].sort((a, b) => rank(a) - rank(b));
+  return providers.map((provider) => ({ provider, way: wayOf(provider) })).filter((one) => one.way);
 }
 
 /** Opens a provider's page. WeChat's asks which site sent the payer, and hears no more than that. */
@@ -41,7 +46,7 @@ export class WayChoice {
     this.element.replaceChildren(h("legend", {}, t("pay.by")), ...ways.map((one, i) =>
       h("label.tick", {},
         h("input", { type: "radio", name: "way", value: one.provider, checked: i === 0 }),
-        h("span", {}, t(`way.${one.provider}`)))));
+        h("span", {}, providerName(one.provider)))));
   }
 
   /** To be seen, or not, with the standing order's provider chosen. */

@@ -3,6 +3,7 @@
 import { h } from "./element.js";
 import { has, t } from "./language.js";
 import { scaled, timeText, yuan } from "./amounts.js";
+import { providerName } from "./providers.js";
 
 /** The lines of a bill or receipt as a table. */
 export function linesView(lines) {
@@ -28,7 +29,7 @@ const part = (key, fen, name = "div.split-row") =>
 
 /** By what it was paid, several in the order of paying. */
 export const wayText = (paidBy) => (paidBy ?? "").split("+")
-  .map((one) => (has(`way.${one}`) ? t(`way.${one}`) : one)).join(t("way.join"));
+  .map(providerName).join(t("way.join"));
 
 /** The fiscal e-invoice in one line: what names it, or how far it is. */
 function invoiceText(invoice) {
