@@ -161,9 +161,13 @@ def _judge_refunded(row: PaymentAttempt) -> AttemptJudgement:
 
 def judge_review(row: PaymentAttempt, told: Payment, *, money_is_back: bool) -> AttemptEvent | None:
     """How an operator's review may end: as paid, if what was paid is what was asked; as closed, if
-    nothing was paid or the operator saw to it that all of it went back. None: not like this."""
+    nothing was paid or the operator saw to it that all of it went back. None: not like this.
+
+    Of a mixed order only the own part is asked about here: that it is paid does not say that
+    insurance is.
+    """
     match told.status:
-        case PaymentStatus.PAID if told.amount_fen == row.amount_fen:
+        case PaymentStatus.PAID if told.amount_fen == row.amount_fen and row.way != MIXED:
             return AttemptEvent.PAY
         case PaymentStatus.PAID | PaymentStatus.REFUNDED if money_is_back:
             return AttemptEvent.CLOSE

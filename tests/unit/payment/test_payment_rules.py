@@ -168,6 +168,14 @@ def test_how_a_review_may_end(
     assert rules.judge_review(row, given, money_is_back=money_is_back) is event
 
 
+def test_a_paid_own_part_does_not_end_the_review_of_a_mixed_order() -> None:
+    """Whether insurance is paid too was not asked; with all of the money back it is over."""
+    row = an_attempt(state=A.NEEDS_REVIEW, way="mixed")
+    paid = told(PaymentStatus.PAID, row.amount_fen)
+    assert rules.judge_review(row, paid, money_is_back=False) is None
+    assert rules.judge_review(row, paid, money_is_back=True) is E.CLOSE
+
+
 def test_a_trade_paid_under_two_references_is_seen() -> None:
     row = an_attempt(state=A.PAID, provider_ref="P0")
     judged = rules.judge_payment(row, told(PaymentStatus.PAID))
