@@ -34,6 +34,8 @@ def index_rows(*, full: bool) -> list[Row]:
                     "f1_reachable": found.reachable.f1,
                     "precision_reachable": found.reachable.precision,
                     "merged_or_reviewed": found.merged_or_reviewed,
+                    "twins_merged": found.twins_merged,
+                    "parents_merged": found.parents_merged,
                     "review_of_1000": found.review_of_1000,
                     "peak_mib": round(found.peak_mib),
                 },

@@ -38,6 +38,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     reachable: Quality
     merged_or_reviewed: float
     """Share of the reachable pairs."""
+    twins_merged: int
+    """Pairs of people born of one mother on one day who are in one cluster."""
+    parents_merged: int
+    """Pairs of parent and child who are."""
     review_of_1000: float
     per_s: float
     peak_mib: float
@@ -52,9 +56,9 @@ def measure(folder: Path) -> Report:
     subprocess.run([*verb, *map(str, files)], check=True, capture_output=True)  # noqa: S603 - ours
     took_s = time.perf_counter() - began
     found = {row["id"]: row["cluster"] for row in _rows(clusters)}
-    truth = {
-        row["id"]: (row["person"], row["reachable"] == "1") for row in _rows(folder / "truth.csv")
-    }
+    rows = list(_rows(folder / "truth.csv"))
+    twins, parents = _relatives_merged(found, rows)
+    truth = {row["id"]: (row["person"], row["reachable"] == "1") for row in rows}
     asked = [(found[row["id1"]], found[row["id2"]]) for row in _rows(review)]
     everybody = {key: person for key, (person, _) in truth.items()}
     reachable = {key: person for key, (person, is_so) in truth.items() if is_so}
@@ -63,6 +67,8 @@ def measure(folder: Path) -> Report:
         every=quality(found, everybody),
         reachable=quality(found, reachable),
         merged_or_reviewed=_merged_or_reviewed(found, reachable, asked),
+        twins_merged=twins,
+        parents_merged=parents,
         review_of_1000=round(1000 * len(asked) / len(found), 2),
         per_s=round(len(found) / took_s),
         peak_mib=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
@@ -86,6 +92,20 @@ def quality(found: dict[str, str], truth: dict[str, str]) -> Quality:
 
 def _pairs(sizes: Iterable[int]) -> int:
     return sum(size * (size - 1) // 2 for size in sizes)
+
+
+def _relatives_merged(found: dict[str, str], rows: list[dict[str, str]]) -> tuple[int, int]:
+    people = {row["person"]: row for row in rows}
+    within: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        within[found[row["id"]]].add(row["person"])
+    merged = {pair for group in within.values() for pair in combinations(sorted(group), 2)}
+    twins = parents = 0
+    for one, other in merged:
+        a, b = people[one], people[other]
+        twins += bool(a["mother"]) and (a["mother"], a["born"]) == (b["mother"], b["born"])
+        parents += one in (b["mother"], b["father"]) or other in (a["mother"], a["father"])
+    return twins, parents
 
 
 def _merged_or_reviewed(

@@ -2,10 +2,10 @@
 
     python -m loadtests.populations --people 32000 --seed 7 --mix plain --output FOLDER
 
-writes ``registrations.jsonl`` (the line of ``yimatong person match``) and ``truth.csv``
-(``id,person,reachable``), which the matcher never reads. ``reachable`` is 0 where nobody could tell
-who it is. Numbers have region codes that are not assigned. Every rate of error is a judgement; the
-mixes differ so that what is tuned on one can be measured on another.
+writes ``registrations.jsonl`` (the line of ``yimatong person match``) and ``truth.csv``, which the
+matcher never reads: whose each is, and who his parents are. ``reachable`` is 0 where nobody could
+tell who it is. Numbers have region codes that are not assigned. Every rate of error is a judgement;
+the mixes differ so that what is tuned on one can be measured on another.
 """
 
 import argparse
@@ -180,24 +180,32 @@ class Population:
             born = mother.born + timedelta(days=int(365.25 * years))
             if born >= TODAY:
                 continue
-            same_day = 2 if draw.random() < self.mix.twins else 1
-            sex = draw.choice("MF") if draw.random() < 0.7 else None
-            generation = self._weighted(GIVEN) if draw.random() < 0.6 else ""
-            for place in range(same_day):
-                child = self._someone(
-                    born,
-                    father.name[0] if draw.random() < 0.93 else mother.name[0],
-                    address,
-                    mother=mother,
-                    father=father,
-                    sex=sex if same_day == 2 else None,
-                )
-                if generation:
-                    child.name = child.name[0] + generation + self._weighted(GIVEN)
-                if (TODAY - born).days < 365 * 14:
-                    child.phones = [draw.choice(mother.phones + father.phones)]
-                if same_day == 2:
-                    child.order = "大小"[place]
+            self._birth(born, father, mother, address)
+
+    def _birth(self, born: date, father: Someone, mother: Someone, address: str) -> None:
+        """One child, or two."""
+        draw = self.draw
+        count = 2 if draw.random() < self.mix.twins else 1
+        sex = draw.choice("MF") if draw.random() < 0.7 else None
+        generation = self._weighted(GIVEN) if draw.random() < 0.6 else ""
+        for place in range(count):
+            child = self._someone(
+                born,
+                father.name[0] if draw.random() < 0.93 else mother.name[0],
+                address,
+                mother=mother,
+                father=father,
+                sex=sex if count == 2 else None,
+            )
+            if generation:
+                child.name = child.name[0] + generation + self._weighted(GIVEN)
+            while place and child.name == self.people[-2].name:
+                # Nobody gives two children one name.
+                child.name = child.name[0] + self._given()
+            if (TODAY - born).days < 365 * 14:
+                child.phones = [draw.choice(mother.phones + father.phones)]
+            if count == 2:
+                child.order = "大小"[place]
 
     def lines(self) -> Iterator[tuple[dict[str, str], Someone, bool]]:
         """(registration, whose it is, whether anybody could tell), about 3.1 for each person."""
@@ -357,10 +365,11 @@ def write(folder: Path, population: Population) -> int:
         (folder / "truth.csv").open("w", newline="", encoding="utf-8") as truth,
     ):
         told = csv.writer(truth)
-        told.writerow(("id", "person", "reachable"))
+        told.writerow(("id", "person", "reachable", "mother", "father", "born"))
         for line, one, reachable in rows:
             lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-            told.writerow((line["id"], one.number, int(reachable)))
+            parents = ["" if who is None else who.number for who in (one.mother, one.father)]
+            told.writerow((line["id"], one.number, int(reachable), *parents, one.born))
     return len(rows)
 
 

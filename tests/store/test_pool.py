@@ -174,7 +174,7 @@ async def test_a_crowd_of_claims_and_work_opens_each_connection_once(fresh_datab
                 served.add(await conn.fetchval("select pg_backend_pid()"))
 
     await asyncio.gather(*(claim_then_work() for _ in range(12)))
-    assert len(served) == 4 + 1
+    assert len(served) <= 4 + 1
     await pool.close()
 
 

@@ -82,3 +82,5 @@ def test_how_well_people_are_told_apart(tmp_path: Path, mix: str) -> None:
     assert found.every.f1 >= 0.985, found
     assert found.merged_or_reviewed >= 0.993, found
     assert found.review_of_1000 <= 5, found
+    assert found.twins_merged <= 1, found
+    assert found.parents_merged == 0, found
