@@ -5,7 +5,6 @@ from enum import StrEnum
 import msgspec
 
 from service.person.matching.comparing import (
-    ALIAS,
     ONE_OFF,
     OTHER,
     SAME_SOUND,
@@ -98,6 +97,6 @@ def _named(found: Comparison) -> str | None:
         return "twins"
     if found.name == OTHER and found.number != 1:
         return "names-differ"
-    if found.name not in (ALIAS,) and found.name < SAME_SOUND and found.born < 0:
+    if found.name < SAME_SOUND and found.born < 0:
         return "relatives"
     return None

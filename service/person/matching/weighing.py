@@ -26,7 +26,6 @@ from service.person.matching.traits import Traits
 
 WORD_MOST, NEAR_WORD, CONTRADICTION = 8.0, 4.0, 3.0
 """Of names in Latin letters, in bits."""
-FIELDS = ("number", "name", "born", "sex", "phone", "address", "local", "guardian")
 
 
 Bits = dict[str, dict[str, dict[str, float]]]
