@@ -3,16 +3,14 @@
 Name and number go out enciphered by TLS only, are never logged, and stand in no message.
 """
 
-import hmac
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 
-from crypto.sm3 import hmac_sm3
-from integrations.kit.transport import Answer, ProviderFault, Transport, outcome_of
+from integrations.kit.generic_profile import GenericClient, GenericExchange
+from integrations.kit.transport import Answer, Transport
 from integrations.ports.outcomes import Accepted, Outcome, Rejected, Unknown
 
 PATH = "/realname/v1/two-factor"
@@ -57,17 +55,6 @@ class ErrorAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: Annotated[str, msgspec.Meta(max_length=32)]
 
 
-def request_signature(secret: str, *, path: str, timestamp: str, nonce: str, body: bytes) -> str:
-    """Lower-case hex of HMAC-SM3 over method, path, timestamp, nonce and body, a line each."""
-    head = f"POST\n{path}\n{timestamp}\n{nonce}\n".encode()
-    return hmac_sm3(secret.encode(), head + body + b"\n").hex()
-
-
-def answer_signature(secret: str, *, status: int, nonce: str, body: bytes) -> str:
-    """Over status, the request's nonce and the body, so that answers cannot be swapped."""
-    return hmac_sm3(secret.encode(), f"{status}\n{nonce}\n".encode() + body + b"\n").hex()
-
-
 class GenericRealName:
     """One real-name source."""
 
@@ -80,10 +67,8 @@ class GenericRealName:
         clock: Callable[[], datetime],
         nonce: Callable[[], str],
     ) -> None:
-        self._settings = settings
-        self._transport = transport
-        self._clock = clock
-        self._nonce = nonce
+        signs = GenericClient(profile="Realname", client=settings.client, secret=settings.secret)
+        self._exchange = GenericExchange(signs, transport, clock, nonce)
         self._url = settings.base_url.rstrip("/") + PATH
 
     async def check(self, name: str, id_no: str, request_no: str) -> Outcome[bool]:
@@ -92,36 +77,8 @@ class GenericRealName:
         Rejected with ``not-on-record`` when the source does not know the number.
         """
         body = msgspec.json.encode(CheckBody(request_no, name, id_no))
-        timestamp, nonce = str(int(self._clock().timestamp())), self._nonce()
-        signature = request_signature(
-            self._settings.secret,
-            path=urlsplit(self._url).path,
-            timestamp=timestamp,
-            nonce=nonce,
-            body=body,
-        )
-        headers = {
-            "Content-Type": "application/json",
-            "X-Realname-Client": self._settings.client,
-            "X-Realname-Timestamp": timestamp,
-            "X-Realname-Nonce": nonce,
-            "X-Realname-Signature": signature,
-        }
-        try:
-            answer = await self._transport.send(
-                method="POST", url=self._url, headers=headers, content=body
-            )
-        except ProviderFault as fault:
-            return outcome_of(fault)
-        expected = answer_signature(
-            self._settings.secret, status=answer.status, nonce=nonce, body=answer.body
-        )
-        signed = answer.headers.get("X-Realname-Signature", "")
-        genuine = hmac.compare_digest(expected.encode(), signed.encode())
-        # Before it knows its client the source has no key to sign a refusal with.
-        if not genuine and not (answer.status == 401 and not signed):
-            return Unknown("provider-fault" if answer.status >= 500 else "answer-invalid")
-        return _outcome(answer, request_no)
+        answer = await self._exchange.post(self._url, body)
+        return _outcome(answer, request_no) if isinstance(answer, Answer) else answer
 
 
 def _outcome(answer: Answer, request_no: str) -> Outcome[bool]:
@@ -141,10 +98,6 @@ def _outcome(answer: Answer, request_no: str) -> Outcome[bool]:
 
 
 def _refusal(answer: Answer) -> Rejected | Unknown:
-    if answer.status >= 500:
-        return Unknown("provider-fault")
-    if answer.status == 429:
-        return Unknown("too-often")
     code = msgspec.json.decode(answer.body, type=ErrorAnswer).code
     reason = REFUSALS.get(code)
     if reason is None:

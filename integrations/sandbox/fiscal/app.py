@@ -4,20 +4,20 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Scope, Send
 
 from integrations.sandbox import book_page
-from integrations.sandbox.book_page import Jump
+from integrations.sandbox.breaking_off import BrokenOff
+from integrations.sandbox.control_routes import control_routes
+from integrations.sandbox.fault_plan import FaultPlan, ScriptedFault
 from integrations.sandbox.fiscal import model, pages
 from integrations.sandbox.fiscal.book import Book
 from integrations.sandbox.fiscal.desk import Desk
-from integrations.sandbox.fiscal.faults import Fault, FaultPlan, RandomFaults, ScriptedFault
+from integrations.sandbox.fiscal.faults import DRAWN, Fault
 from integrations.sandbox.fiscal.model import Outer, Refused, TwinInstitution
 from integrations.sandbox.fiscal.seal import (
     NotAdmitted,
@@ -29,31 +29,6 @@ from integrations.sandbox.fiscal.seal import (
 
 NOISE_KEPT_S = 86_400
 AnyRequest = Request[Any, Any, Any]
-T = TypeVar("T")
-
-
-class ConnectionDropped(ConnectionError):
-    """Raised on purpose, so that the server breaks the connection off."""
-
-
-class _Broken(ASGIResponse):
-    """Begins an answer and breaks off: the caller cannot know what was done."""
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]}
-        )
-        # Servers that buffer the head would otherwise answer 500 in its place.
-        await send({"type": "http.response.body", "body": b"{", "more_body": True})
-        raise ConnectionDropped("dropped on purpose")
-
-
-class _Dropped(Response[Any]):
-    def __init__(self) -> None:
-        super().__init__(b"")
-
-    def to_asgi_response(self, *_args: Any, **_options: Any) -> ASGIResponse:
-        return _Broken()
 
 
 class FiscalTwin:
@@ -66,7 +41,7 @@ class FiscalTwin:
         self.institutions = {one.appid: one for one in institutions}
         self.book = Book(book)
         self.desk = Desk(self.book)
-        self.faults = FaultPlan()
+        self.faults = FaultPlan(DRAWN)
 
     def clock(self) -> datetime:
         """Business time: the wall's clock and all jumps so far."""
@@ -85,7 +60,7 @@ class FiscalTwin:
         return who
 
     def work(
-        self, who: TwinInstitution, outer: Outer, method: str, fault: ScriptedFault
+        self, who: TwinInstitution, outer: Outer, method: str, fault: ScriptedFault[Fault]
     ) -> dict[str, Any]:
         """Do what the method says. Raises ``Refused``."""
         now_ms = int(self.clock().timestamp() * 1000)
@@ -120,7 +95,7 @@ def _bare(status: int) -> Response[Any]:
 
 
 _EARLY: dict[Fault, Callable[[], Response[Any]]] = {
-    Fault.DROP_BEFORE: _Dropped,
+    Fault.DROP_BEFORE: BrokenOff,
     Fault.ERROR_BEFORE: lambda: _bare(500),
     Fault.TOO_OFTEN: lambda: _bare(429),
 }
@@ -165,7 +140,7 @@ def _answer(body: bytes, kind: Fault) -> Response[Any]:
     """The answer to what was done, as far as it reaches the caller."""
     match kind:
         case Fault.DROP_AFTER | Fault.LATE:
-            return _Dropped()
+            return BrokenOff()
         case Fault.ERROR_AFTER:
             return _bare(500)
         case Fault.FORGED:
@@ -182,13 +157,6 @@ def _said(content: bytes) -> Response[Any]:
 
 def _json(value: object, status: int = 200) -> Response[Any]:
     return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
-
-
-async def _read(request: AnyRequest, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(await request.body(), type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 @get("/sandbox/book")
@@ -216,60 +184,13 @@ async def show_page(request: AnyRequest) -> Response[Any]:
     return book_page.show(pages.book(twin.book.all(), twin.faults.waiting(), twin.clock()))
 
 
-@post("/sandbox/clock", status_code=200)
-async def jump(request: AnyRequest) -> Response[Any]:
-    """Let business time jump: the dates of bills, and until when a noise is remembered."""
-    body = await _read(request, Jump)
-    if body is None:
-        return _json({"message": "jump refused"}, 400)
-    return _json({"now": _twin(request).jump(body.forward_s).isoformat(timespec="seconds")})
-
-
-@post("/sandbox/faults", status_code=200)
-async def add_fault(request: AnyRequest) -> Response[Any]:
-    """Script one fault."""
-    body = await _read(request, ScriptedFault)
-    if body is None:
-        return _json({"message": "fault refused"}, 400)
-    try:
-        _twin(request).faults.add(body)
-    except ValueError:
-        return _json({"message": "too many faults"}, 429)
-    return _json({"added": True})
-
-
-@post("/sandbox/faults/random", status_code=200)
-async def random_faults(request: AnyRequest) -> Response[Any]:
-    """Begin seeded random faults; rate 0 ends them."""
-    body = await _read(request, RandomFaults)
-    if body is None:
-        return _json({"message": "faults refused"}, 400)
-    _twin(request).faults.randomise(body if body.rate_permille else None)
-    return _json({"seed": body.seed})
-
-
-@post("/sandbox/faults/clear", status_code=200)
-async def clear_faults(request: AnyRequest) -> Response[Any]:
-    """Forget scripted and random faults."""
-    _twin(request).faults.clear()
-    return _json({"cleared": True})
-
-
 def create_fiscal_twin(
     book: str, clock: Callable[[], datetime], institutions: Sequence[TwinInstitution]
 ) -> Litestar:
     """The twin over a book file or ``:memory:``."""
     twin = FiscalTwin(book, clock, institutions)
     app = Litestar(
-        route_handlers=[
-            call,
-            show_book,
-            show_page,
-            jump,
-            add_fault,
-            random_faults,
-            clear_faults,
-        ],
+        route_handlers=[call, show_book, show_page, *control_routes(Fault)],
         on_shutdown=[twin.book.close],
         openapi_config=None,
         logging_config=None,

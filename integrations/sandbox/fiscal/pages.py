@@ -16,8 +16,9 @@ from integrations.sandbox.book_page import (
     fault_field,
     yuan,
 )
+from integrations.sandbox.fault_plan import ScriptedFault
 from integrations.sandbox.fiscal.book import BillRow
-from integrations.sandbox.fiscal.faults import Fault, ScriptedFault
+from integrations.sandbox.fiscal.faults import Fault
 
 COLUMNS = ("业务流水号", "票据代码", "票据号码", "金额", "红票代码", "红票号码", "冲红原因")
 METHODS = (
@@ -29,7 +30,9 @@ METHODS = (
 )
 
 
-def book(bills: Sequence[BillRow], waiting: Sequence[ScriptedFault], now: datetime) -> BookPage:
+def book(
+    bills: Sequence[BillRow], waiting: Sequence[ScriptedFault[Fault]], now: datetime
+) -> BookPage:
     """The book and the forms; ``now`` is business time."""
     method = Field(name="method", label="方法", choices=[("", "任意"), *((m, m) for m in METHODS)])
     number = Field(name="number", label="流水号或票据号码（可空）")

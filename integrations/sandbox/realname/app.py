@@ -3,7 +3,6 @@
 Speaks our own generic profile, written here a second time from its description.
 """
 
-import hmac
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,10 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Litestar, Request, Response, post
 
-from crypto.sm3 import hmac_sm3
+from integrations.sandbox.generic_admission import GenericAdmission
 
-WINDOW_S = 300
-NONCES_MAX = 100_000
 PERSONS_MAX = 1_000_000
 TEST_PERSONS = {
     "990001198001010019": "测试甲",
@@ -64,42 +61,13 @@ class FaultBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RealNameTwin:
-    """Persons, clients and nonces, in memory."""
+    """Persons and clients, in memory."""
 
     def __init__(self, clock: Callable[[], datetime], clients: Mapping[str, str]) -> None:
         self.clock = clock
-        self.clients = dict(clients)
+        self.admission = GenericAdmission("Realname", clients)
         self.persons = dict(TEST_PERSONS)
         self.faults: deque[Fault] = deque(maxlen=1000)
-        self._nonces: dict[tuple[str, str], float] = {}
-
-    def refusal(self, request: AnyRequest, body: bytes) -> str | None:
-        """Why the request is not from a client, or None."""
-        client = request.headers.get("x-realname-client", "")
-        timestamp = request.headers.get("x-realname-timestamp", "")
-        nonce = request.headers.get("x-realname-nonce", "")
-        secret = self.clients.get(client)
-        now = self.clock().timestamp()
-        if secret is None or not timestamp.isdecimal() or len(timestamp) > 12:
-            return "BAD_SIGNATURE"
-        if abs(now - int(timestamp)) >= WINDOW_S or not 1 <= len(nonce) <= 64:
-            return "BAD_SIGNATURE"
-        raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
-        path = raw.split(b"?")[0].decode("ascii", "replace")  # as on the wire
-        head = f"POST\n{path}\n{timestamp}\n{nonce}\n".encode()
-        expected = hmac_sm3(secret.encode(), head + body + b"\n").hex()
-        given = request.headers.get("x-realname-signature", "")
-        if not hmac.compare_digest(expected.encode(), given.encode()):
-            return "BAD_SIGNATURE"
-        return None if self._is_new(client, nonce, now) else "BAD_SIGNATURE"
-
-    def _is_new(self, client: str, nonce: str, now: float) -> bool:
-        if len(self._nonces) >= NONCES_MAX:
-            self._nonces = {k: at for k, at in self._nonces.items() if at > now - 2 * WINDOW_S}
-        if (client, nonce) in self._nonces or len(self._nonces) >= NONCES_MAX:
-            return False
-        self._nonces[client, nonce] = now
-        return True
 
     def result(self, body: CheckBody) -> str:
         """``MATCH``, ``MISMATCH`` or ``NO_RECORD``."""
@@ -125,17 +93,12 @@ async def check(request: AnyRequest) -> Response[Any]:
     """Do name and number belong together?"""
     twin = _twin(request)
     body = await request.body()
-    refused = twin.refusal(request, body)
-    if refused is not None:
-        return _json(msgspec.json.encode({"code": refused}), 401)
+    if twin.admission.client_of(request, body, twin.clock().timestamp()) is None:
+        return _json(msgspec.json.encode({"code": "BAD_SIGNATURE"}), 401)
     fault = twin.faults.popleft() if twin.faults else None
     status, content = _answer(twin, body, fault)
-    secret = twin.clients[request.headers["x-realname-client"]]
-    nonce = request.headers["x-realname-nonce"]
     signed = content + b" " if fault is Fault.FORGED else content
-    message = f"{status}\n{nonce}\n".encode() + signed + b"\n"
-    signature = hmac_sm3(secret.encode(), message).hex()
-    return _json(content, status, {"X-Realname-Signature": signature})
+    return _json(content, status, twin.admission.answer_headers(request, status, signed))
 
 
 def _answer(twin: RealNameTwin, body: bytes, fault: Fault | None) -> tuple[int, bytes]:
