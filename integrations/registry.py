@@ -19,6 +19,7 @@ import msgspec
 from integrations.alipay.gateway import AlipayGateway
 from integrations.alipay.settings import AlipaySettings
 from integrations.alipay.statements import BILL_BYTES_MAX
+from integrations.cover_generic.gateway import CoverSettings, GenericCover
 from integrations.fiscal_invoice.gateway import FiscalInvoiceGateway
 from integrations.fiscal_invoice.settings import FiscalInvoiceSettings
 from integrations.his_generic import courier
@@ -32,6 +33,7 @@ from integrations.insurance_nhsa.signin import SignDesk
 from integrations.insurance_nhsa.signing import TifSigner
 from integrations.kit.tools import Tools
 from integrations.kit.transport import Transport
+from integrations.ports.cover import CoverGateway
 from integrations.ports.events_out import Courier, Reach
 from integrations.ports.insurance import InsuranceGateway
 from integrations.ports.insurance_inpatient import InpatientGateway
@@ -101,6 +103,7 @@ class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     mobile_insurance: list[MobileSettings] = []
     wechatpay: list[WechatPaySettings] = []
     fiscal_invoice: list[FiscalInvoiceSettings] = []
+    cover: list[CoverSettings] = []
     alipay: list[AlipaySettings] = []
     payments: list[PaymentLine] = []
     wechat_login: WechatLoginSettings | None = None
@@ -130,6 +133,7 @@ class OpenPartners:
         insurance: dict[str, tuple[InsuranceGateway, InpatientGateway] | None],
         mobile_insurance: dict[str, MobileInsurance],
         invoices: dict[str, InvoiceGateway],
+        covers: dict[tuple[str, str], CoverGateway],
         payments: dict[tuple[str, str], PaymentGateway],
         logins: dict[str, LoginGateway],
         real_name: RealNameGateway | None,
@@ -137,6 +141,7 @@ class OpenPartners:
         self._insurance = insurance
         self._mobile_insurance = mobile_insurance
         self._invoices = invoices
+        self._covers = covers
         self._payments = payments
         self._logins = logins
         self._real_name = real_name
@@ -162,6 +167,14 @@ class OpenPartners:
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""
         return _found(self._invoices, institution_code)
+
+    def insurers(self, institution_code: str) -> list[str]:
+        """The commercial insurers that one institution has a line to."""
+        return sorted(insurer for code, insurer in self._covers if code == institution_code)
+
+    def cover(self, institution_code: str, insurer: str) -> CoverGateway:
+        """One institution's line to one commercial insurer."""
+        return _found(self._covers, (institution_code, insurer))
 
     def payment(self, provider: str, account_name: str) -> PaymentGateway:
         """One merchant account."""
@@ -233,6 +246,10 @@ def open_partners(
         invoices={
             one.institution_code: FiscalInvoiceGateway(one, transport, _nonce)
             for one in settings.fiscal_invoice
+        },
+        covers={
+            (one.institution_code, one.insurer): GenericCover(one, transport, clock, _nonce)
+            for one in settings.cover
         },
         payments=payments,
         logins=logins,

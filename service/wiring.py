@@ -256,7 +256,13 @@ async def open_without_partners(settings: Settings, role: str) -> AsyncIterator[
     """
     ring, clock = LiveRing.following(serving_keystore_of(settings)), SystemClock()
     nobody = registry.OpenPartners(
-        insurance={}, mobile_insurance={}, invoices={}, payments={}, logins={}, real_name=None
+        insurance={},
+        mobile_insurance={},
+        invoices={},
+        covers={},
+        payments={},
+        logins={},
+        real_name=None,
     )
     async with _pool(settings, 2, role) as pool:
         yield make_context(

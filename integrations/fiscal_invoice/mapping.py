@@ -33,7 +33,7 @@ CHANNELS = {
     "unionpay": "07",
 }
 """Who took the cash part, by our word for the provider."""
-DEPOSIT, PAYMENT_CENTRE = "deposit", "mobile_centre"
+DEPOSIT, PAYMENT_CENTRE, COVER = "deposit", "mobile_centre", "cover"
 
 CARE_TYPES = {
     "310": ("01", "职工基本医疗保险"),
@@ -211,11 +211,12 @@ def _burden(hospital_fen: int) -> list[wire.OtherInfo] | None:
 
 def _channel(settings: FiscalInvoiceSettings, one: InvoiceTender) -> str:
     """The platform's code of who took it; empty where none is known."""
-    if one.provider == DEPOSIT:
-        return settings.deposit_channel
-    if one.provider == PAYMENT_CENTRE:
-        return settings.centre_channel
-    return CHANNELS.get(one.provider, "")
+    own = {
+        DEPOSIT: settings.deposit_channel,
+        PAYMENT_CENTRE: settings.centre_channel,
+        COVER: settings.cover_channel,
+    }
+    return (own | CHANNELS).get(one.provider, "")
 
 
 def _channels(settings: FiscalInvoiceSettings, order: InvoiceOrder) -> list[wire.PayChannel]:

@@ -40,6 +40,8 @@ class FiscalInvoiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     names one: while this is empty a discharge that counts a deposit gets no invoice by itself."""
     centre_channel: str = ""
     """The same of own money that the insurance's payment centre collected."""
+    cover_channel: str = ""
+    """The same of what a commercial insurer bears."""
     absent_codes: tuple[str, ...] = ()
     """Result codes by which ``getEBillByBusNo`` says that there is no such invoice. No public
     source lists them: while this is empty an absence is not believed, and a person must look."""

@@ -65,7 +65,7 @@ class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
 
 class InvoiceTender(msgspec.Struct, frozen=True, kw_only=True):
     """What one provider took of the cash part, or ``cash`` or ``pos`` at a counter; ``deposit``:
-    what was paid in advance for the stay."""
+    what was paid in advance for the stay; ``cover``: what a commercial insurer bears."""
 
     provider: str
     amount_fen: int

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from integrations.ports.cover import CoverGateway
 from integrations.ports.insurance import InsuranceGateway
 from integrations.ports.insurance_inpatient import InpatientGateway
 from integrations.ports.insurance_mobile import MobileInsurance
@@ -35,6 +36,12 @@ class Partners(Protocol):
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         """The e-invoice line of one institution."""
+
+    def insurers(self, institution_code: str) -> list[str]:
+        """The commercial insurers that one institution has a line to; raises nothing."""
+
+    def cover(self, institution_code: str, insurer: str) -> CoverGateway:
+        """One institution's line to one commercial insurer."""
 
     def payment(self, provider: str, account_name: str) -> PaymentGateway:
         """One merchant account."""

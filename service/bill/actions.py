@@ -379,6 +379,7 @@ def _opened(row: BillRow, content: BillContent) -> Bill:
         kind=content.kind,
         stay=content.stay,
         reliefs=content.reliefs,
+        cover=content.cover,
     )
 
 

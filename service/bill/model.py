@@ -30,6 +30,18 @@ class Relief(msgspec.Struct, frozen=True, kw_only=True):
     amount_fen: int
 
 
+class BillCover(msgspec.Struct, frozen=True, kw_only=True):
+    """A commercial insurer that bears a part of what the basic insurance leaves."""
+
+    insurer: str
+    """Its code in the contract of the institution."""
+    authorisation: str
+    """What the insured person gave the hospital: that it may claim for him."""
+
+    def __repr__(self) -> str:
+        return f"BillCover({self.insurer!r})"
+
+
 class BillContent(msgspec.Struct, frozen=True, kw_only=True):
     """What one version charges: sealed as a whole, compared as a whole."""
 
@@ -42,6 +54,7 @@ class BillContent(msgspec.Struct, frozen=True, kw_only=True):
     """Named by the kinds of ``OF_STAY``, by no other."""
     reliefs: list[Relief] = []
     """In the order of their use."""
+    cover: BillCover | None = None
 
     @property
     def stay_no(self) -> str | None:
@@ -114,6 +127,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     kind: BillKind = BillKind.OUTPATIENT
     stay: Stay | None = None
     reliefs: list[Relief] = []
+    cover: BillCover | None = None
 
     @property
     def content(self) -> BillContent:
@@ -126,6 +140,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
             kind=self.kind,
             stay=self.stay,
             reliefs=self.reliefs,
+            cover=self.cover,
         )
 
     @property

@@ -42,6 +42,8 @@ def check_content(content: BillContent, now: datetime) -> None:
     if content.kind is BillKind.DISCHARGE and content.visit.visit_type in OUTPATIENT_TYPES:
         raise BillRefused("visit.visit_type: one of a stay in hospital, as 21, for a discharge")
     _check_reliefs(content)
+    if content.cover is not None and content.kind is BillKind.DEPOSIT:
+        raise BillRefused("cover: a deposit is held, not spent")
     mains = sum(1 for diagnosis in content.visit.diagnoses if diagnosis.main)
     none_yet = not content.visit.diagnoses and content.kind in BEFORE_DIAGNOSIS
     if mains != 1 and not none_yet:

@@ -7,7 +7,7 @@ import msgspec
 
 from integrations.ports.insurance import ChargeLine, Visit
 from integrations.ports.money import FEN_MAX, FenField
-from service.bill.model import AmendBill, Bill, BillContent, PushBill, Relief, Stay
+from service.bill.model import AmendBill, Bill, BillContent, BillCover, PushBill, Relief, Stay
 from service.bill.rules import LINES_MAX
 from service.bill.states import BillKind
 from service.kernel.context import Context
@@ -90,6 +90,16 @@ class ReliefBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     amount_fen: Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
 
 
+class CoverBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A commercial insurer that bears a part of what the basic insurance leaves, by the insured
+    person's authorisation. Used where the bill is settled with the basic insurance."""
+
+    insurer: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Z._-]{1,30}$(?!\n)")]
+    """Its code in your contract."""
+    authorisation: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._-]{1,64}$(?!\n)")]
+    """What the insured person gave you."""
+
+
 class BillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A bill. ``patient_id`` is what a scan told this institution.
 
@@ -106,6 +116,7 @@ class BillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     kind: BillKind = BillKind.OUTPATIENT
     stay: StayBody | None = None
     reliefs: Annotated[list[ReliefBody], msgspec.Meta(max_length=RELIEFS_MAX)] = []
+    cover: CoverBody | None = None
 
     def to_push(self, application: Application) -> PushBill:
         """The command."""
@@ -146,6 +157,9 @@ def _content(request: BillRequest) -> BillContent:
         if request.stay is None
         else msgspec.convert(request.stay, Stay, from_attributes=True),
         reliefs=[msgspec.convert(one, Relief, from_attributes=True) for one in request.reliefs],
+        cover=None
+        if request.cover is None
+        else msgspec.convert(request.cover, BillCover, from_attributes=True),
     )
 
 

@@ -48,6 +48,8 @@ _AGAIN = "the next clear answer, by itself"
 REASONS: tuple[Reason, ...] = (
     _review("contradicted", "two sides say what cannot both be true"),
     _review("correction-not-paid", "what a correction leaves to pay was not paid in time"),
+    _review("cover-contradicts", "a commercial insurer granted more than was claimed"),
+    _review("cover-withdrawal-refused", "a commercial insurer does not take its grant back"),
     _review("insurance-refused", "the bureau refused in the middle of a correction"),
     _review("payment-under-review", "its payment is under review: end that first"),
     _review("reversal-refused", "the bureau refuses to take its settlement back"),

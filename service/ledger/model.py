@@ -22,6 +22,11 @@ COUNTED = frozenset({DEPOSIT, RELIEF})
 """What counts as a payment and is none: no provider takes it or gives it back."""
 
 
+def cover_account(insurer: str) -> str:
+    """The account of a commercial insurer: what it owes the hospital."""
+    return f"cover:{insurer}"
+
+
 def provider_account(provider: str) -> str:
     """The account of a payment provider: money it took for the institution, or gave back. What is
     only counted has an account of its own."""

@@ -33,13 +33,14 @@ written, or never will."""
 CLOSED_BY_ITSELF = time(18, 0)
 """Beijing time of the next day, from which the worker closes a day that nobody closed."""
 _FIXED = COUNTED | frozenset({PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
-_PROVIDER = re.compile(r"provider:[a-z0-9_]{1,30}", re.ASCII)
+_NAMED = re.compile(r"provider:[a-z0-9_]{1,30}|cover:[0-9A-Z._-]{1,30}", re.ASCII)
+"""Accounts of payment providers and of commercial insurers."""
 
 
 def check_posting(new: NewPosting) -> None:
     """Raises ``InvariantBroken`` for an unknown account, equal sides or no amount."""
     for account in (new.debit, new.credit):
-        if account not in _FIXED and _PROVIDER.fullmatch(account) is None:
+        if account not in _FIXED and _NAMED.fullmatch(account) is None:
             raise InvariantBroken("a posting names an unknown account")
     if new.debit == new.credit or new.amount_fen <= 0:
         raise InvariantBroken("a posting has two sides and an amount")

@@ -66,6 +66,7 @@ def _row(
         bill_version=facts.bill_version,
         kind=facts.kind,
         stay_no=facts.stay_no,
+        cover_fen=facts.cover_fen,
     )
     row = EventRow(
         institution_id=facts.institution_id,

@@ -29,6 +29,7 @@ class ToldFacts(msgspec.Struct, frozen=True, kw_only=True):
     bill_version: int = 1
     kind: BillKind = BillKind.OUTPATIENT
     stay_no: str | None = None
+    cover_fen: int = 0
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,8 @@ class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What the bill is for."""
     stay_no: str | None = None
     """The admission number, of a deposit or a discharge."""
+    cover_fen: FenField = 0
+    """What a commercial insurer bears, beside the four parts."""
 
 
 class EventList(msgspec.Struct, kw_only=True):

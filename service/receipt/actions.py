@@ -73,7 +73,8 @@ async def get(ctx: Context, record_id: int, settlement_id: int) -> Receipt:
 
 
 def _check(record_id: int, facts: PostedFacts, bill_record_id: int, bill_fen: int) -> None:
-    parts = facts.fund_fen + facts.account_fen + facts.cash_fen + facts.hospital_fen
+    insured = facts.fund_fen + facts.account_fen + facts.hospital_fen + facts.cover_fen
+    parts = insured + facts.cash_fen
     if bill_record_id != record_id or facts.total_fen != bill_fen or parts != bill_fen:
         raise InvariantBroken("a receipt says what its bill says")
 
@@ -131,6 +132,7 @@ def _opened(row: ReceiptRow, content: ReceiptContent) -> Receipt:
         account_fen=facts.account_fen,
         cash_fen=facts.cash_fen,
         hospital_fen=facts.hospital_fen,
+        cover_fen=facts.cover_fen,
         paid_by=facts.paid_by,
         provider_ref=facts.provider_ref,
         insurance_ref=facts.insurance_ref,

@@ -39,6 +39,8 @@ class PostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     Empty in old events, where one provider took all of it."""
     kind: BillKind = BillKind.OUTPATIENT
     stay_no: str | None = None
+    cover_fen: int = 0
+    """What a commercial insurer bears, beside the four parts."""
 
 
 class ReceiptContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,4 +182,5 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     provider_ref: str | None
     insurance_ref: str | None
     round_no: int
+    cover_fen: int = 0
     invoice: FiscalInvoice | None = None

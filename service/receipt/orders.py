@@ -52,7 +52,8 @@ async def order_of(
             total_fen=facts.total_fen,
             fund_fen=facts.fund_fen,
             account_fen=facts.account_fen,
-            cash_fen=facts.cash_fen,
+            # To the fiscal platform the insurer pays for the payer: no field of its own is known.
+            cash_fen=facts.cash_fen + facts.cover_fen,
             hospital_fen=facts.hospital_fen,
             full_own_fen=facts.full_own_fen if is_insured else facts.total_fen,
             first_pay_fen=facts.first_pay_fen,
@@ -79,6 +80,11 @@ def _stay(ctx: Context, charged: BillContent) -> InvoiceStay | None:
 
 def _tenders(facts: PostedFacts) -> list[InvoiceTender]:
     """Who took how much of the cash part."""
+    covered = InvoiceTender(provider="cover", amount_fen=facts.cover_fen)
+    return [*_paid(facts), *([covered] if facts.cover_fen else [])]
+
+
+def _paid(facts: PostedFacts) -> list[InvoiceTender]:
     if not facts.tenders:
         whole = facts.paid_by is not None and facts.cash_fen > 0
         one = InvoiceTender(provider=facts.paid_by or "", amount_fen=facts.cash_fen)

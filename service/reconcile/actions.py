@@ -19,6 +19,7 @@ from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.ledger.rules import BOOKED_UNTIL
 from service.reconcile import bureau, closing, items, loading, rules, store, store_pairs
+from service.reconcile.covers import reconcile_covers
 from service.reconcile.model import (
     Account,
     AccountReport,
@@ -50,7 +51,7 @@ class NoSuchAccount(Exception):
 async def reconcile_day(
     ctx: Context, day: date, accounts: Sequence[Account] | None = None
 ) -> list[AccountReport]:
-    """Every account and every bureau in turn, or the accounts named.
+    """Every account, bureau and commercial insurer in turn, or the accounts named.
 
     Raises ``TooEarly``, ``NoSuchAccount``.
 
@@ -67,7 +68,8 @@ async def reconcile_day(
             _check_known(ctx, one, collecting)
         return [await reconcile_account(ctx, one, day) for one in accounts]
     bureaus = await bureau.reconcile_bureaus(ctx, day, span_of(day))
-    reports = [*[await reconcile_account(ctx, one, day) for one in collecting], *bureaus]
+    covers = await reconcile_covers(ctx, day, span_of(day))
+    reports = [*[await reconcile_account(ctx, one, day) for one in collecting], *bureaus, *covers]
     await closing.close_books(ctx, day)
     return reports
 

@@ -113,7 +113,7 @@ async def _reconcile(
     closed = 0
     for one in standing:
         if one.own_no in asked.agreed or asked.all_agree:
-            closed += await _close(ctx, account, one, day)
+            closed += await close_one(ctx, account, one, day)
     if asked.all_agree:
         await items.close_file_items(ctx, account, day)
     await items.open_items(ctx, account)
@@ -224,10 +224,10 @@ async def _keep(
         await store.upsert_differences(conn, [row])
 
 
-async def _close(
+async def close_one(
     ctx: Context, account: Account, one: store_bureau.OpenDifference, day: date
 ) -> bool:
-    """The item first: a crash in between is made good by the next run."""
+    """It agrees by now. The item first: a crash in between is made good by the next run."""
     of = ItemsOf(record_id=one.record_id, kind=items.KIND, subject_id=one.difference_id)
     async with transaction(ctx.pool) as conn:
         await casework.close_items_of(conn, ctx, of, AGREES)

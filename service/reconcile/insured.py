@@ -122,7 +122,7 @@ async def _entries(
     progress = await door.progress_of(conn, ctx, await door.read(conn, ctx, key))
     if progress.insured is None:
         return []
-    opened = [await _opened(conn, ctx, key[0], one) for one in calls]
+    opened = [await answer_of(conn, ctx, key[0], one) for one in calls]
     visits = [text for one, text in zip(calls, opened, strict=True) if one.kind == "register"]
     visit_ref = progress.visit_ref or next(
         (msgspec.json.decode(text, type=str) for text in reversed(visits) if text), None
@@ -149,7 +149,7 @@ async def _entries(
     ]
 
 
-async def _opened(conn: Connection, ctx: Context, record_id: int, one: Called) -> bytes | None:
+async def answer_of(conn: Connection, ctx: Context, record_id: int, one: Called) -> bytes | None:
     """What was answered; refusals and contradictions are kept too, and are not looked at here."""
     if one.evidence is None or one.outcome != ACCEPTED:
         return None

@@ -12,12 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from crypto.sm2 import PrivateKey
 from integrations.alipay.settings import AlipaySettings
+from integrations.cover_generic.gateway import CoverSettings
 from integrations.fiscal_invoice.settings import ChargeGroup, FiscalInvoiceSettings
 from integrations.insurance_nhsa.settings import MobileSettings, NhsaSettings
 from integrations.realname_generic.gateway import RealNameSettings
 from integrations.registry import InsuranceLine, PartnerSettings, read_partners
 from integrations.sandbox.alipay.model import TwinApp
 from integrations.sandbox.alipay.model import TwinKeys as AlipayTwinKeys
+from integrations.sandbox.cover.wording import TwinContract
 from integrations.sandbox.fiscal.model import NO_SUCH_BILL, TwinInstitution
 from integrations.sandbox.insurance.app import CREDENTIAL_PATH, PREFIX
 from integrations.sandbox.insurance.mobile_centre import MOBILE_PREFIX
@@ -42,6 +44,8 @@ PARTY_SECRET = "sandboxtoken0000000000000000001"  # noqa: S105 - the twin's publ
 REAL_NAME_CLIENT = "yimatong"
 INVOICE_APP = "SANDBOXAPP0001"
 INVOICE_PLACE = "001"
+INSURER = "TESTLIFE"
+COVER_CLIENT = "yimatong"
 CITY = "990100"
 MOBILE_APP = "SANDBOXMOBILE0000000000000000001"
 
@@ -52,6 +56,7 @@ class TwinSecrets(msgspec.Struct, frozen=True, kw_only=True):
     wechatpay: TwinKeys
     alipay: AlipayTwinKeys
     fiscal: tuple[TwinInstitution, ...]
+    cover: tuple[TwinContract, ...]
     mobile: MobileKeys
     login_apps: dict[str, str]
     real_name_clients: dict[str, str]
@@ -93,6 +98,7 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True):
     login: str
     real_name: str
     invoice: str
+    cover: str
     hospital_sm2: PrivateKey
     centre_sm2: PrivateKey
     mobile: str
@@ -111,6 +117,7 @@ def make_secrets(twin_url: str) -> tuple[PartnerSettings, TwinSecrets]:
         login=secrets.token_hex(16),
         real_name=secrets.token_hex(32),
         invoice=secrets.token_hex(16),
+        cover=secrets.token_hex(32),
         hospital_sm2=PrivateKey.generate(),
         centre_sm2=PrivateKey.generate(),
         mobile=secrets.token_hex(16).upper(),
@@ -146,6 +153,15 @@ def _our_side(shared: _Shared, twin_url: str) -> PartnerSettings:
             )
         ],
         fiscal_invoice=[_invoice_line(shared, twin_url)],
+        cover=[
+            CoverSettings(
+                insurer=INSURER,
+                institution_code=HOSPITAL_CODE,
+                client=COVER_CLIENT,
+                secret=shared.cover,
+                base_url=f"{twin_url}/cover",
+            )
+        ],
         alipay=[
             AlipaySettings(
                 app_id=ALIPAY_APP,
@@ -200,6 +216,7 @@ def _invoice_line(shared: _Shared, twin_url: str) -> FiscalInvoiceSettings:
         other_group=ChargeGroup(code="YLMZ14", name="其他费"),
         deposit_channel="99",
         centre_channel="98",
+        cover_channel="97",
         absent_codes=(NO_SUCH_BILL,),
     )
 
@@ -252,6 +269,9 @@ def _their_side(shared: _Shared) -> TwinSecrets:
                 name=HOSPITAL_NAME,
             ),
         ),
+        cover=(
+            TwinContract(client=COVER_CLIENT, secret=shared.cover, institution_code=HOSPITAL_CODE),
+        ),
     )
 
 
@@ -262,7 +282,7 @@ def prepare_secrets(settings: Settings) -> None:
     path, held = twins_file(settings), {}
     if path.exists():
         held = msgspec.json.decode(path.read_bytes())
-    missing = {"alipay", "fiscal", "mobile"} - set(held)
+    missing = {"alipay", "fiscal", "mobile", "cover"} - set(held)
     if held and not missing:
         return
     ours, theirs = make_secrets(settings.twin_url)
@@ -281,6 +301,7 @@ def prepare_secrets(settings: Settings) -> None:
                 *old.fiscal_invoice,
                 *(new.fiscal_invoice if "fiscal" in missing else []),
             ],
+            cover=[*old.cover, *(new.cover if "cover" in missing else [])],
         )
     for file, content in ((settings.partners_file, ours), (path, theirs)):
         file.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from granian.constants import Interfaces, Loops
 from integrations.registry import read_partners
 from integrations.sandbox.alipay.app import create_alipay_twin
 from integrations.sandbox.alipay.faults import FaultPlan as AlipayFaultPlan
+from integrations.sandbox.cover.app import create_cover_twin
 from integrations.sandbox.fiscal.app import create_fiscal_twin
 from integrations.sandbox.hospital.app import HospitalSettings, create_hospital_twin
 from integrations.sandbox.hospital.signing import HospitalKeys
@@ -76,6 +77,7 @@ def make_street(
             book("wechatpay"), now, theirs.wechatpay, notice_sender(client), FaultPlan(), pace
         ),
         "fiscal": create_fiscal_twin(book("fiscal"), now, theirs.fiscal),
+        "cover": create_cover_twin(book("cover"), now, theirs.cover),
         "alipay": create_alipay_twin(
             book("alipay"), now, theirs.alipay, notice_teller(client), AlipayFaultPlan()
         ),

@@ -19,6 +19,7 @@ from service.payment.problems import PaymentNotReady
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
 from service.settlement import door, rules, store, tender
+from service.settlement.cover.model import Cover
 from service.settlement.insurance import chains
 from service.settlement.model import (
     Channel,
@@ -129,6 +130,7 @@ def _new(ctx: Context, command: StartSettlement, charged: Bill) -> tuple[Settlem
         kind=charged.kind,
         stay=charged.stay,
         reliefs=charged.reliefs,
+        cover=_claim(ctx, command, charged),
         visit_no=charged.visit.visit_no[: rules.VISIT_NO_MAX],
         batch_base=ctx.ids.trade_no()[:_BATCH_BASE_LENGTH],
     )
@@ -140,7 +142,18 @@ def _new(ctx: Context, command: StartSettlement, charged: Bill) -> tuple[Settlem
             diagnosed=charged.stay.ended_at is None,
             scope=chains.NOTHING,
         )
-    return row, progress
+    return replace(row, cover_fen=None if progress.cover is None else 0), progress
+
+
+def _claim(ctx: Context, command: StartSettlement, charged: Bill) -> Cover | None:
+    """Commercial cover rests on a settlement of the basic insurance."""
+    if charged.cover is None or not command.insured:
+        return None
+    return Cover(
+        insurer=charged.cover.insurer,
+        authorisation=charged.cover.authorisation,
+        claim_no=ctx.ids.trade_no(),
+    )
 
 
 async def _note(conn: Connection, ctx: Context, command: StartSettlement, row: Settlement) -> None:
@@ -170,16 +183,24 @@ async def get(ctx: Context, record_id: int, settlement_id: int) -> SettlementVie
     async with connection(ctx.pool) as conn:
         row, payments = await tender.read(conn, ctx, (record_id, settlement_id))
         attempt = payments.order
-        refusal = (await door.progress_of(conn, ctx, row)).refusal_text if row.reason else None
+        told = await _told(conn, ctx, row)
     posted = row.state is _S.POSTED
     return SettlementView(
         settlement=row,
         attempt=attempt,
         tenders=list(reversed(payments.paid)),
         presentation=await _present(ctx, attempt),
-        refusal_text=refusal,
+        refusal_text=told.refusal_text if row.reason else None,
+        cover_declined=told.cover.declined if told.cover is not None else None,
         receipt=await receipt.find(ctx, record_id, settlement_id, row.round_no) if posted else None,
     )
+
+
+async def _told(conn: Connection, ctx: Context, row: Settlement) -> Progress:
+    """What bureau and insurer said; opened only where it can be of interest."""
+    if row.reason is None and row.cover_fen is None:
+        return Progress()
+    return await door.progress_of(conn, ctx, row)
 
 
 async def _present(ctx: Context, attempt: PaymentAttempt | None) -> Presentation | None:

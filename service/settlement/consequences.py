@@ -18,6 +18,7 @@ from service.ledger.model import (
     INSURER,
     PATIENT,
     NewPosting,
+    cover_account,
 )
 from service.payment import actions as payment
 from service.payment.states import AttemptState
@@ -26,6 +27,7 @@ from service.receipt.model import PostedFacts
 from service.settlement import endings, store
 from service.settlement.corrections import rows
 from service.settlement.corrections.model import BillAfter
+from service.settlement.cover.model import Cover
 from service.settlement.model import Progress, Settlement
 from service.settlement.states import CorrectionEvent, SettlementEvent, SettlementState
 from service.settlement.stays import deposits
@@ -161,6 +163,7 @@ async def event_body(
             tenders=await _tenders(conn, ctx, row),
             kind=progress.kind,
             stay_no=progress.stay_no,
+            cover_fen=row.cover_fen or 0,
         )
     )
     return body
@@ -262,3 +265,20 @@ async def post_bureau_undone(
     """The bureau's settlement was revoked: the same the other way round."""
     await post(conn, ctx, row, "reversed:insurer", (HOSPITAL, INSURER), insurer_fen)
     await post(conn, ctx, row, "reversed:burden", (HOSPITAL, HOSPITAL_BURDEN), hospital_fen)
+
+
+async def post_cover_change(
+    conn: Connection, ctx: Context, row: Settlement, before: Cover | None, after: Cover | None
+) -> None:
+    """The commercial insurer granted: it owes that much. It withdrew: the same the other way."""
+    was_fen, is_fen = _owed_by(before), _owed_by(after)
+    known = after or before
+    if known is None or was_fen == is_fen:
+        return
+    account = cover_account(known.insurer)
+    await post(conn, ctx, row, "reversed:cover", (HOSPITAL, account), was_fen)
+    await post(conn, ctx, row, "settled:cover", (account, HOSPITAL), is_fen)
+
+
+def _owed_by(cover: Cover | None) -> int:
+    return (cover.granted_fen or 0) if cover is not None else 0

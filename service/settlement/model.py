@@ -15,6 +15,7 @@ from service.bill.states import BillKind
 from service.kernel.masked import Masked
 from service.payment.model import PaymentAttempt, Presentation
 from service.receipt.model import Receipt
+from service.settlement.cover.model import Cover
 from service.settlement.states import SettlementState
 from service.shift.model import Slip, Tender
 
@@ -86,11 +87,16 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     taken_over_at: datetime | None = None
     """Since when the place named here deals with it alone; None where it began here, and other
     places of the payer's may join in."""
+    cover_fen: int | None = None
+    """What a commercial insurer offers, then what it granted: the fifth part of the total. None
+    where none is asked."""
 
     def mac_parts(self) -> Sequence[Value]:
         """Every column that the row's MAC covers: all but the lease and the MAC. First rounds,
-        and what nobody took over, are as they always were."""
-        *parts, _row_mac, round_no, taken_over_at = msgspec.structs.astuple(self)
+        and what nobody took over or covers, are as they always were."""
+        *parts, _row_mac, round_no, taken_over_at, cover_fen = msgspec.structs.astuple(self)
+        if cover_fen is not None:
+            return [*parts, round_no, taken_over_at, cover_fen]
         if taken_over_at is not None:
             return [*parts, round_no, taken_over_at]
         return [*parts, round_no] if round_no else parts
@@ -206,8 +212,21 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reversed_ref: str | None = None
     doubt: Doubt | None = None
     centre: CentreOrder | None = None
+    cover: Cover | None = None
     refusal_text: str | None = None
     """The bureau's own words for a refusal, for the payer."""
+
+    @property
+    def split(self) -> Split | None:
+        """The division that counts now: what was settled, else what was promised."""
+        return self.settled.split if self.settled is not None else self.promised
+
+    @property
+    def cover_fen(self) -> int:
+        """What of the own part a commercial insurer bears, as far as is known."""
+        if self.cover is None or self.split is None:
+            return 0
+        return self.cover.of(self.split.cash_fen)
 
     @property
     def stay_no(self) -> str | None:
@@ -255,6 +274,11 @@ class CallKind(StrEnum):
     """At the centre: give up what is not settled."""
     TELL = "tell"
     """The provider of a mixed order is told that insurance went back."""
+    ADJUDICATE = "adjudicate"
+    """A commercial insurer is asked what it would bear."""
+    COVER_CONFIRM = "cover-confirm"
+    COVER_FIND = "cover-find"
+    COVER_WITHDRAW = "cover-withdraw"
     RETURN_OWN = "return-own"
     RETURN_INSURANCE = "return-insurance"
 
@@ -364,3 +388,5 @@ class SettlementView(msgspec.Struct, frozen=True, kw_only=True):
     presentation: Presentation | None
     refusal_text: str | None
     receipt: Receipt | None
+    cover_declined: str | None = None
+    """A fixed word: why the insurer that the bill names bears nothing."""

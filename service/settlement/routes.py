@@ -16,6 +16,7 @@ from service.kernel.problems import NotAllowed
 from service.payment.problems import PaymentWayUnknown
 from service.payment.rules import CODE
 from service.receipt import actions as receipt
+from service.receipt.schemas import ReceiptAnswer
 from service.settlement import actions, paying, taking_over, ways
 from service.settlement.insurance.schemas import PhonePaymentRequest
 from service.settlement.model import PHONES, Channel, Place, StartPayment, StartSettlement, TakeOver
@@ -24,7 +25,6 @@ from service.settlement.schemas import (
     PostableAnswer,
     PostableList,
     PostingRequest,
-    ReceiptAnswer,
     SettlementAnswer,
     StartRequest,
     TakeOverRequest,

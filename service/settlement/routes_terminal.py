@@ -11,13 +11,13 @@ from service.kernel.idempotent_http import AnyRequest, IdempotencyKey, respond_o
 from service.kernel.masked import Masked
 from service.kernel.principals import Terminal
 from service.receipt import actions as receipt
+from service.receipt.schemas import ReceiptAnswer
 from service.settlement import actions, paying, scans, taking_over, ways
 from service.settlement.model import StartPayment, StartSettlement, TakeOver
 from service.settlement.problems import ScanBoundToAnotherBill
 from service.settlement.routes import OPERATION, SHOWN, STARTED
 from service.settlement.schemas import (
     Nothing,
-    ReceiptAnswer,
     SettlementAnswer,
     TakeOverRequest,
     TerminalPaymentRequest,

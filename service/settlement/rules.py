@@ -34,6 +34,7 @@ ASK_EVERY = timedelta(seconds=30)
 class Leg(StrEnum):
     """One thing that is undone when a settlement is reversed."""
 
+    COVER = "cover"
     MONEY = "money"
     SETTLEMENT = "settlement"
     CHARGES = "charges"
@@ -44,15 +45,17 @@ class Leg(StrEnum):
 
 
 COMPENSATION: tuple[Leg, ...] = (
+    Leg.COVER,
     Leg.MONEY,
     Leg.SETTLEMENT,
     Leg.CHARGES,
     Leg.DISCHARGE,
     Leg.VISIT,
 )
-"""The order of undoing (payments dossier 9.8): the payer's money first, then the insurance, so that
-nobody is left without both; there 2208, 2205, 2202, of a stay 2305, 2302, 2405, 2404 (insurance
-dossier 1.8). Each leg is definite before the next begins."""
+"""The order of undoing (payments dossier 9.8, insurance dossier 10.6): commercial cover, resting on
+the insurance, then the payer's money, then the insurance, so that nobody is left without both;
+there 2208, 2205, 2202, of a stay 2305, 2302, 2405, 2404 (insurance dossier 1.8). Each leg is
+definite before the next begins."""
 MIXED_COMPENSATION: tuple[Leg, ...] = (
     Leg.SETTLEMENT,
     Leg.MONEY,
@@ -63,7 +66,7 @@ MIXED_COMPENSATION: tuple[Leg, ...] = (
 )
 """Of a mixed order: insurance at the bureau, then the own part by the provider's ordinary refund,
 then the provider is told of the first under the number of the second (payments dossier 4.7)."""
-RECALL: tuple[Leg, ...] = (Leg.SETTLEMENT, Leg.CHARGES)
+RECALL: tuple[Leg, ...] = (Leg.COVER, Leg.SETTLEMENT, Leg.CHARGES)
 """What a correction revokes before what remains is divided anew."""
 
 
@@ -154,7 +157,14 @@ def next_presettle_call(progress: Progress, lines: int) -> CallKind:
         return CallKind.WITHDRAW
     if progress.lines_sent < lines:
         return CallKind.CHARGES
-    return CallKind.PRESETTLE
+    return CallKind.ADJUDICATE if asks_cover(progress) else CallKind.PRESETTLE
+
+
+def asks_cover(progress: Progress) -> bool:
+    """Whether the bill is divided, and an insurer is still to be asked about the own part."""
+    promised, cover = progress.promised, progress.cover
+    open_part = promised is not None and promised.cash_fen > 0
+    return open_part and cover is not None and cover.is_unasked
 
 
 def next_centre_call(progress: Progress, *, ending: bool) -> CallKind | None:
@@ -202,7 +212,11 @@ def next_doubt_call(doubt: Doubt) -> CallKind:
 
 def next_settle_call(progress: Progress) -> CallKind:
     """Never a second settlement while the first is in doubt; the payment centre's is looked for,
-    and a mixed order's before is asked about there."""
+    and a mixed order's before is asked about there. What is settled a commercial insurer confirms
+    upon."""
+    cover = progress.cover
+    if progress.settled is not None and cover is not None and cover.is_unconfirmed:
+        return CallKind.COVER_FIND if cover.in_doubt else CallKind.COVER_CONFIRM
     if progress.centre is not None and progress.centre.paid:
         return CallKind.CONFIRM
     if progress.centre is not None and progress.centre.mixed:
@@ -211,22 +225,30 @@ def next_settle_call(progress: Progress) -> CallKind:
 
 
 def undo_call(leg: Leg, progress: Progress) -> CallKind | None:
-    """What the bureau is asked next for one leg; None when nothing of it stands there."""
+    """What is asked next for one leg; None when nothing of it stands there."""
     match leg:
+        case Leg.COVER:
+            kind = _withdraw_cover(progress)
         case Leg.SETTLEMENT:
-            return _undo_settlement(progress)
+            kind = _undo_settlement(progress)
         case Leg.TOLD:
-            return _tell(progress)
+            kind = _tell(progress)
         case Leg.CHARGES if progress.visit_ref is not None:
             told = progress.lines_sent or progress.charges_in_doubt
-            return CallKind.WITHDRAW if told else None
+            kind = CallKind.WITHDRAW if told else None
         case Leg.DISCHARGE if is_discharged(progress):
-            return CallKind.REOPEN
+            kind = CallKind.REOPEN
         case Leg.VISIT if progress.visit_ref is not None:
             given = progress.stay is not None and progress.stay.insurance_ref is not None
-            return None if given else CallKind.CANCEL
+            kind = None if given else CallKind.CANCEL
         case _:
-            return None
+            kind = None
+    return kind
+
+
+def _withdraw_cover(progress: Progress) -> CallKind | None:
+    stands = progress.cover is not None and progress.cover.may_stand
+    return CallKind.COVER_WITHDRAW if stands else None
 
 
 def is_discharged(progress: Progress) -> bool:

@@ -6,13 +6,11 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from integrations.ports.invoices import Invoice
 from integrations.ports.money import FEN_MAX, FenField
 from integrations.ports.payments import ProviderName
 from service.kernel.context import Context
 from service.payment.model import ClientCall, PaymentAttempt, PayPage, Refusal, ShownQr, Way
 from service.payment.rules import CODE
-from service.receipt.model import FiscalInvoice, Receipt
 from service.settlement.model import Channel, Place, Settlement, SettlementView
 from service.settlement.states import PAYABLE
 
@@ -217,6 +215,10 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     fund_fen: FenField | None = None
     account_fen: FenField | None = None
     cash_fen: FenField | None = None
+    cover_fen: FenField | None = None
+    """What a commercial insurer bears; told where the bill names one."""
+    cover_declined: str | None = None
+    """A fixed word: why it bears nothing."""
     hospital_fen: FenField | None = None
     deadline_at: datetime | None = None
     owed_fen: FenField | None = None
@@ -245,6 +247,8 @@ class SettlementAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             fund_fen=row.fund_fen,
             account_fen=row.account_fen,
             cash_fen=row.cash_fen,
+            cover_fen=row.cover_fen,
+            cover_declined=view.cover_declined,
             hospital_fen=row.hospital_fen,
             deadline_at=row.deadline_at if row.state in PAYABLE else None,
             owed_fen=_owed_fen(view),
@@ -277,6 +281,8 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     insurance_ref: str | None = None
     provider_ref: str | None = None
     hospital_ref: str | None = None
+    cover_fen: FenField = 0
+    """What a commercial insurer bears, beside the four parts."""
 
     @classmethod
     def of(cls, ctx: Context, row: Settlement, bill_no: str) -> "PostableAnswer":
@@ -295,6 +301,7 @@ class PostableAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
             insurance_ref=row.settlement_ref,
             provider_ref=row.provider_ref,
             hospital_ref=row.hospital_ref,
+            cover_fen=row.cover_fen or 0,
         )
 
 
@@ -302,99 +309,3 @@ class PostableList(msgspec.Struct, kw_only=True):
     """Settlements of the institution."""
 
     settlements: list[PostableAnswer]
-
-
-class ReceiptLine(msgspec.Struct, kw_only=True):
-    """One charge."""
-
-    line_no: str
-    name: str
-    quantity_e4: int
-    unit_price_e6: int
-    amount_fen: FenField
-
-
-class InvoiceNumbers(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What names an e-invoice and lets anybody check it."""
-
-    code: str
-    number: str
-    check_code: str
-    issued_at: datetime | None = None
-    download_url: str | None = None
-
-    @classmethod
-    def of(cls, issued: Invoice) -> "InvoiceNumbers":
-        """From the owner's answer."""
-        return cls(
-            code=issued.code,
-            number=issued.number,
-            check_code=issued.check_code,
-            issued_at=issued.issued_at,
-            download_url=issued.download_url,
-        )
-
-
-class InvoiceAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The fiscal e-invoice. ``state`` is ISSUED when the payer may use it; ``red`` undid it."""
-
-    state: str
-    issued: InvoiceNumbers | None = None
-    red: InvoiceNumbers | None = None
-
-    @classmethod
-    def of(cls, invoice: FiscalInvoice) -> "InvoiceAnswer":
-        """From the invoice as it stands."""
-        return cls(
-            state=invoice.state.value,
-            issued=InvoiceNumbers.of(invoice.issued) if invoice.issued is not None else None,
-            red=InvoiceNumbers.of(invoice.red) if invoice.red is not None else None,
-        )
-
-
-class ReceiptAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The receipt of a posted settlement."""
-
-    receipt_no: str
-    issued_at: datetime
-    institution_name: str
-    bill_no: str
-    lines: list[ReceiptLine]
-    total_fen: FenField
-    fund_fen: FenField
-    account_fen: FenField
-    cash_fen: FenField
-    hospital_fen: FenField
-    paid_by: str | None
-    provider_ref: str | None = None
-    insurance_ref: str | None = None
-    invoice: InvoiceAnswer | None = None
-
-    @classmethod
-    def of(cls, issued: Receipt) -> "ReceiptAnswer":
-        """From the receipt as issued."""
-        return cls(
-            receipt_no=issued.receipt_no,
-            issued_at=issued.issued_at,
-            institution_name=issued.institution_name,
-            bill_no=issued.bill_no,
-            lines=[
-                ReceiptLine(
-                    line_no=line.line_no,
-                    name=line.name,
-                    quantity_e4=line.quantity_e4,
-                    unit_price_e6=line.unit_price_e6,
-                    amount_fen=line.amount_fen,
-                )
-                for line in issued.lines
-            ],
-            total_fen=issued.total_fen,
-            fund_fen=issued.fund_fen,
-            account_fen=issued.account_fen,
-            cash_fen=issued.cash_fen,
-            hospital_fen=issued.hospital_fen,
-            paid_by=issued.paid_by,
-            provider_ref=issued.provider_ref,
-            insurance_ref=issued.insurance_ref,
-            invoice=InvoiceAnswer.of(issued.invoice) if issued.invoice is not None else None,
-        )

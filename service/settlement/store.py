@@ -12,7 +12,7 @@ select record_id, settlement_id, bill_id, bill_version, institution_id, channel,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
   hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
-  round_no, taken_over_at
+  round_no, taken_over_at, cover_fen
 from settlement
 where record_id = $1 and settlement_id = $2
 """
@@ -21,7 +21,7 @@ select record_id, settlement_id, bill_id, bill_version, institution_id, channel,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
   hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
-  round_no, taken_over_at
+  round_no, taken_over_at, cover_fen
 from settlement
 where record_id = $1 and bill_id = $2 and state <> 'REVERSED'
 """
@@ -31,11 +31,11 @@ insert into settlement (
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
   hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
-  round_no, taken_over_at
+  round_no, taken_over_at, cover_fen
 )
 values (
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34
+  $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35
 )
 on conflict do nothing
 """
@@ -46,7 +46,7 @@ set state = $4, reason = $5, fund_fen = $6, account_fen = $7, cash_fen = $8, hos
   provider_ref = $15, hospital_ref = $16, due_at = $17, deadline_at = $18, tries = $19,
   updated_at = $20, settled_at = $21, version = $22, row_mac = $23, bill_version = $24,
   total_fen = $25, round_no = $26, channel = $27, terminal_id = $28, account_id = $29,
-  taken_over_at = $30
+  taken_over_at = $30, cover_fen = $31
 where record_id = $1 and settlement_id = $2 and version = $3
 """
 LIST_DUE = """
@@ -188,6 +188,7 @@ async def insert_settlement(conn: Connection, row: Settlement, otherwise: Except
         row.row_mac,
         row.round_no,
         row.taken_over_at,
+        row.cover_fen,
         otherwise=otherwise,
     )
 
@@ -229,6 +230,7 @@ async def save_settlement(
         row.terminal_id,
         row.account_id,
         row.taken_over_at,
+        row.cover_fen,
         otherwise=otherwise,
     )
 

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from service.bill.states import BillKind
-from service.ledger.model import COUNTED, DEPOSIT, HOSPITAL, provider_account
+from service.ledger.model import COUNTED, DEPOSIT, HOSPITAL, cover_account, provider_account
 from service.payment.rules import MOBILE_CENTRE
+from service.sandbox.keys import INSURER
 
 PAID_AT_TWIN = {"SUCCESS", "REFUND"}
 TAKEN = {"PAID", "PAID_LATE"}
@@ -49,6 +50,8 @@ class Books(msgspec.Struct, kw_only=True):
     """Of all providers, as WeChat's twin shows its own."""
     returns: list[dict[str, Any]]
     insured: list[dict[str, Any]]
+    claims: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    """What stands at a commercial insurer."""
     in_casework: set[int] = msgspec.field(default_factory=set)
     """Settlements about which, or about whose payments or refunds, an item is open."""
     under_way: set[int] = msgspec.field(default_factory=set)
@@ -93,6 +96,7 @@ def differences(books: Books) -> list[str]:
         *_refunds(books),
         *_stays(books),
         *_insurance(books),
+        *_cover(books),
         *_ledger(books),
         *_bills(books),
         *_corrections(books),
@@ -193,7 +197,7 @@ def _refunds(books: Books) -> Iterable[str]:
     theirs = {
         r["out_refund_no"]: r["refund_fen"]
         for r in books.returns
-        if _done(r["status"]) and r["out_trade_no"] not in reversed_by_us
+        if r["status"] == "SUCCESS" and r["out_trade_no"] not in reversed_by_us
     }
     ours = {r["refund_no"]: r["amount_fen"] for r in books.refunds if r["state"] == "REFUNDED"}
     told = {item["subject_id"] for item in books.items if item["kind"] == "refund"}
@@ -219,10 +223,6 @@ def _reversed(books: Books) -> set[str]:
     }
 
 
-def _done(status: str) -> bool:
-    return status == "SUCCESS"
-
-
 def _insurance(books: Books) -> Iterable[str]:
     """Bureau's live settlements = settlement rows that stand = the ledger's insurer."""
     live = {one["setl_id"]: one for one in books.insured if one["state"] == "LIVE"}
@@ -246,8 +246,22 @@ def _insurance(books: Books) -> Iterable[str]:
         theirs = live.get(ref)
         if theirs is None:
             yield f"{_name(row)}: posted, but the bureau has no live settlement"
-        elif (owed_by_bureau(theirs), theirs["cash_fen"]) != (row["insurer_fen"], row["cash_fen"]):
+            continue
+        own_fen = row["cash_fen"] + row["cover_fen"]
+        if (owed_by_bureau(theirs), theirs["cash_fen"]) != (row["insurer_fen"], own_fen):
             yield f"{_name(row)}: bureau {owed_by_bureau(theirs)}, row {row['insurer_fen']}"
+
+
+def _cover(books: Books) -> Iterable[str]:
+    """What commercial insurers hold as owed = what settlements that stand say they bear."""
+    owed = {claim["settlement_ref"]: claim["cover_fen"] for claim in books.claims}
+    for row in books.settlements:
+        fen = owed.pop(row["settlement_ref"], 0)
+        wanted = row["cover_fen"] if row["state"] in STANDS else 0
+        if fen != wanted and not _is_explained(books, row):
+            yield f"{_name(row)}: the insurer owes {fen}, the row says {wanted}"
+    for ref, fen in owed.items():
+        yield f"the insurer owes {fen} for {ref}, and no settlement knows of it"
 
 
 def _is_explained(books: Books, row: dict[str, Any]) -> bool:
@@ -278,8 +292,9 @@ def _accounts(
 ) -> Iterable[str]:
     stands = row["state"] in STANDS
     payee = DEPOSIT if row["kind"] == BillKind.DEPOSIT else HOSPITAL
-    earned_fen = _own_part_fen(books, row) + row["insurer_fen"] + row["hospital_fen"]
-    if stands and row["insurer_fen"] + row["hospital_fen"] + row["cash_fen"] != row["total_fen"]:
+    others_fen = row["insurer_fen"] + row["hospital_fen"] + row["cover_fen"]
+    earned_fen = _own_part_fen(books, row) + others_fen
+    if stands and others_fen + row["cash_fen"] != row["total_fen"]:
         yield f"{_name(row)}: the parts are not the bill's {row['total_fen']}"
     settlement_id = row["settlement_id"]
     doubt = _doubt_of_payer(books)[settlement_id]
@@ -287,6 +302,7 @@ def _accounts(
         "patient": 0,
         "insurer": row["insurer_fen"] if stands else 0,
         "hospital-burden": row["hospital_fen"] if stands else 0,
+        cover_account(INSURER): row["cover_fen"] if stands else 0,
         **paid,
     }
     expected[payee] = expected.get(payee, 0) - (earned_fen if stands else 0)

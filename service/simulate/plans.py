@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
-from service.bill.model import BillContent, Relief, Stay
+from service.bill.model import BillContent, BillCover, Relief, Stay
 from service.bill.rules import BEFORE_DIAGNOSIS
 from service.bill.states import OF_STAY, BillKind
+from service.sandbox.keys import INSURER
 
 CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
 
@@ -39,6 +40,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The last of them while the discharge goes on."""
     relief_fen: int = 0
     """What a programme takes over of his part, at most."""
+    cover: str = ""
+    """What he gave the hospital for his commercial insurer; its beginning says which policy."""
     insured: bool = True
     use_account: bool = False
     provider: str = "wechatpay"
@@ -115,12 +118,20 @@ def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan
         second_window=draw.random() < 0.3,
         takes_over=draw.random() < 0.15,
         relative=draw.random() < 0.12,
+        cover=draw.choices(("", "CV70", "CV90", "CV00", "CVEX"), (66, 13, 17, 2, 2))[0],
     )
 
 
 def _reliefs(plan: Plan) -> list[Relief]:
     whole = [Relief(programme="R-1", name="测试减免", amount_fen=plan.relief_fen)]
     return whole if 0 < plan.relief_fen <= sum(plan.amounts_fen) else []
+
+
+def _cover(plan: Plan) -> BillCover | None:
+    """Of a policy of his own."""
+    if not plan.cover:
+        return None
+    return BillCover(insurer=INSURER, authorisation=f"{plan.cover}-{plan.patient}")
 
 
 def _deposits(draw: random.Random) -> tuple[int, ...]:
@@ -159,5 +170,6 @@ def content_of(plan: Plan, began: datetime) -> BillContent:
         pay_until=began + timedelta(days=7),
         kind=plan.kind,
         reliefs=_reliefs(plan),
+        cover=_cover(plan),
         stay=Stay(stay_no=plan.stay_no, bed="12", ended_at=began) if plan.stay_no else None,
     )

@@ -37,6 +37,7 @@ async def look_at(world: World, settlement_id: int) -> list[str]:
         for one in _insured(world)
         if one["setl_id"] == row["settlement_ref"] or one["msgid"] in books.calls
     ]
+    books.claims = [one for one in _claims(world) if one["settlement_ref"] == row["settlement_ref"]]
     books.in_casework = books.under_way = {settlement_id}
     books.receipts = {settlement_id: 1 if row["state"] == "POSTED" else 0}
     return differences(books)
@@ -88,7 +89,7 @@ async def read_books(world: World) -> tuple[Books, list[dict[str, Any]]]:
     books.orders += [*_deposits(world, books), *_reliefs(world, books)]
     books.returns = [*view["refunds"], *map(_return, other["refunds"])]
     books.returns += [*centre.returns(world), *_given(world, books)]
-    books.insured = _insured(world)
+    books.insured, books.claims = _insured(world), _claims(world)
     books.in_casework = _in_casework(items, books.attempts, books.refunds)
     return books, items
 
@@ -191,6 +192,14 @@ def _insured(world: World) -> list[dict[str, Any]]:
     )
     made = centre.made_by(world)
     return [{**dict(row), "trade_no": made.get(row["setl_id"])} for row in rows]
+
+
+def _claims(world: World) -> list[dict[str, Any]]:
+    return [
+        {"settlement_ref": one.settlement_ref, "cover_fen": one.cover}
+        for one in world.twins.cover.book.claims()
+        if one.state == "CONFIRMED"
+    ]
 
 
 def _in_casework(

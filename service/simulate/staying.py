@@ -57,6 +57,7 @@ class Stayer:
             starts_after=timedelta(seconds=30 * number),
             gives_back=(),
             relief_fen=0,
+            cover="",
             insured=False,
             other_way=None,
             second_device=False,

@@ -8,7 +8,8 @@ from service.kernel.database import Connection
 SETTLEMENTS = """
 select record_id, settlement_id, bill_id, state, reason, insured, settlement_ref, total_fen,
        coalesce(fund_fen, 0) + coalesce(account_fen, 0) as insurer_fen,
-       coalesce(hospital_fen, 0) as hospital_fen, coalesce(cash_fen, 0) as cash_fen,
+       coalesce(hospital_fen, 0) as hospital_fen, coalesce(cover_fen, 0) as cover_fen,
+       coalesce(cash_fen, 0) as cash_fen,
        paid_fen, refunded_fen, created_at, round_no,
        (select kind from bill where bill.bill_id = settlement.bill_id) as kind,
        (select stay_no from bill where bill.bill_id = settlement.bill_id) as stay_no

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
+from integrations.sandbox.cover.faults import Fault as CoverFault
 from integrations.sandbox.fiscal.faults import Fault as FiscalFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
@@ -195,6 +196,35 @@ STORIES = (
         name="relief-returned",
         ends="REVERSED (returned)",
         plan=_plan(relief_fen=90_00, insured=False, gives_back=("all",)),
+    ),
+    Story(name="cover", ends="POSTED", plan=_plan(cover="CV90")),
+    Story(
+        name="cover-lost",
+        ends="POSTED",
+        plan=_plan(cover="CV90", gives_back=("line",)),
+        faults=(
+            ("cover", "adjudicate", CoverFault.DROP_AFTER),
+            ("cover", "confirm", CoverFault.DROP_AFTER),
+            ("cover", "withdraw", CoverFault.DROP_AFTER),
+        ),
+    ),
+    Story(
+        name="cover-returned",
+        ends="REVERSED (returned)",
+        plan=_plan(cover="CV70", amounts_fen=(400_00,), gives_back=("all",)),
+    ),
+    Story(
+        name="cover-granted-less",
+        ends="POSTED",
+        plan=_plan(cover="CV90"),
+        faults=(("cover", "confirm", CoverFault.CAP_USED),),
+    ),
+    Story(
+        name="cover-refused-and-undone",
+        ends="REVERSED (amounts-moved)",
+        plan=_plan(cover="CV90"),
+        moved=MovedAmounts.UNDO,
+        faults=(("cover", "confirm", CoverFault.REFUSE),),
     ),
     Story(name="relative", ends="POSTED", plan=_plan(relative=True, way="jsapi")),
     Story(

@@ -18,11 +18,13 @@ from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.alipay.faults import FaultPlan as AlipayPlan
 from integrations.sandbox.alipay.faults import ScriptedFault as AlipayScripted
 from integrations.sandbox.alipay.twin import Twin as AlipayTwin
+from integrations.sandbox.cover.app import CoverTwin, create_cover_twin
+from integrations.sandbox.cover.faults import Fault as CoverFault
+from integrations.sandbox.fault_plan import ScriptedFault
 from integrations.sandbox.fiscal.app import FiscalTwin, create_fiscal_twin
 from integrations.sandbox.fiscal.book import Book as FiscalBook
 from integrations.sandbox.fiscal.desk import Desk as FiscalDesk
 from integrations.sandbox.fiscal.faults import Fault as FiscalFault
-from integrations.sandbox.fiscal.faults import ScriptedFault as FiscalScripted
 from integrations.sandbox.insurance.app import create_insurance_twin, open_centre, open_twin
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.insurance.faults import ScriptedFault as BureauScripted
@@ -53,7 +55,7 @@ Post = Callable[[str, dict[str, str], bytes], Awaitable[bytes]]
 
 
 class Twins:
-    """The four twins. They serve all worlds of a run, one after another, for keys cost time."""
+    """The five twins. They serve all worlds of a run, one after another, for keys cost time."""
 
     def __init__(self, theirs: TwinSecrets) -> None:
         self._clock: Callable[[], datetime] = _no_clock
@@ -70,11 +72,13 @@ class Twins:
                 ":memory:", self.now, theirs.alipay, self._tell, AlipayPlan()
             ),
             "fiscal": create_fiscal_twin(":memory:", self.now, theirs.fiscal),
+            "cover": create_cover_twin(":memory:", self.now, theirs.cover),
         }
         self.street = Street(self._apps, title="simulated")
         self.wechatpay: WechatTwin = self._apps["wechatpay"].state.twin
         self.alipay: AlipayTwin = self._apps["alipay"].state.twin
         self.fiscal: FiscalTwin = self._apps["fiscal"].state.twin
+        self.cover: CoverTwin = self._apps["cover"].state.twin
         self.insurance: BureauTwin = self._apps["insurance"].state.twin
         self.centre: MobileCentre = self._apps["insurance"].state.centre
         self.wechatpay.mixed.insurer = self._carry_out
@@ -98,6 +102,7 @@ class Twins:
         self._clock, self._post, self._upwards = clock, post, False
         for twin in (self.wechatpay, self.alipay):
             twin.book.forget()
+        self.cover.book.forget()
         self.fiscal.book.close()
         self.fiscal.book = FiscalBook(":memory:")
         self.fiscal.desk = FiscalDesk(self.fiscal.book)
@@ -124,13 +129,15 @@ class Twins:
                     AlipayScripted(fault=fault, number=number, delay_ms=DELAY_MS)
                 )
             case FiscalFault():
-                self.fiscal.faults.add(FiscalScripted(fault=fault, delay_ms=DELAY_MS))
+                self.fiscal.faults.add(ScriptedFault(fault=fault, delay_ms=DELAY_MS))
+            case CoverFault():
+                self.cover.faults.add(ScriptedFault(fault=fault, delay_ms=DELAY_MS))
             case _:
                 raise ValueError(f"{partner} knows no fault {fault}")
 
     def forget_faults(self) -> None:
         """Nothing more is scripted."""
-        for twin in (self.wechatpay, self.alipay, self.insurance, self.fiscal):
+        for twin in (self.wechatpay, self.alipay, self.insurance, self.fiscal, self.cover):
             twin.faults.clear()
 
 
@@ -151,6 +158,8 @@ class WorldPartners:
         self.mobile_insurance = bureau.mobile_insurance
         self.payment = providers.payment
         self.invoice = providers.invoice
+        self.cover = providers.cover
+        self.insurers = providers.insurers
         self.login = providers.login
         self.real_name = providers.real_name
 
@@ -279,7 +288,7 @@ class TwinWire(httpx.AsyncBaseTransport):
 def _named(request: httpx.Request, content: bytes) -> tuple[str, str]:
     """Partner and operation of a request, in the words of the payment port or the bureau's."""
     partner, _, rest = request.url.path.lstrip("/").partition("/")
-    if partner in {"insurance", "fiscal"}:
+    if partner in {"insurance", "fiscal", "cover"}:
         return partner, rest.rsplit("/", 1)[-1]
     if partner == "alipay":
         fields = parse_qs((content or request.url.query).decode("utf-8", "replace"))

@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
+from integrations.sandbox.cover.faults import Fault as CoverFault
 from integrations.sandbox.fiscal.faults import Fault as FiscalFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
@@ -56,7 +57,7 @@ WEATHERS = (
     Weather(name="leaps", calls=30, crashes=1, leaps=2),
 )
 
-_W, _A, _B, _F = WechatFault, AlipayFault, BureauFault, FiscalFault
+_W, _A, _B, _F, _C = WechatFault, AlipayFault, BureauFault, FiscalFault, CoverFault
 _WIRE = tuple(WireFault)
 
 WECHAT_ANSWERS = (
@@ -104,6 +105,18 @@ FISCAL_ANSWERS = (
     _F.GARBLED,
     _F.REFUSE,
 )
+COVER_ANSWERS = (
+    _C.DROP_BEFORE,
+    _C.DROP_AFTER,
+    _C.ERROR_BEFORE,
+    _C.ERROR_AFTER,
+    _C.TOO_OFTEN,
+    _C.FORGED,
+    _C.UNSIGNED,
+    _C.GARBLED,
+    _C.SWAPPED,
+    _C.REFUSE,
+)
 NOTICES: dict[str, tuple[StrEnum, ...]] = {
     "wechatpay": (
         _W.NOTICE_LOST,
@@ -137,8 +150,10 @@ OF_OPERATION: dict[tuple[str, str], tuple[StrEnum, ...]] = {
     ("insurance", "pay_order"): (_B.BREAK_IDENTITY,),
     ("insurance", "query_order_info"): (_B.UNKNOWN_STATE, _B.OTHER_ORDER, _B.BREAK_IDENTITY),
     ("insurance", "refund_Order"): (_B.UNEVEN_REFUND,),
+    ("cover", "adjudicate"): (_C.MORE,),
+    ("cover", "confirm"): (_C.MORE, _C.CAP_USED, _C.LATE),
 }
-RARE_CALLS = {"close": 3, "refund": 3}
+RARE_CALLS = {"close": 3, "refund": 3, "adjudicate": 6, "confirm": 8, "withdraw": 8}
 """What is seldom called goes wrong so many times as often."""
 SPECIAL_OF_3 = {"close": 3, "refund": 2}
 """How often such a fault is one of its operation's own; of other operations, one in three."""
@@ -147,6 +162,7 @@ ANSWERS: dict[str, tuple[StrEnum, ...]] = {
     "alipay": ALIPAY_ANSWERS,
     "insurance": BUREAU_ANSWERS,
     "fiscal": FISCAL_ANSWERS,
+    "cover": COVER_ANSWERS,
 }
 
 

@@ -112,9 +112,7 @@ def make_grounds(pool: Pool) -> Grounds:
     twins = Twins(theirs)
     wire = TwinWire(twins)
     client = httpx.AsyncClient(transport=wire, trust_env=False)
-    providers = PartnerSettings(
-        wechatpay=ours.wechatpay, alipay=ours.alipay, fiscal_invoice=ours.fiscal_invoice
-    )
+    providers = msgspec.structs.replace(ours, insurance=[], mobile_insurance=[])
     return Grounds(
         ring=KeyRing.generate_for_development(DAY - timedelta(days=1)),
         twins=twins,

@@ -22,6 +22,12 @@ class NoPartners:
     def insurance(self, institution_code: str) -> object:
         raise PartnerUnknown(institution_code)
 
+    def insurers(self, _institution_code: str) -> list[str]:
+        return []
+
+    def cover(self, institution_code: str, insurer: str) -> object:
+        raise PartnerUnknown(f"{institution_code} {insurer}")
+
     def invoice(self, institution_code: str) -> object:
         raise PartnerUnknown(institution_code)
 

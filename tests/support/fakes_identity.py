@@ -130,6 +130,12 @@ class FakePartners:
     def insurance(self, institution_code: str) -> FakeInsurance:
         return self.insurers.setdefault(institution_code, FakeInsurance(institution_code))
 
+    def insurers(self, _institution_code: str) -> list[str]:
+        return []
+
+    def cover(self, institution_code: str, insurer: str) -> Any:
+        raise PartnerUnknown(f"{institution_code} {insurer}")
+
     def invoice(self, institution_code: str) -> Any:
         raise PartnerUnknown(institution_code)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from integrations.ports.cover import CoverGateway
 from integrations.ports.invoices import InvoiceGateway
 from integrations.ports.outcalls import transaction_open
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -278,6 +279,12 @@ class FakePartners:
     def __init__(self, gateways: Mapping[tuple[str, str], FakeProvider]) -> None:
         self.gateways = dict(gateways)
         self.invoices: dict[str, InvoiceGateway] = {}
+
+    def insurers(self, _institution_code: str) -> list[str]:
+        return []
+
+    def cover(self, institution_code: str, insurer: str) -> CoverGateway:
+        raise PartnerUnknown(f"{institution_code} {insurer}")
 
     def invoice(self, institution_code: str) -> InvoiceGateway:
         try:

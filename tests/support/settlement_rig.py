@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from integrations.ports.cover import CoverGateway
 from integrations.ports.insurance import ChargeLine, Diagnosis, Visit
 from integrations.ports.partners import PartnerUnknown, PerformedByHospital
 from service.bill import actions as bill
@@ -78,6 +79,8 @@ class RigPartners:
         self.second = second
         self.hospital_insures = False
         """The hospital's own machine speaks with its bureau."""
+        self.contracts: dict[tuple[str, str], CoverGateway] = {}
+        """By institution and commercial insurer."""
 
     def insurance(self, institution_code: str) -> FakeBureau:
         if self.hospital_insures:
@@ -89,6 +92,14 @@ class RigPartners:
 
     def invoice(self, institution_code: str) -> Any:
         raise PartnerUnknown(institution_code)
+
+    def insurers(self, institution_code: str) -> list[str]:
+        return sorted(insurer for code, insurer in self.contracts if code == institution_code)
+
+    def cover(self, institution_code: str, insurer: str) -> CoverGateway:
+        if (institution_code, insurer) not in self.contracts:
+            raise PartnerUnknown(f"{institution_code} {insurer}")
+        return self.contracts[institution_code, insurer]
 
     def payment(self, provider: str, account_name: str) -> FakeTill:
         tills = {(PROVIDER, ACCOUNT): self.till, (SECOND, ACCOUNT): self.second}

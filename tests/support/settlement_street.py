@@ -106,6 +106,12 @@ class StreetPartners:
             raise PartnerUnknown(institution_code)
         return self.centre
 
+    def insurers(self, _institution_code: str) -> list[str]:
+        return []
+
+    def cover(self, institution_code: str, insurer: str) -> Any:
+        raise PartnerUnknown(f"{institution_code} {insurer}")
+
     def invoice(self, institution_code: str) -> Any:
         if institution_code != HOSPITAL:
             raise PartnerUnknown(institution_code)

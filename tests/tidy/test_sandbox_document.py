@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from integrations.sandbox.alipay import faults as alipay
+from integrations.sandbox.cover import faults as cover
 from integrations.sandbox.fault_words import WORDS, in_words
 from integrations.sandbox.fiscal import faults as fiscal
 from integrations.sandbox.hospital.events import EventFault
@@ -21,6 +22,7 @@ TWINS: Mapping[str, type] = {
     "e-invoice": fiscal.Fault,
     "hospital, events": EventFault,
     "hospital, insurance": MachineFault,
+    "cover": cover.Fault,
 }
 ROW = re.compile(r"^\| `([a-z_-]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 

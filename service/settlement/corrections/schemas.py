@@ -9,6 +9,7 @@ from msgspec import Meta
 from integrations.ports.money import FenField
 from service.bill.rules import LINES_MAX
 from service.kernel.context import Context
+from service.receipt.schemas import ReceiptLine
 from service.settlement.corrections.model import (
     AwaitingView,
     BillAfter,
@@ -16,7 +17,7 @@ from service.settlement.corrections.model import (
     GivenLine,
     PostedView,
 )
-from service.settlement.schemas import ReceiptLine, Text
+from service.settlement.schemas import Text
 
 StaffNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,32}$(?!\n)")]
 """The institution's own number of one of its people: who asks, and who agrees."""

@@ -54,7 +54,7 @@ select record_id, settlement_id, bill_id, bill_version, institution_id, channel,
   account_id, insured, use_account, state, reason, total_fen, fund_fen, account_fen, cash_fen,
   hospital_fen, paid_fen, refunded_fen, sealed, settlement_ref, paid_by, provider_ref,
   hospital_ref, due_at, deadline_at, tries, created_at, updated_at, settled_at, version, row_mac,
-  round_no, taken_over_at
+  round_no, taken_over_at, cover_fen
 from settlement
 where record_id = $1 and institution_id = $2 and state = 'POSTED' and settled_at > $3
 order by settled_at desc, settlement_id

@@ -33,7 +33,13 @@ AHEAD = 4
 _S = SettlementState
 _E = SettlementEvent
 _BEFORE_PAYMENT = frozenset(
-    {CallKind.REGISTER, CallKind.DIAGNOSES, CallKind.CHARGES, CallKind.PRESETTLE}
+    {
+        CallKind.REGISTER,
+        CallKind.DIAGNOSES,
+        CallKind.CHARGES,
+        CallKind.PRESETTLE,
+        CallKind.ADJUDICATE,
+    }
 )
 _MOVES_MONEY = frozenset(
     {
@@ -45,6 +51,9 @@ _MOVES_MONEY = frozenset(
         CallKind.RETURN_OWN,
         CallKind.RETURN_INSURANCE,
         CallKind.TELL,
+        CallKind.COVER_CONFIRM,
+        CallKind.COVER_FIND,
+        CallKind.COVER_WITHDRAW,
     }
 )
 """Clearing up such a call is no progress: its rounds are counted until a person must look."""
@@ -56,9 +65,12 @@ _TELLS = frozenset(
         CallKind.SETTLE,
         CallKind.FIND,
         CallKind.CONFIRM,
+        CallKind.COVER_CONFIRM,
+        CallKind.COVER_FIND,
+        CallKind.COVER_WITHDRAW,
     }
 )
-"""What the bureau answers to these is kept: reconciliation names its visits and settlements."""
+"""What is answered to these is kept: reconciliation names visits, settlements and claims."""
 
 
 class Round(msgspec.Struct, kw_only=True):
@@ -322,14 +334,15 @@ def _counts(row: Settlement, intent: InsuranceCall, event: SettlementEvent | Non
 
 def _with_amounts(row: Settlement, progress: Progress) -> Settlement:
     """The amounts that the bureau last told and that add up."""
-    split = progress.settled.split if progress.settled is not None else progress.promised
+    split = progress.split
     if split is None or rules.split_faults(split, row.total_fen):
         return row
     return replace(
         row,
         fund_fen=split.fund_fen,
         account_fen=split.account_fen,
-        cash_fen=split.cash_fen,
+        cover_fen=None if progress.cover is None else progress.cover_fen,
+        cash_fen=split.cash_fen - progress.cover_fen,
         hospital_fen=split.hospital_fen,
         settlement_ref=progress.settled.settlement_ref
         if progress.settled is not None
@@ -340,7 +353,9 @@ def _with_amounts(row: Settlement, progress: Progress) -> Settlement:
 async def _post_change(
     conn: Connection, ctx: Context, row: Settlement, before: Progress, after: Progress
 ) -> None:
-    """The ledger follows the bureau's book: the opposite entry when it revokes."""
+    """The ledger follows the bureau's book and the insurer's: the opposite entry when they
+    revoke."""
+    await consequences.post_cover_change(conn, ctx, row, before.cover, after.cover)
     if before.settled is None and after.settled is not None:
         split, post = after.settled.split, consequences.post_bureau
     elif before.settled is not None and after.settled is None:

@@ -58,6 +58,7 @@ async def serves(ctx: Context, row: Settlement, progress: Progress) -> bool:
         row.state is SettlementState.PRESETTLED
         and progress.kind in KINDS
         and progress.promised.cash_fen > 0
+        and not progress.cover_fen
         and not performed_by_hospital(ctx, place.code)
         and line(ctx, place.code) is not None
     )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from integrations.ports.insurance import Settled, Split
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from service.settlement.cover import judging as cover_judging
 from service.settlement.insurance import judging_centre
 from service.settlement.insurance.chains import NOTHING, add_scopes
 from service.settlement.insurance.verdicts import (
@@ -27,13 +28,13 @@ from service.settlement.model import (
     DoubtPhase,
     Progress,
 )
-from service.settlement.rules import VISIT_NO_MAX, split_faults
+from service.settlement.rules import VISIT_NO_MAX, asks_cover, split_faults
 from service.settlement.states import SettlementEvent, SettlementState
 
 
 def judge(asked: Asked, outcome: Outcome[Any]) -> Verdict:
     """What the outcome of one call means for the settlement."""
-    if isinstance(outcome, NotSent):
+    if isinstance(outcome, NotSent) and asked.call.kind is not CallKind.ADJUDICATE:
         return Verdict(progress=asked.progress, again="later")
     verdict = _JUDGES[asked.call.kind](asked, outcome)
     if asked.correcting and verdict.event is SettlementEvent.REFUSED:
@@ -150,7 +151,9 @@ def _presettle(asked: Asked, outcome: Outcome[Split]) -> Verdict:
         case Accepted(value) if split_faults(value, asked.total_fen):
             return contradicts(progress, "split-contradicts")
         case Accepted(value):
-            return Verdict(progress=replace(progress, promised=value), event=SettlementEvent.SPLIT)
+            divided = replace(progress, promised=value)
+            event = None if asks_cover(divided) else SettlementEvent.SPLIT
+            return Verdict(progress=divided, event=event)
         case Rejected():
             return _refused(progress, outcome)
         case Unknown(why) if why == CONTRADICTS:
@@ -254,4 +257,5 @@ _JUDGES: Mapping[CallKind, Callable[[Asked, Any], Verdict]] = {
     CallKind.REOPEN: _reopen,
     CallKind.CANCEL: _cancel,
     **judging_centre.JUDGES,
+    **cover_judging.JUDGES,
 }

@@ -72,21 +72,32 @@ def contradicts(progress: Progress, reason: str) -> Verdict:
 
 
 def settled(asked: Asked, found: Settled) -> Verdict:
-    """What the bureau's settlement means beside its promise and the institution's wish."""
-    known = replace(asked.progress, settled=found, doubt=None)
+    """What the bureau's settlement means."""
+    return weigh(asked, replace(asked.progress, settled=found, doubt=None))
+
+
+def weigh(asked: Asked, known: Progress) -> Verdict:
+    """What is settled, and what a commercial insurer said to it, beside what was promised and what
+    the institution wishes."""
+    found, promised, cover = known.settled, known.promised, known.cover
     if asked.state is not SettlementState.SETTLING:
         return Verdict(progress=known)
-    split, promised = found.split, asked.progress.promised
-    if promised is None or split_faults(split, asked.total_fen):
+    if found is None or promised is None or split_faults(found.split, asked.total_fen):
         return contradicts(known, "settlement-contradicts")
-    if asked.undo_moved and not same_parts(split, promised):
+    granted_less = cover is not None and cover.granted_fen != cover.offered_fen
+    waits = cover is not None and cover.is_unconfirmed
+    moved = not same_parts(found.split, promised) or (granted_less and not waits)
+    if asked.undo_moved and moved:
         return Verdict(
             progress=known, event=SettlementEvent.AMOUNTS_REFUSED, reason="amounts-moved"
         )
-    if split.cash_fen > asked.paid_fen:
+    if waits:
+        return Verdict(progress=known)
+    own_fen = found.split.cash_fen - known.cover_fen
+    if own_fen > asked.paid_fen:
         return Verdict(progress=known, event=SettlementEvent.CASH_ROSE, reason="amounts-moved")
     return Verdict(
         progress=known,
         event=SettlementEvent.SETTLED,
-        refund_fen=asked.paid_fen - split.cash_fen,
+        refund_fen=asked.paid_fen - own_fen,
     )

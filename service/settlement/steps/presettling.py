@@ -24,6 +24,7 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.person import actions as person
 from service.settlement import door, rules
+from service.settlement.cover import claiming
 from service.settlement.insurance import calls
 from service.settlement.insurance.chains import Send, performed_by_hospital
 from service.settlement.model import CallKind, ChargesTold, Progress, Settlement
@@ -48,6 +49,7 @@ async def _ask(ctx: Context, row: Settlement, progress: Progress) -> Settlement 
     """One question after another about the same bill, while answers come."""
     began = ctx.clock.now()
     charged = await bill.read(ctx, row.record_id, row.bill_id)
+    place = await institution.get_institution(ctx, row.institution_id)
     after: Settlement | None = row
 
     def next_kind(known: Progress) -> CallKind:
@@ -56,7 +58,10 @@ async def _ask(ctx: Context, row: Settlement, progress: Progress) -> Settlement 
     within = calls.Round(began=began, next_kind=next_kind)
     while after is not None and progress.insured is not None:
         kind = next_kind(progress)
-        send = _sender(kind, after, progress, progress.insured, charged)
+        if kind is CallKind.ADJUDICATE:
+            send = claiming.sender(ctx, place.code, kind, progress, charged)
+        else:
+            send = _sender(kind, after, progress, progress.insured, charged)
         after = await calls.call(ctx, after, progress, kind, send, within)
         if after is None or after.state is not row.state:
             return after

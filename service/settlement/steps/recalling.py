@@ -11,8 +11,9 @@ from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.settlement import door, rules, tender
 from service.settlement.corrections import rows
+from service.settlement.cover import claiming
 from service.settlement.insurance import calls
-from service.settlement.model import Settlement
+from service.settlement.model import CallKind, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
 from service.settlement.steps.undoing import sender
 
@@ -27,7 +28,10 @@ async def step(ctx: Context, row: Settlement) -> None:
     for leg in rules.RECALL:
         kind = rules.undo_call(leg, progress)
         if kind is not None and progress.insured is not None:
-            await calls.call(ctx, current, progress, kind, sender(kind, progress, progress.insured))
+            send = sender(kind, progress, progress.insured)
+            if kind is CallKind.COVER_WITHDRAW:
+                send = await claiming.undoing(ctx, current, progress)
+            await calls.call(ctx, current, progress, kind, send)
             return
     await _begin_anew(ctx, current)
 
@@ -54,6 +58,7 @@ async def _begin_anew(ctx: Context, row: Settlement) -> None:
             fund_fen=None,
             account_fen=None,
             cash_fen=None,
+            cover_fen=None if fresh.cover_fen is None else 0,
             hospital_fen=None,
             settlement_ref=None,
             hospital_ref=None,
@@ -62,7 +67,13 @@ async def _begin_anew(ctx: Context, row: Settlement) -> None:
         running = await rows.find_running(conn, ctx, fresh)
         if running is not None:
             await rows.keep(conn, ctx, running, round_no=anew.round_no)
-        blank = replace(progress, promised=None, refusal_text=None)
+        cover = progress.cover
+        blank = replace(
+            progress,
+            promised=None,
+            refusal_text=None,
+            cover=None if cover is None else cover.anew(anew.round_no),
+        )
         await door.advance(conn, ctx, anew, SettlementEvent.RECALLED, blank)
 
     await door.through(ctx, (row.record_id, row.settlement_id), decide)

@@ -10,6 +10,7 @@ from service.ledger import model as ledger
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
 from service.settlement import consequences, door, reliefs, rules, tender
+from service.settlement.cover import claiming
 from service.settlement.insurance import calls
 from service.settlement.model import CallKind, Settlement
 from service.settlement.states import SettlementEvent, SettlementState
@@ -70,7 +71,10 @@ async def _undo(ctx: Context, row: Settlement, leg: rules.Leg) -> bool:
     if kind in _AT_CENTRE:
         await at_centre.give_back(ctx, fresh, progress, kind)
         return False
-    await calls.call(ctx, fresh, progress, kind, sender(kind, progress, progress.insured))
+    send = sender(kind, progress, progress.insured)
+    if kind is CallKind.COVER_WITHDRAW:
+        send = await claiming.undoing(ctx, fresh, progress)
+    await calls.call(ctx, fresh, progress, kind, send)
     return False
 
 

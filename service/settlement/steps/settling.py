@@ -14,10 +14,12 @@ from integrations.ports.insurance import (
 from integrations.ports.outcomes import Outcome
 from service.bill import actions as bill
 from service.bill.model import Bill
+from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection
 from service.kernel.problems import InvariantBroken
 from service.settlement import door, rules, tender
+from service.settlement.cover import claiming
 from service.settlement.giving_back import give_back
 from service.settlement.insurance import calls
 from service.settlement.insurance.chains import Send
@@ -51,6 +53,10 @@ async def step(ctx: Context, row: Settlement) -> Settlement | None:
     if kind is CallKind.LOOK:
         return await at_centre.look(ctx, row, progress)
     charged = await bill.read(ctx, row.record_id, row.bill_id)
+    if kind in claiming.KINDS:
+        place = await institution.get_institution(ctx, row.institution_id)
+        claim = claiming.sender(ctx, place.code, kind, progress, charged)
+        return await calls.call(ctx, row, progress, kind, claim)
     send = _sender(kind, row, progress, (progress.insured, progress.promised), charged)
     return await calls.call(ctx, row, progress, kind, send)
 

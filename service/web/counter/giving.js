@@ -188,8 +188,8 @@ class Giving {
 
   /** Where money goes back to. How much, the insurance says first, unless nothing or all was its. */
   whereView({ amount_fen, isAll }) {
-    const { fund_fen = 0, account_fen = 0, hospital_fen = 0 } = this.settlement;
-    const isOpen = !isAll && fund_fen + account_fen + hospital_fen > 0;
+    const { fund_fen = 0, account_fen = 0, cover_fen = 0, hospital_fen = 0 } = this.settlement;
+    const isOpen = !isAll && fund_fen + account_fen + cover_fen + hospital_fen > 0;
     const rows = divideBack(this.tenders, isAll || isOpen ? Infinity : amount_fen);
     return h("div.where", {}, h("h3", {}, t("giving.where")),
       rows.length === 0 ? h("p.note", {}, t("giving.where.none")) : h("ul.stack", {}, rows.map((one) =>

@@ -60,6 +60,7 @@ export function receiptView(receipt) {
       part("total_fen", receipt.total_fen),
       part("fund_fen", receipt.fund_fen),
       part("account_fen", receipt.account_fen),
+      receipt.cover_fen > 0 ? part("cover_fen", receipt.cover_fen) : null,
       receipt.hospital_fen > 0 ? part("hospital_fen", receipt.hospital_fen) : null,
       part("cash_paid", receipt.cash_fen, "div.split-row.is-own")));
 }

@@ -81,7 +81,8 @@ export function stepsView() {
   return { element, show };
 }
 
-/** Who pays what. All rows stand from the start; a dash is a part not known yet. */
+/** Who pays what. All rows stand from the start but a commercial insurer's, which comes where the
+ *  bill names one; a dash is a part not known yet. */
 export function splitView() {
   const row = (key, name) => {
     const amount = h("dd.amount", { "data-part": key }, "—");
@@ -90,19 +91,24 @@ export function splitView() {
   const total = row("total_fen", "div.split-row");
   const fund = row("fund_fen", "div.split-row");
   const account = row("account_fen", "div.split-row");
+  const cover = row("cover_fen", "div.split-row");
   const cash = row("cash_fen", "div.split-row.is-own");
+  cover.nodes.hidden = true;
   const more = h("p.split-more", {}, "\u00a0");
   const element = h("div.split", {},
-    h("dl", {}, total.nodes, fund.nodes, account.nodes, cash.nodes), more);
+    h("dl", {}, total.nodes, fund.nodes, account.nodes, cover.nodes, cash.nodes), more);
   const show = (settlement) => {
     total.amount.textContent = `¥${yuan(settlement.total_fen)}`;
     for (const [part, key, sign] of [[fund, "fund_fen", "−"], [account, "account_fen", "−"],
-      [cash, "cash_fen", ""]]) {
+      [cover, "cover_fen", "−"], [cash, "cash_fen", ""]]) {
       const fen = settlement[key];
       const known = Number.isSafeInteger(fen);
       part.amount.textContent = known ? `${fen > 0 ? sign : ""}¥${yuan(fen)}` : "—";
     }
-    if (settlement.hospital_fen > 0) {
+    cover.nodes.hidden = !Number.isSafeInteger(settlement.cover_fen);
+    if (settlement.cover_declined) {
+      more.textContent = t("split.declined");
+    } else if (settlement.hospital_fen > 0) {
       more.textContent = t("split.hospital", { amount: yuan(settlement.hospital_fen) });
     }
   };

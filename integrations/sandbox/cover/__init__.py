@@ -1,0 +1,1 @@
+"""A commercial insurer that speaks our own generic claims profile, with invented policies."""

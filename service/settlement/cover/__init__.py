@@ -1,0 +1,1 @@
+"""Commercial cover: offered on the divided bill, granted on the settled one, withdrawn first."""
