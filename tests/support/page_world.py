@@ -129,6 +129,7 @@ class World:
         self.posts: list[tuple[str, str]] = []
         """(operation, Idempotency-Key) of every keyed act that took effect."""
         self.insured = True
+        self.cover: Json = {}  # What a commercial insurer says, in the words of a settlement.
         self.names: dict[str, Json] = {}
         """``{"name": {"zh": …, "en": …}}`` of providers that the pages have no words for."""
         self.ways = [("wechatpay", way) for way in ("code", "h5", "jsapi", "native")]
@@ -398,9 +399,9 @@ class World:
         bill = self.bills[settlement["bill_id"]]
         if state == "PRESETTLED":
             split = settlement["split"]
-            settlement.update(split)
-            cash = settlement["total_fen"] - split["fund_fen"] - split["account_fen"]
-            settlement["cash_fen"] = cash
+            settlement.update({**split, **self.cover})
+            others = sum(split.values()) + self.cover.get("cover_fen", 0)
+            settlement["cash_fen"] = settlement["total_fen"] - others
         elif state == "SETTLED":
             bill["state"] = "PAID"
         elif state == "REVERSED":
@@ -488,6 +489,7 @@ class World:
             "bill_no": bill["bill_no"],
             "lines": bill["lines"],
             **{part: settlement[part] for part in parts},
+            "cover_fen": settlement.get("cover_fen", 0),
             "paid_by": settlement["payment"]["provider"] if settlement["cash_fen"] else "none",
             "provider_ref": "4200009900" + settlement_id[1:9],
             "insurance_ref": "9900" + settlement_id[1:13],
