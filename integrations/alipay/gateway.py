@@ -21,6 +21,7 @@ from integrations.ports.money import FEN_MAX, yuan_text
 from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from integrations.ports.payments import (
     CodeOrder,
+    CodeShape,
     NoticeAnswer,
     Payment,
     PaymentNotice,
@@ -32,6 +33,8 @@ from integrations.ports.payments import (
 )
 
 NO_ROWS: dict[str, str] = {}
+CODES = CodeShape(starts=("25", "26", "27", "28", "29", "30"), least=16, most=24)
+"""Payments dossier 5.3."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -43,6 +46,7 @@ class AlipayGateway:
     """
 
     code = "alipay"
+    code_shape = CODES
 
     def __init__(
         self,
@@ -304,7 +308,7 @@ def _code_fault(order: CodeOrder) -> str | None:
             "trade_no": _is_number(order.trade_no),
             "amount_fen": 1 <= order.amount_fen <= FEN_MAX,
             "description": 1 <= len(order.description) <= 256,
-            "code": _is_payment_code(order.code),
+            "code": CODES.fits(order.code),
             "notice_url": 1 <= len(order.notice_url) <= 256,
         }
     )
@@ -327,10 +331,3 @@ def _first_bad(checks: dict[str, bool]) -> str | None:
 
 def _is_number(text: str) -> bool:
     return 8 <= len(text) <= 32 and text.isascii() and text.isalnum()
-
-
-def _is_payment_code(text: str) -> bool:
-    """16 to 24 digits that begin with 25 to 30 (5.3)."""
-    if not (16 <= len(text) <= 24 and text.isascii() and text.isdigit()):
-        return False
-    return 25 <= int(text[:2]) <= 30

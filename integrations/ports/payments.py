@@ -184,9 +184,25 @@ class NamesItself(Protocol):
     name: ProviderName
 
 
+class CodeShape(msgspec.Struct, frozen=True, kw_only=True):
+    """What the codes in a provider's app look like: so many digits with one of these beginnings.
+    No two providers of an institution may share one."""
+
+    starts: tuple[str, ...]
+    least: int
+    most: int
+
+    def fits(self, text: str) -> bool:
+        """Whether the text may be such a code."""
+        digits = text.isascii() and text.isdigit()
+        return digits and self.least <= len(text) <= self.most and text.startswith(self.starts)
+
+
 @runtime_checkable
 class TakesCodes(Protocol):
     """Who can take payment by a code the payer shows."""
+
+    code_shape: CodeShape
 
     async def pay_by_code(self, order: CodeOrder) -> Outcome[Payment]:
         """Take the payment. UNPAID means that the payer must still confirm on his device: query.

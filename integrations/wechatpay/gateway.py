@@ -16,6 +16,7 @@ from integrations.ports.money import FEN_MAX
 from integrations.ports.outcomes import Accepted, Outcome, Rejected
 from integrations.ports.payments import (
     CodeOrder,
+    CodeShape,
     NoticeAnswer,
     Payment,
     PaymentNotice,
@@ -36,6 +37,8 @@ from integrations.wechatpay.settings import WechatPaySettings
 
 WAYS = frozenset({"jsapi", "native", "h5"})
 _NONE: frozenset[str] = frozenset()
+CODES = CodeShape(starts=("10", "11", "12", "13", "14", "15"), least=18, most=18)
+"""Payments dossier 2.5."""
 
 
 class WechatPayGateway:
@@ -45,6 +48,7 @@ class WechatPayGateway:
     """
 
     code = "wechatpay"
+    code_shape = CODES
 
     def __init__(
         self,
@@ -300,7 +304,7 @@ def _code_fault(order: CodeOrder) -> str | None:
         "trade_no": _is_number(order.trade_no),
         "amount_fen": 1 <= order.amount_fen <= FEN_MAX,
         "description": 1 <= len(order.description) <= 127,
-        "code": _is_payment_code(order.code),
+        "code": CODES.fits(order.code),
     }
     return next((field for field, good in checks.items() if not good), None)
 
@@ -318,9 +322,3 @@ def _refund_fault(order: RefundOrder) -> str | None:
 
 def _is_number(text: str) -> bool:
     return 8 <= len(text) <= 32 and text.isascii() and text.isalnum()
-
-
-def _is_payment_code(text: str) -> bool:
-    """18 digits that begin 10 to 15 (2.5)."""
-    digits = len(text) == 18 and text.isascii() and text.isdigit()
-    return digits and 10 <= int(text[:2]) <= 15

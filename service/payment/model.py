@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from integrations.ports.payments import ProviderName
+from integrations.ports.payments import CodeShape, ProviderName
 from service.payment.states import AttemptState, RefundState
 
 
@@ -247,6 +247,8 @@ class Way(msgspec.Struct, frozen=True):
     way: str
     name: ProviderName | None = None
     """What payers call the provider; None where the pages know it by their own words."""
+    shape: CodeShape | None = None
+    """Of the way ``code``: what such codes look like."""
 
 
 class RowKey(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from integrations.ports.money import FEN_MAX, FenField
-from integrations.ports.payments import ProviderName
+from integrations.ports.payments import CodeShape, ProviderName
 from service.kernel.context import Context
 from service.payment.model import ClientCall, PaymentAttempt, PayPage, Refusal, ShownQr, Way
 from service.payment.rules import CODE
@@ -57,11 +57,13 @@ class TerminalPaymentRequest(PaymentRequest, forbid_unknown_fields=True, kw_only
 
 
 class WayAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One way to pay. ``name`` is told of providers that pages have no words of their own for."""
+    """One way to pay. ``name`` is told of providers that pages have no words of their own for,
+    ``shape`` of the way ``code``: what the codes in the provider's app look like."""
 
     provider: str
     way: str
     name: ProviderName | None = None
+    shape: CodeShape | None = None
 
 
 class WaysAnswer(msgspec.Struct, kw_only=True):

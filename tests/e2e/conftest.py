@@ -100,12 +100,23 @@ def new_page(browser: Browser, backend: PageBackend) -> Iterator[NewPage]:
     heard: list[str] = []
     allowed = ("http://127.0.0.1:", "data:")
 
-    def open_page(width: int, height: int, *, quiet: tuple[str, ...] = (), scale: int = 2) -> Page:
+    def open_page(
+        width: int,
+        height: int,
+        *,
+        quiet: tuple[str, ...] = (),
+        scale: int = 2,
+        stubs: bool = False,
+    ) -> Page:
+        """``stubs``: the test answers routes in the system's place, so no worker may take them."""
+        if stubs:
+            quiet = (*quiet, "Service Worker registration blocked")
         context = browser.new_context(
             viewport={"width": width, "height": height},
             device_scale_factor=scale,
             locale="zh-CN",
             reduced_motion="reduce",
+            service_workers="block" if stubs else "allow",
         )
         contexts.append(context)
         context.add_init_script(WATCH_SHIFTS)

@@ -27,7 +27,7 @@ from tests.support.page_steps import (
 from tests.support.page_world import World
 
 BOTH = [(name, way) for name in ("wechatpay", "alipay") for way in ("native", "code")]
-WECHAT_CODE, ALIPAY_CODE = "131234567890123456", "281234567890123456"
+WECHAT_CODE, ALIPAY_CODE, BEAN_CODE = "131234567890123456", "281234567890123456", "7712345678901234"
 
 
 @pytest.fixture
@@ -137,6 +137,19 @@ def test_a_payment_code_before_the_scanner_pays(
     assert world.taken_codes == [WECHAT_CODE, ALIPAY_CODE], "while one is open no other is sent"
     kept = page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
     assert ALIPAY_CODE not in kept
+
+
+def test_the_code_of_such_a_provider_is_known_before_the_scanner(
+    new_page: NewPage, backend: PageBackend, world: World
+) -> None:
+    world.ways = [*BOTH, ("beanpay", "code")]
+    world.names = {"beanpay": {"name": {"zh": "豆付", "en": "BeanPay"}}}
+    page = new_page(*PORTRAIT, scale=1)
+    at_choice(new_page, backend, page)
+    scan(page, BEAN_CODE)
+    expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
+    expect(page.locator(".receipt")).to_contain_text("豆付")
+    assert world.taken_codes == [BEAN_CODE]
 
 
 def test_one_provider_alone_needs_no_choice(

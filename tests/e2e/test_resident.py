@@ -191,7 +191,7 @@ def answer_problem(route: Route, status: int, **members: object) -> None:
 
 
 def test_problems_are_said_in_plain_words(new_page: NewPage, backend: PageBackend) -> None:
-    page = new_page(390, 844, quiet=(UNREACHED,))
+    page = new_page(390, 844, quiet=(UNREACHED,), stubs=True)
     enter(page, backend)
     backend.bill_the_newest_person(LINES)
     page.get_by_role("link", name="账单").click()
@@ -236,7 +236,7 @@ def start_with_lost_answers(page: Page, backend: PageBackend, keys: list[str], l
 def test_a_lost_answer_is_asked_again_under_the_same_key(
     new_page: NewPage, backend: PageBackend
 ) -> None:
-    page = new_page(390, 844, quiet=(UNREACHED,))
+    page = new_page(390, 844, quiet=(UNREACHED,), stubs=True)
     keys: list[str] = []
     before = len(world_of(backend).posts)
     start_with_lost_answers(page, backend, keys, lost=2)
@@ -249,7 +249,7 @@ def test_a_lost_answer_is_asked_again_under_the_same_key(
 def test_pressing_again_after_all_answers_were_lost_keeps_the_key(
     new_page: NewPage, backend: PageBackend
 ) -> None:
-    page = new_page(390, 844, quiet=(UNREACHED,))
+    page = new_page(390, 844, quiet=(UNREACHED,), stubs=True)
     keys: list[str] = []
     start_with_lost_answers(page, backend, keys, lost=4)
     expect(page.get_by_role("alert")).to_contain_text("网络不通")
@@ -277,7 +277,7 @@ def test_offline_is_said_and_mended(new_page: NewPage, backend: PageBackend) -> 
 def test_an_answer_from_before_the_cut_does_not_say_that_the_network_is_back(
     new_page: NewPage, backend: PageBackend
 ) -> None:
-    page = new_page(390, 844, quiet=(UNREACHED,))
+    page = new_page(390, 844, quiet=(UNREACHED,), stubs=True)
     enter(page, backend)
     held: list[Route] = []
 

@@ -119,6 +119,10 @@ async def confirms(street: Street, trade: dict[str, Any]) -> None:
 async def a_good_code_pays_the_bill_at_once(street: Street) -> None:
     path, since = await to_pay(street), await Since.now(street)
     offered = await street.ask(street.kiosk, "GET", f"{path}/ways")
+    shape = offered["ways"][0].pop("shape")
+    code = a_code(street, "pays")
+    assert shape["least"] <= len(code) <= shape["most"]
+    assert code.startswith(tuple(shape["starts"]))
     assert offered["ways"] == [
         {"provider": street.till.provider, "way": way} for way in ("code", "native")
     ]

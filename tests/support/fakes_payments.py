@@ -17,6 +17,7 @@ from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected, Un
 from integrations.ports.partners import PartnerUnknown
 from integrations.ports.payments import (
     CodeOrder,
+    CodeShape,
     NoticeAnswer,
     NoticeRefused,
     Payment,
@@ -68,6 +69,7 @@ class FakeProvider:
 
     code = "wechatpay"
     ways = frozenset({"jsapi", "native", "h5", "code"})
+    code_shape = CodeShape(starts=("1",), least=18, most=18)
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

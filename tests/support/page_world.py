@@ -25,16 +25,12 @@ from service.kernel.clock import Clock
 from service.kernel.masked import mask_name
 from service.kernel.problems import NotAuthenticated, NotFound, Problem, StateConflict
 from service.settlement.problems import ScanBoundToAnotherBill, ScanNotForPayment
+from tests.support.page_ways import QR_TEXTS, offered
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$*-.:"
 STEP_S = 0.7
 """How long a settlement stays in a state that ends by itself."""
 
-QR_TEXTS = {
-    "wechatpay": "weixin://wxpay/bizpayurl?pr=",
-    "alipay": "https://qr.alipay.invalid/?pr=",
-    "beanpay": "https://qr.bean.invalid/?pr=",
-}
 Json = dict[str, Any]
 
 
@@ -410,12 +406,7 @@ class World:
 
     def offered(self, here: tuple[str, ...]) -> Json:
         """The ways of the place that asks."""
-        found = [
-            {"provider": name, "way": way, **self.names.get(name, {})}
-            for name, way in self.ways
-            if way in here
-        ]
-        return {"ways": found}
+        return {"ways": offered(self.ways, self.names, here)}
 
     def pay(self, subject: str, settlement_id: str, asked: Json) -> Json:
         """Place an order for the person's part, or take it by a shown code."""

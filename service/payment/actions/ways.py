@@ -1,12 +1,13 @@
 """Which ways to pay an institution has: those of its merchant accounts, and no other."""
 
 from integrations.ports.partners import PartnerUnknown
-from integrations.ports.payments import NamesItself
+from integrations.ports.payments import NamesItself, TakesCodes
 from service.institution import actions as institution
 from service.kernel.context import Context
 from service.kernel.problems import NotFound
 from service.payment.model import Way
 from service.payment.problems import PaymentWayUnknown
+from service.payment.rules import CODE
 
 
 async def check_way(ctx: Context, institution_id: int, provider: str, way: str) -> None:
@@ -30,5 +31,8 @@ async def list_ways(ctx: Context, institution_id: int) -> list[Way]:
         except PartnerUnknown:
             continue
         name = gateway.name if isinstance(gateway, NamesItself) else None
-        found += [Way(provider, way, name) for way in sorted(gateway.ways)]
+        shape = gateway.code_shape if isinstance(gateway, TakesCodes) else None
+        found += [
+            Way(provider, way, name, shape if way == CODE else None) for way in sorted(gateway.ways)
+        ]
     return found

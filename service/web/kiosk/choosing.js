@@ -4,15 +4,14 @@ import { h, button } from "../element.js";
 import { t } from "../language.js";
 import { providerName } from "../providers.js";
 
-/** What the codes in payers' apps look like: 18 digits at WeChat, 16 to 24 at Alipay. */
-const CODES = { wechatpay: /^1[0-5]\d{16}$/, alipay: /^(?:2[5-9]|30)\d{14,22}$/ };
-
 /** Of ways `{provider, way}` those providers that can be paid in this way. */
 export const providersOf = (ways, way) => ways.filter((one) => one.way === way).map((one) => one.provider);
 
 /** Whose payment code it is, of those that can be paid by code here; null for another text. */
 export function codeOwner(ways, text) {
-  return providersOf(ways, "code").find((provider) => CODES[provider]?.test(text)) ?? null;
+  const fits = ({ way, shape }) => way === "code" && shape && /^\d+$/.test(text) &&
+    text.length >= shape.least && text.length <= shape.most && shape.starts.some((one) => text.startsWith(one));
+  return ways.find(fits)?.provider ?? null;
 }
 
 /** The payer's own code was sent and its outcome is not known yet: no other payment may begin. */
