@@ -83,7 +83,7 @@ def pause(retry_after: timedelta, tries: int) -> timedelta:
 def ask_again_at(row: PaymentAttempt, policy: Policy, now: datetime) -> datetime:
     """When a try that begins now is followed by the next. A shown code is asked about steadily and
     ended in time, whatever the answers: its payer stands there and waits."""
-    if row.way == CODE and row.state is not AttemptState.CLOSING:
+    if row.way == CODE and row.state not in _REVERSED_BY_US:
         return max(now, min(now + policy.code_ask_every, row.expires_at))
     return now + pause(policy.retry_after, row.tries)
 

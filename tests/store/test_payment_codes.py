@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from integrations.ports.payments import PaymentStatus
+from integrations.ports.payments import CodeOrder, PaymentStatus
 from service.kernel.masked import Masked
 from service.ledger import actions as ledger
 from service.payment import actions as payment
@@ -218,3 +218,34 @@ async def test_only_opened_ways_are_offered(house: House) -> None:
     assert [(one.provider, one.way) for one in offered] == [(PROVIDER, "native")]
     with pytest.raises(PaymentWayUnknown):
         await payment.check_way(house.ctx, house.institution_id, PROVIDER, "code")
+
+
+@pytest.mark.parametrize("code", [PAYS, WAITS])
+async def test_a_call_that_arrives_after_its_reversal_charges_nobody(
+    house: House, code: str
+) -> None:
+    """Nothing was there to be reversed; the payer has long paid by another code."""
+    house.provider.faults.append("lost")
+    late = await take(house, code)
+    assert (await until_ended(house, late)).state is AttemptState.CLOSED
+    other = await take(house, PAYS[:-1] + "2")
+    assert other.state is AttemptState.PAID
+    await house.provider.pay_by_code(
+        CodeOrder(
+            trade_no=late.trade_no,
+            amount_fen=late.amount_fen,
+            description="x",
+            code=code,
+            expires_at=late.expires_at,
+            notice_url="https://hospital.test/x",
+        )
+    )
+    await house.work(rounds=40, step=STEP)
+    back_fen = sum(
+        one.order.amount_fen
+        for one in house.provider.refunds.values()
+        if one.order.trade_no == late.trade_no
+    )
+    assert house.provider.trades[late.trade_no].paid_fen == back_fen
+    assert (await house.read(other)).refundable_fen == other.amount_fen
+    assert not house.provider.pay(late.trade_no), "nobody can pay it any more"

@@ -12,6 +12,7 @@ from integrations.ports.outcomes import Accepted, NotSent, Outcome, Rejected
 from service.kernel.context import Context
 from service.kernel.database import transaction
 from service.kernel.masked import Masked
+from service.payment import rules
 from service.payment.actions import outcomes, rows, tries
 from service.payment.model import PaymentAttempt, RowKey
 from service.payment.states import ATTEMPT, AttemptEvent, AttemptState
@@ -129,16 +130,38 @@ async def _conclude(
     match undone, told.status:
         case _, _STATUS.CLOSED:
             return await outcomes.end(ctx, key)
-        case Accepted(), _STATUS.ABSENT | _STATUS.REFUNDED:
-            # Absent: the call never got there. Refunded: paid after all, and now given back.
+        case Accepted(), _STATUS.REFUNDED:
+            # Paid after all, and now given back.
             return await outcomes.end(ctx, key)
-        case Rejected(), _STATUS.ABSENT:
-            return await outcomes.end(ctx, key)
+        case Accepted() | Rejected(), _STATUS.ABSENT:
+            # The call never got there, unless it is late: nothing was there to be reversed.
+            return await outcomes.end(ctx, key, is_absent=True)
         case Rejected(), _STATUS.PAID | _STATUS.REFUNDED:
             return await outcomes.apply_to(ctx, key, begun.provider, told, sure=True)
         case _:
             await rows.report_unresolved(ctx, begun)
             return begun
+
+
+async def look_again(ctx: Context, row: PaymentAttempt) -> PaymentAttempt:
+    """Ask about a trade that was not there to be reversed. Paid meanwhile, it was paid late, and
+    goes back; if its payer is only being asked, it is reversed."""
+    begun = await tries.begin(ctx, row, row.account_name)
+    if begun is None:
+        return await rows.read_attempt(ctx, RowKey(row.record_id, row.attempt_id))
+    gateway = _gateway(ctx, begun, begun.account_name)
+    told = None if gateway is None else await tries.query(ctx, gateway, begun)
+    if gateway is None or told is None:
+        return begun
+    if told.status is _STATUS.UNPAID:
+        undone = await gateway.reverse(begun.trade_no)
+        rows.count_outcome(ctx, begun.provider, "reverse", undone)
+        return begun
+    if told.status is _STATUS.PAID:
+        key = RowKey(begun.record_id, begun.attempt_id)
+        return await outcomes.apply_to(ctx, key, begun.provider, told, sure=True)
+    look_at = rules.last_look_at(begun, ctx.clock.now())
+    return await rows.try_attempt(ctx, begun, tries=0, due_at=look_at) or begun
 
 
 async def _postpone(ctx: Context, row: PaymentAttempt, until: datetime) -> PaymentAttempt:

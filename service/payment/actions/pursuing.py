@@ -23,7 +23,8 @@ async def pursue(ctx: Context, key: RowKey, known: PaymentAttempt | None = None)
         case AttemptState.CLOSING:
             return await undo(ctx, row)
         case AttemptState.CLOSED if row.due_at is not None:
-            return await tries.look_again(ctx, row)
+            is_code = row.way == rules.CODE
+            return await (codes.look_again if is_code else tries.look_again)(ctx, row)
         case _:
             return row
 
