@@ -126,13 +126,15 @@ class NhsaMobile:
             return Rejected(reason="not-revoked", provider_code=said, provider_text=text)
         return Unknown("answer-invalid")
 
-    async def refund(self, order: MobileOrder, asked: MobileReturn) -> Outcome[MobileReturned]:
+    async def refund(
+        self, order: MobileOrder, asked: MobileReturn, at: datetime
+    ) -> Outcome[MobileReturned]:
         """6203. What the centre would refuse is not sent."""
         node = mobile_mapping.refund_request(order, asked, self._settings)
         faults = refund_faults(mobile_mapping.paid_node(asked.paid), node)
         if faults:
             return _unsent(f"refund-{faults[0]}")
-        heard = await self._ask("6203", node, asked.asked_at, RefundAnswer)
+        heard = await self._ask("6203", node, at, RefundAnswer)
         if not isinstance(heard, RefundAnswer):
             return heard
         return mobile_mapping.returned_of(heard)

@@ -164,8 +164,10 @@ class MobileInsurance(Protocol):
     async def revoke(self, order: MobileOrder, at: datetime) -> Outcome[None]:
         """Give up an order that is not settled. A settled one is Rejected: use ``refund``."""
 
-    async def refund(self, order: MobileOrder, asked: MobileReturn) -> Outcome[MobileReturned]:
-        """Give back. Unknown with ``answer-contradicts``: one side gave back and the other not."""
+    async def refund(
+        self, order: MobileOrder, asked: MobileReturn, at: datetime
+    ) -> Outcome[MobileReturned]:
+        """Give back; ``at`` is the time of this message, whenever it was first asked. Unknown with ``answer-contradicts``: one side gave back and the other not."""
 
     def read_notice(self, body: bytes) -> MobileNotice:
         """Verify and open a notice over the raw bytes. Raises ``payments.NoticeRefused``."""

@@ -64,8 +64,8 @@ async def test_journey_from_upload_to_full_return(rig: MobileRig) -> None:
     assert await rig.states() == ["LIVE"]
 
     back = rig.a_return(done, proof, ReturnKind.ALL)
-    returned = value_of(await rig.mobile.refund(order, back))
-    assert value_of(await rig.mobile.refund(order, back)) == returned
+    returned = value_of(await rig.mobile.refund(order, back, rig.at))
+    assert value_of(await rig.mobile.refund(order, back, rig.at)) == returned
     gone = await rig.query(order)
     assert (gone.stage, gone.code) == (MobileStage.RETURNED, "7")
     assert await rig.states() == ["REVERSED"]
@@ -161,7 +161,7 @@ async def test_returns_in_parts_end_whole(rig: MobileRig) -> None:
 
     async def give(kind: ReturnKind, number: str, own_fen: int = 0) -> str:
         back = rig.a_return(done, proof, kind, refund_no=number, own_fen=own_fen)
-        outcome = await rig.mobile.refund(order, back)
+        outcome = await rig.mobile.refund(order, back, rig.at)
         return (await rig.query(order)).code if isinstance(outcome, Accepted) else "refused"
 
     assert await give(ReturnKind.OWN, "R1", 1_000) == "10"
@@ -183,7 +183,7 @@ async def test_a_return_that_the_centre_would_refuse_is_not_sent(rig: MobileRig)
     ):
         own = rig.a_return(done, proof, ReturnKind.OWN)
         back = msgspec.structs.replace(own, **changes)
-        assert isinstance(await rig.mobile.refund(order, back), Rejected)
+        assert isinstance(await rig.mobile.refund(order, back, rig.at), Rejected)
     assert rig.sent("refund_Order") == []
 
 
@@ -191,12 +191,13 @@ async def test_an_uncertain_return_is_repeated_under_its_number(rig: MobileRig) 
     order, proof, done = await rig.settled()
     back = rig.a_return(done, proof, ReturnKind.OWN, own_fen=500)
     await rig.plan("drop_after", infno="6203")
-    assert await rig.mobile.refund(order, back) == LOST
-    value_of(await rig.mobile.refund(order, back))
+    assert await rig.mobile.refund(order, back, rig.at) == LOST
+    rig.at += timedelta(minutes=10)
+    value_of(await rig.mobile.refund(order, back, rig.at))
     other = msgspec.structs.replace(back, own_fen=600)
-    assert isinstance(await rig.mobile.refund(order, other), Rejected)
+    assert isinstance(await rig.mobile.refund(order, other, rig.at), Rejected)
     rest = rig.a_return(done, proof, ReturnKind.OWN, own_fen=OWN_FEN - 500, refund_no="R2")
-    value_of(await rig.mobile.refund(order, rest))
+    value_of(await rig.mobile.refund(order, rest, rig.at))
     assert (await rig.query(order)).code == "9"
 
 
@@ -204,7 +205,7 @@ async def test_sides_that_disagree_need_a_person(rig: MobileRig) -> None:
     order, proof, done = await rig.settled()
     await rig.plan("uneven_refund", infno="6203")
     back = rig.a_return(done, proof, ReturnKind.ALL)
-    assert await rig.mobile.refund(order, back) == Unknown(
+    assert await rig.mobile.refund(order, back, rig.at) == Unknown(
         "answer-contradicts", {"refStatus": "EXP"}
     )
     uneven = await rig.query(order)

@@ -119,7 +119,7 @@ def returning(
             paid=paid,
             proof=centre.proof,
         )
-        return await mobile.refund(order, asked)
+        return await mobile.refund(order, asked, call.at)
 
     return send
 
