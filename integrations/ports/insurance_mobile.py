@@ -167,7 +167,8 @@ class MobileInsurance(Protocol):
     async def refund(
         self, order: MobileOrder, asked: MobileReturn, at: datetime
     ) -> Outcome[MobileReturned]:
-        """Give back; ``at`` is the time of this message, whenever it was first asked. Unknown with ``answer-contradicts``: one side gave back and the other not."""
+        """Give back; ``at`` is the time of this message, whenever it was first asked for. Unknown
+        with ``answer-contradicts``: one side gave back and the other not."""
 
     def read_notice(self, body: bytes) -> MobileNotice:
         """Verify and open a notice over the raw bytes. Raises ``payments.NoticeRefused``."""
