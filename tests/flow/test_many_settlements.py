@@ -40,6 +40,7 @@ def a_settled_bill() -> books.Books:
                 "total_fen": 100_00,
                 "insurer_fen": 60_00,
                 "hospital_fen": 0,
+                "cover_fen": 0,
                 "cash_fen": 40_00,
                 "paid_fen": 40_00,
                 "refunded_fen": 0,
