@@ -188,7 +188,12 @@ REASONS: tuple[Reason, ...] = (
         by_hand=True,
         but_in=frozenset({"CREATED", "PROCESSING", "NEEDS_REVIEW"}),
     ),
-    Reason("refund", "refund-failed", "it failed for good", "`yimatong refund retry`"),
+    Reason(
+        "refund",
+        "refund-failed",
+        "it failed for good",
+        "`yimatong refund retry`, or `given-outside` where the hospital gave it another way",
+    ),
     Reason(
         "refund",
         "refund-not-fetched",

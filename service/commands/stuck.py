@@ -10,6 +10,8 @@ from service.payment import actions as payment
 from service.receipt import invoices
 from service.settings import Settings
 
+REFERENCE_MAX = 64
+
 
 def review_payment(argv: Sequence[str], settings: Settings) -> int:
     """``yimatong payment review``. Exit status 2 when it is refused, with the reason."""
@@ -35,16 +37,33 @@ def end_refund(argv: Sequence[str], settings: Settings) -> int:
         "refund",
         ("retry", "send a refund again that was refused or failed"),
         ("confirm", "take a failed refund for given, where the provider says so now"),
+        ("given-outside", "book what the hospital gave another way and the provider did not"),
+    )
+    found[-1].add_argument(
+        "--reference",
+        required=True,
+        type=_reference,
+        metavar="TEXT",
+        help="of transfer or slip",
     )
     for one in found:
         one.add_argument("--refund", required=True, metavar="ID", help="the item's refund_id")
     asked = parser.parse_args(argv)
 
     async def job(ctx: Context) -> str:
+        decided = Decided(asked.by, asked.because)
+        if asked.verb == "given-outside":
+            return await give_outside(ctx, asked.refund, asked.reference, decided)
         act = retry if asked.verb == "retry" else confirm
-        return await act(ctx, asked.refund, Decided(asked.by, asked.because))
+        return await act(ctx, asked.refund, decided)
 
-    return answer("refund", settings, job, asks_partners=asked.verb == "confirm")
+    return answer("refund", settings, job, asks_partners=asked.verb != "retry")
+
+
+def _reference(text: str) -> str:
+    if not 1 <= len(text) <= REFERENCE_MAX or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"1 to {REFERENCE_MAX} printable characters")
+    return text
 
 
 def send_invoice_again(argv: Sequence[str], settings: Settings) -> int:
@@ -77,6 +96,13 @@ async def confirm(ctx: Context, refund: str, decided: Decided) -> str:
     """Take a failed refund for given. Raises ``NotFound``, ``StateConflict``."""
     row = await payment.confirm_refund(ctx, *ctx.public_ids.parse(refund), decided)
     return f"{refund} is {row.state.value}"
+
+
+async def give_outside(ctx: Context, refund: str, reference: str, decided: Decided) -> str:
+    """Book what was given another way. Raises ``NotFound``, ``StateConflict``."""
+    key = ctx.public_ids.parse(refund)
+    row = await payment.give_outside(ctx, *key, reference, decided)
+    return f"{refund} was given outside by {reference}: {row.amount_fen} fen"
 
 
 async def send_again(ctx: Context, invoice: str, decided: Decided) -> str:

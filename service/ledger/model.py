@@ -18,6 +18,8 @@ DEPOSIT = "deposit"
 RELIEF = "relief"
 """What programmes and waivers take over of what patients would pay: owed to the hospital by them,
 or borne by itself."""
+OUTSIDE = "outside"
+"""What hospitals gave back by other ways than their payers had paid."""
 COUNTED = frozenset({DEPOSIT, RELIEF})
 """What counts as a payment and is none: no provider takes it or gives it back."""
 
@@ -30,7 +32,7 @@ def cover_account(insurer: str) -> str:
 def provider_account(provider: str) -> str:
     """The account of a payment provider: money it took for the institution, or gave back. What is
     only counted has an account of its own."""
-    return provider if provider in COUNTED else f"provider:{provider}"
+    return provider if provider in COUNTED | {OUTSIDE} else f"provider:{provider}"
 
 
 class NewPosting(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from service.ledger.model import (
     HOSPITAL,
     HOSPITAL_BURDEN,
     INSURER,
+    OUTSIDE,
     PATIENT,
     AccountSum,
     NewPosting,
@@ -32,7 +33,7 @@ begun there, ends it after 15 seconds, and a statement after 20. What read the c
 written, or never will."""
 CLOSED_BY_ITSELF = time(18, 0)
 """Beijing time of the next day, from which the worker closes a day that nobody closed."""
-_FIXED = COUNTED | frozenset({PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
+_FIXED = COUNTED | frozenset({OUTSIDE, PATIENT, INSURER, HOSPITAL, HOSPITAL_BURDEN})
 _NAMED = re.compile(r"provider:[a-z0-9_]{1,30}|cover:[0-9A-Z._-]{1,30}", re.ASCII)
 """Accounts of payment providers and of commercial insurers."""
 

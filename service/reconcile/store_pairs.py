@@ -87,7 +87,7 @@ select r.refund_no as own_no, 'refund' as kind, null::bigint as there_fen,
 from refund r
 join payment_attempt a on a.record_id = r.record_id and a.attempt_id = r.attempt_id
 where r.created_at >= $4 and r.created_at < $5 and a.provider = $2 and a.account_name = $3
-  and r.state in ('PROCESSING', 'REFUNDED')
+  and r.provider = a.provider and r.state in ('PROCESSING', 'REFUNDED')
   and not exists (
     select 1
     from statement_line l
@@ -105,7 +105,7 @@ select count(*)
 from refund r
 join payment_attempt a on a.record_id = r.record_id and a.attempt_id = r.attempt_id
 where r.created_at >= $3 and r.created_at < $4 and a.provider = $1 and a.account_name = $2
-  and r.state in ('PROCESSING', 'REFUNDED')
+  and r.provider = a.provider and r.state in ('PROCESSING', 'REFUNDED')
 """
 OPEN_TRADES = """
 select d.own_no, d.kind, d.day, d.difference_id, d.class as held_class,

@@ -194,6 +194,7 @@ async def test_only_what_nothing_else_ends_is_closed_by_hand(
         ["payment", "review", "--payment", "B0", "--by", "li"],
         ["refund", "retry", "--by", "li", "--because", "seen"],
         ["refund", "confirm", "--refund", "B0", "--by", "li"],
+        ["refund", "given-outside", "--refund", "B0", "--by", "li", "--because", "transfer"],
         ["invoice", "send-again", "--invoice", "B0"],
     ],
 )

@@ -11,7 +11,7 @@ from service.kernel.database import transaction
 from service.kernel.problems import NotFound, StateConflict
 from service.ledger import actions as ledger
 from service.payment import actions as payment
-from service.payment.model import Refund
+from service.payment.model import PaymentAttempt, Refund
 from service.payment.states import AttemptState, RefundState
 from service.receipt.states import InvoiceState
 from tests.support.audited import closings, entries_of
@@ -194,6 +194,64 @@ async def test_a_failed_refund_is_confirmed_only_by_the_provider_and_before_a_re
         await stuck.confirm(house.ctx, number, DECIDED)
     assert (await house.read(attempt)).refunding_fen == 1000
     assert await entries_of(house.ctx, house.record_id, "refund.confirmed") == []
+
+
+async def failed_refund(house: House, amount_fen: int) -> tuple[PaymentAttempt, Refund]:
+    attempt = await house.paid()
+    house.provider.refund_status = RefundStatus.FAILED
+    await house.refund(attempt, amount_fen)
+    await house.work()
+    return attempt, await newest(house)
+
+
+async def test_what_was_given_outside_is_booked_once_and_never_given_again(house: House) -> None:
+    attempt, failed = await failed_refund(house, 1000)
+    number = house.ctx.public_ids.text(house.record_id, failed.refund_id)
+    said = await stuck.give_outside(house.ctx, number, "ICBC 20260105-77", DECIDED)
+    assert said == f"{number} was given outside by ICBC 20260105-77: 1000 fen"
+    after = await house.read(attempt)
+    assert (after.refunding_fen, after.refunded_fen, after.refundable_fen) == (0, 1000, 234)
+    given = await newest(house)
+    assert (given.provider, given.provider_ref) == ("outside", "ICBC 20260105-77")
+    assert given.state is RefundState.REFUNDED
+    assert await ledger.balances(house.ctx, house.record_id, 7) == {
+        "provider:wechatpay": 1234,
+        "outside": -1000,
+        "patient": -234,
+    }
+    assert (await house.topics())[-1] == "refund.done"
+    assert await closings(house.ctx, house.record_id) == {"refund-failed": "given-outside"}
+    (entry,) = await entries_of(house.ctx, house.record_id, "refund.given-outside")
+    assert (entry["actor_kind"], entry["by"]) == ("operator", DECIDED.by)
+    with pytest.raises(StateConflict, match="it was given outside since"):
+        await stuck.give_outside(house.ctx, number, "ICBC 20260105-77", DECIDED)
+    with pytest.raises(StateConflict, match="it was given outside since"):
+        await stuck.retry(house.ctx, number, DECIDED)
+    house.provider.finish(failed.refund_no)
+    with pytest.raises(StateConflict, match="it was given outside since"):
+        await stuck.confirm(house.ctx, number, DECIDED)
+    await house.work()
+    assert len(house.provider.refunds) == 1
+
+
+async def test_nothing_is_booked_outside_that_the_provider_may_have_given(house: House) -> None:
+    attempt, failed = await failed_refund(house, 1000)
+    number = house.ctx.public_ids.text(house.record_id, failed.refund_id)
+    house.provider.faults.append("lost")
+    with pytest.raises(StateConflict, match="no clear answer"):
+        await stuck.give_outside(house.ctx, number, "slip 9", DECIDED)
+    house.provider.refund_status = RefundStatus.PROCESSING
+    await stuck.retry(house.ctx, number, DECIDED)
+    with pytest.raises(StateConflict, match="it was sent again since"):
+        await stuck.give_outside(house.ctx, number, "slip 9", DECIDED)
+    house.provider.finish(failed.refund_no)
+    with pytest.raises(StateConflict, match=f"the provider says {RefundStatus.REFUNDED.value}"):
+        await stuck.give_outside(house.ctx, number, "slip 9", DECIDED)
+    waiting = house.ctx.public_ids.text(house.record_id, (await newest(house)).refund_id)
+    with pytest.raises(StateConflict, match="only for a failed one"):
+        await stuck.give_outside(house.ctx, waiting, "slip 9", DECIDED)
+    assert (await house.read(attempt)).refunded_fen == 0
+    assert await entries_of(house.ctx, house.record_id, "refund.given-outside") == []
 
 
 @pytest.mark.parametrize(

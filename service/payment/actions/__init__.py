@@ -1,7 +1,7 @@
 """The verbs of payment, a file a subject; callers import them from here.
 
-Each file uses only those before it: rows, refunds, outcomes, tries, codes, mixed, pursuing, ways,
-attempts, counter, counted, centre, notices.
+Each file uses only those before it: rows, refunds, deciding, outcomes, tries, codes, mixed,
+pursuing, ways, attempts, counter, counted, centre, notices.
 """
 
 from service.payment.actions.attempts import (
@@ -30,6 +30,7 @@ from service.payment.actions.counter import (
     report_not_fetched,
     take_at_counter,
 )
+from service.payment.actions.deciding import confirm_refund, give_outside, retry_refund
 from service.payment.actions.mixed import give_up, hand_in, tell_insured_refund
 from service.payment.actions.notices import take_mixed_notice, take_notice
 from service.payment.actions.outcomes import apply_payment
@@ -37,11 +38,9 @@ from service.payment.actions.pursuing import pursue
 from service.payment.actions.refunds import (
     LATE_PAYMENT,
     apply_refund,
-    confirm_refund,
     list_refunds,
     pursue_refund,
     refund,
-    retry_refund,
 )
 from service.payment.actions.ways import check_way, list_ways
 
@@ -62,6 +61,7 @@ __all__ = [
     "find_taken",
     "forget_notices",
     "give_at_counter",
+    "give_outside",
     "give_up",
     "hand_in",
     "hold_given",

@@ -4,13 +4,12 @@ from datetime import datetime
 
 from integrations.ports import payments as port
 from integrations.ports.outcomes import Accepted, Rejected
-from service.audit.model import Decided
 from service.casework import actions as casework
 from service.casework.model import ItemsOf
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
-from service.kernel.problems import InvariantBroken, NotFound, StateConflict
-from service.ledger.model import COUNTED
+from service.kernel.problems import InvariantBroken, NotFound
+from service.ledger.model import COUNTED, OUTSIDE
 from service.payment import rules, store
 from service.payment.actions import rows
 from service.payment.model import PaymentAttempt, Refund, RowKey
@@ -30,11 +29,18 @@ _POLLED = frozenset({RefundState.PROCESSING, RefundState.NEEDS_REVIEW})
 
 
 async def refund(
-    conn: Connection, ctx: Context, record_id: int, attempt_id: int, amount_fen: int, cause: str
+    conn: Connection,
+    ctx: Context,
+    record_id: int,
+    attempt_id: int,
+    amount_fen: int,
+    cause: str,
+    *,
+    outside: bool = False,
 ) -> Refund:
     """Promise money back in the caller's transaction; the job sends it. One cause, one refund.
     What was taken at a counter waits for a cashier (topic ``refund.asked``), what was paid at the
-    payment centre for its settlement.
+    payment centre for its settlement; what is given ``outside`` of its provider nobody sends.
 
     Raises ``PaymentNotRefundable`` (not paid, or more than is left), ``InvariantBroken`` when the
     cause stands with another amount.
@@ -48,8 +54,9 @@ async def refund(
     if attempt.state not in TOOK_MONEY or not 0 < amount_fen <= attempt.refundable_fen:
         raise PaymentNotRefundable
     await rows.save_attempt(conn, ctx, attempt, refunding_fen=attempt.refunding_fen + amount_fen)
-    now, at_counter = ctx.clock.now(), attempt.provider in rules.AT_COUNTER
-    waits = at_counter or attempt.provider in (*COUNTED, rules.MOBILE_CENTRE)
+    provider = OUTSIDE if outside else attempt.provider
+    now, at_counter = ctx.clock.now(), provider in rules.AT_COUNTER
+    waits = at_counter or provider in (*COUNTED, rules.MOBILE_CENTRE, OUTSIDE)
     row = rows.sign_refund(
         ctx,
         Refund(
@@ -58,7 +65,7 @@ async def refund(
             attempt_id=attempt_id,
             settlement_id=attempt.settlement_id,
             institution_id=attempt.institution_id,
-            provider=attempt.provider,
+            provider=provider,
             refund_no=ctx.ids.trade_no(),
             trade_no=attempt.trade_no,
             amount_fen=amount_fen,
@@ -252,82 +259,6 @@ async def _block(ctx: Context, key: RowKey) -> None:
         if REFUND.allows(before.state, RefundEvent.BLOCK):
             await rows.report_refund(conn, ctx, before, "refund-refused")
             await advance(conn, ctx, attempt, before, RefundEvent.BLOCK, None)
-
-
-async def retry_refund(ctx: Context, record_id: int, refund_id: int, decided: Decided) -> Refund:
-    """An operator's word that a refund may go again. One under review keeps its number; one that
-    failed for good gets a new refund with a new number.
-
-    Raises ``StateConflict``, also where the provider says that a failed one was given after all;
-    ``NotFound``.
-    """
-    key = RowKey(record_id, refund_id)
-    async with transaction(ctx.pool) as conn:
-        attempt_id = (await rows.get_refund(conn, ctx, key)).attempt_id
-        attempt = await rows.lock_attempt(conn, ctx, RowKey(record_id, attempt_id))
-        before = await rows.lock_refund(conn, ctx, key)
-        is_failed = before.state is RefundState.FAILED
-        if not (is_failed or REFUND.allows(before.state, RefundEvent.SEND_AGAIN)):
-            raise StateConflict(f"the refund is {before.state.value}; nothing is to be sent again")
-        if await casework.is_open(conn, rows.refund_items(before, GIVEN_AFTER_ALL)):
-            raise StateConflict("the provider says that it was given back after all")
-        await rows.note(conn, ctx, attempt, "refund.retried", before.amount_fen, decided)
-        await casework.close_items_of(conn, ctx, rows.refund_items(before), "sent-again")
-        if is_failed:
-            cause = _cause_after(before)
-            return await refund(conn, ctx, record_id, attempt_id, before.amount_fen, cause)
-        # One try counted, so that the job asks before it sends.
-        return await rows.save_refund(
-            conn,
-            ctx,
-            before,
-            state=REFUND.advance(before.state, RefundEvent.SEND_AGAIN),
-            tries=1,
-            due_at=ctx.clock.now(),
-        )
-
-
-def _cause_after(failed: Refund) -> str:
-    """The cause of the refund that takes the place of one that failed for good."""
-    return f"{failed.cause}:after:{failed.refund_id}"
-
-
-async def confirm_refund(ctx: Context, record_id: int, refund_id: int, decided: Decided) -> Refund:
-    """An operator has the provider asked about a refund that failed: was it given after all?
-
-    Raises ``StateConflict`` where the provider says otherwise, or it was sent again since;
-    ``NotFound``.
-    """
-    key = RowKey(record_id, refund_id)
-    async with connection(ctx.pool) as conn:
-        row = await rows.get_refund(conn, ctx, key)
-        attempt = await rows.get_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
-    if row.state is not RefundState.FAILED:
-        raise StateConflict(f"the refund is {row.state.value}; only a failed one is confirmed")
-    told = await _told_given(ctx, attempt, row)
-    async with transaction(ctx.pool) as conn:
-        locked = await rows.lock_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
-        before = await rows.lock_refund(conn, ctx, key)
-        again = await store.find_by_cause(conn, record_id, row.attempt_id, _cause_after(row))
-        if again is not None or before.amount_fen > locked.refundable_fen:
-            raise StateConflict("it was sent again since: have the provider say what it gave")
-        await rows.note(conn, ctx, locked, "refund.confirmed", before.amount_fen, decided)
-        return await advance(conn, ctx, locked, before, RefundEvent.FINISH_LATE, told)
-
-
-async def _told_given(ctx: Context, attempt: PaymentAttempt, row: Refund) -> port.Refund:
-    """The provider's word now. Raises ``StateConflict`` for any but that it gave this amount."""
-    gateway = rows.find_gateway(ctx, attempt.provider, attempt.account_name)
-    if gateway is None:
-        raise StateConflict("no provider is asked about it")
-    asked = await gateway.query_refund(row.refund_no, trade_no=row.trade_no)
-    rows.count_outcome(ctx, row.provider, "query_refund", asked)
-    if not isinstance(asked, Accepted):
-        raise StateConflict("the provider gives no clear answer")
-    told = asked.value
-    if (told.status, told.amount_fen) != (port.RefundStatus.REFUNDED, row.amount_fen):
-        raise StateConflict(f"the provider says {told.status.value}, {told.amount_fen} fen")
-    return told
 
 
 async def list_due(ctx: Context, now: datetime, limit: int) -> list[RowKey]:
