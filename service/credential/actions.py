@@ -135,15 +135,18 @@ async def resolve_insurance(
     return ResolvedCredential(record_id=registered.record_id, insurance=insurance)
 
 
-async def insured_person(ctx: Context, record_id: int) -> InsuredIdentity | None:
-    """The enrolment a settlement uses, or None when none is linked."""
+async def insured_person(
+    ctx: Context, record_id: int, known: RecordView | None = None
+) -> InsuredIdentity | None:
+    """The enrolment a settlement uses, or None when none is linked. ``known``: the record's view,
+    where the caller has read it."""
     async with connection(ctx.pool) as conn:
         row = rules.preferred(await _linked(conn, ctx, record_id))
         if row is None:
             return None
         key = await ctx.sealer.record_key(conn, record_id)
     plain = ctx.sealer.open(key, "credential", "sealed", row.credential_id, row.sealed)
-    view = await person.read(ctx, record_id)
+    view = known or await person.read(ctx, record_id)
     return InsuredIdentity(
         person_no=msgspec.json.decode(plain, type=SealedInsurance).person_no,
         insurance_type=row.insurance_type,

@@ -36,13 +36,13 @@ async def write_down(ctx: Context, told: outbox.Event) -> None:
     hospital = await institution.get_institution(ctx, facts.institution_id)
     key = (facts.institution_id, told.subject_id, facts.version)
     async with connection(ctx.pool) as conn:
-        if await store.has_version(conn, *key):
-            return
+        telling = await store.find_telling(conn, *key)
+    if telling.is_told:
+        return
     async with transaction(ctx.pool) as conn:
         event_no = await store.take_number(conn, facts.institution_id)
-        has_endpoint = await store.find_endpoint(conn, facts.institution_id) is not None
         row = _row(ctx, told, facts, hospital.code, event_no)
-        state = EventState.DUE if has_endpoint else EventState.KEPT
+        state = EventState.DUE if telling.has_endpoint else EventState.KEPT
         await store.insert_event(conn, msgspec.structs.replace(row, state=state))
 
 

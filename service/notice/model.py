@@ -57,6 +57,14 @@ class EndpointHealth(msgspec.Struct, frozen=True, kw_only=True):
     stuck: int
 
 
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """What writing an event down depends on."""
+
+    is_told: bool
+    has_endpoint: bool
+    """Whether the institution wants its events sent."""
+
+
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
     """An event that is not sent any more until somebody has it sent again."""
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
-from service.notice.model import Endpoint, EndpointHealth, EventRow, GivenUp
+from service.notice.model import Endpoint, EndpointHealth, EventRow, GivenUp, Telling
 
 GET_ENDPOINT = """
 select institution_id, url, application_id, set_at, row_mac
@@ -37,11 +37,13 @@ values ($1, 1)
 on conflict (institution_id) do update set last_no = institution_event_number.last_no + 1
 returning last_no
 """
-HAS_VERSION = """
-select exists (
-  select 1 from institution_event
-  where institution_id = $1 and settlement_id = $2 and version = $3
-)
+GET_TELLING = """
+select
+  exists (
+    select 1 from institution_event
+    where institution_id = $1 and settlement_id = $2 and version = $3
+  ) as is_told,
+  exists (select 1 from notice_endpoint where institution_id = $1) as has_endpoint
 """
 INSERT_EVENT = """
 insert into institution_event (
@@ -215,11 +217,11 @@ async def take_number(conn: Connection, institution_id: int) -> int:
     return number
 
 
-async def has_version(
+async def find_telling(
     conn: Connection, institution_id: int, settlement_id: int, version: int
-) -> bool:
-    """Whether this version of the settlement was told."""
-    found: bool = await conn.fetchval(HAS_VERSION, institution_id, settlement_id, version)
+) -> Telling:
+    """Whether this version of the settlement was told, and whether anybody listens."""
+    (found,) = await list_rows(conn, Telling, GET_TELLING, institution_id, settlement_id, version)
     return found
 
 

@@ -4,7 +4,6 @@ import msgspec
 
 from service.audit import actions as audit
 from service.audit.model import AuditEntry
-from service.bill import actions as bill
 from service.institution import actions as institution
 from service.kernel.clock import business_day
 from service.kernel.context import Context
@@ -17,21 +16,24 @@ from service.receipt.model import PostedFacts, Receipt, ReceiptContent, ReceiptR
 _TABLE = "receipt"
 
 
-async def issue(ctx: Context, record_id: int, settlement_id: int, facts: PostedFacts) -> Receipt:
-    """Issue the receipt of a posted settlement; again gives the one that stands.
-
-    The lines are read from the version of the bill that was settled: it never changes.
-    """
+async def issue(
+    ctx: Context,
+    record_id: int,
+    settlement_id: int,
+    facts: PostedFacts,
+    settled: orders.Settled,
+) -> Receipt:
+    """Issue the receipt of a posted settlement; again gives the one that stands."""
     standing = await find(ctx, record_id, settlement_id, facts.round_no)
     if standing is not None:
         return standing
-    bill_record, bill_id = ctx.public_ids.parse(facts.bill_id)
-    charged = await bill.read(ctx, bill_record, bill_id)
-    settled = await orders.settled_content(ctx, charged, facts)
-    _check(record_id, facts, charged.record_id, settled.total_fen)
+    _check(record_id, facts, settled.record_id, settled.content.total_fen)
     hospital = await institution.get_institution(ctx, facts.institution_id)
     content = ReceiptContent(
-        institution_name=hospital.name, bill_no=charged.bill_no, lines=settled.lines, facts=facts
+        institution_name=hospital.name,
+        bill_no=settled.bill_no,
+        lines=settled.content.lines,
+        facts=facts,
     )
     now = ctx.clock.now()
     number = rules.receipt_no(hospital.code, business_day(now), ctx.ids.token())

@@ -1,5 +1,6 @@
 """Rows of fiscal e-invoices, checked when read and signed when written; and what a change tells."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -26,6 +27,10 @@ _NOTED = {
 }
 
 _log = get_logger("receipt")
+
+
+class Changed(InvariantBroken):
+    """The row is not at the version that was decided about; nothing was written."""
 
 
 def checked(ctx: Context, row: InvoiceRow | None) -> InvoiceRow:
@@ -78,20 +83,37 @@ async def try_save(
     conn: Connection, ctx: Context, before: InvoiceRow, **changes: Any
 ) -> InvoiceRow | None:
     """The next version of a row, or None when somebody was faster."""
-    after = signed(ctx, msgspec.structs.replace(before, version=before.version + 1, **changes))
+    after = _next(ctx, before, changes)
     return after if await store.save_invoice(conn, after) else None
+
+
+def _next(ctx: Context, before: InvoiceRow, changes: Mapping[str, Any]) -> InvoiceRow:
+    return signed(ctx, msgspec.structs.replace(before, version=before.version + 1, **changes))
+
+
+async def through(
+    ctx: Context, known: InvoiceRow, decide: Callable[[Connection, InvoiceRow], Awaitable[None]]
+) -> None:
+    """Decide about a row as it is known, in one round trip; and once more with the row locked,
+    where somebody changed it meanwhile. Raises ``RowTampered``."""
+    try:
+        async with transaction(ctx.pool) as conn:
+            await decide(conn, known)
+    except Changed:
+        async with transaction(ctx.pool) as conn:
+            await decide(conn, await lock(conn, ctx, known.key))
 
 
 async def advance(
     conn: Connection, ctx: Context, before: InvoiceRow, event: InvoiceEvent, **changes: Any
 ) -> InvoiceRow:
-    """One step of the machine of a locked row, with all that belongs to it."""
+    """One step of the machine, with all that belongs to it. Raises ``Changed`` by the end of the
+    transaction when the row is not as ``before``; a locked one is."""
     state = INVOICE.advance(before.state, event)
     due_at = ctx.clock.now() if state in WORKING else None
     defaults = {"state": state, "due_at": due_at, "tries": 0}
-    after = await try_save(conn, ctx, before, **(defaults | changes))
-    if after is None:
-        raise InvariantBroken("a locked invoice changed")
+    after = _next(ctx, before, defaults | changes)
+    await store.keep_invoice(conn, after, otherwise=Changed("it was read or locked before"))
     ctx.metrics.transitions.labels("invoice", state.value).inc()
     if event in _NOTED:
         await note(conn, ctx, after, _NOTED[event], None)

@@ -39,7 +39,13 @@ ABSENCE_AFTER = timedelta(minutes=2)
 _S, _E = InvoiceState, InvoiceEvent
 
 
-async def ask(ctx: Context, record_id: int, settlement_id: int, facts: PostedFacts) -> None:
+async def ask(
+    ctx: Context,
+    record_id: int,
+    settlement_id: int,
+    facts: PostedFacts,
+    settled: orders.Settled,
+) -> None:
     """Have the invoice of a posted settlement issued; again changes nothing.
 
     Nothing happens where the institution has no line for invoices, or a refund came first; and not
@@ -57,7 +63,7 @@ async def ask(ctx: Context, record_id: int, settlement_id: int, facts: PostedFac
         ):
             return
     business_no = ctx.ids.trade_no()
-    order = await orders.order_of(ctx, record_id, business_no, facts)
+    order = await orders.order_of(ctx, record_id, business_no, facts, settled)
     key = InvoiceKey(record_id, ctx.ids.new())
     async with connection(ctx.pool) as conn:
         content = InvoiceContent(order=order)
@@ -207,7 +213,7 @@ async def _new(
 async def _begin(ctx: Context, row: InvoiceRow) -> InvoiceRow | None:
     """The intent of a try: counted, dated and due again. None when somebody was faster."""
     now = ctx.clock.now()
-    async with transaction(ctx.pool) as conn:
+    async with connection(ctx.pool) as conn:
         return await rows.try_save(
             conn,
             ctx,
@@ -233,17 +239,17 @@ async def _issue(
             await rows.report_unresolved(ctx, begun)
             return
         if found.value is not None:
-            await _apply_issued(ctx, begun.key, found.value)
+            await _apply_issued(ctx, begun, found.value)
             return
     issued = await gateway.issue(order)
     rows.count_outcome(ctx, "issue", issued)
     match issued:
         case Accepted(value):
-            await _apply_issued(ctx, begun.key, value)
+            await _apply_issued(ctx, begun, value)
         case Rejected(reason=reason, provider_code=code):
-            await _refused(ctx, begun.key, "invoice-refused", code or reason)
+            await _refused(ctx, begun, "invoice-refused", code or reason)
         case NotSent() if row.sent_at is None:
-            async with transaction(ctx.pool) as conn:
+            async with connection(ctx.pool) as conn:
                 await rows.try_save(conn, ctx, begun, sent_at=None)
         case _:
             await rows.report_unresolved(ctx, begun)
@@ -258,7 +264,7 @@ async def _withdraw(
         found = await gateway.find(order.business_no, order.at)
         rows.count_outcome(ctx, "find", found)
         if isinstance(found, Accepted) and found.value is not None:
-            await _apply_issued(ctx, begun.key, found.value)
+            await _apply_issued(ctx, begun, found.value)
             return
         is_early = begun.sent_at + ABSENCE_AFTER > now
         if not isinstance(found, Accepted) or is_early:
@@ -285,10 +291,10 @@ async def _write_off(
     rows.count_outcome(ctx, "write_off", written)
     match written:
         case Accepted(value):
-            await _apply_red(ctx, begun.key, value)
+            await _apply_red(ctx, begun, value)
         case Rejected(reason=reason, provider_code=code):
             if await _is_valid(ctx, gateway, begun, row.code, row.number):
-                await _refused(ctx, begun.key, "invoice-write-off-refused", code or reason)
+                await _refused(ctx, begun, "invoice-write-off-refused", code or reason)
         case _:
             await rows.report_unresolved(ctx, begun)
 
@@ -303,52 +309,46 @@ async def _is_valid(
         await rows.report_unresolved(ctx, begun)
         return False
     if told.value.red is not None:
-        await _apply_red(ctx, begun.key, told.value.red)
+        await _apply_red(ctx, begun, told.value.red)
         return False
     if not told.value.is_valid:
-        await _refused(ctx, begun.key, "invoice-void-elsewhere", "")
+        await _refused(ctx, begun, "invoice-void-elsewhere", "")
         return False
     return True
 
 
-async def _apply_issued(ctx: Context, key: InvoiceKey, told: Invoice) -> None:
+async def _apply_issued(ctx: Context, begun: InvoiceRow, told: Invoice) -> None:
     """The one door for an issued invoice; a repeat changes nothing, another number is reported."""
-    async with transaction(ctx.pool) as conn:
-        row = await rows.lock(conn, ctx, key)
+
+    async def decide(conn: Connection, row: InvoiceRow) -> None:
         if INVOICE.allows(row.state, _E.ISSUE):
-            await rows.advance(
-                conn,
-                ctx,
-                row,
-                _E.ISSUE,
-                code=told.code,
-                number=told.number,
-                sealed=await rows.keep(conn, ctx, row, issued=told),
-            )
+            sealed = await rows.keep(conn, ctx, row, issued=told)
+            numbers = {"code": told.code, "number": told.number}
+            await rows.advance(conn, ctx, row, _E.ISSUE, sealed=sealed, **numbers)
         elif (row.code, row.number) != (told.code, told.number):
             await rows.report(conn, ctx, row, "invoice-issued-twice", f"{told.code} {told.number}")
 
+    await rows.through(ctx, begun, decide)
 
-async def _apply_red(ctx: Context, key: InvoiceKey, told: Invoice) -> None:
+
+async def _apply_red(ctx: Context, begun: InvoiceRow, told: Invoice) -> None:
     """The one door for a red invoice."""
-    async with transaction(ctx.pool) as conn:
-        row = await rows.lock(conn, ctx, key)
+
+    async def decide(conn: Connection, row: InvoiceRow) -> None:
         if INVOICE.allows(row.state, _E.WRITE_OFF):
-            await rows.advance(
-                conn,
-                ctx,
-                row,
-                _E.WRITE_OFF,
-                red_code=told.code,
-                red_number=told.number,
-                sealed=await rows.keep(conn, ctx, row, red=told),
-            )
+            sealed = await rows.keep(conn, ctx, row, red=told)
+            numbers = {"red_code": told.code, "red_number": told.number}
+            await rows.advance(conn, ctx, row, _E.WRITE_OFF, sealed=sealed, **numbers)
+
+    await rows.through(ctx, begun, decide)
 
 
-async def _refused(ctx: Context, key: InvoiceKey, reason: str, told: str) -> None:
+async def _refused(ctx: Context, begun: InvoiceRow, reason: str, told: str) -> None:
     """The owner refused for certain: a person must look."""
-    async with transaction(ctx.pool) as conn:
-        row = await rows.lock(conn, ctx, key)
+
+    async def decide(conn: Connection, row: InvoiceRow) -> None:
         if INVOICE.allows(row.state, _E.REFUSE):
             after = await rows.advance(conn, ctx, row, _E.REFUSE)
             await rows.report(conn, ctx, after, reason, told)
+
+    await rows.through(ctx, begun, decide)

@@ -9,15 +9,16 @@ import msgspec
 from service.kernel.claims import BRISK, ClaimSource, OldestDue, held_until
 from service.kernel.context import Context
 from service.kernel.outbox import Event
-from service.receipt import actions, invoices, store_invoices
+from service.receipt import actions, invoices, orders, store_invoices
 from service.receipt.model import InvoiceKey, PostedFacts
 
 
 async def on_posted(ctx: Context, event: Event) -> None:
     """The hospital acknowledged: the settlement gets its receipt, and its invoice is asked for."""
     facts = msgspec.convert(event.body, PostedFacts)
-    await actions.issue(ctx, event.record_id, event.subject_id, facts)
-    await invoices.ask(ctx, event.record_id, event.subject_id, facts)
+    settled = await orders.read_settled(ctx, facts)
+    await actions.issue(ctx, event.record_id, event.subject_id, facts, settled)
+    await invoices.ask(ctx, event.record_id, event.subject_id, facts, settled)
 
 
 HANDLERS: dict[str, Callable[[Context, Event], Awaitable[None]]] = {"settlement.posted": on_posted}

@@ -1,5 +1,7 @@
 """What an invoice or a receipt says: read from the bill version that was settled, and the payer."""
 
+import msgspec
+
 from integrations.ports.invoices import (
     InvoiceAmounts,
     InvoiceOrder,
@@ -9,7 +11,7 @@ from integrations.ports.invoices import (
     InvoiceVisit,
 )
 from service.bill import actions as bill
-from service.bill.model import Bill, BillContent
+from service.bill.model import BillContent
 from service.credential import actions as credential
 from service.credential.model import InsuredIdentity
 from service.kernel.context import Context
@@ -18,17 +20,34 @@ from service.person import actions as person
 from service.receipt.model import PostedFacts
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """The bill as it was settled; a later version may stand."""
+
+    record_id: int
+    bill_no: str
+    content: BillContent
+
+
+async def read_settled(ctx: Context, facts: PostedFacts) -> Settled:
+    """The version of the bill that the facts speak of: it never changes."""
+    record_id, bill_id = ctx.public_ids.parse(facts.bill_id)
+    standing = await bill.read(ctx, record_id, bill_id)
+    content = standing.content
+    if facts.bill_version and facts.bill_version != standing.version:
+        content = await bill.read_version(ctx, record_id, bill_id, facts.bill_version)
+    return Settled(record_id=record_id, bill_no=standing.bill_no, content=content)
+
+
 async def order_of(
-    ctx: Context, record_id: int, business_no: str, facts: PostedFacts
+    ctx: Context, record_id: int, business_no: str, facts: PostedFacts, settled: Settled
 ) -> InvoiceOrder:
     """The order of the invoice of a posted settlement: as its bill, to the fen."""
-    bill_record, bill_id = ctx.public_ids.parse(facts.bill_id)
-    charged = await settled_content(ctx, await bill.read(ctx, bill_record, bill_id), facts)
-    if bill_record != record_id or charged.total_fen != facts.total_fen:
+    charged = settled.content
+    if settled.record_id != record_id or charged.total_fen != facts.total_fen:
         raise InvariantBroken("an invoice says what its bill says")
     payer = await person.read(ctx, record_id)
     is_insured = facts.insurance_ref is not None
-    insured = await credential.insured_person(ctx, record_id) if is_insured else None
+    insured = await credential.insured_person(ctx, record_id, payer) if is_insured else None
     return InvoiceOrder(
         business_no=business_no,
         at=ctx.clock.now(),
@@ -62,12 +81,6 @@ async def order_of(
         insurance_ref=facts.insurance_ref,
         lines=charged.lines,
     )
-
-
-async def settled_content(ctx: Context, standing: Bill, facts: PostedFacts) -> BillContent:
-    """What the version of the bill charged that the facts speak of; a later one may stand."""
-    version = facts.bill_version or standing.version
-    return await bill.read_version(ctx, standing.record_id, standing.bill_id, version)
 
 
 def _stay(ctx: Context, charged: BillContent) -> InvoiceStay | None:

@@ -1,8 +1,16 @@
 """SQL of fiscal e-invoices. Rows are saved whole, by compare-and-set on their version."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import (
+    Connection,
+    execute,
+    find_row,
+    insert_new,
+    list_rows,
+    write,
+)
 from service.receipt.model import InvoiceKey, InvoiceRow
 
 INSERT_INVOICE = """
@@ -115,9 +123,17 @@ async def lock_invoice(conn: Connection, key: InvoiceKey) -> InvoiceRow | None:
 
 async def save_invoice(conn: Connection, row: InvoiceRow) -> bool:
     """False when the row is not at the version before."""
-    done = await execute(
-        conn,
-        SAVE_INVOICE,
+    return await execute(conn, SAVE_INVOICE, *_saved(row)) == 1
+
+
+async def keep_invoice(conn: Connection, row: InvoiceRow, *, otherwise: Exception) -> None:
+    """As ``save_invoice``, with what the caller's transaction writes; nothing of it is written when
+    the row is not at the version before."""
+    await write(conn, SAVE_INVOICE, *_saved(row), otherwise=otherwise)
+
+
+def _saved(row: InvoiceRow) -> Sequence[object]:
+    return (
         row.record_id,
         row.invoice_id,
         row.state.value,
@@ -133,7 +149,6 @@ async def save_invoice(conn: Connection, row: InvoiceRow) -> bool:
         row.version,
         row.row_mac,
     )
-    return done == 1
 
 
 async def list_due(conn: Connection, now: datetime, limit: int) -> list[InvoiceKey]:

@@ -34,6 +34,7 @@ from service.payment.actions import refunds, tries
 from service.payment.model import PaymentAttempt
 from service.payment.states import AttemptState
 from service.receipt import actions as receipt
+from service.receipt import orders
 from service.receipt import store as receipt_store
 from service.settlement import rules as settlement_rules
 from service.settlement import store as settlement_store
@@ -130,7 +131,9 @@ async def two_relays_tell_of_one_posting(dsn: str) -> None:
     """The first relay was taken for dead; both find no receipt and issue one."""
     async with a_rig(dsn) as rig:
         row, facts = await posted(rig)
-        issue = [receipt.issue(rig.ctx, row.record_id, row.settlement_id, facts) for _ in "12"]
+        settled = await orders.read_settled(rig.ctx, facts)
+        key = (row.record_id, row.settlement_id)
+        issue = [receipt.issue(rig.ctx, *key, facts, settled) for _ in "12"]
         got = await at_once(dsn, "receipt", *issue)
         if len({one.receipt_no for one in got}) != 1:
             raise Harm("one payment has two receipts")

@@ -2,23 +2,31 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
+from integrations.ports.invoices import InvoiceOrder
 from integrations.ports.outcomes import Accepted, Rejected
 from service.kernel.database import transaction
 from service.kernel.problems import InvariantBroken, RowTampered, StateConflict
 from service.receipt import actions as receipt
-from service.receipt import invoices
+from service.receipt import invoices, orders
 from service.receipt.model import InvoiceKey
 from service.receipt.states import InvoiceState
 from tests.contract import fiscal_rig
+from tests.support.counted import CountedPool
 from tests.support.invoice_desk import ID_NO, SETTLEMENT, Desk, a_desk
 from tests.support.money import DECIDED
 
 ISSUE, FIND = "invoiceEBillOutpatient", "getEBillByBusNo"
 WRITE_OFF, STATES = "writeOffEBill", "getEBillStatesByBillInfo"
+ASKED_FOR = 8
+"""The bill; whether a receipt stands, the receipt; whether an invoice stands, record, person,
+insurance, the invoice."""
+ISSUED = 6
+"""What is due, the claim, the row; the intent, the outcome with all that follows; letting go."""
 
 
 @pytest.fixture
@@ -215,6 +223,39 @@ async def test_nothing_personal_is_readable_and_no_change_goes_unseen(desk: Desk
 
 async def test_an_invoice_says_what_its_bill_says(desk: Desk) -> None:
     facts = msgspec.structs.replace(desk.facts, total_fen=2470)
+    settled = await orders.read_settled(desk.ctx, facts)
     with pytest.raises(InvariantBroken):
-        await invoices.ask(desk.ctx, desk.house.record_id, SETTLEMENT, facts)
+        await invoices.ask(desk.ctx, desk.house.record_id, SETTLEMENT, facts, settled)
     assert await desk.state() == "none"
+
+
+async def test_a_refund_while_the_invoice_is_issued_writes_it_off(desk: Desk) -> None:
+    invoices_of = desk.ctx.partners.invoices  # type: ignore[attr-defined]
+    [(code, gateway)] = invoices_of.items()
+
+    class Meanwhile:
+        async def issue(self, order: InvoiceOrder) -> Any:
+            assert (await desk.refunded()).state is InvoiceState.WITHDRAWING
+            return await gateway.issue(order)
+
+    invoices_of[code] = Meanwhile()
+    await desk.posted()
+    await desk.work()
+    assert await desk.state() == "WRITING_OFF"
+    invoices_of[code] = gateway
+    await desk.work()
+    assert await desk.state() == "WRITTEN_OFF"
+
+
+async def test_an_invoice_keeps_to_its_budget_of_statements(desk: Desk) -> None:
+    pool = CountedPool(desk.ctx.pool)
+    desk.ctx = msgspec.structs.replace(desk.ctx, pool=pool)
+    facts, record_id = desk.facts, desk.house.record_id
+    settled = await orders.read_settled(desk.ctx, facts)
+    await receipt.issue(desk.ctx, record_id, SETTLEMENT, facts, settled)
+    await invoices.ask(desk.ctx, record_id, SETTLEMENT, facts, settled)
+    assert len(pool.sent) <= ASKED_FOR, pool.sent
+    pool.sent.clear()
+    await desk.work()
+    assert len(pool.sent) <= ISSUED, pool.sent
+    assert await desk.state() == "ISSUED"

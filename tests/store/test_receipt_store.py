@@ -11,8 +11,9 @@ from service.kernel.database import transaction
 from service.kernel.outbox import Event
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 from service.receipt import actions as receipt
+from service.receipt import orders
 from service.receipt.jobs import HANDLERS
-from service.receipt.model import PostedFacts
+from service.receipt.model import PostedFacts, Receipt
 from tests.support.money import House, a_house, a_push
 
 
@@ -50,6 +51,11 @@ def _event(house: House, facts: PostedFacts) -> Event:
     )
 
 
+async def _issue(house: House, facts: PostedFacts) -> Receipt:
+    settled = await orders.read_settled(house.ctx, facts)
+    return await receipt.issue(house.ctx, house.record_id, 7, facts, settled)
+
+
 async def test_a_posted_settlement_gets_one_receipt(house: House) -> None:
     facts = await _facts(house)
     assert await receipt.find(house.ctx, house.record_id, 7) is None
@@ -60,7 +66,7 @@ async def test_a_posted_settlement_gets_one_receipt(house: House) -> None:
     assert [line.name for line in issued.lines] == ["试验药片"]
     assert (issued.total_fen, issued.cash_fen, issued.paid_by) == (2469, 900, "wechatpay")
     assert re.fullmatch(r"H[0-9]{11}20260302[0-9A-Z]{12}", issued.receipt_no)
-    assert await receipt.issue(house.ctx, house.record_id, 7, facts) == issued
+    assert await _issue(house, facts) == issued
 
 
 async def test_there_is_no_receipt_before_the_hospital_posted(house: House) -> None:
@@ -72,11 +78,11 @@ async def test_there_is_no_receipt_before_the_hospital_posted(house: House) -> N
 async def test_a_receipt_says_what_the_bill_says(house: House, changes: dict[str, int]) -> None:
     facts = await _facts(house, **changes)
     with pytest.raises(InvariantBroken):
-        await receipt.issue(house.ctx, house.record_id, 7, facts)
+        await _issue(house, facts)
 
 
 async def test_a_receipt_is_not_readable_nor_changed_unseen(house: House) -> None:
-    await receipt.issue(house.ctx, house.record_id, 7, await _facts(house))
+    await _issue(house, await _facts(house))
     async with transaction(house.ctx.pool) as conn:
         row = await conn.fetchrow("select * from receipt where record_id = $1", house.record_id)
         assert "试验药片".encode() not in row["sealed"]
