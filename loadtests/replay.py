@@ -13,6 +13,7 @@ from service.postgres.binaries import find_binaries
 
 _PLACE = re.compile(r"\$(\d+)")
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
+INTEGER_MAX = 2**31 - 1
 _FAILED = re.compile(r"number of failed transactions: (\d+)")
 
 
@@ -78,8 +79,16 @@ def script(captured: Captured, constants: dict[str, str]) -> str:
             waits = group.durable
             body.append(f"set synchronous_commit = {'on' if waits else 'off'};")
         body += ["begin;", *lines, "commit;"] if group.transaction else lines
-    drawn = [f"\\set {name} random(1, 9000000000000000000)" for name in names.values()]
+    drawn = [
+        f"\\set {name} random(1, {_top(kind, value)})" for (kind, value), name in names.items()
+    ]
     return "\n".join([*drawn, *body, ""])
+
+
+def _top(kind: str, value: str) -> int:
+    """A number that fits an ``integer`` is replaced by one that does: such a number may stand for
+    something else as well, whose column is narrower."""
+    return INTEGER_MAX if kind == "int8" and int(value) <= INTEGER_MAX else 9 * 10**18
 
 
 def _rendered(
