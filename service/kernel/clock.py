@@ -1,5 +1,6 @@
 """Time is passed in. The only module that reads the machine's clock."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
@@ -16,12 +17,18 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The present instant, aware, UTC."""
 
+    async def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
+
 
 class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 def business_day(at: datetime) -> date:

@@ -322,3 +322,18 @@ class Stage:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class StageClock:
+    """The clock of our hosts: while one of them sleeps, others act."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def now(self) -> datetime:
+        """The present instant."""
+        return self._stage.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Others act until this much time has passed."""
+        await self._stage.rest(timedelta(seconds=seconds), "sleeps")

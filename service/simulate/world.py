@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote
 
 import httpx
 import msgspec
@@ -31,7 +30,6 @@ from service.kernel.principals import Application
 from service.kernel.sealing import Sealer
 from service.kernel.short_memory import ShortMemory
 from service.ledger import jobs as ledger_jobs
-from service.payment import actions as payment
 from service.payment import jobs as payment_jobs
 from service.person import actions as person
 from service.person.model import Registration, Source
@@ -42,10 +40,11 @@ from service.settlement import jobs as settlement_jobs
 from service.shift import actions as shift
 from service.shift import jobs as shift_jobs
 from service.shift import model as shift_model
+from service.simulate.couriers import Couriers
 from service.simulate.database import SteppedPool
 from service.simulate.forgetting import FORGET
 from service.simulate.points import CrashPoints
-from service.simulate.stage import ROWS, TWINS, Host, HostDown, SimulatedClock, Stage
+from service.simulate.stage import ROWS, Host, SimulatedClock, Stage, StageClock
 from service.simulate.street import TWINS_URL, Twins, TwinWire, WorldPartners
 from service.simulate.weather import Sky, Weather
 
@@ -64,7 +63,6 @@ LOOK_EVERY = timedelta(seconds=300)
 SPENT_FEN = (0, 450_00, 500_00)
 """What a patient has spent of the year's deductible."""
 BETWEEN_LOOKS = timedelta(seconds=1)
-NOTICES_EVERY = timedelta(seconds=20)
 NEXT_DUE = """
 select
   (select min(greatest(due_at, lease_until)) from settlement where due_at is not null),
@@ -140,6 +138,7 @@ class World:
         self.stage.when_dead = self._revive_later
         self.sky = Sky(draw, weather)
         self.twins = grounds.twins
+        self.couriers = Couriers(self.stage, self.twins, self.request)
         self.began = begins
         self.server = Host("server")
         self.workers = [Host("worker-1"), Host("worker-2")]
@@ -155,7 +154,6 @@ class World:
         self.last_start = begins
         self.violations: list[str] = []
         """Found while the world went on."""
-        self._taken: set[str] = set()
         self._due: tuple[int, dict[str, datetime]] | None = None
         """What ``due_at`` found, and at which count of changes."""
         self.wire = grounds.wire
@@ -165,7 +163,7 @@ class World:
         )
         ctx = make_context(
             pool=SteppedPool(grounds.pool, self.stage),  # type: ignore[arg-type]
-            clock=self.stage.clock,
+            clock=StageClock(self.stage),
             ring=LiveRing(grounds.ring),
             partners=WorldPartners(bureau, grounds.providers),
             policy=Policy(
@@ -189,7 +187,7 @@ class World:
         """An empty database, the hospital, and the twins' starting persons as its patients."""
         async with connection(self.ctx.pool) as conn:
             await execute(conn, FORGET)
-        self.twins.open(self.stage.clock.now, self._post)
+        self.twins.open(self.stage.clock.now, self.couriers.post)
         self.place = await institution.enrol_institution(
             self.ctx,
             NewInstitution(
@@ -249,7 +247,7 @@ class World:
         """Start workers and the partners' couriers."""
         for host in self.workers:
             self._start_worker(host)
-        self.stage.play("couriers", None, self._send_notices)
+        self.stage.play("couriers", None, self.couriers.live)
 
     def _start_worker(self, host: Host) -> None:
         self._of_host[host] = self._fresh()
@@ -327,34 +325,6 @@ class World:
         await self.stage.pause("request")
         return await self.stage.on(self.server, lambda: act(self.on(self.server)))
 
-    # The partners' notices
-
-    async def _send_notices(self) -> None:
-        while True:
-            for twin in (self.twins.wechatpay, self.twins.alipay):
-                await twin.tick()
-            await self.stage.rest(NOTICES_EVERY, "couriers", until_change=TWINS)
-
-    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
-        """Take a notice from a courier: it travels by itself, and its answer is known next time."""
-        take = payment.take_mixed_notice if url.endswith("/mixed") else payment.take_notice
-        named = url.removesuffix("/mixed").rsplit("/", 2)[1:]
-        provider, account = (unquote(part) for part in named)
-        number = _notice_id(provider, body)
-        if number in self._taken:
-            return b"success"
-
-        async def travel() -> None:
-            try:
-                answer = await self.request(lambda ctx: take(ctx, provider, account, headers, body))
-            except HostDown:
-                return
-            if answer.status == 200 and answer.body != b"failure":
-                self._taken.add(number)
-
-        self.stage.play(f"notice of {provider}", None, travel)
-        return b""
-
     async def close(self) -> None:
         """End all that goes on."""
         await self.stage.close()
@@ -371,17 +341,6 @@ def worker_sources(ctx: Context) -> list[ClaimSource[Any]]:
         *[source for source in ledger_jobs.sources(ctx) if source.name == "ledger-feed"],
         *bill_jobs.sources(ctx),
     ]
-
-
-class _Envelope(msgspec.Struct):
-    id: str = ""
-
-
-def _notice_id(provider: str, body: bytes) -> str:
-    """The number a provider gives a notice, equal at every sending."""
-    if provider == "wechatpay":
-        return msgspec.json.decode(body, type=_Envelope).id
-    return parse_qs(body.decode()).get("notify_id", [""])[0]
 
 
 @asynccontextmanager

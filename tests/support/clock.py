@@ -1,5 +1,6 @@
 """A clock that stands still until it is told to move."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 
@@ -11,6 +12,10 @@ class FakeClock:
 
     def now(self) -> datetime:
         return self._at
+
+    async def sleep(self, seconds: float) -> None:
+        """Really: what is slept for is done by somebody else meanwhile."""
+        await asyncio.sleep(seconds)
 
     def advance(self, by: timedelta) -> None:
         """Move forward (or back)."""

@@ -4,7 +4,6 @@ Taking and answering are compare-and-sets on the ask alone; whoever asked waits 
 and lets the answer act. An answer that nobody waits for any more changes nothing by itself.
 """
 
-import asyncio
 import re
 from datetime import timedelta
 
@@ -57,11 +56,11 @@ async def take(
     found = await _take(ctx, application, again=again)
     if found or not wait_s or held.is_full:
         return found
-    loop = asyncio.get_running_loop()
-    until = loop.time() + wait_s
+    left_s = float(wait_s)
     async with held.place():
-        while not found and (left_s := until - loop.time()) > 0:
-            await asyncio.sleep(min(LOOK_S, left_s))
+        while not found and left_s > 0:
+            await ctx.clock.sleep(min(LOOK_S, left_s))
+            left_s -= LOOK_S
             found = await _take(ctx, application, again=False)
     return found
 

@@ -6,8 +6,6 @@ withdrawn by compare-and-set: it is surely not done. One that was taken and not 
 and cleared up as any call to a bureau.
 """
 
-import asyncio
-
 import msgspec
 from msgspec.structs import replace
 
@@ -173,13 +171,13 @@ async def _withdraw(conn: Connection, ctx: Context, row: InsuranceAsk) -> Insura
 
 
 async def _wait(ctx: Context, institution_id: int, message_no: str) -> Told | NotSent | Unknown:
-    loop = asyncio.get_running_loop()
     bound_s = min(ctx.policy.ask_within, ctx.policy.lease / 3).total_seconds()
-    began, pause_s = loop.time(), LOOK_S_MIN
+    began, slept_s, pause_s = ctx.clock.now(), 0.0, LOOK_S_MIN
     while True:
+        # What was slept, too: a clock that is set back makes nobody wait longer.
+        waited_s = max(slept_s, (ctx.clock.now() - began).total_seconds())
         async with connection(ctx.pool) as conn:
             state = await store.find_state(conn, institution_id, message_no)
-            waited_s = loop.time() - began
             if state == AskState.ASKED and waited_s >= bound_s / 2:
                 asked = await _find(conn, ctx, institution_id, message_no)
                 if asked is not None and asked.state is AskState.ASKED:
@@ -189,7 +187,8 @@ async def _wait(ctx: Context, institution_id: int, message_no: str) -> Told | No
             return await _outcome(ctx, institution_id, message_no)
         if waited_s >= bound_s:
             return Unknown("answer-lost")
-        await asyncio.sleep(pause_s)
+        await ctx.clock.sleep(pause_s)
+        slept_s += pause_s
         pause_s = min(LOOK_S_MAX, pause_s * 1.5)
 
 
