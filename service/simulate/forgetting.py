@@ -33,6 +33,7 @@ delete from receipt;
 delete from settlement;
 delete from settlement_event;
 delete from insurance_call;
+delete from insurance_ask;
 delete from institution_settlement;
 delete from fiscal_invoice;
 delete from institution_event;

@@ -15,6 +15,9 @@ from service.sandbox.keys import INSURER
 CATALOGUE = ("TESTMED000001", "TESTMED000002", "TESTMED000003", "TESTMED000005")
 
 
+PROVIDERS = ("wechatpay", "alipay")
+WAYS = tuple((provider, way) for provider in PROVIDERS for way in ("native", "jsapi", "code"))
+"""Of own money."""
 CENTRE = ("mobile_centre", "authorised")
 """The insurance's payment centre, and the way there. Without insurance it takes nobody: such a
 payer is refused, and his time runs out."""
@@ -79,18 +82,17 @@ _DIAGNOSES = [Diagnosis(code="J06.900", name="急性上呼吸道感染", main=Tr
 GIVEN_BACK = ((), ("line",), ("half",), ("all",), ("line", "all"), ("half", "line"))
 
 
-def draw_plan(draw: random.Random, number: int, patients: Sequence[int]) -> Plan:
-    """A plan of every kind, the ordinary ones more often."""
-    providers = ("wechatpay", "alipay")
-    ways = ("native", "jsapi", "code")
-    ways_of = [(provider, way) for provider in providers for way in ways]
-    provider, way = draw.choice([*ways_of, CENTRE, MIXED])
+def draw_plan(
+    draw: random.Random, number: int, patients: Sequence[int], ways: Sequence[tuple[str, str]]
+) -> Plan:
+    """A plan of every kind, the ordinary ones more often; paid in one of ``ways``."""
+    provider, way = draw.choice(ways)
     kind = draw.choices(
         (BillKind.OUTPATIENT, BillKind.REGISTRATION, BillKind.DISCHARGE), (80, 6, 14)
     )[0]
     if kind is not BillKind.OUTPATIENT and (provider, way) in (CENTRE, MIXED):
         provider, way = "alipay", "native"
-    other = (draw.choice(providers), draw.choice(ways)) if draw.random() < 0.12 else None
+    other = draw.choice(WAYS) if draw.random() < 0.12 else None
     return Plan(
         name=f"payer-{number}",
         patient=draw.choice(patients),

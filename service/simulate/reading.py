@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from integrations.sandbox.alipay.control import book_view as alipay_view
+from integrations.sandbox.hospital.insurance_machine import Booked
 from service.kernel.claims import run_once
 from service.kernel.database import connection
 from service.ledger import jobs as ledger_jobs
@@ -186,12 +187,25 @@ def _given(world: World, books: Books) -> list[dict[str, Any]]:
 
 
 def _insured(world: World) -> list[dict[str, Any]]:
+    """What the bureau has settled: in its twin's book, or in that of the hospital's machine."""
+    if world.machine is not None:
+        return [_booked(one) for one in world.machine.twin.settlements]
     rows = world.twins.insurance.book.all(
         "select setl_id, msgid, state, fund_fen, account_fen, cash_fen from settlement"
         " order by serial"
     )
     made = centre.made_by(world)
     return [{**dict(row), "trade_no": made.get(row["setl_id"])} for row in rows]
+
+
+def _booked(one: Booked) -> dict[str, Any]:
+    return {
+        "setl_id": one.ref,
+        "msgid": one.message_no,
+        "state": "LIVE" if one.live else "UNDONE",
+        "trade_no": None,
+        **{part: one.split[part] for part in ("fund_fen", "account_fen", "cash_fen")},
+    }
 
 
 def _claims(world: World) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from service.institution.model import MovedAmounts
 from service.simulate.counter import Cashier
 from service.simulate.operator import Operator
 from service.simulate.people import Payer
-from service.simulate.plans import Plan, draw_plan
+from service.simulate.plans import CENTRE, MIXED, WAYS, Plan, draw_plan
 from service.simulate.reading import SETTLED_WITHIN, look
 from service.simulate.stage import ROWS, NeverEnds, Stage
 from service.simulate.staying import Stayer
@@ -23,6 +23,8 @@ from service.simulate.world import Grounds, World, a_world
 PATIENTS = 4
 COUNTERS = 2
 APPROVAL_ABOVE_FEN = (None, 100_00, 0)
+OWN_MACHINE_EVERY = 4
+"""In one seed of so many the hospital's own machine performs the insurance calls."""
 STEPS_OF_ONE_MAX = 1_500
 """Of a settlement; a world of several that needs more for each goes round in circles."""
 STEPS_MIN = 4_000
@@ -57,8 +59,8 @@ def weather_of(seed: int) -> Weather:
 async def run_seed(grounds: Grounds, seed: int, settlements: int) -> SeedReport:
     """A world from its beginning to its rest."""
     began = time.perf_counter()
-    weather = weather_of(seed)
-    async with a_world(grounds, seed, weather) as world:
+    weather, own_machine = weather_of(seed), seed % OWN_MACHINE_EVERY == 0
+    async with a_world(grounds, seed, weather, own_machine=own_machine) as world:
         await world.set_up(world.draw.choice(list(MovedAmounts)))
         for insured in world.draw.sample(world.persons(), PATIENTS):
             await world.admit(insured)
@@ -67,7 +69,8 @@ async def run_seed(grounds: Grounds, seed: int, settlements: int) -> SeedReport:
         above_fen = world.draw.choice(APPROVAL_ABOVE_FEN)
         await institution.set_approval_limit(world.ctx, world.place.institution_id, above_fen)
         drawn = random.Random(seed * 2 + 1)  # noqa: S311 - as in a_world
-        plans = [draw_plan(drawn, number, world.patients) for number in range(settlements)]
+        ways = WAYS if own_machine else (*WAYS, CENTRE, MIXED)
+        plans = [draw_plan(drawn, number, world.patients, ways) for number in range(settlements)]
         payers = [payer_of(world, plan) for plan in plans]
         crashes = await live(world, payers, Operator(world))
         outcome = await look(world)

@@ -11,6 +11,7 @@ import msgspec
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.cover.faults import Fault as CoverFault
 from integrations.sandbox.fiscal.faults import Fault as FiscalFault
+from integrations.sandbox.hospital.insurance_machine import MachineFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
 from service.bill.states import BillKind
@@ -22,7 +23,7 @@ from service.simulate.plans import CENTRE, MIXED, Plan
 from service.simulate.points import CrashPoints
 from service.simulate.reading import look
 from service.simulate.run import live, payer_of
-from service.simulate.weather import Weather, WireFault
+from service.simulate.weather import HOSPITAL, Weather, WireFault
 from service.simulate.world import Grounds, a_world
 
 STORY_SEED = 7
@@ -42,6 +43,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     moved: MovedAmounts = MovedAmounts.ADJUST
     faults: tuple[When, ...] = ()
     approval_above_fen: int | None = None
+    own_machine: bool = False
+    """The hospital's own machine performs the insurance calls."""
     has_operator: bool = False
     """Somebody looks at the work items."""
 
@@ -226,6 +229,37 @@ STORIES = (
         moved=MovedAmounts.UNDO,
         faults=(("cover", "confirm", CoverFault.REFUSE),),
     ),
+    Story(name="own-machine", ends="POSTED", plan=_plan(use_account=True), own_machine=True),
+    Story(
+        name="own-machine-silent",
+        ends="POSTED",
+        plan=_plan(gives_back=("line",)),
+        own_machine=True,
+        faults=(
+            (HOSPITAL, "presettle", MachineFault.CRASH),
+            (HOSPITAL, "settle", MachineFault.SILENT),
+            (HOSPITAL, "reverse", MachineFault.SILENT),
+        ),
+    ),
+    Story(
+        name="own-machine-in-doubt",
+        ends="REVERSED (amounts-moved)",
+        plan=_plan(provider="alipay"),
+        moved=MovedAmounts.UNDO,
+        own_machine=True,
+        faults=(
+            (HOSPITAL, "settle", MachineFault.MOVED),
+            (HOSPITAL, "reverse", MachineFault.UNKNOWN),
+            (HOSPITAL, "find", MachineFault.UNKNOWN),
+        ),
+    ),
+    Story(
+        name="own-machine-abandoned",
+        ends="REVERSED (abandoned)",
+        plan=_plan(pays="abandons"),
+        own_machine=True,
+        faults=((HOSPITAL, "withdraw", MachineFault.SILENT),),
+    ),
     Story(name="relative", ends="POSTED", plan=_plan(relative=True, way="jsapi")),
     Story(
         name="registration",
@@ -301,7 +335,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 async def tell(grounds: Grounds, story: Story, at: tuple[int, ...] = ()) -> Told:
     """The story with a crash at each of these points, looked at in the end."""
     points = CrashPoints(at)
-    async with a_world(grounds, STORY_SEED, FAIR, points) as world:
+    made = a_world(grounds, STORY_SEED, FAIR, points, own_machine=story.own_machine)
+    async with made as world:
         await world.set_up(story.moved)
         insured = world.persons()[0]
         record_id = await world.admit(insured)

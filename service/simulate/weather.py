@@ -14,6 +14,7 @@ import msgspec
 from integrations.sandbox.alipay.faults import Fault as AlipayFault
 from integrations.sandbox.cover.faults import Fault as CoverFault
 from integrations.sandbox.fiscal.faults import Fault as FiscalFault
+from integrations.sandbox.hospital.insurance_machine import MachineFault
 from integrations.sandbox.insurance.faults import Fault as BureauFault
 from integrations.sandbox.wechatpay.faults import Fault as WechatFault
 
@@ -57,7 +58,11 @@ WEATHERS = (
     Weather(name="leaps", calls=30, crashes=1, leaps=2),
 )
 
+HOSPITAL = "hospital"
+"""Its own insurance machine, which asks us: its requests are ``take`` and ``answer``, and what it
+does wrong with a call goes by the kind of the call."""
 _W, _A, _B, _F, _C = WechatFault, AlipayFault, BureauFault, FiscalFault, CoverFault
+_M = MachineFault
 _WIRE = tuple(WireFault)
 
 WECHAT_ANSWERS = (
@@ -117,6 +122,7 @@ COVER_ANSWERS = (
     _C.SWAPPED,
     _C.REFUSE,
 )
+MACHINE_ACTS = (_M.SILENT, _M.CRASH, _M.TWICE, _M.CONTRADICT, _M.REFUSE, _M.UNKNOWN)
 NOTICES: dict[str, tuple[StrEnum, ...]] = {
     "wechatpay": (
         _W.NOTICE_LOST,
@@ -152,10 +158,17 @@ OF_OPERATION: dict[tuple[str, str], tuple[StrEnum, ...]] = {
     ("insurance", "refund_Order"): (_B.UNEVEN_REFUND,),
     ("cover", "adjudicate"): (_C.MORE,),
     ("cover", "confirm"): (_C.MORE, _C.CAP_USED, _C.LATE),
+    (HOSPITAL, "presettle"): (*MACHINE_ACTS, _M.UNEVEN),
+    (HOSPITAL, "settle"): (*MACHINE_ACTS, _M.UNEVEN, _M.MOVED),
+    (HOSPITAL, "withdraw"): MACHINE_ACTS,
+    (HOSPITAL, "reverse"): MACHINE_ACTS,
+    (HOSPITAL, "undo"): MACHINE_ACTS,
+    (HOSPITAL, "find"): MACHINE_ACTS,
 }
 RARE_CALLS = {"close": 3, "refund": 3, "adjudicate": 6, "confirm": 8, "withdraw": 8}
 """What is seldom called goes wrong so many times as often."""
-SPECIAL_OF_3 = {"close": 3, "refund": 2}
+ASKS = ("presettle", "settle", "withdraw", "reverse", "undo", "find")
+SPECIAL_OF_3 = {"close": 3, "refund": 2, **dict.fromkeys(ASKS, 3)}
 """How often such a fault is one of its operation's own; of other operations, one in three."""
 ANSWERS: dict[str, tuple[StrEnum, ...]] = {
     "wechatpay": WECHAT_ANSWERS,
@@ -163,6 +176,7 @@ ANSWERS: dict[str, tuple[StrEnum, ...]] = {
     "insurance": BUREAU_ANSWERS,
     "fiscal": FISCAL_ANSWERS,
     "cover": COVER_ANSWERS,
+    HOSPITAL: (),
 }
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from crypto.keyring import KeyRing
-from integrations.registry import OpenPartners, PartnerSettings, open_partners
+from integrations.registry import OpenPartners, OwnInsurance, PartnerSettings, open_partners
 from integrations.sandbox.insurance.model import Person
 from service import worker
 from service.bill import jobs as bill_jobs
@@ -43,6 +43,7 @@ from service.shift import model as shift_model
 from service.simulate.couriers import Couriers
 from service.simulate.database import SteppedPool
 from service.simulate.forgetting import FORGET
+from service.simulate.machine import MachineAtWork
 from service.simulate.points import CrashPoints
 from service.simulate.stage import ROWS, Host, SimulatedClock, Stage, StageClock
 from service.simulate.street import TWINS_URL, Twins, TwinWire, WorldPartners
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOURS = (2, 7, 15)
 """A world may begin in the morning, in the afternoon or shortly before Beijing's midnight."""
+OWN_MACHINE = PartnerSettings(own_insurance=[OwnInsurance(institution_code=HOSPITAL_CODE)])
 PROVIDERS = {"wechatpay": MERCHANT, "alipay": ALIPAY_SELLER}
 WIRE_TIMEOUT_S = 3600.0
 """Real seconds: callers lose patience in simulated time."""
@@ -132,6 +134,8 @@ class World:
         weather: Weather,
         points: CrashPoints,
         begins: datetime,
+        *,
+        own_machine: bool,
     ) -> None:
         self.draw = draw
         self.stage = Stage(draw, SimulatedClock(begins), points)
@@ -158,8 +162,15 @@ class World:
         """What ``due_at`` found, and at which count of changes."""
         self.wire = grounds.wire
         self.wire.open(self.stage, self.sky)
+        self.own_machine = own_machine
+        """Whether the hospital's own machine performs its insurance calls."""
+        self.machine: MachineAtWork | None = None
         bureau = open_partners(
-            grounds.bureau, grounds.client, WIRE_TIMEOUT_S, grounds.twins.now, draw.randrange
+            OWN_MACHINE if own_machine else grounds.bureau,
+            grounds.client,
+            WIRE_TIMEOUT_S,
+            grounds.twins.now,
+            draw.randrange,
         )
         ctx = make_context(
             pool=SteppedPool(grounds.pool, self.stage),  # type: ignore[arg-type]
@@ -207,7 +218,10 @@ class World:
             await institution.set_merchant_account(
                 self.ctx, self.place.institution_id, provider=provider, account_name=account
             )
-
+        if self.own_machine:
+            self.machine = MachineAtWork(
+                self.stage, self.sky, self.request, self.place.institution_id
+            )
         await shift.set_tenders(self.ctx, self.place.institution_id, frozenset(shift_model.Tender))
 
     async def hire(self, cashier: "Cashier") -> None:
@@ -248,6 +262,8 @@ class World:
         for host in self.workers:
             self._start_worker(host)
         self.stage.play("couriers", None, self.couriers.live)
+        if self.machine is not None:
+            self.stage.play("hospital's machine", None, self.machine.live)
 
     def _start_worker(self, host: Host) -> None:
         self._of_host[host] = self._fresh()
@@ -345,12 +361,18 @@ def worker_sources(ctx: Context) -> list[ClaimSource[Any]]:
 
 @asynccontextmanager
 async def a_world(
-    grounds: Grounds, seed: int, weather: Weather, points: CrashPoints | None = None
+    grounds: Grounds,
+    seed: int,
+    weather: Weather,
+    points: CrashPoints | None = None,
+    *,
+    own_machine: bool = False,
 ) -> AsyncIterator[World]:
     """A world before anything happened in it."""
     draw = random.Random(seed)  # noqa: S311 - the seed must repeat, nothing is kept secret by it
     begins = DAY + timedelta(hours=draw.choice(HOURS), minutes=draw.randrange(60))
-    world = World(grounds, draw, weather, points or CrashPoints(), begins)
+    counted = points or CrashPoints()
+    world = World(grounds, draw, weather, counted, begins, own_machine=own_machine)
     try:
         yield world
     finally:

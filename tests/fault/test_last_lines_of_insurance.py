@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from service.payment import actions as payment
-from service.receipt import invoices
+from service.receipt import invoices, orders
 from service.receipt import store_invoices as invoice_store
 from service.settlement import actions, rules, tender
 from service.settlement import store as settlement_store
@@ -94,7 +94,9 @@ async def version_of_a_settlement(patch: pytest.MonkeyPatch, dsn: str) -> None:
 async def two_relays_ask_for_an_invoice(dsn: str) -> None:
     """The first relay was taken for dead; both find no invoice and order one."""
     async with a_desk(dsn) as desk:
-        works = [invoices.ask(desk.ctx, desk.house.record_id, SETTLEMENT, desk.facts) for _ in "12"]
+        settled = await orders.read_settled(desk.ctx, desk.facts)
+        asked = (desk.house.record_id, SETTLEMENT, desk.facts, settled)
+        works = [invoices.ask(desk.ctx, *asked) for _ in "12"]
         await at_once(dsn, "fiscal_invoice", *works)
         await desk.work(rounds=2)
         if len(await desk.platform.bills()) != 1:

@@ -20,7 +20,7 @@ from service.ledger.model import PATIENT, NewPosting
 from service.notice import actions as notice
 from service.notice import delivering
 from service.notice import store as notice_store
-from service.receipt import invoice_rows, invoices
+from service.receipt import invoice_rows, invoices, orders
 from service.receipt import store_invoices as invoice_store
 from service.settlement import store as settlement_store
 from service.settlement.asks import answering, asking
@@ -124,7 +124,8 @@ async def a_late_worker_says_that_nothing_was_sent(dsn: str) -> None:
     payer has his money back."""
     async with a_desk(dsn) as desk:
         await desk.platform.fault("drop-after", method="invoiceEBillOutpatient")
-        await invoices.ask(desk.ctx, desk.house.record_id, 7, desk.facts)
+        settled = await orders.read_settled(desk.ctx, desk.facts)
+        await invoices.ask(desk.ctx, desk.house.record_id, 7, desk.facts, settled)
         ((key),) = await invoices.list_due(desk.ctx, desk.ctx.clock.now(), 10)
         late = await invoices._begin(desk.ctx, await invoice_rows.read(desk.ctx, key))
         assert late is not None

@@ -34,7 +34,7 @@ class MachineFault(StrEnum):
     CONTRADICT = "contradict"
     """It reports something else afterwards."""
     UNEVEN = "uneven"
-    """Its sums are wrong, at first."""
+    """Its sums are wrong, at first; of an answer with sums."""
     MOVED = "moved"
     """The bureau settles other amounts than it divided."""
     REFUSE = "refuse"
@@ -119,7 +119,7 @@ class InsuranceMachine:
             return
         if fault is MachineFault.UNKNOWN:
             answer = self.answers[number] = {"result": "unknown"}
-        if fault is MachineFault.UNEVEN:
+        if fault is MachineFault.UNEVEN and _amounts_in(answer) is not None:
             await self._report(number, _changed(answer, fund=7, cash=0))
         await self._report(number, answer)
         if fault is MachineFault.TWICE:
@@ -176,7 +176,7 @@ class InsuranceMachine:
 
     def _divide(self, ask: dict[str, Any], moved_fen: int) -> dict[str, Any]:
         total = ask["total_fen"]
-        fund = total * FUND_PERCENT // 100 - moved_fen
+        fund = max(0, total * FUND_PERCENT // 100 - moved_fen)
         own = total - fund
         account = min(own, ACCOUNT_FEN) if ask.get("use_account") else 0
         return {
@@ -239,12 +239,18 @@ def _refusal(text: str) -> Answer:
     return {"result": "refused", "code": "-1", "text": text}
 
 
+def _amounts_in(answer: Answer) -> dict[str, Any] | None:
+    """How the bill is divided, where an answer says it."""
+    split: dict[str, Any] | None = answer.get("settled", answer).get("split")
+    return split
+
+
 def _changed(answer: Answer, *, fund: int, cash: int) -> Answer:
     """The same answer with other amounts; without amounts, a refusal."""
-    holder = answer.get("settled", answer)
-    if "split" not in holder:
+    split = _amounts_in(answer)
+    if split is None:
         return _refusal("otherwise")
-    split = holder["split"]
+    holder = answer.get("settled", answer)
     moved = {
         "fund_fen": split["fund_fen"] + fund,
         "cash_fen": split["cash_fen"] + cash,
