@@ -57,11 +57,6 @@ set state = 'ACTIVE', lines_digest = $2, trade_count = $3, trade_fen = $4, refun
   refund_fen = $6, tied = $7
 where file_id = $1 and state = 'LOADING'
 """
-REFUSE_FILE = """
-update statement_file
-set state = 'REFUSED', reason = $2
-where file_id = $1 and state = 'LOADING'
-"""
 DELETE_FILE = """
 delete from statement_file
 where file_id = $1 and state = 'LOADING'
@@ -179,11 +174,6 @@ async def activate(conn: Connection, row: StatementFile) -> bool:
     await execute(conn, REPLACE_ACTIVE, row.provider, row.account_name, row.day)
     values = (row.lines_digest, row.trade_count, row.trade_fen, row.refund_count, row.refund_fen)
     return await execute(conn, FINISH_FILE, row.file_id, *values, row.tied) == 1
-
-
-async def refuse(conn: Connection, file_id: int, reason: str) -> None:
-    """The file under loading may not be used."""
-    await execute(conn, REFUSE_FILE, file_id, reason)
 
 
 async def delete_file(conn: Connection, file_id: int) -> None:

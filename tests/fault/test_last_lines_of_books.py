@@ -18,8 +18,7 @@ from service.kernel.problems import RowTampered
 from service.ledger import actions as ledger
 from service.ledger import books, closing, feeding, rules, store_days
 from service.ledger.model import PATIENT, DayState, NewPosting
-from tests.support.database import DatabaseServer
-from tests.support.guards import Guard, run_with, run_without
+from tests.support.guards import Guard, both_runs
 from tests.support.last_lines import Harm, at_once, run, without, without_conflict
 from tests.support.money import House, a_house
 
@@ -162,15 +161,4 @@ GUARDS = [
 ]
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_with_the_guard_nothing_is_lost(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_with(guard, postgres, migrated)
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_without_the_guard_its_harm_is_done(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_without(guard, postgres, migrated)
+test_with_the_guard_nothing_is_lost, test_without_the_guard_its_harm_is_done = both_runs(GUARDS)

@@ -17,8 +17,7 @@ from service.shift.actions import giving, rows
 from service.shift.model import Report
 from service.shift.problems import StaffLocked, StaffNumberTaken
 from tests.support.counter_rig import a_desk
-from tests.support.database import DatabaseServer
-from tests.support.guards import Guard, run_with, run_without
+from tests.support.guards import Guard, both_runs
 from tests.support.last_lines import Harm, at_once, run, without, without_conflict
 
 
@@ -137,15 +136,4 @@ GUARDS = [
 ]
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_with_the_guard_nothing_is_lost(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_with(guard, postgres, migrated)
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_without_the_guard_its_harm_is_done(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_without(guard, postgres, migrated)
+test_with_the_guard_nothing_is_lost, test_without_the_guard_its_harm_is_done = both_runs(GUARDS)

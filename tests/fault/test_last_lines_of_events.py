@@ -8,9 +8,8 @@ import pytest
 
 from service.notice import actions
 from service.notice import store as notice_store
-from tests.support.database import DatabaseServer
 from tests.support.event_server import NoticeRig, a_notice_rig, an_event_server
-from tests.support.guards import Guard, run_with, run_without
+from tests.support.guards import Guard, both_runs
 from tests.support.last_lines import (
     Harm,
     Kept,
@@ -85,15 +84,4 @@ GUARDS = [
 ]
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_with_the_guard_nothing_is_lost(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_with(guard, postgres, migrated)
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_without_the_guard_its_harm_is_done(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_without(guard, postgres, migrated)
+test_with_the_guard_nothing_is_lost, test_without_the_guard_its_harm_is_done = both_runs(GUARDS)

@@ -27,9 +27,8 @@ from service.settlement.asks import answering, asking
 from service.settlement.asks import store as ask_store
 from service.settlement.asks.model import AskContent, AskKind, InsuranceAsk
 from service.settlement.model import Settlement
-from tests.support.database import DatabaseServer
 from tests.support.event_server import a_notice_rig, an_event_server
-from tests.support.guards import Guard, run_with, run_without
+from tests.support.guards import Guard, both_runs
 from tests.support.invoice_desk import a_desk
 from tests.support.last_lines import (
     Gullible,
@@ -309,15 +308,4 @@ GUARDS = [
 ]
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_with_the_guard_nothing_is_lost(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_with(guard, postgres, migrated)
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_without_the_guard_its_harm_is_done(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_without(guard, postgres, migrated)
+test_with_the_guard_nothing_is_lost, test_without_the_guard_its_harm_is_done = both_runs(GUARDS)

@@ -18,8 +18,7 @@ from service.shift import store as shift_store
 from service.shift.model import Tender
 from service.shift.problems import RefundNotWaiting, ShiftAlreadyOpen, SlipUsed
 from tests.support.counter_rig import Drawer, a_desk, a_slip
-from tests.support.database import DatabaseServer
-from tests.support.guards import Guard, run_with, run_without
+from tests.support.guards import Guard, both_runs
 from tests.support.last_lines import Harm, Kept, at_once, run, without, without_conflict
 from tests.support.money import a_house, a_push
 
@@ -206,15 +205,4 @@ GUARDS = [
 ]
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_with_the_guard_nothing_is_lost(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_with(guard, postgres, migrated)
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
-async def test_without_the_guard_its_harm_is_done(
-    guard: Guard, postgres: DatabaseServer, migrated: str
-) -> None:
-    await run_without(guard, postgres, migrated)
+test_with_the_guard_nothing_is_lost, test_without_the_guard_its_harm_is_done = both_runs(GUARDS)

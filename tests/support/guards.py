@@ -1,6 +1,6 @@
 """A guard with the scenario in which it is the last line, and how the two runs of it go."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import pytest
@@ -26,21 +26,29 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
     """Lines before this one, out in both runs: where they hold, nothing gets as far as here."""
 
 
-async def run_with(guard: Guard, postgres: DatabaseServer, migrated: str) -> None:
-    """The scenario with the guard in its place: no harm is done."""
-    async with postgres.database(migrated) as dsn:
-        with pytest.MonkeyPatch.context() as patch:
-            if guard.in_front is not None:
-                await guard.in_front(patch, dsn)
-            await guard.scenario(dsn)
+Test = Callable[[Guard, DatabaseServer, str], Awaitable[None]]
 
 
-async def run_without(guard: Guard, postgres: DatabaseServer, migrated: str) -> None:
-    """The same with the guard taken out: that very harm is done."""
-    async with postgres.database(migrated) as dsn:
-        with pytest.MonkeyPatch.context() as patch:
-            if guard.in_front is not None:
-                await guard.in_front(patch, dsn)
-            await guard.take_out(patch, dsn)
-            with pytest.raises(Harm, match=guard.harm):
+def both_runs(guards: Sequence[Guard]) -> tuple[Test, Test]:
+    """Each guard's scenario as two tests: with it no harm is done, without it that very harm is."""
+    each = pytest.mark.parametrize("guard", guards, ids=lambda one: one.name)
+
+    @each
+    async def with_it(guard: Guard, postgres: DatabaseServer, migrated: str) -> None:
+        async with postgres.database(migrated) as dsn:
+            with pytest.MonkeyPatch.context() as patch:
+                if guard.in_front is not None:
+                    await guard.in_front(patch, dsn)
                 await guard.scenario(dsn)
+
+    @each
+    async def without_it(guard: Guard, postgres: DatabaseServer, migrated: str) -> None:
+        async with postgres.database(migrated) as dsn:
+            with pytest.MonkeyPatch.context() as patch:
+                if guard.in_front is not None:
+                    await guard.in_front(patch, dsn)
+                await guard.take_out(patch, dsn)
+                with pytest.raises(Harm, match=guard.harm):
+                    await guard.scenario(dsn)
+
+    return with_it, without_it

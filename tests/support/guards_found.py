@@ -11,8 +11,21 @@ from pathlib import Path
 
 from tests.tidy.tree import ROOT, parsed, python_files
 
-FEATURES = ("bill", "ledger", "notice", "payment", "receipt", "settlement", "shift")
-"""Where money, insurance, invoices, bills, stays, links, asks and events out are kept."""
+FEATURES = (
+    "bill",
+    "casework",
+    "credential",
+    "institution",
+    "ledger",
+    "notice",
+    "payment",
+    "receipt",
+    "reconcile",
+    "settlement",
+    "shift",
+)
+"""Where money, insurance, invoices, bills, stays, links, asks and events out are kept, and who asks
+for them. Codes, accounts and the index have tests of their own."""
 KERNEL = ("outbox", "idempotency")
 
 _TABLE = re.compile(r"create table (?P<table>\w+) \((?P<body>.*?)\n\)", re.DOTALL)

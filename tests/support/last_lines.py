@@ -51,17 +51,22 @@ HOLD = {
     "correction": "lock table correction in share mode",
     "deposit": "lock table deposit in share mode",
     "fiscal_invoice": "lock table fiscal_invoice in share mode",
-    "institution_event": "lock table institution_event in share mode",
     "idempotency": "select key_hash from idempotency for update",
+    "institution": "lock table institution in share mode",
+    "institution_event": "lock table institution_event in share mode",
     "insurance_ask": "lock table insurance_ask in share mode",
     "ledger_day": "lock table ledger_day in share mode",
     "payment_attempt": "lock table payment_attempt in share mode",
     "receipt": "lock table receipt in share mode",
     "refund": "lock table refund in share mode",
+    "request_nonce": "lock table request_nonce in share mode",
     "shift": "lock table shift in share mode",
     "shift_entry": "lock table shift_entry in share mode",
     "staff": "lock table staff in share mode",
+    "statement_file": "lock table statement_file in share mode",
     "stay_number": "lock table stay_number in share mode",
+    "terminal": "lock table terminal in share mode",
+    "work_item": "lock table work_item in share mode",
 }
 COUNT_WAITING = """
 select count(*) from pg_stat_activity
