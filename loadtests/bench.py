@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import msgspec
 
-from loadtests import code_rows, limits, meter, people, replay, rows, sender, statements, targets
+from loadtests import code_rows, limits, meter, people, replay, rows, sender, statements
 from loadtests.index_rows import index_rows
 from loadtests.inside_counts import Needs
 from loadtests.reader_rows import reader_rows
@@ -27,6 +27,7 @@ from loadtests.reconcile import FULL_LINES, LINES, reconcile_row
 from loadtests.rows import SECOND, Row
 from loadtests.settlements import run_locust
 from loadtests.simulate import simulate_row
+from loadtests.targets import SHORT, Reached, judge, target_table
 from service.institution import actions as institution
 from service.sandbox.hospital import read_demo
 from service.sandbox.journey import Journey
@@ -58,7 +59,7 @@ class Report(msgspec.Struct, kw_only=True):
     rows: list[Row]
     rss_mib: dict[str, float]
     size: Size
-    targets: list[targets.Reached] = []
+    targets: list[Reached] = []
 
 
 def run(size: Size, folder: Path) -> Report:
@@ -343,12 +344,12 @@ def main(arguments: list[str]) -> int:
     report.rows.append(asyncio.run(reconcile_row(os.environ, FULL_LINES if chosen.full else LINES)))
     report.rows.append(simulate_row(full=chosen.full))
     report.rows += index_rows(full=chosen.full)
-    report.targets = targets.judge(report.rows)
+    report.targets = judge(report.rows)
     print(table(report))
-    print("\n" + targets.table(report.targets))
+    print("\n" + target_table(report.targets))
     chosen.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     print(f"\nwritten to {chosen.output}")
-    short = any(one.stands == targets.SHORT for one in report.targets)
+    short = any(one.stands == SHORT for one in report.targets)
     return 1 if chosen.full and short else 0
 
 
