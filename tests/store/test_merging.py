@@ -112,15 +112,24 @@ async def test_un_merge_says_that_they_are_different(ctx: Context) -> None:
         await merging.unmerge(ctx, one.person_id, BY)
 
 
-async def test_what_came_after_a_merge_stays_with_whom_it_came_to(ctx: Context) -> None:
+async def test_what_came_after_a_merge_goes_by_its_number(ctx: Context) -> None:
     one, two = await register(ctx, 1), await register(ctx, 2, "测试乙")
+    three = await register(ctx, 3, "测试丙")
     await merging.merge(ctx, one.person_id, two.person_id, BY)
-    later = await register(ctx, 2, "测试乙")
-    assert later.person_id == one.person_id
+    mine, his = await register(ctx, 1), await register(ctx, 2, "测试乙")
+    assert {mine.person_id, his.person_id} == {one.person_id}
     tick(ctx)
-    await merging.unmerge(ctx, two.person_id, BY)
+    await merging.merge(ctx, three.person_id, one.person_id, BY)
+    last = await register(ctx, 2, "测试乙")
+    assert last.person_id == three.person_id
+    tick(ctx)
+    parted = await merging.unmerge(ctx, two.person_id, BY)
     links = (await checked(ctx)).links
-    assert (links[two.record_id], links[later.record_id]) == (two.person_id, one.person_id)
+    theirs = {two.record_id, his.record_id, last.record_id}
+    assert {record for record, person in links.items() if person == two.person_id} == theirs
+    assert links[mine.record_id] == three.person_id
+    await merging.undo(ctx, parted.person_id, parted.change_id, BY)
+    assert set((await checked(ctx)).links.values()) == {three.person_id}
 
 
 async def test_a_merge_inside_a_merge_is_undone_by_itself(ctx: Context) -> None:
