@@ -11,6 +11,7 @@ the times of each step.
 
 import itertools
 import os
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -150,6 +151,8 @@ class SettleUser(Resident):
         super().on_start()
         self.turn = 0
         self.come_in()
+        # They come at any time: together, they would come together at every turn.
+        gevent.sleep(random.random() * EVERY_S)
 
     def come_in(self) -> None:
         """The next person shows a code; one alone would soon have used up what the fund pays."""

@@ -121,7 +121,7 @@ def judge(rows: Iterable[Row]) -> list[Reached]:
     ]
 
 
-def table(found: list[Reached]) -> str:
+def target_table(found: list[Reached]) -> str:
     """What is short first."""
     order = (SHORT, KNOWN, PASSED)
     lines = [f"{'target of':50} {'figure':20} {'reached':>9} {'wanted':>9}"]

@@ -11,11 +11,12 @@ from httpx exceptions to faults. Does no retries, signs nothing, reads no status
 
 import asyncio
 from collections.abc import Mapping
+from time import perf_counter
 
 import httpx
 import msgspec
 
-from integrations.ports.outcalls import transaction_open
+from integrations.ports.outcalls import transaction_open, waiting
 from integrations.ports.outcomes import NotSent, Unknown
 
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
@@ -107,6 +108,7 @@ class Transport:
         """
         if transaction_open.get():
             raise TransactionOpen("a partner may not be called inside a transaction")
+        began = perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._exchange(method, url, headers, content)
@@ -114,6 +116,9 @@ class Transport:
             raise
         except Exception as error:
             raise fault_of(error) from error
+        finally:
+            if (counted := waiting.get()) is not None:
+                counted.seconds += perf_counter() - began
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from integrations.ports.outcalls import Waiting, waiting
 from service.kernel.clock import Clock
 from service.kernel.http_problems import MEDIA_TYPE, problem_headers, problem_of
 from service.kernel.limits import BoundedQueue, RateLimit
@@ -118,6 +119,8 @@ class Entry:
             await send(message)
 
         before = structlog.contextvars.bind_contextvars(request_id=request_id)
+        partners = Waiting()
+        counting = waiting.set(partners)
         try:
             await self._app(scope, _ending_by_length(scope, receive), noting_send)
         except Exception as fault:
@@ -127,8 +130,10 @@ class Entry:
                 _log.error("request.failed", fault=fault)
             await send_problem(scope, noting_send, fault)
         finally:
+            waiting.reset(counting)
             structlog.contextvars.reset_contextvars(**before)
-        self._metrics.answered(_operation(scope), status, perf_counter() - came)
+        took_s = perf_counter() - came
+        self._metrics.answered(_operation(scope), status, took_s, took_s - partners.seconds)
 
     async def _shed(self, send: Send) -> None:
         """Refuse before any work: what is refused must cost next to nothing."""

@@ -54,6 +54,12 @@ class Metrics:
         self.request_s = Histogram(
             "yimatong_request_seconds", "Time to answer", ["operation"], registry=self.registry
         )
+        self.own_s = Histogram(
+            "yimatong_own_seconds",
+            "Time to answer, less what partners took",
+            ["operation"],
+            registry=self.registry,
+        )
         self.transitions = Counter(
             "yimatong_transitions", "State changes", ["machine", "state"], registry=self.registry
         )
@@ -95,20 +101,22 @@ class Metrics:
             registry=self.registry,
         )
         self.stored = StoredFigures(self.registry)
-        self._answered: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._answered: dict[tuple[str, int], tuple[Counter, Histogram, Histogram]] = {}
 
-    def answered(self, operation: str, status: int, took_s: float) -> None:
-        """One request of this route, in seconds. To look its counters up each time costs more than
-        to count; they are as many as routes and statuses."""
+    def answered(self, operation: str, status: int, took_s: float, own_s: float) -> None:
+        """One request of this route, in seconds, and without its partners' answers. To look its
+        counters up each time costs more than to count; they are as many as routes and statuses."""
         kept = self._answered.get((operation, status))
         if kept is None:
             kept = (
                 self.requests.labels(operation, str(status)),
                 self.request_s.labels(operation),
+                self.own_s.labels(operation),
             )
             self._answered[operation, status] = kept
         kept[0].inc()
         kept[1].observe(took_s)
+        kept[2].observe(own_s)
 
     def text(self) -> bytes:
         """The Prometheus text format."""

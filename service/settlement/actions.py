@@ -335,7 +335,13 @@ async def get_of_institution(
     record_id, settlement_id = await _own_key(ctx, application, settlement_id_text)
     async with connection(ctx.pool) as conn:
         row = await door.read(conn, ctx, (record_id, settlement_id))
-        return row, (await door.progress_of(conn, ctx, row)).bill_no
+    return row, await bill_no_of(ctx, row)
+
+
+async def bill_no_of(ctx: Context, row: Settlement) -> str:
+    """The hospital's number of the bill that a settlement is of."""
+    async with connection(ctx.pool) as conn:
+        return (await door.progress_of(conn, ctx, row)).bill_no
 
 
 async def list_to_post(

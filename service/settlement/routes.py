@@ -286,11 +286,10 @@ async def acknowledge(
     _check_scope(application)
 
     async def run() -> PostableAnswer:
-        await actions.acknowledge_posting(
+        row = await actions.acknowledge_posting(
             ctx, application, settlement_id, data.hospital_ref, data.bill_version
         )
-        found = await actions.get_of_institution(ctx, application, settlement_id)
-        return PostableAnswer.of(ctx, *found)
+        return PostableAnswer.of(ctx, row, await actions.bill_no_of(ctx, row))
 
     return await respond_once(
         ctx,

@@ -81,11 +81,12 @@ async def posted(rig: Rig, *amounts_fen: int, **changes: Any) -> Settlement:
 
 
 async def kinds(rig: Rig, row: Settlement) -> list[str]:
-    """The calls to the insurer, in order, and the settlement of the bureau between them."""
+    """The calls to the insurer, and the settlement of the bureau between them, by name: the clock
+    stands still, so their times tell no order."""
     of_interest = ("adjudicate", "settle", "reverse", "cover-")
-    return [
+    return sorted(
         one.kind.value for one in await rig.calls(row) if one.kind.value.startswith(of_interest)
-    ]
+    )
 
 
 async def test_the_insurer_bears_a_part_of_what_the_insurance_leaves(
@@ -105,7 +106,7 @@ async def test_the_insurer_bears_a_part_of_what_the_insurance_leaves(
         "provider:wechatpay": 4_00,
         "hospital": -100_00,
     }
-    assert await kinds(rig, row) == ["adjudicate", "settle", "cover-confirm"]
+    assert await kinds(rig, row) == ["adjudicate", "cover-confirm", "settle"]
 
 
 async def test_the_grant_names_the_settlement_of_the_bureau(rig: Rig, insurer: CoverDesk) -> None:
@@ -194,6 +195,21 @@ async def test_an_insurer_that_grants_nothing_after_all_leaves_a_difference(
     row = await rig.post(await rig.settled(row))
     assert (row.state, rig.till.kept_fen, insurer.owed_fen) == (S.POSTED, 40_00, 0)
     assert f"cover:{INSURER}" not in await rig.balances(row)
+
+
+async def test_a_refusal_after_a_lost_grant_ends_the_claim_first(
+    rig: Rig, insurer: CoverDesk
+) -> None:
+    """The first confirmation is on its way yet when its repeat is refused; it comes to nothing."""
+    row = await paid(rig)
+    insurer.script(Fault.LATE, "confirm", delay_ms=60_000)
+    insurer.script(Fault.REFUSE, "confirm")
+    row = await rig.settled(row, 60)
+    parts = (row.cover_fen, row.cash_fen, row.paid_fen)
+    assert (row.state, parts) == (S.COLLECTING, (0, 40_00, 4_00))
+    assert "cover-withdraw" in await kinds(rig, row)
+    await rig.run_for(timedelta(minutes=2), timedelta(seconds=10))
+    assert insurer.owed_fen == 0
 
 
 async def test_a_difference_that_nobody_pays_undoes_all_of_it(rig: Rig, insurer: CoverDesk) -> None:

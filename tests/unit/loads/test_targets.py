@@ -39,6 +39,6 @@ def test_what_is_short_stands_first_and_says_why_where_that_is_known() -> None:
     found = targets.judge(
         [row("code verify: x", 0.9), row("resolve: bound code, first showing", 0.3)]
     )
-    lines = targets.table(found).splitlines()
+    lines = targets.target_table(found).splitlines()
     assert "short, known (asyncpg" in lines[1]
     assert lines[2].endswith("met")
