@@ -98,17 +98,21 @@ async def say_same(ctx: Context, record_id: int, other_record_id: int, decided: 
     Raises ``NotFound``, ``StateConflict``, ``RowTampered``.
     """
 
-    async def work(conn: Connection) -> Ruling:
-        pair = (record_id, other_record_id)
-        await rulings.check_open(conn, ctx, pair)
-        keep, other = await _persons_of(conn, ctx, pair)
-        ruling_id = ctx.ids.new()
-        if keep != other:
-            change = await moving.join_people(conn, ctx, keep, other, _grounds(decided))
-            ruling_id = change.change_id
-        return await rulings.rule(conn, ctx, RulingVerdict.SAME, pair, decided, ruling_id)
+    pair = (record_id, other_record_id)
+    return await _in_one(ctx, lambda conn: same_within(conn, ctx, pair, decided))
 
-    return await _in_one(ctx, work)
+
+async def same_within(
+    conn: Connection, ctx: Context, pair: tuple[int, int], decided: Decided
+) -> Ruling:
+    """``say_same``, in the caller's transaction."""
+    await rulings.check_open(conn, ctx, pair)
+    keep, other = await _persons_of(conn, ctx, pair)
+    ruling_id = ctx.ids.new()
+    if keep != other:
+        change = await moving.join_people(conn, ctx, keep, other, _grounds(decided))
+        ruling_id = change.change_id
+    return await rulings.rule(conn, ctx, RulingVerdict.SAME, pair, decided, ruling_id)
 
 
 async def keep_apart(

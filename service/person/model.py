@@ -29,6 +29,13 @@ class DecisionKind(StrEnum):
     UNMERGE = "UNMERGE"
 
 
+class Changed(StrEnum):
+    """What a registration says has changed: what was said of it before is former now."""
+
+    NAME = "name"
+    ID_NO = "id_no"
+
+
 CITIZEN_ID = "01"
 """CV02.01.101: resident identity card."""
 
@@ -45,6 +52,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     id_type: str
     id_no: str | None
     phone: str | None
+    changed: Changed | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +174,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     received_at: datetime
     facts: Facts
+    changed: Changed | None = None
 
 
 class Former(msgspec.Struct, frozen=True, kw_only=True):

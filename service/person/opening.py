@@ -24,12 +24,14 @@ async def known_as(conn: Connection, ctx: Context, record: Record, link: Link) -
     """``known`` of rows that were read already."""
     ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
     ctx.sealer.check_mac("link", link.mac_parts(), link.row_mac)
+    opened = await _opened(conn, ctx, record)
     return Known(
         record_id=record.record_id,
         person_id=link.person_id,
         source=record.source,
         received_at=record.received_at,
-        facts=await _opened(conn, ctx, record),
+        facts=opened.facts,
+        changed=opened.received.changed,
     )
 
 
@@ -40,15 +42,15 @@ async def facts_of(conn: Connection, ctx: Context, record_id: int) -> Facts | No
         raise RowTampered("match_key")
     ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
     try:
-        return await _opened(conn, ctx, record)
+        return (await _opened(conn, ctx, record)).facts
     except NotFound:
         return None
 
 
-async def _opened(conn: Connection, ctx: Context, record: Record) -> Facts:
+async def _opened(conn: Connection, ctx: Context, record: Record) -> SealedRecord:
     key = await ctx.sealer.record_key(conn, record.record_id)
     plain = ctx.sealer.open(key, "record", "sealed", record.record_id, record.sealed)
-    return msgspec.json.decode(plain, type=SealedRecord).facts
+    return msgspec.json.decode(plain, type=SealedRecord)
 
 
 async def open_link(conn: Connection, ctx: Context, record_id: int) -> Link:

@@ -2,25 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
 
 import pytest
 
-from service.audit.model import Decided
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.kernel.problems import NotFound, RowTampered, StateConflict
 from service.person import actions, merging, moving, rules, store
-from service.person.model import DecisionKind, Registered, Registration, Source
+from service.person.model import DecisionKind, Source
 from service.person.model_merging import SYSTEM, Grounds, RulingVerdict
 from tests.support.app import a_context
-from tests.support.clock import FakeClock
 from tests.support.database import DatabaseServer
-from tests.support.fakes_identity import POLICY, citizen_number
+from tests.support.fakes_identity import POLICY
 from tests.support.index_state import State, check_invariants, state_of
+from tests.support.index_steps import BY, register, tick
 
-BORN = date(1980, 1, 1)
-BY = Decided("测试员", "papers seen")
 RULED = Grounds(actor=BY.by, reason=BY.because, model=merging.STEWARD, bits={})
 ALONE = Grounds(actor=SYSTEM, reason="test", model="test-1", bits={})
 
@@ -30,30 +26,6 @@ async def ctx(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Context]
     """Over a database of this test alone: its whole state is looked at."""
     async with postgres.database(migrated) as dsn, a_context(dsn, policy=POLICY) as opened:
         yield opened
-
-
-def tick(ctx: Context) -> None:
-    assert isinstance(ctx.clock, FakeClock)
-    ctx.clock.advance(timedelta(seconds=1))
-
-
-async def register(
-    ctx: Context,
-    serial: int | None,
-    name: str = "测试甲",
-    source: Source = Source.WINDOW,
-    phone: str | None = None,
-) -> Registered:
-    tick(ctx)
-    given = Registration(
-        source=source,
-        institution_id=None,
-        name=name,
-        id_type="01",
-        id_no=None if serial is None else citizen_number(BORN, serial),
-        phone=phone,
-    )
-    return await actions.register(ctx, given)
 
 
 async def checked(ctx: Context) -> State:
