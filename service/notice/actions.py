@@ -1,6 +1,8 @@
 """Write events down, say where they go, list and replay them."""
 
+from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -15,10 +17,11 @@ from service.kernel.logs import get_logger
 from service.kernel.principals import Application
 from service.kernel.problems import NotFound
 from service.notice import store
-from service.notice.model import Endpoint, EndpointHealth, EventRow, GivenUp, ToldFacts
+from service.notice.model import Endpoint, EndpointHealth, EventRow, GivenUp, Told, ToldFacts
 from service.notice.problems import NoticeEndpointRefused
-from service.notice.schemas import EventType, SettlementEvent
+from service.notice.schemas import EventType, PersonEvent, PersonEventType, SettlementEvent
 from service.notice.states import EventState
+from service.person import actions as person
 
 LIST_MAX = 200
 NOT_TAKEN = "event-not-taken"
@@ -33,58 +36,88 @@ _log = get_logger("notice")
 async def write_down(ctx: Context, told: outbox.Event) -> None:
     """The institution's event of what a settlement told; again changes nothing."""
     facts = msgspec.convert(told.body, ToldFacts)
+
+    def body(event_id: str, institution_code: str) -> SettlementEvent:
+        return SettlementEvent(
+            event_id=event_id,
+            type=EventType(told.topic),
+            sequence=facts.sequence,
+            occurred_at=facts.occurred_at,
+            institution_code=institution_code,
+            settlement_id=ctx.public_ids.text(told.record_id, told.subject_id),
+            bill_no=facts.bill_no,
+            total_fen=facts.total_fen,
+            fund_fen=facts.fund_fen,
+            account_fen=facts.account_fen,
+            cash_fen=facts.cash_fen,
+            hospital_fen=facts.hospital_fen,
+            bill_version=facts.bill_version,
+            kind=facts.kind,
+            stay_no=facts.stay_no,
+            cover_fen=facts.cover_fen,
+        )
+
+    await _write(ctx, told, facts, body)
+
+
+async def write_down_person(ctx: Context, told: outbox.Event) -> None:
+    """The institution's event of a record of its own that came to another person; again changes
+    nothing. It names the institution's own patients alone, as they are when it is written."""
+    facts = msgspec.convert(told.body, Told)
+    others = await person.list_records_at(ctx, told.record_id, facts.institution_id)
+
+    def patient(record_id: int) -> str:
+        return ctx.sealer.pseudonym(facts.institution_id, record_id).hex()
+
+    def body(event_id: str, institution_code: str) -> PersonEvent:
+        return PersonEvent(
+            event_id=event_id,
+            type=PersonEventType(told.topic),
+            sequence=facts.sequence,
+            occurred_at=facts.occurred_at,
+            institution_code=institution_code,
+            patient_id=patient(told.record_id),
+            same_person=sorted(patient(one) for one in others if one != told.record_id),
+        )
+
+    await _write(ctx, told, facts, body)
+
+
+async def _write(
+    ctx: Context,
+    told: outbox.Event,
+    facts: Told,
+    body: Callable[[str, str], SettlementEvent | PersonEvent],
+) -> None:
+    """``body`` takes the event's public id and the institution's code."""
     hospital = await institution.get_institution(ctx, facts.institution_id)
     key = (facts.institution_id, told.subject_id, facts.version)
     async with connection(ctx.pool) as conn:
         telling = await store.find_telling(conn, *key)
     if telling.is_told:
         return
-    async with transaction(ctx.pool) as conn:
-        event_no = await store.take_number(conn, facts.institution_id)
-        row = _row(ctx, told, facts, hospital.code, event_no)
-        state = EventState.DUE if telling.has_endpoint else EventState.KEPT
-        await store.insert_event(conn, msgspec.structs.replace(row, state=state))
-
-
-def _row(
-    ctx: Context, told: outbox.Event, facts: ToldFacts, institution_code: str, event_no: int
-) -> EventRow:
     event_id = ctx.ids.new()
-    body = SettlementEvent(
-        event_id=ctx.public_ids.text(facts.institution_id, event_id),
-        type=EventType(told.topic),
-        sequence=facts.sequence,
-        occurred_at=facts.occurred_at,
-        institution_code=institution_code,
-        settlement_id=ctx.public_ids.text(told.record_id, told.subject_id),
-        bill_no=facts.bill_no,
-        total_fen=facts.total_fen,
-        fund_fen=facts.fund_fen,
-        account_fen=facts.account_fen,
-        cash_fen=facts.cash_fen,
-        hospital_fen=facts.hospital_fen,
-        bill_version=facts.bill_version,
-        kind=facts.kind,
-        stay_no=facts.stay_no,
-        cover_fen=facts.cover_fen,
-    )
-    row = EventRow(
-        institution_id=facts.institution_id,
-        event_id=event_id,
-        event_no=event_no,
-        record_id=told.record_id,
-        settlement_id=told.subject_id,
-        version=facts.version,
-        sequence=facts.sequence,
-        topic=told.topic,
-        body=msgspec.json.encode(body),
-        occurred_at=facts.occurred_at,
-        created_at=ctx.clock.now(),
-        row_mac=b"",
-        state=EventState.DUE,
-        tries=0,
-    )
-    return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(_EVENT, row.mac_parts()))
+    async with transaction(ctx.pool) as conn:
+        row = EventRow(
+            institution_id=facts.institution_id,
+            event_id=event_id,
+            event_no=await store.take_number(conn, facts.institution_id),
+            record_id=told.record_id,
+            settlement_id=told.subject_id,
+            version=facts.version,
+            sequence=facts.sequence,
+            topic=told.topic,
+            body=msgspec.json.encode(
+                body(ctx.public_ids.text(facts.institution_id, event_id), hospital.code)
+            ),
+            occurred_at=facts.occurred_at,
+            created_at=ctx.clock.now(),
+            row_mac=b"",
+            state=EventState.DUE if telling.has_endpoint else EventState.KEPT,
+            tries=0,
+        )
+        mac = ctx.sealer.row_mac(_EVENT, row.mac_parts())
+        await store.insert_event(conn, msgspec.structs.replace(row, row_mac=mac))
 
 
 async def set_endpoint(ctx: Context, application: Application, url: str) -> Endpoint:
@@ -137,14 +170,30 @@ async def delete_endpoint(ctx: Context, institution_id: int) -> None:
 async def list_events(
     ctx: Context, institution_id: int, after: str | None, limit: int
 ) -> list[SettlementEvent]:
-    """Events behind ``after``, in the order in which they were written.
+    """Settlements' events behind ``after``, in the order in which they were written.
 
     Raises ``NotFound`` when ``after`` is no event of the institution, ``RowTampered``.
     """
+    rows = await _list_rows(ctx, institution_id, after, EventType, limit)
+    return [msgspec.json.decode(row.body, type=SettlementEvent) for row in rows]
+
+
+async def list_person_events(
+    ctx: Context, institution_id: int, after: str | None, limit: int
+) -> list[PersonEvent]:
+    """Patients' events behind ``after``; else as ``list_events``."""
+    rows = await _list_rows(ctx, institution_id, after, PersonEventType, limit)
+    return [msgspec.json.decode(row.body, type=PersonEvent) for row in rows]
+
+
+async def _list_rows(
+    ctx: Context, institution_id: int, after: str | None, types: type[StrEnum], limit: int
+) -> list[EventRow]:
     async with connection(ctx.pool) as conn:
         event_no = (await _find(conn, ctx, institution_id, after)).event_no if after else 0
-        rows = await store.list_after(conn, institution_id, event_no, min(limit, LIST_MAX))
-    return [msgspec.json.decode(check(ctx, row).body, type=SettlementEvent) for row in rows]
+        topics = [one.value for one in types]
+        rows = await store.list_after(conn, institution_id, event_no, topics, min(limit, LIST_MAX))
+    return [check(ctx, row) for row in rows]
 
 
 async def _find(conn: Connection, ctx: Context, institution_id: int, text: str) -> EventRow:

@@ -23,7 +23,7 @@ from service.kernel.signed_requests import SCHEME_APPLICATION, authorization, te
 from service.kernel.signing import sign_message
 from service.notice import actions, rules, store
 from service.notice.model import Endpoint, EventRow
-from service.notice.schemas import SettlementEvent
+from service.notice.schemas import EventName
 
 AT_ONCE = 4
 """Sends to one institution."""
@@ -97,7 +97,7 @@ async def _send(ctx: Context, current: Round, row: EventRow) -> None:
 
 async def post(ctx: Context, endpoint: Endpoint, row: EventRow) -> Posted:
     """Sign and send once, as docs/integration.md says. Raises ``SignerUnavailable``."""
-    event_id = msgspec.json.decode(row.body, type=SettlementEvent).event_id
+    event_id = msgspec.json.decode(row.body, type=EventName).event_id
     host, target = host_and_target(endpoint.url)
     now = ctx.clock.now()
     key = ctx.ring.current(KeyKind.TRANSPORT, now)

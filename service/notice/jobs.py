@@ -57,4 +57,6 @@ HANDLERS: Mapping[str, Callable[[Context, Event], Awaitable[None]]] = {
     "settlement.corrected": actions.write_down,
     "settlement.posted": actions.write_down,
     "settlement.reversed": actions.write_down,
+    "person.merged": actions.write_down_person,
+    "person.unmerged": actions.write_down_person,
 }

@@ -12,15 +12,21 @@ from service.notice.states import EventState
 _MOVING = frozenset({"row_mac", "state", "tries"})
 
 
-class ToldFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What this feature reads from the body of the ``settlement.*`` topics."""
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What this feature reads from the body of every topic that becomes an event."""
 
     institution_id: int
     version: int
+    """Of the subject at that moment: it has one event a version."""
     sequence: int
-    """The number of this event among those of its settlement, from 1, without gaps."""
-    bill_no: str
+    """The number of this event among those of its subject, from 1, without gaps."""
     occurred_at: datetime
+
+
+class ToldFacts(Told, frozen=True, kw_only=True):
+    """Beside that, in the ``settlement.*`` topics."""
+
+    bill_no: str
     total_fen: int
     fund_fen: int
     account_fen: int
@@ -85,6 +91,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     event_no: int
     record_id: int
     settlement_id: int
+    """What it is about: a settlement, or of ``person.*`` the record whose person changed."""
     version: int
     sequence: int
     topic: str

@@ -10,9 +10,11 @@ from service.kernel.context import Context
 from service.kernel.principals import Application
 from service.kernel.problems import NotAllowed
 from service.notice import actions
-from service.notice.schemas import EndpointAnswer, EndpointRequest, EventList
+from service.notice.schemas import EndpointAnswer, EndpointRequest, EventList, PersonEventList
 
 SCOPE = "settlement"
+PERSON_SCOPE = "scan"
+"""Who scans knows patients by the ids that the events name."""
 
 
 def _check_scope(application: Application) -> None:
@@ -70,6 +72,31 @@ async def list_events(
     return EventList(events=found, next=found[-1].event_id if found else after)
 
 
+@get("/v1/institution/person-events", tags=["institution"])
+async def list_person_events(
+    application: NamedDependency[Application],
+    ctx: NamedDependency[Context],
+    after: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=actions.LIST_MAX)] = 50,
+) -> PersonEventList:
+    """Which of the patients that you registered are one person now, or are no more.
+
+    Every event behind ``after``, an event's id, in the order in which they were written; none is
+    left out, and each has the id under which it is sent.
+    """
+    if PERSON_SCOPE not in application.scopes:
+        raise NotAllowed
+    found = await actions.list_person_events(ctx, application.institution_id, after, limit)
+    return PersonEventList(events=found, next=found[-1].event_id if found else after)
+
+
 router = Router(
-    path="/", route_handlers=[set_endpoint, read_endpoint, delete_endpoint, list_events]
+    path="/",
+    route_handlers=[
+        set_endpoint,
+        read_endpoint,
+        delete_endpoint,
+        list_events,
+        list_person_events,
+    ],
 )

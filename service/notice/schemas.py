@@ -55,10 +55,53 @@ class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What a commercial insurer bears, beside the four parts."""
 
 
+class PersonEventType(StrEnum):
+    """Which way a patient of yours moved."""
+
+    MERGED = "person.merged"
+    """The patient is one person with others now."""
+    UNMERGED = "person.unmerged"
+    """The patient is a person apart from others again."""
+
+
+class PersonEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A patient whom you registered came to another person. The body of the POST, and of a pulled
+    event.
+
+    Ignore members that you do not know.
+    """
+
+    event_id: str
+    """The same at every repeat: an event that was taken before changes nothing."""
+    type: PersonEventType
+    sequence: Annotated[int, Meta(ge=1)]
+    """Counts the events of this patient from 1, without gaps."""
+    occurred_at: Annotated[datetime, Meta(tz=True)]
+    institution_code: str
+    patient_id: str
+    """Your own id of the patient, as a scan gives it; it never changes."""
+    same_person: list[str]
+    """Your other patients who are the same person now."""
+
+
+class EventName(msgspec.Struct, frozen=True):
+    """What every event's body has, whatever it tells."""
+
+    event_id: str
+
+
 class EventList(msgspec.Struct, kw_only=True):
     """Events in the order in which they were written."""
 
     events: list[SettlementEvent]
+    next: str | None
+    """Pass it as ``after`` in the next call; the same as given when nothing is new."""
+
+
+class PersonEventList(msgspec.Struct, kw_only=True):
+    """Events in the order in which they were written."""
+
+    events: list[PersonEvent]
     next: str | None
     """Pass it as ``after`` in the next call; the same as given when nothing is new."""
 

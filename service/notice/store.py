@@ -1,5 +1,6 @@
 """SQL of events out. Every statement stays in one institution, but for the search for due ones."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
@@ -63,9 +64,9 @@ LIST_AFTER = """
 select institution_id, event_id, event_no, record_id, settlement_id, version, sequence, topic, body,
   occurred_at, created_at, row_mac, state, tries
 from institution_event
-where institution_id = $1 and event_no > $2
+where institution_id = $1 and event_no > $2 and topic = any($3::text[])
 order by event_no
-limit $3
+limit $4
 """
 LIST_DUE_INSTITUTIONS = """
 select p.institution_id
@@ -252,10 +253,12 @@ async def find_event(conn: Connection, institution_id: int, event_id: int) -> Ev
 
 
 async def list_after(
-    conn: Connection, institution_id: int, event_no: int, limit: int
+    conn: Connection, institution_id: int, event_no: int, topics: Sequence[str], limit: int
 ) -> list[EventRow]:
     """Events in the order of their numbers."""
-    return await list_rows(conn, EventRow, LIST_AFTER, institution_id, event_no, limit)
+    return await list_rows(
+        conn, EventRow, LIST_AFTER, institution_id, event_no, list(topics), limit
+    )
 
 
 async def list_due_institutions(conn: Connection, now: datetime, limit: int) -> list[int]:

@@ -1,6 +1,7 @@
 """The patient master index.
 
-Owns ``record``, ``match_key``, ``match_claim``, ``decision``, ``link``, ``person``, ``golden`` and
-``review``. A record never changes; a person is the set of records with an open link to it, so
-whoever holds a record id asks here who that is today. Sends nothing to a partner.
+Owns ``record``, ``match_key``, ``match_claim``, ``decision``, ``link``, ``person``, ``golden``,
+``review``, ``assertion`` (stewards' rulings), ``person_change`` and ``person_alias``. A record
+never changes; a person is the set of records with an open link to it, so whoever holds a record id
+asks here who that is today. Sends nothing to a partner.
 """

@@ -17,7 +17,7 @@ from service.kernel.database import (
 from service.kernel.joined_reads import Cells, Read, row_of
 from service.kernel.masked import Masked
 from service.kernel.problems import NotFound
-from service.person import intake, opening, rules, store
+from service.person import intake, opening, rules, store, store_merging
 from service.person.freezing import freeze, unfreeze
 from service.person.golden import read as golden
 from service.person.model import (
@@ -37,6 +37,7 @@ __all__ = [
     "golden",
     "link_read",
     "list_records",
+    "list_records_at",
     "person_behind",
     "person_of",
     "read",
@@ -154,6 +155,16 @@ async def list_records(ctx: Context, record_id: int) -> list[int]:
     async with connection(ctx.pool) as conn:
         link = await opening.open_link(conn, ctx, record_id)
         return await store.list_person_records(conn, link.person_id, intake.RECORDS_MAX)
+
+
+async def list_records_at(ctx: Context, record_id: int, institution_id: int) -> list[int]:
+    """Those records of the person that ``record_id`` belongs to, itself among them, that one
+    institution registered. Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        link = await opening.open_link(conn, ctx, record_id)
+        found = await store.list_person_records(conn, link.person_id, intake.RECORDS_MAX)
+        linked = await store_merging.list_linked(conn, found)
+    return [one.record.record_id for one in linked if one.record.institution_id == institution_id]
 
 
 async def _nothing_more(_conn: Connection, _registered: Registered) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from service.audit.actions import append
 from service.audit.model import AuditEntry
+from service.kernel import outbox
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
@@ -27,6 +28,8 @@ from service.person import (
 )
 from service.person.model import CITIZEN_ID, DecisionKind, Person
 from service.person.model_merging import SYSTEM, Change, Grounds, Linked, RulingVerdict
+
+_TOPICS = {DecisionKind.MERGE: "person.merged", DecisionKind.UNMERGE: "person.unmerged"}
 
 
 async def join_people(
@@ -354,9 +357,26 @@ async def _move(
         await linking.close_link(conn, ctx, one.link)
         await linking.append_decision(conn, ctx, record_id, decision_id, change.kind, grounds)
         await linking.open_link(conn, ctx, record_id, to_person_id, decision_id)
+        topic = _TOPICS[change.kind]
+        if one.record.institution_id is not None:
+            times = await store_merging.count_moves(conn, record_id)
+            await outbox.append(
+                conn,
+                ctx.ids,
+                change.changed_at,
+                record_id=record_id,
+                topic=topic,
+                subject_id=record_id,
+                body={
+                    "institution_id": one.record.institution_id,
+                    "version": times,
+                    "sequence": times,
+                    "occurred_at": change.changed_at.isoformat(),
+                },
+            )
         entry = AuditEntry(
             record_id=record_id,
-            action="person.merged" if change.kind is DecisionKind.MERGE else "person.unmerged",
+            action=topic,
             actor_kind="system" if grounds.actor == SYSTEM else "operator",
             actor_id=0,
             institution_id=None,

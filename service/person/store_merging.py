@@ -101,6 +101,9 @@ where change_id in (
 order by changed_at desc, change_id desc
 limit $2
 """
+COUNT_MOVES = """
+select count(*) from decision where record_id = $1 and kind in ('MERGE', 'UNMERGE')
+"""
 INSERT_RULING = """
 insert into assertion (
   record_id, other_record_id, verdict, actor, reason, asserted_at, ruling_id, withdrawn_at,
@@ -238,6 +241,12 @@ async def list_standing(conn: Connection, person_ids: Sequence[int]) -> list[Cha
 async def list_changes(conn: Connection, record_ids: Sequence[int], limit: int) -> list[Change]:
     """The changes that ever moved one of these records, newest first."""
     return await list_rows(conn, Change, LIST_CHANGES, list(record_ids), limit)
+
+
+async def count_moves(conn: Connection, record_id: int) -> int:
+    """How often a record came to another person."""
+    found: int = await conn.fetchval(COUNT_MOVES, record_id)
+    return found
 
 
 async def insert_ruling(conn: Connection, row: Ruling) -> bool:

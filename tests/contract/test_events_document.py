@@ -8,7 +8,7 @@ import yaml
 
 from integrations.his_generic.courier import ANSWER_WITHIN_S
 from service.notice import jobs, rules
-from service.notice.schemas import EventType, SettlementEvent
+from service.notice.schemas import EventType, PersonEvent, PersonEventType, SettlementEvent
 
 COMMITTED = Path(__file__).resolve().parents[2] / "openapi" / "events.yaml"
 
@@ -18,12 +18,15 @@ def told() -> dict[str, Any]:
 
 
 def test_the_schemas_are_those_of_the_code() -> None:
-    _, schemas = msgspec.json.schema_components([SettlementEvent], ref_template="#/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(
+        [SettlementEvent, PersonEvent], ref_template="#/schemas/{name}"
+    )
     assert told()["schemas"] == schemas
 
 
 def test_every_type_is_told_and_written_by_somebody() -> None:
-    assert set(told()["types"]) == {str(one) for one in EventType} == set(jobs.HANDLERS)
+    types = {str(one) for one in (*EventType, *PersonEventType)}
+    assert set(told()["types"]) == types == set(jobs.HANDLERS)
 
 
 def test_the_repeats_are_those_of_the_code() -> None:

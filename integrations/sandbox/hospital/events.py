@@ -42,8 +42,13 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+def subject_of(event: Mapping[str, Any]) -> str:
+    """The settlement or patient that an event is about. Raises ``KeyError`` for neither."""
+    return str(event["settlement_id"] if "settlement_id" in event else event["patient_id"])
+
+
 class EventDesk:
-    """Knows which events were taken, and how far each settlement is."""
+    """Knows which events were taken, and how far each settlement or patient is."""
 
     def __init__(self, signer: Signer, clock: Callable[[], datetime]) -> None:
         self._signer = signer
@@ -63,11 +68,11 @@ class EventDesk:
         if event["event_id"] in self.taken:
             self.repeats += 1
             return
-        settlement = event["settlement_id"]
-        reached = self.reached.get(settlement)
+        subject = subject_of(event)
+        reached = self.reached.get(subject)
         if reached is not None and event["sequence"] != reached + 1:
             raise EventForged("out of order")
-        self.reached[settlement] = event["sequence"]
+        self.reached[subject] = event["sequence"]
         self.taken[event["event_id"]] = event
 
     def _verify(self, arrived: Arrived) -> None:

@@ -12,7 +12,7 @@ from integrations.sandbox.book_page import (
     fault_field,
     yuan,
 )
-from integrations.sandbox.hospital.events import EventDesk, EventFault
+from integrations.sandbox.hospital.events import EventDesk, EventFault, subject_of
 from integrations.sandbox.hospital.insurance_machine import InsuranceMachine, MachineFault
 
 ASKS = ("presettle", "settle", "reverse", "undo", "withdraw", "find")
@@ -71,9 +71,9 @@ def book(
             ),
             Table(
                 title="收到的事件",
-                columns=("事件号", "结算号", "序号", "类型"),
+                columns=("事件号", "结算号或患者号", "序号", "类型"),
                 rows=[
-                    (e["event_id"], e["settlement_id"], e["sequence"], e.get("type"))
+                    (e["event_id"], subject_of(e), e["sequence"], e.get("type"))
                     for e in events.taken.values()
                 ],
             ),
