@@ -20,6 +20,7 @@ from service.kernel.joined_reads import Cells, Read, row_of
 from service.kernel.masked import Masked
 from service.kernel.problems import NotFound, StateConflict
 from service.person import intake, rules, store
+from service.person.facts import facts_of
 from service.person.model import (
     Facts,
     Golden,
@@ -40,7 +41,9 @@ CLAIM_PAUSE_S = 0.05
 async def register(ctx: Context, registration: Registration) -> Registered:
     """Store a registration as a new record and link it to its person, old or new.
 
-    Raises ``NameInvalid``, ``IdNumberInvalid``, ``IdTypeUnsupported``, ``PhoneInvalid``,
+    A resident's own raises ``NameInvalid``, ``IdNumberInvalid``, ``IdTypeUnsupported`` and
+    ``PhoneInvalid``; a hospital's is taken as it stands, but for a name that could do harm
+    (``NameInvalid``) and texts that are too long (``MalformedRequest``). Raises
     ``RegistrationBusy``.
     """
     return await register_within(ctx, registration, _nothing_more)
@@ -50,14 +53,18 @@ async def register_within(
     ctx: Context, registration: Registration, within: intake.Within
 ) -> Registered:
     """``register``, with the caller's own writes in the same transaction."""
-    facts = type_of(ctx, registration)
+    today = business_day(ctx.clock.now())
+    facts = facts_of(registration, today, ctx.policy.test_provinces)
     return await _under_claim(
         ctx, facts, lambda conn: intake.take_in(conn, ctx, registration, facts, within)
     )
 
 
 async def find_or_register(ctx: Context, registration: Registration) -> Registered:
-    """The record with this number and name, the resident's own first; else a new one."""
+    """The record with this number and name, the resident's own first; else a new one.
+
+    Whom a number is to find must have one: raises what ``type_of`` raises, ``RegistrationBusy``.
+    """
     facts = type_of(ctx, registration)
 
     async def work(conn: Connection) -> Registered:
@@ -70,7 +77,10 @@ async def find_or_register(ctx: Context, registration: Registration) -> Register
 
 
 def type_of(ctx: Context, registration: Registration) -> Facts:
-    """The registration's facts, normalised; raises what ``register`` raises for their form."""
+    """The facts of who must be proved, by name and citizen's number.
+
+    Raises ``NameInvalid``, ``IdNumberInvalid``, ``IdTypeUnsupported``, ``PhoneInvalid``.
+    """
     today = business_day(ctx.clock.now())
     return rules.type_registration(registration, today, ctx.policy.test_provinces)
 

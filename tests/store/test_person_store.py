@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from service.kernel.context import Context
@@ -91,6 +92,24 @@ async def test_no_number_is_always_a_new_person(ctx: Context) -> None:
     )
     one, two = await actions.register(ctx, given), await actions.register(ctx, given)
     assert one.person_id != two.person_id
+
+
+async def test_a_hospital_registers_a_child_by_its_mothers_number(ctx: Context) -> None:
+    given = msgspec.structs.replace(
+        registration(35, "测试乙之女", Source.WINDOW), institution_id=7, birth_date="2026-06-01"
+    )
+    child = await actions.read(ctx, (await actions.register(ctx, given)).record_id)
+    mother = await actions.register(ctx, registration(35))
+    assert (child.id_no.reveal(), child.sex, child.birth_date) == ("", "F", date(2026, 6, 1))
+    assert child.person_id != mother.person_id
+
+
+async def test_a_passport_is_not_told_as_a_citizens_number(ctx: Context) -> None:
+    given = msgspec.structs.replace(
+        registration(37, "TESTOV IVAN", Source.WINDOW), id_type="03", id_no="E20267391"
+    )
+    view = await actions.read(ctx, (await actions.register(ctx, given)).record_id)
+    assert (view.id_no.reveal(), view.citizen_no.reveal()) == ("E20267391", "")
 
 
 async def test_two_desks_registering_one_person_at_once_give_one_person(ctx: Context) -> None:
