@@ -188,7 +188,7 @@ def settlement(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def person(arguments: argparse.Namespace, settings: Settings) -> int:
-    """The master index by files."""
+    """The master index; has verbs of its own."""
     from service.commands.person import main as run_verb
 
     return run_verb(arguments.rest, settings)
@@ -273,7 +273,12 @@ _WITH_VERBS: tuple[tuple[str, Verb, str, str], ...] = (
         "cashiers, what counters take, and shifts",
         f"add, new-pin, suspend, resume, list, tenders or shifts; {_OWN_HELP}",
     ),
-    ("person", person, "the master index by files", "match"),
+    (
+        "person",
+        person,
+        "the master index by files, and stewards' rulings",
+        f"match, show, say-same, keep-apart, withdraw or undo; {_OWN_HELP}",
+    ),
 )
 
 

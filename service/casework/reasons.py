@@ -43,6 +43,7 @@ _LEFTOVER = "the hospital clears it with the bureau; then by hand"
 _UNDONE = "the settlement undone, by itself"
 _SEND_INVOICE = "mend it at the platform, then `yimatong invoice send-again`"
 _RETRY = "`yimatong refund retry`, or the provider's word that the money is back"
+_RULED = "`yimatong person say-same`, or `keep-apart`; nothing is linked meanwhile"
 _AGAIN = "the next clear answer, by itself"
 
 REASONS: tuple[Reason, ...] = (
@@ -230,15 +231,13 @@ REASONS: tuple[Reason, ...] = (
         "person",
         "number-of-several-persons",
         "one ID number stands with several persons",
-        "by hand, once it is known who is who; nothing is linked meanwhile",
-        by_hand=True,
+        _RULED,
     ),
     Reason(
         "person",
         "number-equal-name-different",
         "one ID number, two names",
-        "by hand, once it is known whose it is; nothing is linked meanwhile",
-        by_hand=True,
+        _RULED,
     ),
     Reason(
         "person",

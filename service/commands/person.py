@@ -1,4 +1,4 @@
-"""``yimatong person``: the master index by files, without a database."""
+"""``yimatong person``: the master index by files, without a database; and stewards' verbs."""
 
 import argparse
 import csv
@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import msgspec
 
+from service.commands import stewards
 from service.commands.console import attempt, say
 from service.kernel.clock import SystemClock, business_day
 from service.person.matching.batch import match
@@ -42,7 +43,14 @@ def main(words: list[str], settings: Settings) -> int:
     matching.add_argument("--review", type=Path, metavar="REVIEW.CSV", help="what a person decides")
     most = "default: as many as there are cores"
     matching.add_argument("--processes", type=int, default=os.cpu_count() or 1, help=most)
+    matching.set_defaults(run=_match)
+    stewards.add_verbs(verbs)
     given = parser.parse_args(words)
+    status: int = given.run(given, settings)
+    return status
+
+
+def _match(given: argparse.Namespace, settings: Settings) -> int:
     return attempt("person", settings, lambda: match_file(given))
 
 

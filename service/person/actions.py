@@ -1,11 +1,9 @@
-"""Register people, say who a record is today, freeze and unfreeze."""
+"""Register people, say who a record is today; also the door to the index for other features."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-
-import msgspec
 
 from service.kernel.clock import business_day
 from service.kernel.context import Context
@@ -18,12 +16,13 @@ from service.kernel.database import (
 )
 from service.kernel.joined_reads import Cells, Read, row_of
 from service.kernel.masked import Masked
-from service.kernel.problems import NotFound, StateConflict
-from service.person import intake, rules, store
+from service.kernel.problems import NotFound
+from service.person import intake, opening, rules, store
 from service.person.facts import facts_of
+from service.person.freezing import freeze, unfreeze
+from service.person.golden import read as golden
 from service.person.model import (
     Facts,
-    Golden,
     Link,
     Person,
     Record,
@@ -32,6 +31,23 @@ from service.person.model import (
     Registration,
 )
 from service.person.problems import RegistrationBusy
+
+__all__ = [
+    "find_or_register",
+    "freeze",
+    "golden",
+    "link_read",
+    "list_records",
+    "person_behind",
+    "person_of",
+    "read",
+    "record_read",
+    "register",
+    "register_within",
+    "type_of",
+    "unfreeze",
+    "view_of",
+]
 
 CLAIM_LIFE = timedelta(seconds=10)
 CLAIM_TRIES = 100
@@ -107,8 +123,8 @@ async def view_of(conn: Connection, ctx: Context, found: Sequence[Cells]) -> Rec
 
 
 async def _view(conn: Connection, ctx: Context, record: Record, link: Link) -> RecordView:
-    known = await intake.known_as(conn, ctx, record, link)
-    person = intake.checked_person(ctx, await store.find_person(conn, known.person_id))
+    known = await opening.known_as(conn, ctx, record, link)
+    person = opening.checked_person(ctx, await store.find_person(conn, known.person_id))
     facts = known.facts
     return RecordView(
         record_id=known.record_id,
@@ -119,14 +135,14 @@ async def _view(conn: Connection, ctx: Context, record: Record, link: Link) -> R
         sex=facts.sex,
         birth_date=facts.birth_date,
         phone=Masked(facts.phone) if facts.phone else None,
-        frozen=person.frozen_at is not None,
+        frozen=person.is_frozen,
     )
 
 
 async def person_of(conn: Connection, ctx: Context, record_id: int) -> Person:
     """The person a record belongs to now. Raises ``NotFound``, ``RowTampered``."""
-    link = await intake.open_link(conn, ctx, record_id)
-    return intake.checked_person(ctx, await store.find_person(conn, link.person_id))
+    link = await opening.open_link(conn, ctx, record_id)
+    return opening.checked_person(ctx, await store.find_person(conn, link.person_id))
 
 
 def link_read(record_id: int) -> Read:
@@ -140,34 +156,14 @@ async def person_behind(conn: Connection, ctx: Context, found: Sequence[Cells]) 
         raise NotFound
     link = row_of(Link, found[0])
     ctx.sealer.check_mac("link", link.mac_parts(), link.row_mac)
-    return intake.checked_person(ctx, await store.find_person(conn, link.person_id))
+    return opening.checked_person(ctx, await store.find_person(conn, link.person_id))
 
 
 async def list_records(ctx: Context, record_id: int) -> list[int]:
     """Every record of the person that ``record_id`` belongs to, at most 200, itself included."""
     async with connection(ctx.pool) as conn:
-        link = await intake.open_link(conn, ctx, record_id)
+        link = await opening.open_link(conn, ctx, record_id)
         return await store.list_person_records(conn, link.person_id, intake.RECORDS_MAX)
-
-
-async def golden(ctx: Context, person_id: int) -> Golden:
-    """The golden view. Raises ``NotFound``, ``RowTampered``."""
-    async with connection(ctx.pool) as conn:
-        sealed = await store.find_golden(conn, person_id)
-    if sealed is None:
-        raise NotFound
-    plain = ctx.sealer.open_local("golden", person_id.to_bytes(8), sealed)
-    return msgspec.json.decode(plain, type=Golden)
-
-
-async def freeze(ctx: Context, person_id: int, because: str) -> None:
-    """No code of the person resolves until ``unfreeze``. Raises ``NotFound``, ``StateConflict``."""
-    await _set_frozen(ctx, person_id, because)
-
-
-async def unfreeze(ctx: Context, person_id: int) -> None:
-    """Codes resolve again. Raises ``NotFound``, ``StateConflict``."""
-    await _set_frozen(ctx, person_id, None)
 
 
 async def _nothing_more(_conn: Connection, _registered: Registered) -> None:
@@ -222,23 +218,3 @@ async def _claim(ctx: Context, key: bytes, token: bytes) -> None:
                 return
         await asyncio.sleep(CLAIM_PAUSE_S)
     raise RegistrationBusy(retry_after_s=1)
-
-
-async def _set_frozen(ctx: Context, person_id: int, because: str | None) -> None:
-    async with transaction(ctx.pool) as conn:
-        row = await store.lock_person(conn, person_id)
-        if row is None:
-            raise NotFound
-        ctx.sealer.check_mac("person", row.mac_parts(), row.row_mac)
-        if (row.frozen_at is None) == (because is None):
-            raise StateConflict
-        changed = msgspec.structs.replace(
-            row,
-            frozen_at=ctx.clock.now() if because is not None else None,
-            frozen_because=because,
-            version=row.version + 1,
-        )
-        mac = ctx.sealer.row_mac("person", changed.mac_parts())
-        changed = msgspec.structs.replace(changed, row_mac=mac)
-        if not await store.update_person(conn, changed, row.version):
-            raise StateConflict

@@ -161,17 +161,26 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     frozen_because: str | None
     created_at: datetime
     version: int
+    frozen_parts: int
+    """How many of the persons merged into this one are frozen by themselves."""
     row_mac: bytes
 
+    @property
+    def is_frozen(self) -> bool:
+        """By itself, or because a part of it is."""
+        return self.frozen_at is not None or self.frozen_parts > 0
+
     def mac_parts(self) -> list[int | str | datetime | None]:
-        """The columns that the row's MAC covers."""
-        return [
+        """The columns that the row's MAC covers; parts only where there are frozen ones, because
+        rows from before persons were merged have a MAC without them."""
+        parts: list[int | str | datetime | None] = [
             self.person_id,
             self.frozen_at,
             self.frozen_because,
             self.created_at,
             self.version,
         ]
+        return [*parts, self.frozen_parts] if self.frozen_parts else parts
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,11 +208,26 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
 
 
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that another one has taken the place of, and the newest record that says it."""
+
+    text: str
+    record_id: int
+
+    def __repr__(self) -> str:
+        return f"Former(record_id={self.record_id})"
+
+
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
-    """The best-founded facts about a person, and the record each came from."""
+    """The best-founded facts about a person, and the record each came from; newest former first.
+
+    Views from before the former values were kept have none.
+    """
 
     facts: Facts
     provenance: dict[str, int]
+    former_names: tuple[Former, ...] = ()
+    former_phones: tuple[Former, ...] = ()
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from service.kernel.rekeying import (
     version_of,
     wrapped_version,
 )
-from service.person import intake, rules, store
+from service.person import intake, opening, rules, store
 from service.person.store_rekeying import (
     COUNT_CLAIMS,
     COUNT_COUNTS,
@@ -78,7 +78,7 @@ async def _rekey_match_key(ctx: Context, row: _MatchKey) -> Rekeyed:
     if _is_current(ctx, row.blind_key):
         return Rekeyed.CURRENT
     async with connection(ctx.pool) as conn:
-        facts = await intake.facts_of(conn, ctx, row.record_id)
+        facts = await opening.facts_of(conn, ctx, row.record_id)
     if facts is not None:
         kind = intake.blind_kind(row.kind)
         texts = [text for of, text in rules.match_key_texts(facts) if of == row.kind]

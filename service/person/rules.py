@@ -1,4 +1,4 @@
-"""Pure decisions of the index: typing a registration, match keys, linking, the golden view."""
+"""Pure decisions of the index: typing a registration, match keys, linking."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -14,26 +14,17 @@ from service.person.model import (
     Decision,
     DecisionKind,
     Facts,
-    Golden,
     Known,
     Registration,
     Source,
 )
 from service.person.problems import IdNumberInvalid, IdTypeUnsupported, NameInvalid, PhoneInvalid
+from service.person.survivorship import TRUST
 
 MODEL = "number-and-name-1"
 OWN_NUMBER = 1
 NO_HASH = bytes(32)
 _DECISION = b"YM decision\0"
-_TRUST = {
-    Source.READER: 0,
-    Source.RESIDENT: 1,
-    Source.WINDOW: 2,
-    Source.RURAL: 3,
-    Source.LEGACY: 4,
-    Source.EMERGENCY: 5,
-}
-"""Whose word weighs more (dossier 5, survivorship); a resident's facts passed a national check."""
 
 
 def type_registration(
@@ -139,41 +130,7 @@ def _verdict(kind: DecisionKind, reason: str, bits: dict[str, int]) -> Verdict:
 def _best_founded(known: Known) -> tuple[bool, int, object, int]:
     """A resident's own record first: his bills and codes hang on it; then trust, then age."""
     own = known.source is Source.RESIDENT
-    return (not own, _TRUST[known.source], known.received_at, known.record_id)
-
-
-def golden_view(records: Sequence[Known]) -> Golden:
-    """The best-founded facts, a pure function of the linked records in any order.
-
-    A field comes from the most trusted source that has it, the newest among equals; a phone from
-    the newest record that has one. Raises ``ValueError`` for no record.
-    """
-    if not records:
-        raise ValueError("a person has at least one record")
-    trusted = sorted(records, key=lambda k: (_TRUST[k.source], _newest(k), k.record_id))
-    newest = sorted(records, key=lambda k: (_newest(k), k.record_id))
-    name = trusted[0]
-    number = next((k for k in trusted if k.facts.id_no), trusted[0])
-    phone = next((k for k in newest if k.facts.phone), newest[0])
-    return Golden(
-        facts=Facts(
-            name=name.facts.name,
-            id_type=number.facts.id_type,
-            id_no=number.facts.id_no,
-            sex=number.facts.sex,
-            birth_date=number.facts.birth_date,
-            phone=phone.facts.phone,
-        ),
-        provenance={
-            "name": name.record_id,
-            "id_no": number.record_id,
-            "phone": phone.record_id,
-        },
-    )
-
-
-def _newest(known: Known) -> float:
-    return -known.received_at.timestamp()
+    return (not own, TRUST[known.source], known.received_at, known.record_id)
 
 
 def decision_hash(decision: Decision) -> bytes:

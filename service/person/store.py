@@ -101,23 +101,25 @@ order by from_at, record_id
 limit $2
 """
 INSERT_PERSON = """
-insert into person (person_id, frozen_at, frozen_because, created_at, version, row_mac)
-values ($1, $2, $3, $4, $5, $6)
+insert into person (
+  person_id, frozen_at, frozen_because, created_at, version, frozen_parts, row_mac
+)
+values ($1, $2, $3, $4, $5, $6, $7)
 """
 GET_PERSON = """
-select person_id, frozen_at, frozen_because, created_at, version, row_mac
+select person_id, frozen_at, frozen_because, created_at, version, frozen_parts, row_mac
 from person
 where person_id = $1
 """
 LOCK_PERSON = """
-select person_id, frozen_at, frozen_because, created_at, version, row_mac
+select person_id, frozen_at, frozen_because, created_at, version, frozen_parts, row_mac
 from person
 where person_id = $1
 for update
 """
 UPDATE_PERSON = """
 update person
-set frozen_at = $3, frozen_because = $4, version = $5, row_mac = $6
+set frozen_at = $3, frozen_because = $4, version = $5, frozen_parts = $6, row_mac = $7
 where person_id = $1 and version = $2
 """
 UPSERT_GOLDEN = """
@@ -262,6 +264,7 @@ async def update_person(conn: Connection, row: Person, was_version: int) -> bool
             row.frozen_at,
             row.frozen_because,
             row.version,
+            row.frozen_parts,
             row.row_mac,
         )
         == 1

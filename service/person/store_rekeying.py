@@ -2,6 +2,7 @@
 
 from service.kernel.rekeying import maced
 from service.person.model import Link, Person, Record
+from service.person.model_merging import Change, Ruling
 
 PAGE_RECORDS = """
 select record_id, source, institution_id, sealed, received_at, row_mac
@@ -34,7 +35,7 @@ set row_mac = $4
 where record_id = $1 and link_id = $2 and row_mac = $3
 """
 PAGE_PERSONS = """
-select person_id, frozen_at, frozen_because, created_at, version, row_mac
+select person_id, frozen_at, frozen_because, created_at, version, frozen_parts, row_mac
 from person
 where person_id > $1
 order by person_id
@@ -47,6 +48,38 @@ SWAP_PERSON_MAC = """
 update person
 set row_mac = $3
 where person_id = $1 and row_mac = $2
+"""
+PAGE_CHANGES = """
+select person_id, change_id, kind, other_person_id, actor, reason, changed_at, undone_by,
+  row_mac
+from person_change
+where (person_id, change_id) > ($1, $2)
+order by person_id, change_id
+limit $3
+"""
+COUNT_CHANGES = """
+select count(*) from person_change where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_CHANGE_MAC = """
+update person_change
+set row_mac = $4
+where person_id = $1 and change_id = $2 and row_mac = $3
+"""
+PAGE_RULINGS = """
+select record_id, other_record_id, verdict, actor, reason, asserted_at, ruling_id, withdrawn_at,
+  withdrawn_by, row_mac
+from assertion
+where (record_id, other_record_id, asserted_at) > ($1, $2, $3)
+order by record_id, other_record_id, asserted_at
+limit $4
+"""
+COUNT_RULINGS = """
+select count(*) from assertion where substring(row_mac from 1 for 1) = $1
+"""
+SWAP_RULING_MAC = """
+update assertion
+set row_mac = $5
+where record_id = $1 and other_record_id = $2 and asserted_at = $3 and row_mac = $4
 """
 PAGE_GOLDEN = """
 select person_id, sealed
@@ -142,5 +175,23 @@ MACED = (
         page=PAGE_PERSONS,
         count=COUNT_PERSONS,
         swap=SWAP_PERSON_MAC,
+    ),
+    maced(
+        "person_change",
+        Change,
+        ("person_id", "change_id"),
+        "person_id",
+        page=PAGE_CHANGES,
+        count=COUNT_CHANGES,
+        swap=SWAP_CHANGE_MAC,
+    ),
+    maced(
+        "assertion",
+        Ruling,
+        ("record_id", "other_record_id", "asserted_at"),
+        ("record_id", "ruling_id"),
+        page=PAGE_RULINGS,
+        count=COUNT_RULINGS,
+        swap=SWAP_RULING_MAC,
     ),
 )

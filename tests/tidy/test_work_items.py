@@ -41,7 +41,7 @@ STATES = [
     one for one in SettlementState if one not in {*MACHINE.final, SettlementState.NEEDS_REVIEW}
 ]
 COMPUTED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("service.person.intake", "decision.reason"): (
+    ("service.person.asking", "review.reason"): (
         "number-of-several-persons",
         "number-equal-name-different",
     ),

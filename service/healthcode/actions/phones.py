@@ -163,7 +163,7 @@ async def _enrol(
         owner = await person.person_behind(conn, ctx, link)
         sealing = await ctx.sealer.record_key(conn, record_id)
     card = standing.card
-    rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
+    rules.check_card(card, card.epoch, person_frozen=owner.is_frozen)
     now = ctx.clock.now()
     was = standing.phone
     if phone_id:

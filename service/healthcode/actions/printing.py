@@ -28,7 +28,7 @@ async def issue_printed(ctx: Context, resident: Resident, life_days: int) -> Iss
     async with connection(ctx.pool) as conn:
         owner = await person.person_of(conn, ctx, record_id)
         card = await cards.find_or_make(conn, ctx, record_id)
-    rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
+    rules.check_card(card, card.epoch, person_frozen=owner.is_frozen)
     issued = await _sign(ctx, card, life_days)
     async with transaction(ctx.pool) as conn:
         # Held, so that codes are counted exactly and no epoch is raised in between.

@@ -23,7 +23,7 @@ async def issue_once(ctx: Context, resident: Resident, purpose: ScanPurpose) -> 
     async with connection(ctx.pool) as conn:
         card = await cards.find_or_make(conn, ctx, record_id)
         owner = await person.person_of(conn, ctx, record_id)
-    rules.check_card(card, card.epoch, person_frozen=owner.frozen_at is not None)
+    rules.check_card(card, card.epoch, person_frozen=owner.is_frozen)
     now = ctx.clock.now()
     prepared = prepare_once(
         issuing.issuer(ctx, Kind.ONCE, now),

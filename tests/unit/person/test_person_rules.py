@@ -16,6 +16,7 @@ from service.person.model import (
     Source,
 )
 from service.person.problems import IdNumberInvalid, IdTypeUnsupported, NameInvalid, PhoneInvalid
+from service.person.survivorship import golden_view
 from tests.support.fakes_identity import NOON, citizen_number
 
 TODAY = date(2026, 6, 30)
@@ -124,19 +125,19 @@ def test_no_record_with_the_number_is_a_new_person() -> None:
 
 def test_the_golden_view_does_not_depend_on_order() -> None:
     records = [
-        known(1, 10, "测试甲", Source.LEGACY, 3, "13800000001"),
+        known(1, 10, "测试甲", Source.LEGACY, 3, "13912340001"),
         known(2, 10, "测·试甲", Source.READER, 0, None),
-        known(3, 10, "测试甲", Source.RESIDENT, 1, "13800000003"),
+        known(3, 10, "测试甲", Source.RESIDENT, 1, "13912340003"),
     ]
     views = {
-        msgspec.json.encode(rules.golden_view(order), order="sorted")
-        for order in permutations(records)
+        msgspec.json.encode(golden_view(order), order="sorted") for order in permutations(records)
     }
     assert len(views) == 1
-    view = rules.golden_view(records)
+    view = golden_view(records)
     assert view.facts.name == "测·试甲"
-    assert view.facts.phone == "13800000001"
-    assert view.provenance == {"name": 2, "id_no": 2, "phone": 1}
+    assert view.facts.phone == "13912340001"
+    assert view.provenance == {"name": 2, "id_no": 2, "sex": 2, "birth_date": 2, "phone": 1}
+    assert [(one.text, one.record_id) for one in view.former_phones] == [("13912340003", 3)]
 
 
 def chain(length: int) -> list[Decision]:

@@ -1,0 +1,91 @@
+"""``yimatong person`` for stewards: who a record is, and what they rule about two of them."""
+
+import argparse
+from typing import Any
+
+from service.audit.model import Decided
+from service.commands.console import add_decided, answer
+from service.kernel.context import Context
+from service.person import history, merging
+from service.person.model_merging import Ruling
+from service.settings import Settings
+
+_RULINGS = {
+    "say-same": "two records are one person's: their persons are merged",
+    "keep-apart": "two records are two persons': where they are one's, he is parted",
+    "withdraw": "a ruling about two records stands no more; nobody is moved",
+}
+
+
+def add_verbs(verbs: Any) -> None:
+    """Beside the other verbs of ``yimatong person``."""
+    text = "whose a record is, what was ruled about that person's records, and what moved them"
+    showing = verbs.add_parser("show", help=text, description=text)
+    showing.add_argument("--record", required=True, metavar="ID")
+    showing.set_defaults(run=_show)
+    for name, words in _RULINGS.items():
+        ruling = verbs.add_parser(name, help=words, description=words)
+        ruling.add_argument("--record", required=True, metavar="ID")
+        ruling.add_argument("--other", required=True, metavar="ID", help="the other record")
+        ruling.set_defaults(run=_rule, ruling=name)
+        add_decided(ruling)
+    text = "take a merge or un-merge back, with what was ruled by it"
+    undoing = verbs.add_parser("undo", help=text, description=text)
+    undoing.add_argument("--change", required=True, metavar="ID", help="as `person show` names it")
+    undoing.set_defaults(run=_undo)
+    add_decided(undoing)
+
+
+def _show(given: argparse.Namespace, settings: Settings) -> int:
+    return answer("person", settings, lambda ctx: show(ctx, given.record))
+
+
+def _rule(given: argparse.Namespace, settings: Settings) -> int:
+    decided = Decided(given.by, given.because)
+    return answer(
+        "person", settings, lambda ctx: rule(ctx, given.ruling, given.record, given.other, decided)
+    )
+
+
+def _undo(given: argparse.Namespace, settings: Settings) -> int:
+    decided = Decided(given.by, given.because)
+    return answer("person", settings, lambda ctx: undo(ctx, given.change, decided))
+
+
+async def show(ctx: Context, record: str) -> str:
+    """Numbers alone, nothing personal. Raises ``NotFound``, ``RowTampered``."""
+    record_id, _ = ctx.public_ids.parse(record)
+    found = await history.of_record(ctx, record_id)
+    lines = [f"person {ctx.public_ids.text(found.person_id, found.person_id)}"]
+    lines += [f"  record {ctx.public_ids.text(one, one)}" for one in found.records]
+    lines += [f"  ruled  {_ruled(ctx, one)}" for one in found.rulings]
+    for change in found.changes:
+        number = ctx.public_ids.text(change.person_id, change.change_id)
+        end = "" if change.undone_by is None else ", undone"
+        at = change.changed_at.isoformat()
+        lines.append(f"  {change.kind.value} {number} {at} by {change.actor}{end}: {change.reason}")
+    return "\n".join(lines)
+
+
+async def rule(ctx: Context, ruling: str, record: str, other: str, decided: Decided) -> str:
+    """Rule, or withdraw. Raises ``NotFound``, ``StateConflict``, ``RowTampered``."""
+    act = {
+        "say-same": merging.say_same,
+        "keep-apart": merging.keep_apart,
+        "withdraw": merging.withdraw_ruling,
+    }[ruling]
+    one, _ = ctx.public_ids.parse(record)
+    two, _ = ctx.public_ids.parse(other)
+    row = await act(ctx, one, two, decided)
+    return ("withdrawn: " if ruling == "withdraw" else "ruled: ") + _ruled(ctx, row)
+
+
+async def undo(ctx: Context, change: str, decided: Decided) -> str:
+    """Undo a change. Raises ``NotFound``, ``StateConflict``, ``RowTampered``."""
+    done = await merging.undo(ctx, *ctx.public_ids.parse(change), decided)
+    return f"undone by {done.kind.value} {ctx.public_ids.text(done.person_id, done.change_id)}"
+
+
+def _ruled(ctx: Context, row: Ruling) -> str:
+    pair = (row.record_id, row.other_record_id)
+    return f"{' and '.join(ctx.public_ids.text(one, one) for one in pair)}: {row.verdict.value}"

@@ -1,0 +1,59 @@
+"""Questions whether two records are one person's: answered by what is decided, asked again when
+that is undone. A question names records; who they are is looked up when it is read."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from service.casework.actions import close_items_of, open_item
+from service.casework.model import ItemsOf, NewItem
+from service.kernel.context import Context
+from service.kernel.database import Connection
+from service.person import store, store_merging
+from service.person.model_merging import Review
+
+ITEM_KIND = "person"
+
+
+async def answer(
+    conn: Connection,
+    ctx: Context,
+    some: Sequence[int],
+    others: Sequence[int],
+    answered_by: int,
+    closing: str,
+) -> None:
+    """Close every open question between the two sides, with its work item."""
+    for review in await store_merging.list_questions(conn, some, others):
+        closed = msgspec.structs.replace(review, closed_at=ctx.clock.now(), closed_by=answered_by)
+        if await store_merging.set_closed(conn, closed):
+            items = ItemsOf(record_id=review.record_id, kind=ITEM_KIND, subject_id=review.review_id)
+            await close_items_of(conn, ctx, items, closing)
+
+
+async def ask_again(conn: Connection, ctx: Context, answered_by: int) -> None:
+    """Reopen the questions that one act answered, now that it is undone."""
+    for review in await store_merging.list_answered(conn, answered_by):
+        opened = msgspec.structs.replace(review, closed_at=None, closed_by=None)
+        if await store_merging.set_closed(conn, opened):
+            await open_question_item(conn, ctx, opened)
+
+
+async def open_question_item(conn: Connection, ctx: Context, review: Review) -> None:
+    """The work item of an open question."""
+    record = await store.find_record(conn, review.record_id)
+    await open_item(
+        conn,
+        ctx,
+        NewItem(
+            record_id=review.record_id,
+            kind=ITEM_KIND,
+            subject_id=review.review_id,
+            institution_id=record.institution_id if record else None,
+            reason=review.reason,
+            evidence={
+                "record": ctx.public_ids.text(review.record_id, review.record_id),
+                "other_record": ctx.public_ids.text(review.other_record_id, review.other_record_id),
+            },
+        ),
+    )

@@ -1,0 +1,34 @@
+"""What a steward sees of a person before he rules: records, rulings, and what moved them."""
+
+import msgspec
+
+from service.kernel.context import Context
+from service.kernel.database import connection
+from service.person import golden, moving, opening, rulings, store_merging
+from service.person.model_merging import Change, Ruling
+
+CHANGES_MAX = 200
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """A person of today. ``changes``: into and out of him and his parts, newest first."""
+
+    person_id: int
+    records: tuple[int, ...]
+    rulings: tuple[Ruling, ...]
+    changes: tuple[Change, ...]
+
+
+async def of_record(ctx: Context, record_id: int) -> History:
+    """Of the record's person. Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        person_id = (await opening.open_link(conn, ctx, record_id)).person_id
+        records = await store_merging.list_record_ids(conn, person_id, golden.RECORDS_MAX)
+        ruled = await rulings.list_standing(conn, ctx, records)
+        changes = await store_merging.list_changes(conn, records, CHANGES_MAX)
+    return History(
+        person_id=person_id,
+        records=tuple(records),
+        rulings=tuple(ruled),
+        changes=tuple(moving.checked_change(ctx, one) for one in changes),
+    )
