@@ -216,6 +216,8 @@ def next_settle_call(progress: Progress) -> CallKind:
     upon."""
     cover = progress.cover
     if progress.settled is not None and cover is not None and cover.is_unconfirmed:
+        if cover.is_refused_late:
+            return CallKind.COVER_WITHDRAW
         return CallKind.COVER_FIND if cover.in_doubt else CallKind.COVER_CONFIRM
     if progress.centre is not None and progress.centre.paid:
         return CallKind.CONFIRM

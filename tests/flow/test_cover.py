@@ -197,6 +197,21 @@ async def test_an_insurer_that_grants_nothing_after_all_leaves_a_difference(
     assert f"cover:{INSURER}" not in await rig.balances(row)
 
 
+async def test_a_refusal_after_a_lost_grant_ends_the_claim_first(
+    rig: Rig, insurer: CoverDesk
+) -> None:
+    """The first confirmation is on its way yet when its repeat is refused; it comes to nothing."""
+    row = await paid(rig)
+    insurer.script(Fault.LATE, "confirm", delay_ms=60_000)
+    insurer.script(Fault.REFUSE, "confirm")
+    row = await rig.settled(row, 60)
+    parts = (row.cover_fen, row.cash_fen, row.paid_fen)
+    assert (row.state, parts) == (S.COLLECTING, (0, 40_00, 4_00))
+    assert "cover-withdraw" in await kinds(rig, row)
+    await rig.run_for(timedelta(minutes=2), timedelta(seconds=10))
+    assert insurer.owed_fen == 0
+
+
 async def test_a_difference_that_nobody_pays_undoes_all_of_it(rig: Rig, insurer: CoverDesk) -> None:
     row = await paid(rig)
     insurer.script(Fault.CAP_USED, "confirm")

@@ -53,10 +53,14 @@ def _confirm(asked: Asked, outcome: Outcome[CoverGrant]) -> Verdict:
             return _granted(asked, cover, grant)
         case Rejected():
             refused = declined(cover, outcome.reason, outcome.provider_text or None)
+            if refused.is_refused_late:
+                return Verdict(progress=_with(asked, refused))
             return weigh(asked, _with(asked, replace(refused, granted_fen=0)))
-        case Unknown(why) if why == CONTRADICTS:
-            doubtful = replace(cover, in_doubt=True)
-            return contradicts(_with(asked, doubtful), "cover-contradicts")
+        case Unknown(why):
+            doubtful = _with(asked, replace(cover, in_doubt=True, may_arrive=True))
+            if why == CONTRADICTS:
+                return contradicts(doubtful, "cover-contradicts")
+            return Verdict(progress=doubtful, again="later")
         case _:
             return Verdict(progress=_with(asked, replace(cover, in_doubt=True)), again="later")
 
@@ -74,7 +78,8 @@ def _find(asked: Asked, outcome: Outcome[CoverGrant | None]) -> Verdict:
 
 
 def _granted(asked: Asked, cover: Cover, grant: CoverGrant) -> Verdict:
-    known = replace(cover, granted_fen=grant.cover_fen, claim_ref=grant.claim_ref, in_doubt=False)
+    heard = replace(cover, in_doubt=False, may_arrive=False)
+    known = replace(heard, granted_fen=grant.cover_fen, claim_ref=grant.claim_ref)
     own_fen = 0 if asked.progress.settled is None else asked.progress.settled.split.cash_fen
     if grant.cover_fen > cover.of(own_fen):
         doubtful = replace(cover, in_doubt=True)
@@ -83,12 +88,14 @@ def _granted(asked: Asked, cover: Cover, grant: CoverGrant) -> Verdict:
 
 
 def _withdraw(asked: Asked, outcome: Outcome[CoverWithdrawn]) -> Verdict:
-    """Repeated under its number until the insurer agrees."""
+    """Repeated under its number until the insurer agrees. While the bill is being settled it ends a
+    claim that was refused, so that nothing is owed."""
     cover = of(asked.progress)
     match outcome:
         case Accepted():
-            gone = replace(cover, granted_fen=None, claim_ref=None, in_doubt=False)
-            return Verdict(progress=_with(asked, gone))
+            granted_fen = 0 if cover.is_refused_late else None
+            gone = replace(cover, claim_ref=None, in_doubt=False, may_arrive=False)
+            return weigh(asked, _with(asked, replace(gone, granted_fen=granted_fen)))
         case Rejected():
             return contradicts(asked.progress, "cover-withdrawal-refused")
         case _:

@@ -21,6 +21,8 @@ class Cover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The insurer's own words for that."""
     in_doubt: bool = False
     """The answer to a confirmation was lost."""
+    may_arrive: bool = False
+    """A confirmation whose answer was lost is not known to have arrived: it may do so yet."""
     granted_fen: int | None = None
     """None until the insurer answered with the bureau's settlement in hand."""
     claim_ref: str | None = None
@@ -37,9 +39,15 @@ class Cover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.offered_fen) and self.granted_fen is None
 
     @property
+    def is_refused_late(self) -> bool:
+        """Whether a repeat was refused while the first confirmation may arrive yet: the claim is
+        ended first, for good, and only then it is sure that nothing is owed."""
+        return self.is_unconfirmed and self.may_arrive and self.declined is not None
+
+    @property
     def may_stand(self) -> bool:
         """Whether something stands at the insurer, or may."""
-        return self.in_doubt or self.claim_ref is not None
+        return self.in_doubt or self.may_arrive or self.claim_ref is not None
 
     def of(self, own_fen: int) -> int:
         """What it bears of an own part, as far as is known: what is granted, else the offer."""
