@@ -49,13 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure(folder: Path) -> Report:
     """Run the verb on the folder's registrations, and compare."""
-    clusters, review = folder / "clusters.csv", folder / "review.csv"
-    verb = [sys.executable, "-m", "service", "person", "match"]
-    files = ["--input", folder / "registrations.jsonl", "--output", clusters, "--review", review]
-    began = time.perf_counter()
-    subprocess.run([*verb, *map(str, files)], check=True, capture_output=True)  # noqa: S603 - ours
-    took_s = time.perf_counter() - began
-    found = {row["id"]: row["cluster"] for row in _rows(clusters)}
+    found, review, took_s = match(folder)
     rows = list(_rows(folder / "truth.csv"))
     twins, parents = _relatives_merged(found, rows)
     truth = {row["id"]: (row["person"], row["reachable"] == "1") for row in rows}
@@ -73,6 +67,18 @@ def measure(folder: Path) -> Report:
         per_s=round(len(found) / took_s),
         peak_mib=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     )
+
+
+def match(folder: Path) -> tuple[dict[str, str], Path, float]:
+    """Run the verb on the folder's registrations: the cluster of each, the file of questions, and
+    the seconds that it took."""
+    clusters, review = folder / "clusters.csv", folder / "review.csv"
+    verb = [sys.executable, "-m", "service", "person", "match"]
+    files = ["--input", folder / "registrations.jsonl", "--output", clusters, "--review", review]
+    began = time.perf_counter()
+    subprocess.run([*verb, *map(str, files)], check=True, capture_output=True)  # noqa: S603 - ours
+    took_s = time.perf_counter() - began
+    return {row["id"]: row["cluster"] for row in _rows(clusters)}, review, took_s
 
 
 def quality(found: dict[str, str], truth: dict[str, str]) -> Quality:

@@ -101,6 +101,10 @@ TARGETS: tuple[Target, ...] = (
     _figure(_MATCH, "review_of_1000", most=4),
     _figure(_MATCH, "twins_merged", most=5),
     _figure(_MATCH, "parents_merged", most=0),
+    _figure(f"{_MATCH}, FEBRL4", "f1", least=0.9985),
+    _figure(f"{_MATCH}, FEBRL4", "candidate_recall", least=0.999),
+    _figure(f"{_MATCH}, FEBRL3", "f1", least=0.9935),
+    _figure(f"{_MATCH}, FEBRL3", "candidate_recall", least=0.995),
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from service.person.matching.clustering import Pair, Partition, partition
 from service.person.matching.deciding import Outcome, judge
+from service.person.matching.households import live_together
 from service.person.matching.keys import SHARED_MAX, keys_of
 from service.person.matching.traits import Traits
 from service.person.matching.weighing import Model, Rarity, Scale, shipped
@@ -34,10 +35,12 @@ def match(
 ) -> Partition:
     """Whose registration each is, by the model that is shipped or another, set to these people or
     by a ``scale`` that is set already."""
-    scale = scale or Scale(model or shipped(), Rarity(everybody))
+    if scale is None:
+        together = live_together(everybody)
+        scale = Scale(model or shipped(), Rarity(everybody), households=together)
     pairs = candidates(everybody, progress)
     judged = _judge_all(everybody, pairs, scale, processes, progress)
-    return partition(everybody, judged)
+    return partition(everybody, judged, households=scale.households)
 
 
 def candidates(everybody: Sequence[Traits], progress: Progress = lambda *_: None) -> "array[int]":

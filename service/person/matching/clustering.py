@@ -114,8 +114,11 @@ class _People:
         self._known[min(one, other)] = known
 
 
-def partition(everybody: Sequence[Traits], pairs: Iterable[Pair]) -> Partition:
-    """Join what matches, best first."""
+def partition(
+    everybody: Sequence[Traits], pairs: Iterable[Pair], *, households: bool = True
+) -> Partition:
+    """Join what matches, best first. ``households``: whether these people live together; where they
+    do not, names that differ are no conflict."""
     judged = sorted(pairs, key=lambda pair: _rank(everybody, pair))
     ambiguous = _ambiguous(everybody, judged)
     people = _People(everybody)
@@ -129,7 +132,7 @@ def partition(everybody: Sequence[Traits], pairs: Iterable[Pair]) -> Partition:
             questions.append((pair.one, pair.other, reason))
         elif pair.one in ambiguous or pair.other in ambiguous:
             questions.append((pair.one, pair.other, "several-births"))
-        elif (conflict := _join(people, pair)) is not None:
+        elif (conflict := _join(people, pair, households=households)) is not None:
             questions.append((pair.one, pair.other, conflict))
     for one, other, reason in doubts:
         if people.known(people.root(one)).conflict(people.known(people.root(other))) != NUMBERS:
@@ -137,14 +140,14 @@ def partition(everybody: Sequence[Traits], pairs: Iterable[Pair]) -> Partition:
     return _told(everybody, people, questions)
 
 
-def _join(people: _People, pair: Pair) -> str | None:
+def _join(people: _People, pair: Pair, *, households: bool) -> str | None:
     """Why the two are not joined; None where they are."""
     one, other = people.root(pair.one), people.root(pair.other)
     if one == other:
         return None
     mine, theirs = people.known(one), people.known(other)
     conflict = mine.refuses(theirs, pair.judged)
-    if conflict is not None:
+    if conflict is not None and (conflict != NAMES or households):
         return conflict
     people.join(one, other, mine.and_of(theirs))
     return None

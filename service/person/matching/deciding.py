@@ -42,7 +42,7 @@ DOUBTFUL = frozenset({"twins", "several-births"})
 def judge(one: Traits, other: Traits, scale: Scale) -> Judgement:
     """Symmetric; the same for the same two whatever else is known."""
     found = compare(one, other)
-    reason = veto(one, other, found)
+    reason = veto(one, other, found, households=scale.households)
     if reason is not None and reason not in DOUBTFUL:
         return Judgement(outcome=Outcome.APART, reason=reason, bits=0.0)
     bits = sum(scale.weigh(one, other, found).values())
@@ -67,14 +67,17 @@ def _same_number(found: Comparison, bits: float) -> Judgement:
     return Judgement(outcome=Outcome.REVIEW, reason="number-equal-name-different", bits=bits)
 
 
-def veto(one: Traits, other: Traits, found: Comparison) -> str | None:
-    """Why they cannot be one person; None where they can."""
+def veto(one: Traits, other: Traits, found: Comparison, *, households: bool) -> str | None:
+    """Why they cannot be one person; None where they can. Where nobody shares a home
+    (``households``) neither names nor dates by themselves say so: their bits do."""
     if found.number == -1:
         return "numbers-differ"
     if found.number == 2 or found.local > 0:
         return None
     if one.order and other.order and one.order != other.order:
         return "birth-order"
+    if not households:
+        return None
     return _unnamed(one, other, found) if found.name == SILENT else _named(found)
 
 

@@ -5,6 +5,7 @@ go on.
 """
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from service.person.matching.traits import Traits
 
@@ -13,6 +14,9 @@ CHILDREN_SINCE = "2012"
 NUMBER_LENGTH = 18
 SHARED_MAX = 50
 """Registrations under one key: beyond it the key tells nobody apart."""
+WORDS_MAX = 8
+SHORT_WORD = 3
+"""An address' words of so few letters tell no place."""
 
 
 def keys_of(one: Traits) -> Iterator[tuple[int, str]]:
@@ -31,6 +35,8 @@ def keys_of(one: Traits) -> Iterator[tuple[int, str]]:
         yield from _date_keys(one)
     if one.name and one.address:
         yield 15, f"{one.name}|{one.address}"
+    if one.address and one.address.isascii():
+        yield from ((19, f"{a}|{b}") for a, b in combinations(_place_words(one.address), 2))
     if one.words:
         parts = [(word, number) for word in one.words.split() for number in _numbers(one.address)]
         yield from ((18, f"{word}|{number}") for word, number in parts)
@@ -42,6 +48,12 @@ def _phone_keys(one: Traits) -> Iterator[tuple[int, str]]:
     if one.name:
         yield 4, f"{one.name}|{one.phone}"
         yield 14, f"{one.sound}|{one.phone}"
+
+
+def _place_words(address: str) -> list[str]:
+    """The words of an address that may tell a place: no short ones, but numbers."""
+    words = {word for word in address.split() if len(word) > SHORT_WORD or word.isdigit()}
+    return sorted(words)[:WORDS_MAX]
 
 
 def _numbers(address: str) -> list[str]:

@@ -7,9 +7,9 @@ LONG = 4
 
 
 @lru_cache(maxsize=100_000)
-def shared_words(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """Of two lists of words: those equal, those nearly equal, and whether both have words that the
-    other lacks."""
+def shared_words(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    """Of two lists of words: those equal, those nearly equal, and how many words of each contradict
+    the other's: both have so many that the other lacks."""
     left, right = one.split(), other.split()
     equal = tuple(sorted(set(left) & set(right)))
     left = [word for word in left if word not in equal]
@@ -24,7 +24,7 @@ def shared_words(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]
     if left and right and is_near("".join(left), "".join(right)):
         near.append("".join(left))
         left = right = []
-    return equal, tuple(near), bool(left and right)
+    return equal, tuple(near), min(len(left), len(right))
 
 
 def is_near(one: str, other: str) -> bool:
@@ -34,7 +34,10 @@ def is_near(one: str, other: str) -> bool:
     shorter = min(len(one), len(other))
     if shorter <= 1:
         return one[:1] == other[:1]
-    return slips(one, other, most=2) <= (2 if shorter >= LONG else 1)
+    most = 2 if shorter >= LONG else 1
+    if abs(len(one) - len(other)) > most or len(set(one) ^ set(other)) > 2 * most:
+        return False  # Each slip changes two letters at most.
+    return slips(one, other, most) <= most
 
 
 def slips(one: str, other: str, most: int) -> int:

@@ -56,7 +56,7 @@ def _compared(
     for code in pairs:
         one, other = divmod(code, len(everybody))
         comparison = compare(everybody[one], everybody[other])
-        if veto(everybody[one], everybody[other], comparison) is None:
+        if veto(everybody[one], everybody[other], comparison, households=True) is None:
             found.append((one, other, comparison))
     return found
 

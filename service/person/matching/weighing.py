@@ -3,13 +3,14 @@ is between two registrations of one person than between two people's.
 
 A model says it for each level of each field. A name counts by how rare it is in the population, so
 a common one proves little. Phone, address and guardian are one household's: together they prove
-no more than ``household``. The prior is the chance of two registrations drawn blindly: it falls
+no more than ``household``; where nobody shares a home (``households``), an address in Latin letters
+counts by its words. The prior is the chance of two registrations drawn blindly: it falls
 with the population, by 3.3 bits for ten times as many.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,9 @@ COMMONEST_NAME, COMMONEST_SOUND, COMMONEST_WORD = 12.0, 11.0, 6.0
 """Some 300,000 of 1.4 billion people have the commonest full name of the country: 12 bits."""
 WORD_MOST, NEAR_WORD, CONTRADICTION = 8.0, 4.0, 3.0
 """Of names in Latin letters, in bits."""
+PLACE_MOST = 26.0
+"""Of an address in Latin letters that is a person's own: its words count as those of a name do, and
+each that contradicts takes away what a nearly equal one gives."""
 
 
 Bits = dict[str, dict[str, dict[str, float]]]
@@ -73,11 +77,14 @@ class Rarity:
         self._names: Counter[str] = Counter()
         self._sounds: Counter[str] = Counter()
         self._words: Counter[str] = Counter()
+        self._places: Counter[str] = Counter()
         self.count = 0
         for one in everybody:
             self._names[one.name] += 1
             self._sounds[one.sound] += 1
             self._words.update(one.words.split())
+            if one.address.isascii():
+                self._places.update(set(one.address.split()))
             self.count += 1
 
     def name_bits(self, name: str) -> float:
@@ -87,6 +94,10 @@ class Rarity:
     def word_bits(self, word: str) -> float:
         """Of an agreement on one word of a name in Latin letters."""
         return math.log2(self.count / max(1, self._words[word]))
+
+    def place_bits(self, word: str) -> float:
+        """Of an agreement on one word of an address in Latin letters."""
+        return math.log2(self.count / max(1, self._places[word]))
 
     def sound_bits(self, sound: str) -> float:
         """Of an agreement on how it sounds."""
@@ -108,17 +119,22 @@ class Expected:
         """Of an agreement on any word of a name in Latin letters."""
         return COMMONEST_WORD if word else 0.0
 
+    def place_bits(self, word: str) -> float:
+        """Of an agreement on any word of an address in Latin letters."""
+        return COMMONEST_WORD if word else 0.0
+
     def sound_bits(self, sound: str) -> float:
         """Of an agreement on how any name sounds."""
         return min(COMMONEST_SOUND, math.log2(self.count)) if sound else 0.0
 
 
 class Scale:
-    """A model set to one population."""
+    """A model set to one population. ``households``: whether its people live together."""
 
-    def __init__(self, model: Model, rarity: Rarity | Expected) -> None:
+    def __init__(self, model: Model, rarity: Rarity | Expected, *, households: bool = True) -> None:
         self.model = model
         self.rarity = rarity
+        self.households = households
         self.prior = math.log2(max(model.per_person - 1, 0.1) / max(rarity.count, 2))
         self._bits = {
             sources: {
@@ -130,14 +146,7 @@ class Scale:
 
     def weigh(self, one: Traits, other: Traits, found: Comparison) -> dict[str, float]:
         """Bits of each field, the household as one, and of the prior."""
-        bits, model = self._bits[class_of(one, other)], self.model
-        named = found.name >= SAME_SOUND
-        household = (
-            bits["phone"].get(found.phone, 0.0)
-            + bits["address"].get(found.address, 0.0)
-            + bits["guardian"].get(found.guardian, 0.0)
-        )
-        most = model.household if named else model.household_unnamed
+        bits = self._bits[class_of(one, other)]
         return {
             "prior": self.prior,
             "number": bits["number"].get(found.number, 0.0),
@@ -145,8 +154,26 @@ class Scale:
             "born": bits["born"].get(found.born, 0.0),
             "sex": bits["sex"].get(found.sex, 0.0),
             "local": bits["local"].get(found.local, 0.0),
-            "household": min(most, household),
+            "household": self._household(one, other, found, bits),
         }
+
+    def _household(
+        self, one: Traits, other: Traits, found: Comparison, bits: Mapping[str, Mapping[int, float]]
+    ) -> float:
+        """Phone, address and who answers for a child."""
+        phone = bits["phone"].get(found.phone, 0.0)
+        guardian = bits["guardian"].get(found.guardian, 0.0)
+        if not self.households and one.address.isascii() and other.address.isascii():
+            return phone + guardian + self._place(one.address, other.address)
+        named = found.name >= SAME_SOUND
+        most = self.model.household if named else self.model.household_unnamed
+        return min(most, phone + bits["address"].get(found.address, 0.0) + guardian)
+
+    def _place(self, one: str, other: str) -> float:
+        """Of two addresses by their words."""
+        equal, near, contradict = shared_words(one, other)
+        bits = sum(min(self.rarity.place_bits(word), WORD_MOST) for word in equal)
+        return min(bits + NEAR_WORD * len(near), PLACE_MOST) - NEAR_WORD * contradict
 
     def _name(self, one: Traits, other: Traits, level: int, base: float) -> float:
         model = self.model
