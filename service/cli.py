@@ -277,7 +277,7 @@ _WITH_VERBS: tuple[tuple[str, Verb, str, str], ...] = (
         "person",
         person,
         "the master index by files, and stewards' rulings",
-        f"match, show, say-same, keep-apart, withdraw or undo; {_OWN_HELP}",
+        f"match, or a steward's word on a record: show, say-same, died and others; {_OWN_HELP}",
     ),
 )
 

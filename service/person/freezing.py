@@ -1,12 +1,11 @@
-"""Freeze and unfreeze a person, with all persons that are merged into him.
+"""Freeze and unfreeze a person, or report a death, with all persons that are merged into him.
 
 Each person's row keeps its own state, and counts the frozen ones among its parts: the whole is
 frozen while any part is, and after an un-merge each has its own state again. What is done to the
 whole is done to every part, because nobody can say which of them was meant.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,6 +15,9 @@ from service.kernel.problems import StateConflict
 from service.person import opening, store, store_merging
 from service.person.model import Person
 
+DIED = "died"
+"""In front of ``frozen_because`` while a death is reported; behind it what stood there before."""
+
 
 async def freeze(ctx: Context, person_id: int, because: str) -> None:
     """No code of the person resolves until ``unfreeze``. Raises ``NotFound``, ``StateConflict``."""
@@ -23,8 +25,35 @@ async def freeze(ctx: Context, person_id: int, because: str) -> None:
 
 
 async def unfreeze(ctx: Context, person_id: int) -> None:
-    """Codes resolve again. Raises ``NotFound``, ``StateConflict``."""
+    """Codes resolve again, unless a death was reported. Raises ``NotFound``, ``StateConflict``."""
     await retry_serialization(lambda: _set_frozen(ctx, person_id, None))
+
+
+async def report_death(conn: Connection, ctx: Context, record_id: int) -> None:
+    """No code of the record's person resolves until ``report_alive``; a freeze stays behind it.
+
+    Raises ``NotFound``; ``StateConflict`` where it was reported; ``RowTampered``.
+    """
+    rows = await _whole_of(conn, ctx, await opening.lock_person_of(conn, ctx, record_id))
+    if any(_is_dead(row) for row in rows):
+        raise StateConflict("the death was reported already")
+    because = {
+        row.person_id: DIED if row.frozen_because is None else f"{DIED};{row.frozen_because}"
+        for row in rows
+    }
+    await _set_whole(conn, ctx, rows, because)
+
+
+async def report_alive(conn: Connection, ctx: Context, record_id: int) -> None:
+    """The report of a death was wrong; what was frozen before it is so again.
+
+    Raises ``NotFound``; ``StateConflict`` where none was reported; ``RowTampered``.
+    """
+    rows = await _whole_of(conn, ctx, await opening.lock_person_of(conn, ctx, record_id))
+    if not any(_is_dead(row) for row in rows):
+        raise StateConflict("no death was reported")
+    because = {row.person_id: _but_alive(row) for row in rows}
+    await _set_whole(conn, ctx, rows, because)
 
 
 async def _set_frozen(ctx: Context, person_id: int, because: str | None) -> None:
@@ -32,31 +61,50 @@ async def _set_frozen(ctx: Context, person_id: int, because: str | None) -> None
         whole = await opening.lock_current(conn, ctx, person_id)
         if whole.is_frozen == (because is not None):
             raise StateConflict
-        await _set_whole(conn, ctx, whole, because)
+        rows = await _whole_of(conn, ctx, whole)
+        if any(_is_dead(row) for row in rows):
+            raise StateConflict("a death was reported; only `yimatong person alive` ends that")
+        reasons = {row.person_id: because and (row.frozen_because or because) for row in rows}
+        await _set_whole(conn, ctx, rows, reasons)
 
 
-async def _set_whole(conn: Connection, ctx: Context, whole: Person, because: str | None) -> None:
-    now = ctx.clock.now()
+async def _whole_of(conn: Connection, ctx: Context, whole: Person) -> list[Person]:
+    """A person whose row is locked, and all of its parts, which are locked now."""
     parts_of = await list_parts(conn, whole.person_id)
-    for part in sorted(one for parts in parts_of.values() for one in parts):
-        row = opening.checked_person(ctx, await store.lock_person(conn, part))
-        await _set_one(conn, ctx, row, because, now, _count_below(parts_of, part))
-    await _set_one(conn, ctx, whole, because, now, _count_below(parts_of, whole.person_id))
+    parts = sorted(one for parts in parts_of.values() for one in parts)
+    return [
+        whole,
+        *[opening.checked_person(ctx, await store.lock_person(conn, one)) for one in parts],
+    ]
 
 
-async def _set_one(
-    conn: Connection, ctx: Context, row: Person, because: str | None, now: datetime, below: int
+async def _set_whole(
+    conn: Connection, ctx: Context, rows: Sequence[Person], because: Mapping[int, str | None]
 ) -> None:
-    """Freeze a row (one that is frozen keeps since when and why), or unfreeze it."""
-    if because is None:
-        changed = msgspec.structs.replace(row, frozen_at=None, frozen_because=None, frozen_parts=0)
-    elif row.frozen_at is None:
+    """Each row is frozen for its reason (one that is frozen keeps since when), or is not."""
+    parts_of = await list_parts(conn, rows[0].person_id)
+    frozen = {person_id for person_id, reason in because.items() if reason is not None}
+    for row in rows:
+        reason = because[row.person_id]
+        since = row.frozen_at or ctx.clock.now()
         changed = msgspec.structs.replace(
-            row, frozen_at=now, frozen_because=because, frozen_parts=below
+            row,
+            frozen_at=since if reason is not None else None,
+            frozen_because=reason,
+            frozen_parts=_count_below(parts_of, row.person_id, frozen),
         )
-    else:
-        changed = msgspec.structs.replace(row, frozen_parts=below)
-    await save(conn, ctx, changed)
+        await save(conn, ctx, changed)
+
+
+def _is_dead(row: Person) -> bool:
+    return row.frozen_because is not None and row.frozen_because.split(";")[0] == DIED
+
+
+def _but_alive(row: Person) -> str | None:
+    """Why the row is frozen without the report of a death."""
+    if not _is_dead(row):
+        return row.frozen_because
+    return (row.frozen_because or "").partition(";")[2] or None
 
 
 async def count_parts(conn: Connection, ctx: Context, person_id: int, added: int) -> None:
@@ -91,5 +139,8 @@ async def list_parts(conn: Connection, person_id: int) -> dict[int, list[int]]:
     return parts_of
 
 
-def _count_below(parts_of: Mapping[int, list[int]], person_id: int) -> int:
-    return sum(1 + _count_below(parts_of, part) for part in parts_of.get(person_id, []))
+def _count_below(parts_of: Mapping[int, list[int]], person_id: int, frozen: set[int]) -> int:
+    return sum(
+        (part in frozen) + _count_below(parts_of, part, frozen)
+        for part in parts_of.get(person_id, [])
+    )

@@ -98,17 +98,21 @@ async def say_same(ctx: Context, record_id: int, other_record_id: int, decided: 
     Raises ``NotFound``, ``StateConflict``, ``RowTampered``.
     """
 
-    async def work(conn: Connection) -> Ruling:
-        pair = (record_id, other_record_id)
-        await rulings.check_open(conn, ctx, pair)
-        keep, other = await _persons_of(conn, ctx, pair)
-        ruling_id = ctx.ids.new()
-        if keep != other:
-            change = await moving.join_people(conn, ctx, keep, other, _grounds(decided))
-            ruling_id = change.change_id
-        return await rulings.rule(conn, ctx, RulingVerdict.SAME, pair, decided, ruling_id)
+    pair = (record_id, other_record_id)
+    return await _in_one(ctx, lambda conn: same_within(conn, ctx, pair, decided))
 
-    return await _in_one(ctx, work)
+
+async def same_within(
+    conn: Connection, ctx: Context, pair: tuple[int, int], decided: Decided
+) -> Ruling:
+    """``say_same``, in the caller's transaction."""
+    await rulings.check_open(conn, ctx, pair)
+    keep, other = await _persons_of(conn, ctx, pair)
+    ruling_id = ctx.ids.new()
+    if keep != other:
+        change = await moving.join_people(conn, ctx, keep, other, _grounds(decided))
+        ruling_id = change.change_id
+    return await rulings.rule(conn, ctx, RulingVerdict.SAME, pair, decided, ruling_id)
 
 
 async def keep_apart(
@@ -205,15 +209,17 @@ async def _persons_of(conn: Connection, ctx: Context, records: tuple[int, int]) 
 async def _part(
     conn: Connection, ctx: Context, person_id: int, pair: tuple[int, int], grounds: Grounds
 ) -> Change:
-    """Part one person so that the two records are two persons'."""
+    """Part one person so that the two records are two persons': by undoing the newest merge that
+    brought them together, both of them being there before it; else by splitting one off."""
+    records = await golden.known_of(conn, ctx, person_id)
+    by_id = {one.record_id: one for one in records}
+    since = max(by_id[one].received_at for one in pair)
     parts = await freezing.list_parts(conn, person_id)
     for merged in await store_merging.list_standing(conn, list(parts)):
         moved = await store_merging.list_moved(conn, merged)
-        if (pair[0] in moved) != (pair[1] in moved):
+        if merged.changed_at >= since and (pair[0] in moved) != (pair[1] in moved):
             checked = moving.checked_change(ctx, merged)
             return await moving.part_people(conn, ctx, checked, grounds)
-    records = await golden.known_of(conn, ctx, person_id)
-    by_id = {one.record_id: one for one in records}
     same = [
         (one.record_id, one.other_record_id)
         for one in await rulings.list_standing(conn, ctx, list(by_id))

@@ -30,6 +30,13 @@ class DecisionKind(StrEnum):
     UNMERGE = "UNMERGE"
 
 
+class Changed(StrEnum):
+    """What a registration says has changed: what was said of it before is former now."""
+
+    NAME = "name"
+    ID_NO = "id_no"
+
+
 CITIZEN_ID = "01"
 """CV02.01.101: resident identity card."""
 
@@ -47,6 +54,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     id_type: str
     id_no: str | None
     phone: str | None
+    changed: Changed | None = None
     sex: str | None = None
     """M, F or U, or the digits of GB/T 2261.1."""
     birth_date: str | None = None
@@ -206,6 +214,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     received_at: datetime
     facts: Facts
+    changed: Changed | None = None
 
 
 class Former(msgspec.Struct, frozen=True, kw_only=True):

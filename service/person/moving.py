@@ -14,7 +14,17 @@ from service.audit.model import AuditEntry
 from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.problems import InvariantBroken, NotFound, StateConflict
-from service.person import asking, freezing, golden, linking, opening, rulings, store, store_merging
+from service.person import (
+    asking,
+    freezing,
+    golden,
+    linking,
+    opening,
+    parting,
+    rulings,
+    store,
+    store_merging,
+)
 from service.person.model import CITIZEN_ID, DecisionKind, Person
 from service.person.model_merging import SYSTEM, Change, Grounds, Linked, RulingVerdict
 
@@ -53,9 +63,12 @@ async def _join(
     kept = await _linked_of(conn, keep.person_id)
     moved = await _linked_of(conn, other.person_id)
     change = await _write_change(conn, ctx, DecisionKind.MERGE, keep, other, moved, decision)
+    both = _ids(kept) + _ids(moved)
     if parted is not None:
-        await _undone(conn, ctx, parted, change, _ids(kept) + _ids(moved))
+        await _end(conn, ctx, parted, change, both)
     await _check_joinable(conn, ctx, kept, moved, decision)
+    if parted is not None:
+        await _give_back(conn, ctx, parted, change, both)
     await _move(conn, ctx, moved, change, keep.person_id, decision)
     if not await store_merging.insert_alias(conn, other.person_id, keep.person_id, ctx.clock.now()):
         raise StateConflict("the person was joined at this very moment")
@@ -70,18 +83,26 @@ async def _join(
 async def part_people(conn: Connection, ctx: Context, merged: Change, decision: Grounds) -> Change:
     """The records that a merge moved go back to their own person; undoes exactly that merge.
 
-    Records that came later stay with whom they came to. Raises ``StateConflict`` where the merge
+    A record that was registered since goes with them where it says their number or name and not
+    those of who stays (``parting``). Raises ``StateConflict`` where the merge
     does not stand any more, or a steward ruled records on both sides the same; ``RowTampered``.
     """
     path = await _lock_path(conn, ctx, merged)
     other, whole = path[0], path[-1]
-    wanted = set(await store_merging.list_moved(conn, merged))
-    left, moved = _divided(await _linked_of(conn, whole.person_id), wanted)
+    everything = await _linked_of(conn, whole.person_id)
+    brought = set(await store_merging.list_moved(conn, merged))
+    left, moved = _divided(everything, brought)
     if not moved:
         raise StateConflict("none of the records is there any more")
+    came = await _came_since(conn, merged, path, left)
+    left, moved = _divided(
+        everything, brought | set(await _following(conn, ctx, left, moved, came))
+    )
     change = await _write_change(conn, ctx, DecisionKind.UNMERGE, whole, other, moved, decision)
-    await _undone(conn, ctx, merged, change, _ids(left) + _ids(moved))
+    both = _ids(left) + _ids(moved)
+    await _end(conn, ctx, merged, change, both)
     await _check_partable(conn, ctx, left, moved)
+    await _give_back(conn, ctx, merged, change, both)
     await _move(conn, ctx, moved, change, other.person_id, decision)
     now = ctx.clock.now()
     if not await store_merging.close_alias(conn, other.person_id, merged.person_id, now):
@@ -94,12 +115,54 @@ async def part_people(conn: Connection, ctx: Context, merged: Change, decision: 
     return change
 
 
-async def _undone(
+async def _came_since(
+    conn: Connection, merged: Change, path: list[Person], left: list[Linked]
+) -> set[int]:
+    """Those that were registered after the merge with one of the persons it led to, and not with
+    somebody whom another merge brought."""
+    on_path = {person.person_id for person in path}
+    elsewhere: set[int] = set()
+    parts = await freezing.list_parts(conn, path[-1].person_id)
+    for standing in await store_merging.list_standing(conn, list(parts)):
+        if standing.other_person_id not in on_path:
+            elsewhere |= set(await store_merging.list_moved(conn, standing))
+    return {
+        one.record.record_id
+        for one in left
+        if one.record.received_at > merged.changed_at and one.record.record_id not in elsewhere
+    }
+
+
+async def _following(
+    conn: Connection, ctx: Context, left: list[Linked], moved: list[Linked], came: set[int]
+) -> list[int]:
+    if not came:
+        return []
+    staying, later = _divided(left, came)
+    leave, stay, new = [
+        [await opening.known_as(conn, ctx, one.record, one.link) for one in side]
+        for side in (moved, staying, later)
+    ]
+    return parting.following(leave, stay, new)
+
+
+async def _end(
     conn: Connection, ctx: Context, undone: Change, change: Change, records: list[int]
 ) -> None:
-    """A change is undone with all that came with it: its rulings, and what it answered."""
+    """A change is undone, and the rulings that came with it stand in the way no more."""
     await end_change(conn, ctx, undone, change.change_id)
-    await rulings.turn_back(conn, ctx, records, undone=undone.change_id, undone_by=change.change_id)
+    await rulings.withdraw_with(
+        conn, ctx, records, undone=undone.change_id, undone_by=change.change_id
+    )
+
+
+async def _give_back(
+    conn: Connection, ctx: Context, undone: Change, change: Change, records: list[int]
+) -> None:
+    """What the undone change had taken away: rulings that stood, questions that were open."""
+    await rulings.restore_with(
+        conn, ctx, records, undone=undone.change_id, undone_by=change.change_id
+    )
     await asking.ask_again(conn, ctx, undone.change_id)
 
 

@@ -29,6 +29,7 @@ async def known_as(conn: Connection, ctx: Context, record: Record, link: Link) -
         source=record.source,
         received_at=record.received_at,
         facts=sealed.facts,
+        changed=sealed.received.changed,
     )
 
 

@@ -1,8 +1,8 @@
-"""Which records of a person go with one of them when a steward says that two are two persons'.
+"""Which records go with those that leave a person.
 
-Pure. Records that a steward ruled the same go together. Of the others one goes where it says the
-number of the record that goes and not that of the one that stays; where it says no number, where
-it says that name and not the other's. All else stays.
+Pure. One goes where it says number and name of those that leave and of none that stays, else where
+it says the number alone so; where it says no number, by the name alone. All else stays. Records
+that a steward ruled the same go together.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,9 @@ def going_with(
     if group_of[goes.record_id] == group_of[stays.record_id]:
         return None
     leaving = {group_of[goes.record_id]} | {
-        group_of[one.record_id] for one in records if _is_rather(one.facts, goes.facts, stays.facts)
+        group_of[one.record_id]
+        for one in records
+        if _is_rather(one.facts, [goes.facts], [stays.facts])
     }
     leaving.discard(group_of[stays.record_id])
     return sorted(one.record_id for one in records if group_of[one.record_id] in leaving)
@@ -38,9 +40,30 @@ def _groups(record_ids: Sequence[int], ruled_same: Sequence[Pair]) -> dict[int, 
     return group_of
 
 
-def _is_rather(facts: Facts, goes: Facts, stays: Facts) -> bool:
-    if facts.id_no is not None:
-        own = (facts.id_type, facts.id_no)
-        return own == (goes.id_type, goes.id_no) != (stays.id_type, stays.id_no)
-    name = compare_key(facts.name)
-    return name == compare_key(goes.name) != compare_key(stays.name)
+def following(leave: Sequence[Known], stay: Sequence[Known], came: Sequence[Known]) -> list[int]:
+    """Of the records that ``came`` while they were one person, those that go with ``leave``."""
+    leaving, staying = [one.facts for one in leave], [one.facts for one in stay]
+    return [one.record_id for one in came if _is_rather(one.facts, leaving, staying)]
+
+
+def _is_rather(facts: Facts, leaving: Sequence[Facts], staying: Sequence[Facts]) -> bool:
+    """Whether they are rather those of who leaves than of who stays."""
+    for said_by in (_number_and_name, _number_of) if facts.id_no else (_name_of,):
+        said = said_by(facts)
+        goes = any(said_by(one) == said for one in leaving)
+        stays = any(said_by(one) == said for one in staying)
+        if goes != stays:
+            return goes
+    return False
+
+
+def _number_and_name(facts: Facts) -> str:
+    return f"{_number_of(facts)} {_name_of(facts)}"
+
+
+def _number_of(facts: Facts) -> str:
+    return f"{facts.id_type}:{facts.id_no or ''}"
+
+
+def _name_of(facts: Facts) -> str:
+    return compare_key(facts.name)

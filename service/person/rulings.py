@@ -86,15 +86,27 @@ async def withdraw(
     return row
 
 
-async def turn_back(
+async def withdraw_with(
     conn: Connection, ctx: Context, records: Sequence[int], *, undone: int, undone_by: int
 ) -> None:
-    """A change is undone by another: withdraw the rulings about ``records`` that came with it, and
-    put back those that it had withdrawn; they come with the new change. Raises ``RowTampered``."""
+    """A change is undone by another: the rulings about ``records`` that came with it stand no more.
+
+    Raises ``RowTampered``.
+    """
     for row in await list_standing(conn, ctx, records):
         if row.ruling_id == undone:
             await _set_withdrawn(conn, ctx, row, withdrawn_by=undone_by)
+
+
+async def restore_with(
+    conn: Connection, ctx: Context, records: Sequence[int], *, undone: int, undone_by: int
+) -> None:
+    """What the undone change had withdrawn between two of ``records`` stands again, and comes with
+    the new change. Raises ``RowTampered``."""
+    among = set(records)
     for row in await store_merging.list_rulings_withdrawn(conn, records, undone):
+        if not {row.record_id, row.other_record_id} <= among:
+            continue
         stands = msgspec.structs.replace(
             _checked(ctx, row), ruling_id=undone_by, withdrawn_at=None, withdrawn_by=None
         )

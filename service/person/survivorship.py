@@ -2,7 +2,8 @@
 
 A name, a number, a sex and a birth date come from the best verified source that says one; a phone
 from the newest record. Among equals the value that most records say wins, then the newest, then the
-greatest record. What is no value of the person (a newborn's placeholder, the name of an unknown
+greatest record. Where a record says that name or number have changed, what was said before it does
+not survive. What is no value of the person (a newborn's placeholder, the name of an unknown
 person, a number or phone typed to fill the field) never survives where there is another. Values
 that gave way are kept as former ones.
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from service.person.identity.names import check_name, compare_key
 from service.person.identity.registrations import is_dummy
 from service.person.matching.traits import phone_of
-from service.person.model import Facts, Former, Golden, Known, Source
+from service.person.model import Changed, Facts, Former, Golden, Known, Source
 
 TRUST = {
     Source.READER: 0,
@@ -38,8 +39,9 @@ def golden_view(records: Sequence[Known]) -> Golden:
     """
     if not records:
         raise ValueError("a person has at least one record")
-    name = _surviving(records, _name_of, _by_source) or min(records, key=_only_source)
-    number = _surviving(records, _number_of, _by_source)
+    named, numbered = _since(records, Changed.NAME), _since(records, Changed.ID_NO)
+    name = _surviving(named, _name_of, _by_source) or min(named, key=_only_source)
+    number = _surviving(numbered, _number_of, _by_source)
     sex = number or _surviving(records, _sex_of, _by_source) or name
     born = number or _surviving(records, _born_of, _by_source)
     phone = _surviving(records, _phone_of, _by_time)
@@ -57,6 +59,12 @@ def golden_view(records: Sequence[Known]) -> Golden:
         former_names=_former(records, _name_of, lambda known: known.facts.name, name),
         former_phones=_former(records, _phone_of, lambda known: known.facts.phone or "", phone),
     )
+
+
+def _since(records: Sequence[Known], changed: Changed) -> list[Known]:
+    """The records from the newest on that says that this has changed; else all of them."""
+    last = max((one.received_at for one in records if one.changed is changed), default=None)
+    return [one for one in records if last is None or one.received_at >= last]
 
 
 def _surviving(

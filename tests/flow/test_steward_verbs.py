@@ -61,7 +61,7 @@ async def two_with_one_number(settings: Settings) -> tuple[str, str]:
 
 
 async def test_a_steward_rules_and_takes_it_back(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+    settings: Settings, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     async def types(*line: str, status: int = 0) -> str:
         capsys.readouterr()
@@ -84,6 +84,14 @@ async def test_a_steward_rules_and_takes_it_back(
     assert "withdrawn" in await types("withdraw", *pair, *WHO)
     assert "no ruling" in await types("withdraw", *pair, *WHO, status=2)
     assert "undone: papers seen" in await types("show", "--record", two)
+    told = tmp_path / "named.json"
+    again = ("register-again", "--record", one, "--learnt", "name-changed", "--input", str(told))
+    assert "holds no registration" in await types(*again, *WHO, status=2)
+    told.write_text('{"source": "window", "name": "测试丁", "id_type": "01"}', encoding="utf-8")
+    assert "registered: " in await types(*again, *WHO)
+    assert await types("died", "--record", one, *WHO) == f"{one}: died\n"
+    assert "already" in await types("died", "--record", one, *WHO, status=2)
+    assert await types("alive", "--record", one, *WHO) == f"{one}: alive\n"
     async with open_context(settings, "test") as ctx:
         record_id, _ = ctx.public_ids.parse(two)
         moved = await entries_of(ctx, record_id, "person.merged")

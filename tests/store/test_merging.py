@@ -2,25 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
 
 import pytest
 
-from service.audit.model import Decided
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.kernel.problems import NotFound, RowTampered, StateConflict
 from service.person import actions, merging, moving, rules, store
-from service.person.model import DecisionKind, Registered, Registration, Source
+from service.person.model import DecisionKind, Source
 from service.person.model_merging import SYSTEM, Grounds, RulingVerdict
 from tests.support.app import a_context
-from tests.support.clock import FakeClock
 from tests.support.database import DatabaseServer
-from tests.support.fakes_identity import POLICY, citizen_number
+from tests.support.fakes_identity import POLICY
 from tests.support.index_state import State, check_invariants, state_of
+from tests.support.index_steps import BY, register, tick
 
-BORN = date(1980, 1, 1)
-BY = Decided("测试员", "papers seen")
 RULED = Grounds(actor=BY.by, reason=BY.because, model=merging.STEWARD, bits={})
 ALONE = Grounds(actor=SYSTEM, reason="test", model="test-1", bits={})
 
@@ -30,30 +26,6 @@ async def ctx(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Context]
     """Over a database of this test alone: its whole state is looked at."""
     async with postgres.database(migrated) as dsn, a_context(dsn, policy=POLICY) as opened:
         yield opened
-
-
-def tick(ctx: Context) -> None:
-    assert isinstance(ctx.clock, FakeClock)
-    ctx.clock.advance(timedelta(seconds=1))
-
-
-async def register(
-    ctx: Context,
-    serial: int | None,
-    name: str = "测试甲",
-    source: Source = Source.WINDOW,
-    phone: str | None = None,
-) -> Registered:
-    tick(ctx)
-    given = Registration(
-        source=source,
-        institution_id=None,
-        name=name,
-        id_type="01",
-        id_no=None if serial is None else citizen_number(BORN, serial),
-        phone=phone,
-    )
-    return await actions.register(ctx, given)
 
 
 async def checked(ctx: Context) -> State:
@@ -112,15 +84,24 @@ async def test_un_merge_says_that_they_are_different(ctx: Context) -> None:
         await merging.unmerge(ctx, one.person_id, BY)
 
 
-async def test_what_came_after_a_merge_stays_with_whom_it_came_to(ctx: Context) -> None:
+async def test_what_came_after_a_merge_goes_by_its_number(ctx: Context) -> None:
     one, two = await register(ctx, 1), await register(ctx, 2, "测试乙")
+    three = await register(ctx, 3, "测试丙")
     await merging.merge(ctx, one.person_id, two.person_id, BY)
-    later = await register(ctx, 2, "测试乙")
-    assert later.person_id == one.person_id
+    mine, his = await register(ctx, 1), await register(ctx, 2, "测试乙")
+    assert {mine.person_id, his.person_id} == {one.person_id}
     tick(ctx)
-    await merging.unmerge(ctx, two.person_id, BY)
+    await merging.merge(ctx, three.person_id, one.person_id, BY)
+    last = await register(ctx, 2, "测试乙")
+    assert last.person_id == three.person_id
+    tick(ctx)
+    parted = await merging.unmerge(ctx, two.person_id, BY)
     links = (await checked(ctx)).links
-    assert (links[two.record_id], links[later.record_id]) == (two.person_id, one.person_id)
+    theirs = {two.record_id, his.record_id, last.record_id}
+    assert {record for record, person in links.items() if person == two.person_id} == theirs
+    assert links[mine.record_id] == three.person_id
+    await merging.undo(ctx, parted.person_id, parted.change_id, BY)
+    assert set((await checked(ctx)).links.values()) == {three.person_id}
 
 
 async def test_a_merge_inside_a_merge_is_undone_by_itself(ctx: Context) -> None:

@@ -3,10 +3,10 @@
 import msgspec
 
 from service.kernel.context import Context
-from service.kernel.database import connection
+from service.kernel.database import Connection, connection
 from service.person import golden, opening, rules, store, store_merging
 from service.person.model import Golden
-from service.person.model_merging import RulingVerdict
+from service.person.model_merging import SYSTEM, RulingVerdict
 from service.person.survivorship import golden_view
 
 OPEN_LINKS = "select record_id, person_id, link_id from link where to_at is null"
@@ -82,7 +82,29 @@ async def check_invariants(ctx: Context) -> None:
         for person_id in views:
             known = await golden.known_of(conn, ctx, person_id)
             assert await golden.read_within(conn, ctx, person_id) == golden_view(known)
-        await _check_frozen(ctx)
+        await _check_numbers(conn, ctx, views)
+    await _check_rulings(ctx)
+    await _check_frozen(ctx)
+
+
+async def _check_numbers(conn: Connection, ctx: Context, people: set[int]) -> None:
+    """A person has one own number, or a steward had a hand in it."""
+    for person_id in people:
+        known = await golden.known_of(conn, ctx, person_id)
+        if len({one.facts.id_no for one in known} - {None}) > 1:
+            actors = set()
+            for one in known:
+                decided = await store.list_decisions(conn, one.record_id, ROWS)
+                actors |= {decision.actor for decision in decided}
+            assert actors - {SYSTEM}
+
+
+async def _check_rulings(ctx: Context) -> None:
+    """What is ruled the same is one person's, what is ruled different is not."""
+    state = await state_of(ctx)
+    for one, other, verdict in state.rulings:
+        together = state.links[one] == state.links[other]
+        assert together == (verdict is RulingVerdict.SAME)
 
 
 async def _check_frozen(ctx: Context) -> None:
