@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where a worker answers ``/metrics``; None: nowhere."""
     workers: int
     pool_size: int
+    registrations_expected: int
     pay_within: timedelta
     post_within: timedelta
     hand_out_within: timedelta
@@ -213,6 +214,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     sandbox_port = read("SANDBOX_PORT", _whole(1, 65535), 8090)
     mode = read("MODE", _mode, Mode.SANDBOX)
     twin_url = f"http://127.0.0.1:{sandbox_port}" if mode is Mode.SANDBOX else None
+    near = read_networks(LOOPBACK) if mode is Mode.SANDBOX else ()
     settings = Settings(
         mode=mode,
         state_dir=state_dir,
@@ -230,6 +232,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         worker_port=read("WORKER_PORT", _whole(1, 65535), None),
         workers=read("WORKERS", _whole(1, 64), 1),
         pool_size=read("POOL_SIZE", _whole(2, 200), 20),
+        registrations_expected=read("REGISTRATIONS_EXPECTED", _whole(1_000, 10**9), 1_000_000),
         pay_within=read("PAY_WITHIN_S", _seconds(5, 86_400), timedelta(minutes=15)),
         post_within=read("POST_WITHIN_S", _seconds(5, 86_400), timedelta(minutes=10)),
         hand_out_within=read("HAND_OUT_WITHIN_S", _seconds(60, 2_592_000), timedelta(days=1)),
@@ -240,11 +243,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease=read("LEASE_S", _seconds(2, 600), timedelta(seconds=30)),
         retry_after=read("RETRY_AFTER_S", _seconds(1, 600), timedelta(seconds=5)),
         ask_within=read("ASK_WITHIN_S", _seconds(2, 60), timedelta(seconds=10)),
-        notice_networks=read(
-            "NOTICE_NETWORKS",
-            read_networks,
-            read_networks(LOOPBACK) if mode is Mode.SANDBOX else (),
-        ),
+        notice_networks=read("NOTICE_NETWORKS", read_networks, near),
         code_life_s=read("CODE_LIFE_S", _whole(10, 120), 60),
         certificate_roots=read("CERTIFICATE_ROOTS", _folder, None),
         certificate_life=read("CERTIFICATE_LIFE_DAYS", _days(1, 1096), timedelta(days=365)),

@@ -116,6 +116,7 @@ def policy_of(settings: Settings) -> Policy:
         trust_list=settings.trust_list,
         trust_roots=settings.trust_roots,
         credential_life_min=settings.credential_life_min,
+        registrations_expected=settings.registrations_expected,
         test_provinces=frozenset({"99"} if settings.mode is Mode.SANDBOX else ()),
         notice_url_base=settings.public_url,
         cashier_url=_cashier_url(settings, "{provider}"),

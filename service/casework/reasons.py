@@ -227,17 +227,29 @@ REASONS: tuple[Reason, ...] = (
         "have one written off at the platform, then by hand",
         by_hand=True,
     ),
+    Reason("person", "number-equal-name-different", "one ID number, two names", _RULED),
+    Reason("person", "nearly", "two registrations nearly match", _RULED),
     Reason(
         "person",
-        "number-of-several-persons",
-        "one ID number stands with several persons",
+        "twins",
+        "two registrations of one birth date and household, whose given names differ",
+        _RULED,
+    ),
+    Reason("person", "several-births", "a newborn without a name fits several children", _RULED),
+    Reason(
+        "person",
+        "numbers-differ",
+        "a registration fits two persons who have different ID numbers",
         _RULED,
     ),
     Reason(
         "person",
-        "number-equal-name-different",
-        "one ID number, two names",
+        "names-differ",
+        "a registration fits a person whose other registrations have another name",
         _RULED,
+    ),
+    Reason(
+        "person", "birth-order", "a registration fits two newborns of different birth order", _RULED
     ),
     Reason(
         "person",

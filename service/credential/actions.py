@@ -100,7 +100,7 @@ async def _asked_if_stale(
 async def link_by_number(ctx: Context, record_id: int, institution_id: int) -> InsuranceView:
     """Ask the bureau by name and ID number, through one institution's line, and link the answer."""
     view = await person.read(ctx, record_id)
-    id_no = view.id_no.reveal()
+    id_no = view.citizen_no.reveal()
     if not id_no:
         return rules.view_of(InsuranceStatus.NOT_LINKED, None)
     query = PersonQuery(token=None, id_no=id_no, name=view.name.reveal())
@@ -130,7 +130,8 @@ async def resolve_insurance(
         ),
     )
     view = await person.read(ctx, registered.record_id)
-    query = PersonQuery(token=decoded.token, id_no=view.id_no.reveal(), name=view.name.reveal())
+    id_no, name = view.citizen_no.reveal(), view.name.reveal()
+    query = PersonQuery(token=decoded.token, id_no=id_no, name=name)
     insurance = await _ask_and_link(ctx, view, institution, query)
     return ResolvedCredential(record_id=registered.record_id, insurance=insurance)
 
@@ -227,7 +228,7 @@ async def _link(
     ctx: Context, view: RecordView, institution: Institution, owner: str, answer: InsuredPerson
 ) -> InsuranceView:
     async with transaction(ctx.pool) as conn:
-        if not rules.names_the_same(view.name.reveal(), view.id_no.reveal(), answer):
+        if not rules.names_the_same(view.name.reveal(), view.citizen_no.reveal(), answer):
             await _report_another_person(conn, ctx, view, institution)
             return rules.view_of(InsuranceStatus.NOT_LINKED, None)
         number_hash = ctx.sealer.blind(rules.NUMBER_KIND, answer.person_no)

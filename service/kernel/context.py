@@ -78,6 +78,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Of a phone's credential, which is renewed when older than half."""
     test_provinces: frozenset[str] = frozenset()
     """First pairs of ID numbers accepted beside the real provinces; ``99`` in the sandbox."""
+    registrations_expected: int = 1_000_000
+    """Of the province, in all: by how many people an agreement of two is weighed."""
     session_life: timedelta = timedelta(hours=12)
     notice_url_base: str = ""
     """Where providers reach us: scheme and host, no path."""

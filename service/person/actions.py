@@ -17,7 +17,17 @@ from service.kernel.database import (
 from service.kernel.joined_reads import Cells, Read, row_of
 from service.kernel.masked import Masked
 from service.kernel.problems import NotFound
-from service.person import intake, opening, rules, store, store_merging
+from service.person import (
+    blinding,
+    intake,
+    meeting,
+    opening,
+    rules,
+    store,
+    store_matching,
+    store_merging,
+)
+from service.person.facts import facts_of, traits_in
 from service.person.freezing import freeze, unfreeze
 from service.person.golden import read as golden
 from service.person.model import (
@@ -57,7 +67,9 @@ CLAIM_PAUSE_S = 0.05
 async def register(ctx: Context, registration: Registration) -> Registered:
     """Store a registration as a new record and link it to its person, old or new.
 
-    Raises ``NameInvalid``, ``IdNumberInvalid``, ``IdTypeUnsupported``, ``PhoneInvalid``,
+    A resident's own raises ``NameInvalid``, ``IdNumberInvalid``, ``IdTypeUnsupported`` and
+    ``PhoneInvalid``; a hospital's is taken as it stands, but for a name that could do harm
+    (``NameInvalid``) and texts that are too long (``MalformedRequest``). Raises
     ``RegistrationBusy``.
     """
     return await register_within(ctx, registration, _nothing_more)
@@ -67,27 +79,34 @@ async def register_within(
     ctx: Context, registration: Registration, within: intake.Within
 ) -> Registered:
     """``register``, with the caller's own writes in the same transaction."""
-    facts = type_of(ctx, registration)
+    today = business_day(ctx.clock.now())
+    facts = facts_of(registration, today, ctx.policy.test_provinces)
     return await _under_claim(
-        ctx, facts, lambda conn: intake.take_in(conn, ctx, registration, facts, within)
+        ctx, registration, lambda conn: intake.take_in(conn, ctx, registration, facts, within)
     )
 
 
 async def find_or_register(ctx: Context, registration: Registration) -> Registered:
-    """The record with this number and name, the resident's own first; else a new one."""
+    """The record with this number and name, the resident's own first; else a new one.
+
+    Whom a number is to find must have one: raises what ``type_of`` raises, ``RegistrationBusy``.
+    """
     facts = type_of(ctx, registration)
 
     async def work(conn: Connection) -> Registered:
-        verdict = rules.decide(facts, await intake.same_number(conn, ctx, facts))
-        if verdict.same is not None and verdict.person_id is not None:
-            return Registered(record_id=verdict.same, person_id=verdict.person_id)
+        known = rules.found_by_number(facts, await meeting.same_number(conn, ctx, facts))
+        if known is not None:
+            return Registered(record_id=known.record_id, person_id=known.person_id)
         return await intake.take_in(conn, ctx, registration, facts, _nothing_more)
 
-    return await _under_claim(ctx, facts, work)
+    return await _under_claim(ctx, registration, work)
 
 
 def type_of(ctx: Context, registration: Registration) -> Facts:
-    """The registration's facts, normalised; raises what ``register`` raises for their form."""
+    """The facts of who must be proved, by name and citizen's number.
+
+    Raises ``NameInvalid``, ``IdNumberInvalid``, ``IdTypeUnsupported``, ``PhoneInvalid``.
+    """
     today = business_day(ctx.clock.now())
     return rules.type_registration(registration, today, ctx.policy.test_provinces)
 
@@ -172,35 +191,33 @@ async def _nothing_more(_conn: Connection, _registered: Registered) -> None:
 
 
 async def _under_claim(
-    ctx: Context, facts: Facts, work: Callable[[Connection], Awaitable[Registered]]
+    ctx: Context, registration: Registration, work: Callable[[Connection], Awaitable[Registered]]
 ) -> Registered:
-    """Run ``work`` in a transaction while holding the strongest key, so that two desks queue up.
+    """Run ``work`` in a transaction while holding the strongest keys, so that two desks queue up.
 
-    Around a rotation the key is held under every version that some process may be storing, in one
-    order, so that desks with different versions queue up too. The hold is given up by the
-    transaction itself: whoever lost it meanwhile commits nothing.
+    Around a rotation a key is held under every version that some process may be storing, so that
+    desks with different versions queue up too. The hold is given up by the transaction itself:
+    whoever lost it meanwhile commits nothing.
     """
-    if facts.id_no is None:
+    traits = traits_in(registration, business_day(ctx.clock.now()), key="")
+    keys = blinding.to_claim(ctx, traits)
+    if not keys:
         return await retry_serialization(lambda: _in_transaction(ctx, work))
-    keys = ctx.sealer.blind_in_use(*intake.number_kind(facts, facts.id_no))
     token = ctx.ids.token()
 
     async def held(conn: Connection) -> Registered:
         done = await work(conn)
-        for key in keys:
-            if not await store.release_claim(conn, key, token):
-                raise RegistrationBusy(retry_after_s=1)
+        if not await store_matching.release_claim(conn, keys, token):
+            raise RegistrationBusy(retry_after_s=1)
         return done
 
     try:
-        for key in keys:
-            await _claim(ctx, key, token)
+        await _claim(ctx, keys, token)
         return await retry_serialization(lambda: _in_transaction(ctx, held))
     except BaseException:
         with suppress(*UNAVAILABLE):  # the hold ends by itself
             async with connection(ctx.pool) as conn:
-                for key in keys:
-                    await store.release_claim(conn, key, token)
+                await store_matching.release_claim(conn, keys, token)
         raise
 
 
@@ -211,11 +228,11 @@ async def _in_transaction(
         return await work(conn)
 
 
-async def _claim(ctx: Context, key: bytes, token: bytes) -> None:
+async def _claim(ctx: Context, keys: list[bytes], token: bytes) -> None:
     for _ in range(CLAIM_TRIES):
         now = ctx.clock.now()
         async with connection(ctx.pool) as conn:
-            if await store.claim(conn, key, token, now, now + CLAIM_LIFE):
+            if await store_matching.claim(conn, keys, token, now, now + CLAIM_LIFE):
                 return
         await asyncio.sleep(CLAIM_PAUSE_S)
     raise RegistrationBusy(retry_after_s=1)

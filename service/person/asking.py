@@ -9,7 +9,7 @@ from service.casework.actions import close_items_of, open_item
 from service.casework.model import ItemsOf, NewItem
 from service.kernel.context import Context
 from service.kernel.database import Connection
-from service.person import store, store_merging
+from service.person import golden, store, store_merging
 from service.person.model_merging import Review
 
 ITEM_KIND = "person"
@@ -29,6 +29,13 @@ async def answer(
         if await store_merging.set_closed(conn, closed):
             items = ItemsOf(record_id=review.record_id, kind=ITEM_KIND, subject_id=review.review_id)
             await close_items_of(conn, ctx, items, closing)
+
+
+async def is_asked(conn: Connection, person_id: int, other_person_id: int) -> bool:
+    """Whether a question between two persons is open: one is enough for all their records."""
+    some = await store_merging.list_record_ids(conn, person_id, golden.RECORDS_MAX)
+    others = await store_merging.list_record_ids(conn, other_person_id, golden.RECORDS_MAX)
+    return bool(await store_merging.list_questions(conn, some, others))
 
 
 async def ask_again(conn: Connection, ctx: Context, answered_by: int) -> None:

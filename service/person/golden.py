@@ -7,6 +7,7 @@ from service.kernel.database import Connection, connection
 from service.kernel.problems import NotFound
 from service.person import opening, store, store_merging
 from service.person.model import Golden, Known
+from service.person.model_merging import Linked
 from service.person.survivorship import golden_view
 
 RECORDS_MAX = 1000
@@ -15,9 +16,14 @@ RECORDS_MAX = 1000
 
 async def known_of(conn: Connection, ctx: Context, person_id: int) -> list[Known]:
     """The person's records, opened, by number. Raises ``RowTampered``."""
-    records = await store_merging.list_record_ids(conn, person_id, RECORDS_MAX)
-    linked = await store_merging.list_linked(conn, records)
+    linked = await linked_of(conn, person_id)
     return [await opening.known_as(conn, ctx, one.record, one.link) for one in linked]
+
+
+async def linked_of(conn: Connection, person_id: int) -> list[Linked]:
+    """The person's records with their links, not opened yet, by number."""
+    records = await store_merging.list_record_ids(conn, person_id, RECORDS_MAX)
+    return await store_merging.list_linked(conn, records)
 
 
 async def build(conn: Connection, ctx: Context, person_id: int) -> Golden | None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from service.kernel.masked import Masked
+from service.person.identity.registrations import Whose
 
 
 class Source(StrEnum):
@@ -43,7 +44,8 @@ CITIZEN_ID = "01"
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """A registration as received; texts as they were typed or read.
 
-    ``id_type`` is a CV02.01.101 code. ``id_no`` and ``phone`` are None when unknown.
+    ``id_type`` is a CV02.01.101 code. None and empty mean unknown; what has a default was not
+    asked for when the first records were sealed.
     """
 
     source: Source
@@ -53,18 +55,56 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     id_no: str | None
     phone: str | None
     changed: Changed | None = None
+    sex: str | None = None
+    """M, F or U, or the digits of GB/T 2261.1."""
+    birth_date: str | None = None
+    """``2020-05-01`` or ``20200501``."""
+    address: str | None = None
+    facility: str | None = None
+    """Where ``local_id`` was given; None: at the institution."""
+    local_id: str | None = None
+    nationality: str | None = None
+    ethnicity: str | None = None
+    former_name: str | None = None
+    guardian_name: str | None = None
+    guardian_id: str | None = None
+    contact_name: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Registration({self.source.value}, …)"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a registration says once it is typed. Sealed wherever it is stored."""
+    """What a registration says once it is typed. Sealed wherever it is stored.
+
+    ``id_no`` is the person's own number; another's, a malformed and a dummy one are None here and
+    stay in the registration as received. ``whose`` says which of these it was.
+    """
 
     name: str
+    """Empty where none is known."""
     id_type: str
     id_no: str | None
     sex: str
     """M, F or U."""
     birth_date: date | None
     phone: str | None
+    whose: Whose = Whose.OWN
+    """Records sealed before it was kept had their own number or none."""
+    parent_name: str | None = None
+    """Of a newborn without a name: the parent's, as the placeholder says it."""
+    birth_order: str | None = None
+    """Of one of several born on a day: which."""
+    address: str | None = None
+    facility: str | None = None
+    local_id: str | None = None
+    nationality: str | None = None
+    ethnicity: str | None = None
+    """The code of GB/T 3304, or what was sent where it is none."""
+    former_name: str | None = None
+    guardian_name: str | None = None
+    guardian_id: str | None = None
+    contact_name: str | None = None
 
     def __repr__(self) -> str:
         return "Facts(…)"
@@ -207,7 +247,8 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordView(msgspec.Struct, frozen=True, kw_only=True):
-    """One record and the person it belongs to today. ``id_no`` is empty when none is known."""
+    """One record and the person it belongs to today. ``name`` and ``id_no`` are empty when none is
+    known."""
 
     record_id: int
     person_id: int
@@ -218,3 +259,9 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     birth_date: date | None
     phone: Masked | None
     frozen: bool
+
+    @property
+    def citizen_no(self) -> Masked:
+        """The citizen's number, by which the insurance knows people; empty where his document is
+        another one."""
+        return self.id_no if self.id_type == CITIZEN_ID else Masked("")

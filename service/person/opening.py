@@ -6,7 +6,7 @@ from service.kernel.context import Context
 from service.kernel.database import Connection
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 from service.person import store, store_merging
-from service.person.model import Facts, Known, Link, Person, Record, SealedRecord
+from service.person.model import Known, Link, Person, Record, SealedRecord
 
 MERGES_MAX = 1000
 """Of persons one into the next: more is a circle, which no act makes."""
@@ -22,27 +22,35 @@ async def known(conn: Connection, ctx: Context, record_id: int) -> Known:
 
 async def known_as(conn: Connection, ctx: Context, record: Record, link: Link) -> Known:
     """``known`` of rows that were read already."""
-    ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
-    ctx.sealer.check_mac("link", link.mac_parts(), link.row_mac)
-    opened = await _opened(conn, ctx, record)
+    sealed = await sealed_of(conn, ctx, record, link)
     return Known(
         record_id=record.record_id,
         person_id=link.person_id,
         source=record.source,
         received_at=record.received_at,
-        facts=opened.facts,
-        changed=opened.received.changed,
+        facts=sealed.facts,
+        changed=sealed.received.changed,
     )
 
 
-async def facts_of(conn: Connection, ctx: Context, record_id: int) -> Facts | None:
-    """What a record says, linked or not; None when it was forgotten. Raises ``RowTampered``."""
+async def sealed_of(conn: Connection, ctx: Context, record: Record, link: Link) -> SealedRecord:
+    """What a record holds, of rows that were read already. Raises ``NotFound``, ``RowTampered``."""
+    ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
+    ctx.sealer.check_mac("link", link.mac_parts(), link.row_mac)
+    return await _opened(conn, ctx, record)
+
+
+async def record_content(
+    conn: Connection, ctx: Context, record_id: int
+) -> tuple[Record, SealedRecord] | None:
+    """A record, linked or not, and what it holds; None when it was forgotten. Raises
+    ``RowTampered``."""
     record = await store.find_record(conn, record_id)
     if record is None:
         raise RowTampered("match_key")
     ctx.sealer.check_mac("record", record.mac_parts(), record.row_mac)
     try:
-        return (await _opened(conn, ctx, record)).facts
+        return record, await _opened(conn, ctx, record)
     except NotFound:
         return None
 

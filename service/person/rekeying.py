@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from crypto.keyring import KeyKind
+from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import connection, execute, transaction
 from service.kernel.problems import RowTampered
@@ -20,7 +21,10 @@ from service.kernel.rekeying import (
     version_of,
     wrapped_version,
 )
-from service.person import intake, opening, rules, store
+from service.person import blinding, opening, rules, store_matching
+from service.person.facts import traits_in
+from service.person.matching.keys import SHARED_MAX, keys_of
+from service.person.model import Record, SealedRecord
 from service.person.store_rekeying import (
     COUNT_CLAIMS,
     COUNT_COUNTS,
@@ -44,7 +48,9 @@ class _Golden(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
-class _MatchKey(msgspec.Struct, frozen=True, kw_only=True):
+class MatchKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``match_key`` by what names it."""
+
     blind_key: bytes
     kind: int
     record_id: int
@@ -73,27 +79,48 @@ async def _rewrap_golden(ctx: Context, row: _Golden) -> Rekeyed:
     return await swapped(ctx, SWAP_GOLDEN, row.person_id, row.sealed, fresh)
 
 
-async def _rekey_match_key(ctx: Context, row: _MatchKey) -> Rekeyed:
+async def _rekey_match_key(ctx: Context, row: MatchKey) -> Rekeyed:
     """Raises ``RowTampered`` for a key that the record's own facts do not give."""
     if _is_current(ctx, row.blind_key):
         return Rekeyed.CURRENT
     async with connection(ctx.pool) as conn:
-        facts = await opening.facts_of(conn, ctx, row.record_id)
-    if facts is not None:
-        kind = intake.blind_kind(row.kind)
-        texts = [text for of, text in rules.match_key_texts(facts) if of == row.kind]
-        same = [text for text in texts if row.blind_key in ctx.sealer.blind_all(kind, text)]
-        if not same:
-            raise RowTampered("match_key")
-        fresh, version = ctx.sealer.blind(kind, same[0]), ctx.sealer.blind_version()
+        found = await opening.record_content(conn, ctx, row.record_id)
+    if found is not None:
+        fresh = fresh_keys(ctx, row, *found)
         async with transaction(ctx.pool) as conn:
-            now = ctx.clock.now()
-            await store.insert_key(conn, fresh, row.kind, version, row.record_id, now)
+            await store_matching.insert_keys(
+                conn,
+                fresh,
+                key_version=ctx.sealer.blind_version(),
+                record_id=row.record_id,
+                shared_max=SHARED_MAX,
+                now=ctx.clock.now(),
+            )
     async with transaction(ctx.pool) as conn:
         if await execute(conn, DELETE_MATCH_KEY, row.blind_key, row.kind, row.record_id) != 1:
             return Rekeyed.LOST
-        await execute(conn, UNCOUNT_KEY, row.blind_key, row.kind)
+        await execute(conn, UNCOUNT_KEY, row.blind_key, row.kind, SHARED_MAX)
     return Rekeyed.CHANGED
+
+
+def fresh_keys(
+    ctx: Context, row: MatchKey, record: Record, sealed: SealedRecord
+) -> list[store_matching.BlindKey]:
+    """The same key under the present version; in place of one of the form before 0026 all keys that
+    the record has now. Raises ``RowTampered`` for a key that the record does not give."""
+    kind = blinding.blind_kind(row.kind)
+
+    def is_same(text: str) -> bool:
+        return row.blind_key in ctx.sealer.blind_all(kind, text)
+
+    traits = traits_in(sealed.received, business_day(record.received_at), key="")
+    for of, text in keys_of(traits):
+        if of == row.kind and is_same(text):
+            return [store_matching.BlindKey(ctx.sealer.blind(kind, text), row.kind)]
+    earlier = (text for of, text in rules.earlier_keys(sealed.facts) if of == row.kind)
+    if not any(is_same(text) for text in earlier):
+        raise RowTampered("match_key")
+    return blinding.to_store(ctx, traits)
 
 
 async def _drop_count(ctx: Context, row: _Counted) -> Rekeyed:
@@ -131,7 +158,7 @@ KEYED_ROWS = (
     KeyedRows(
         table="match_key",
         kind=KeyKind.BLIND_INDEX,
-        row=_MatchKey,
+        row=MatchKey,
         key=("blind_key", "kind", "record_id"),
         page=PAGE_MATCH_KEYS,
         count=COUNT_MATCH_KEYS,

@@ -1,4 +1,4 @@
-"""Pure decisions of the index: typing a registration, match keys, linking."""
+"""Pure decisions of the index: typing a resident, finding by number, what becomes of a record."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,6 +9,10 @@ from crypto.sm3 import sm3
 from service.person.identity.names import check_name, compare_key, compatible
 from service.person.identity.numbers import check_citizen_number
 from service.person.identity.phones import check_phone
+from service.person.matching.comparing import compare
+from service.person.matching.placing import Placed
+from service.person.matching.traits import Traits
+from service.person.matching.weighing import Scale
 from service.person.model import (
     CITIZEN_ID,
     Decision,
@@ -21,8 +25,6 @@ from service.person.model import (
 from service.person.problems import IdNumberInvalid, IdTypeUnsupported, NameInvalid, PhoneInvalid
 from service.person.survivorship import TRUST
 
-MODEL = "number-and-name-1"
-OWN_NUMBER = 1
 NO_HASH = bytes(32)
 _DECISION = b"YM decision\0"
 
@@ -56,22 +58,11 @@ def type_registration(
     )
 
 
-def number_key_text(id_type: str, id_no: str) -> str:
-    """What the own-number key (kind 1) is made over."""
-    return f"{id_type}:{id_no}"
-
-
-def match_key_texts(facts: Facts) -> list[tuple[int, str]]:
-    """(kind, text) of every match key these facts give (dossier 5).
-
-    Kinds 5 to 8 need what a registration does not carry yet: local numbers, pinyin, guardians.
-    No key is made over a single common value.
-    """
+def earlier_keys(facts: Facts) -> list[tuple[int, str]]:
+    """(kind, text) of the match keys that records were given before decision 0026."""
     name = compare_key(facts.name)
     born = facts.birth_date.isoformat() if facts.birth_date else None
     keys: list[tuple[int, str]] = []
-    if facts.id_no:
-        keys.append((OWN_NUMBER, number_key_text(facts.id_type, facts.id_no)))
     if born:
         keys.append((2, f"{name}:{born}"))
     if facts.phone and born:
@@ -87,44 +78,35 @@ def match_key_texts(facts: Facts) -> list[tuple[int, str]]:
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a registration. ``other`` is the record to compare in a review."""
+    """What becomes of a registration, with its grounds in whole bits by field."""
 
     kind: DecisionKind
-    person_id: int | None
     reason: str
     bits: dict[str, int]
-    other: int | None
-    same: int | None
-    """The record that already says the same of the same person, best founded first."""
 
 
-def decide(facts: Facts, same_number: Sequence[Known]) -> Verdict:
-    """Link, review or new, from the records that hold the same own number.
+def verdict_on(new: Traits, placed: Placed, scale: Scale) -> Verdict:
+    """Link, review or new, from where the registration belongs."""
+    if placed.home is not None:
+        kind, met, reason = DecisionKind.LINK, placed.home, placed.home.judged.reason
+    elif placed.questions:
+        kind, (met, reason) = DecisionKind.REVIEW, placed.questions[0]
+    else:
+        return Verdict(kind=DecisionKind.NEW, reason="nobody-alike", bits={})
+    weighed = scale.weigh(new, met.traits, compare(new, met.traits))
+    return Verdict(
+        kind=kind,
+        reason=reason,
+        bits={field: round(bits) for field, bits in weighed.items()},
+    )
 
-    An equal valid number and a compatible name link. An equal number with another name never
-    does: it is evidence that somebody's number was borrowed or mistyped.
-    """
-    if not same_number:
-        return _verdict(DecisionKind.NEW, "no-record-with-this-number", {"number": 0})
+
+def found_by_number(facts: Facts, same_number: Sequence[Known]) -> Known | None:
+    """The best founded of the records with this number whose name may be the same person's; None
+    where there is none, or where they are several persons'."""
     fitting = [known for known in same_number if compatible(known.facts.name, facts.name)]
     persons = {known.person_id for known in fitting}
-    if len(persons) == 1:
-        best = min(fitting, key=_best_founded)
-        return Verdict(
-            kind=DecisionKind.LINK,
-            person_id=best.person_id,
-            reason="number-and-name-equal",
-            bits={"number": 1, "name": 1},
-            other=best.record_id,
-            same=best.record_id,
-        )
-    reason = "number-of-several-persons" if persons else "number-equal-name-different"
-    verdict = _verdict(DecisionKind.REVIEW, reason, {"number": 1, "name": int(bool(persons))})
-    return msgspec.structs.replace(verdict, other=min(same_number, key=_best_founded).record_id)
-
-
-def _verdict(kind: DecisionKind, reason: str, bits: dict[str, int]) -> Verdict:
-    return Verdict(kind=kind, person_id=None, reason=reason, bits=bits, other=None, same=None)
+    return min(fitting, key=_best_founded) if len(persons) == 1 else None
 
 
 def _best_founded(known: Known) -> tuple[bool, int, object, int]:

@@ -1,44 +1,13 @@
 """SQL of the master index."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
+from service.kernel.database import Connection, execute, find_row, list_rows
 from service.kernel.joined_reads import Cells, Read, row_of
 from service.person.model import Decision, Link, Person, Record
 
-CLAIM = """
-insert into match_claim (blind_key, token, until)
-values ($1, $2, $3)
-on conflict (blind_key) do update
-set token = excluded.token, until = excluded.until
-where match_claim.until < $4
-"""
-RELEASE_CLAIM = """
-delete from match_claim
-where blind_key = $1 and token = $2
-"""
-LIST_BY_KEY = """
-select record_id
-from match_key
-where blind_key = any($1::bytea[]) and kind = $2
-group by record_id
-order by min(created_at), record_id
-limit $3
-"""
-INSERT_KEY = """
-insert into match_key (blind_key, kind, key_version, record_id, created_at)
-values ($1, $2, $3, $4, $5)
-on conflict (blind_key, kind, record_id) do nothing
-"""
-COUNT_KEY = """
-insert into match_key_count (blind_key, kind, members)
-values ($1, $2, 1)
-on conflict (blind_key, kind) do update
-set members = match_key_count.members + 1
-"""
 INSERT_RECORD = """
 insert into record (record_id, source, institution_id, sealed, received_at, row_mac)
 values ($1, $2, $3, $4, $5, $6)
@@ -135,34 +104,6 @@ INSERT_REVIEW = """
 insert into review (record_id, review_id, other_record_id, reason, decision_id, opened_at)
 values ($1, $2, $3, $4, $5, $6)
 """
-
-
-async def claim(
-    conn: Connection, blind_key: bytes, token: bytes, now: datetime, until: datetime
-) -> bool:
-    """Hold the key until ``until``; False while somebody else's hold lasts."""
-    return await execute(conn, CLAIM, blind_key, token, until, now) == 1
-
-
-async def release_claim(conn: Connection, blind_key: bytes, token: bytes) -> bool:
-    """Give the hold up; False when it was lost to somebody else meanwhile."""
-    return await execute(conn, RELEASE_CLAIM, blind_key, token) == 1
-
-
-async def list_by_key(
-    conn: Connection, blind_keys: Sequence[bytes], kind: int, limit: int
-) -> list[int]:
-    """Records with one of these keys, oldest first; once each, also under two versions."""
-    rows = await conn.fetch(LIST_BY_KEY, list(blind_keys), kind, limit)
-    return [row["record_id"] for row in rows]
-
-
-async def insert_key(
-    conn: Connection, blind_key: bytes, kind: int, key_version: int, record_id: int, now: datetime
-) -> None:
-    """A match key, counted."""
-    if await insert_new(conn, INSERT_KEY, blind_key, kind, key_version, record_id, now):
-        await execute(conn, COUNT_KEY, blind_key, kind)
 
 
 async def insert_record(conn: Connection, row: Record) -> None:

@@ -113,7 +113,7 @@ where blind_key = $1 and kind = $2 and record_id = $3
 UNCOUNT_KEY = """
 update match_key_count
 set members = members - 1
-where blind_key = $1 and kind = $2 and members > 0
+where blind_key = $1 and kind = $2 and members between 1 and $3
 """
 PAGE_COUNTS = """
 select blind_key, kind, members

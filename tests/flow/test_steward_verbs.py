@@ -46,7 +46,7 @@ async def two_with_one_number(settings: Settings) -> tuple[str, str]:
     """The public ids of two records that say one number and two names."""
     found = []
     async with open_context(settings, "test") as ctx:
-        for name in ("测试甲", "测试乙"):
+        for name in ("测试甲", "王某人"):
             given = Registration(
                 source=Source.WINDOW,
                 institution_id=None,

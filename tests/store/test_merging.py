@@ -164,7 +164,7 @@ async def test_a_merge_hidden_from_the_freeze_is_seen(ctx: Context) -> None:
 
 
 async def test_say_same_answers_the_question_and_undo_asks_it_again(ctx: Context) -> None:
-    one, two = await register(ctx, 1), await register(ctx, 1, "测试乙")
+    one, two = await register(ctx, 1), await register(ctx, 1, "王某人")
     before = await checked(ctx)
     assert len(before.questions) == 1
     await merging.say_same(ctx, one.record_id, two.record_id, BY)
@@ -187,7 +187,7 @@ async def last_change(ctx: Context, person_id: int) -> int:
 
 
 async def test_keep_apart_answers_the_question_and_withdrawing_asks_it_again(ctx: Context) -> None:
-    one, two = await register(ctx, 1), await register(ctx, 1, "测试乙")
+    one, two = await register(ctx, 1), await register(ctx, 1, "王某人")
     before = await checked(ctx)
     await merging.keep_apart(ctx, one.record_id, two.record_id, BY)
     after = await checked(ctx)

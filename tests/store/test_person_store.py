@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from service.kernel.context import Context
 from service.kernel.database import connection
 from service.kernel.problems import NotFound, RowTampered, StateConflict
-from service.person import actions, rules, store
+from service.person import actions, rules, store, store_matching
 from service.person.model import DecisionKind, Registered, Registration, Source
 from service.person.problems import RegistrationBusy
 from tests.support.app import a_context
@@ -50,7 +51,7 @@ async def test_a_registration_is_read_back_and_sealed(ctx: Context) -> None:
         rows = await conn.fetch("select sealed::text as sealed from record")
         keys = await conn.fetch("select kind from match_key where record_id = $1", done.record_id)
     assert all("测试甲".encode().hex() not in row["sealed"] for row in rows)
-    assert sorted(row["kind"] for row in keys) == [1, 2, 3, 4, 9, 9]
+    assert sorted(row["kind"] for row in keys) == [1, 2, 6, 9, 9, 9, 11, 12, 13]
 
 
 async def test_same_number_and_name_is_the_same_person(ctx: Context) -> None:
@@ -66,7 +67,7 @@ async def test_same_number_and_name_is_the_same_person(ctx: Context) -> None:
 
 async def test_same_number_with_another_name_is_reviewed_not_linked(ctx: Context) -> None:
     one = await actions.register(ctx, registration(31))
-    two = await actions.register(ctx, registration(31, "测试乙"))
+    two = await actions.register(ctx, registration(31, "王某人"))
     assert one.person_id != two.person_id
     async with connection(ctx.pool) as conn:
         review = await conn.fetchrow("select * from review where record_id = $1", two.record_id)
@@ -93,6 +94,24 @@ async def test_no_number_is_always_a_new_person(ctx: Context) -> None:
     assert one.person_id != two.person_id
 
 
+async def test_a_hospital_registers_a_child_by_its_mothers_number(ctx: Context) -> None:
+    given = msgspec.structs.replace(
+        registration(35, "测试乙之女", Source.WINDOW), institution_id=7, birth_date="2026-06-01"
+    )
+    child = await actions.read(ctx, (await actions.register(ctx, given)).record_id)
+    mother = await actions.register(ctx, registration(35))
+    assert (child.id_no.reveal(), child.sex, child.birth_date) == ("", "F", date(2026, 6, 1))
+    assert child.person_id != mother.person_id
+
+
+async def test_a_passport_is_not_told_as_a_citizens_number(ctx: Context) -> None:
+    given = msgspec.structs.replace(
+        registration(37, "TESTOV IVAN", Source.WINDOW), id_type="03", id_no="E20267391"
+    )
+    view = await actions.read(ctx, (await actions.register(ctx, given)).record_id)
+    assert (view.id_no.reveal(), view.citizen_no.reveal()) == ("E20267391", "")
+
+
 async def test_two_desks_registering_one_person_at_once_give_one_person(ctx: Context) -> None:
     done = await asyncio.gather(*(actions.register(ctx, registration(41)) for _ in range(5)))
     assert len({one.record_id for one in done}) == 5
@@ -111,11 +130,11 @@ def done_ids(done: list[Registered]) -> list[int]:
 
 async def hold(ctx: Context, given: Registration, fresh_database: str) -> bytes:
     """Another desk holds the number of ``given``."""
-    key = ctx.sealer.blind("match key 1", rules.number_key_text("01", given.id_no or ""))
+    key = ctx.sealer.blind("match key 1", f"01:{given.id_no}")
     other = await asyncpg.connect(fresh_database)
     try:
         now = ctx.clock.now()
-        assert await store.claim(other, key, b"other", now, now + actions.CLAIM_LIFE)
+        assert await store_matching.claim(other, [key], b"other", now, now + actions.CLAIM_LIFE)
     finally:
         await other.close()
     return key
@@ -130,7 +149,7 @@ async def test_a_registration_waits_for_the_desk_that_holds_the_number(
     await asyncio.sleep(0.15)
     assert not waiting.done()
     async with connection(ctx.pool) as conn:
-        assert await store.release_claim(conn, key, b"other")
+        assert await store_matching.release_claim(conn, [key], b"other")
     assert (await waiting).record_id
 
 
@@ -144,7 +163,7 @@ async def test_the_hold_of_a_dead_desk_ends(ctx: Context, fresh_database: str) -
 
 async def test_whoever_lost_the_claim_commits_nothing(ctx: Context, fresh_database: str) -> None:
     given = registration(71)
-    key = ctx.sealer.blind("match key 1", rules.number_key_text("01", given.id_no or ""))
+    key = ctx.sealer.blind("match key 1", f"01:{given.id_no}")
     other = await asyncpg.connect(fresh_database)
     made: list[int] = []
 

@@ -95,7 +95,7 @@ async def test_what_is_refused_registers_nothing(ctx: Context) -> None:
     with pytest.raises(NotFound):
         await again(ctx, 7, Learnt.NAMED, 3, "测试甲")
     with pytest.raises(NameInvalid):
-        await again(ctx, one.record_id, Learnt.NAMED, None, "*")
+        await again(ctx, one.record_id, Learnt.NAMED, None, "<b>")
     assert await state_of(ctx) == before
 
 

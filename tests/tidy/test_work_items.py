@@ -16,6 +16,8 @@ import pytest
 from service.casework import reasons
 from service.healthcode.actions import trust
 from service.ledger import closing
+from service.person.matching.clustering import NAMES, NUMBERS
+from service.person.matching.deciding import DOUBTFUL
 from service.reconcile.items import reason_of
 from service.reconcile.model import Class
 from service.settlement import endings
@@ -42,8 +44,12 @@ STATES = [
 ]
 COMPUTED: dict[tuple[str, str], tuple[str, ...]] = {
     ("service.person.asking", "review.reason"): (
-        "number-of-several-persons",
         "number-equal-name-different",
+        "nearly",
+        *DOUBTFUL,
+        NUMBERS,
+        NAMES,
+        "birth-order",
     ),
     ("service.ledger.closing", "checked.reason"): (
         closing.PROJECTION_DIFFERS,

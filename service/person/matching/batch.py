@@ -29,11 +29,15 @@ def match(
     everybody: Sequence[Traits],
     model: Model | None = None,
     *,
+    scale: Scale | None = None,
     processes: int = 1,
     progress: Progress = lambda *_: None,
 ) -> Partition:
-    """Whose registration each is, by the model that is shipped or another."""
-    scale = Scale(model or shipped(), Rarity(everybody), households=live_together(everybody))
+    """Whose registration each is, by the model that is shipped or another, set to these people or
+    by a ``scale`` that is set already."""
+    if scale is None:
+        together = live_together(everybody)
+        scale = Scale(model or shipped(), Rarity(everybody), households=together)
     pairs = candidates(everybody, progress)
     judged = _judge_all(everybody, pairs, scale, processes, progress)
     return partition(everybody, judged, households=scale.households)

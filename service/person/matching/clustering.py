@@ -13,7 +13,8 @@ from service.person.matching.deciding import Judgement, Outcome
 from service.person.matching.traits import Traits
 
 CITIZEN = "01:"
-NUMBERS = "numbers-differ"
+NUMBERS, NAMES = "numbers-differ", "names-differ"
+NO_NUMBER: frozenset[str] = frozenset()
 NAMES_MAX = 8
 """Distinct names of one cluster that are looked at."""
 
@@ -41,33 +42,46 @@ class Partition(msgspec.Struct, kw_only=True):
     questions: list[Question]
 
 
-class _Known(msgspec.Struct, gc=False):
-    """What is known of one person so far: one own number at most, names that agree, an order."""
+class Profile(msgspec.Struct, gc=False):
+    """What is known of one person so far: one own number (more where a steward said so), names that
+    agree, an order."""
 
-    number: str
+    numbers: frozenset[str]
     names: list[Traits]
     order: str
 
-    def conflict(self, other: "_Known") -> str | None:
+    def conflict(self, other: "Profile") -> str | None:
         """Why both cannot be one person."""
-        if self.number and other.number and self.number != other.number:
+        if self.numbers and other.numbers and self.numbers.isdisjoint(other.numbers):
             return NUMBERS
         if self.order and other.order and self.order != other.order:
             return "birth-order"
         agree = (name_level(a, b) > max(OTHER, SILENT) for a in self.names for b in other.names)
         if self.names and other.names and not any(agree):
-            return "names-differ"
+            return NAMES
         return None
 
-    def and_of(self, other: "_Known") -> "_Known":
+    def refuses(self, other: "Profile", judged: Judgement) -> str | None:
+        """Why two registrations that are judged a match do not make both one; None: they do. An own
+        number in common makes another name a changed one."""
+        conflict = self.conflict(other)
+        return None if conflict == NAMES and judged.reason == "own-number" else conflict
+
+    def and_of(self, other: "Profile") -> "Profile":
         """Both are one."""
         have = {one.name for one in self.names}
         more = [one for one in other.names if one.name not in have]
-        return _Known(
-            self.number or other.number,
+        return Profile(
+            self.numbers | other.numbers,
             (self.names + more)[:NAMES_MAX],
             self.order or other.order,
         )
+
+
+def profile_of(one: Traits) -> Profile:
+    """Of one registration."""
+    numbers = frozenset({one.own}) if one.own.startswith(CITIZEN) else NO_NUMBER
+    return Profile(numbers, [one] if one.name else [], one.order)
 
 
 class _People:
@@ -76,7 +90,7 @@ class _People:
     def __init__(self, everybody: Sequence[Traits]) -> None:
         self._everybody = everybody
         self._above = array("I", range(len(everybody)))
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, Profile] = {}
 
     def root(self, place: int) -> int:
         """The person's first place."""
@@ -86,16 +100,14 @@ class _People:
             place = above[place]
         return place
 
-    def known(self, root: int) -> _Known:
+    def known(self, root: int) -> Profile:
         """By then."""
         found = self._known.get(root)
         if found is None:
-            one = self._everybody[root]
-            number = one.own if one.own.startswith(CITIZEN) else ""
-            found = _Known(number, [one] if one.name else [], one.order)
+            found = profile_of(self._everybody[root])
         return found
 
-    def join(self, one: int, other: int, known: _Known) -> None:
+    def join(self, one: int, other: int, known: Profile) -> None:
         """Two roots are one person, of whom this is known."""
         self._known.pop(max(one, other), None)
         self._above[max(one, other)] = min(one, other)
@@ -134,17 +146,11 @@ def _join(people: _People, pair: Pair, *, households: bool) -> str | None:
     if one == other:
         return None
     mine, theirs = people.known(one), people.known(other)
-    conflict = mine.conflict(theirs)
-    borne = conflict == "names-differ" and (_is_sure(pair) or not households)
-    if conflict is not None and not borne:
+    conflict = mine.refuses(theirs, pair.judged)
+    if conflict is not None and (conflict != NAMES or households):
         return conflict
     people.join(one, other, mine.and_of(theirs))
     return None
-
-
-def _is_sure(pair: Pair) -> bool:
-    """An own number in common makes another name a changed one."""
-    return pair.judged.reason == "own-number"
 
 
 def _rank(everybody: Sequence[Traits], pair: Pair) -> tuple[float, str, str]:

@@ -12,12 +12,13 @@ from sys import intern
 import msgspec
 from pypinyin import lazy_pinyin
 
-from service.person.identity.documents import CITIZEN_ID
+from service.person.identity.documents import CITIZEN_ID, id_type_of
 from service.person.identity.names import match_key
 from service.person.identity.registrations import (
     SEXES,
     Declared,
     Guardian,
+    TypedNumber,
     Whose,
     type_number,
 )
@@ -119,22 +120,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def traits_of(line: Line, today: date) -> Traits:
     """Type one registration."""
-    sex = SEXES.get((line.sex or "U").strip().upper(), "U")
+    sex = _sex(line)
     said = date_of(line.birth_date or "")
-    guardian_no = _cut(line.guardian_id)
-    typed = type_number(
-        Declared(
-            id_type=line.id_type or CITIZEN_ID,
-            id_no=_cut(line.id_no),
-            gender=sex,
-            birth_date=said,
-            guardian=Guardian(id_no=guardian_no) if guardian_no else None,
-        ),
-        today,
-        EVERYWHERE,
-    )
+    typed = number_of(line, today)
     is_own = typed.whose in (Whose.OWN, Whose.OLD)
-    kind = line.id_type or CITIZEN_ID
+    kind = id_type_of(_cut(line.id_type) or CITIZEN_ID)
     own = f"{kind}:{typed.number}" if is_own else ""
     malformed = typed.whose is Whose.MALFORMED
     born = _day(said) if said else ""
@@ -149,7 +139,7 @@ def traits_of(line: Line, today: date) -> Traits:
         source=intern(line.source or ""),
         own=own,
         typed=bare(_cut(line.id_no))[0].upper() if malformed else "",
-        guardian=_number(guardian_no) or lent,
+        guardian=_number(_cut(line.guardian_id)) or lent,
         lent=f"{kind}:{lent}" if lent else "",
         sex=name.sex or sex if sex == "U" else sex,
         born=born,
@@ -165,6 +155,26 @@ def traits_of(line: Line, today: date) -> Traits:
         address=address_of(_cut(line.address)),
         local=f"{_cut(line.facility)}:{_cut(line.local_id)}" if line.local_id else "",
     )
+
+
+def number_of(line: Line, today: date) -> TypedNumber:
+    """The number of a registration, and whose it is by what the registration says itself."""
+    guardian_no = _cut(line.guardian_id)
+    return type_number(
+        Declared(
+            id_type=_cut(line.id_type) or CITIZEN_ID,
+            id_no=_cut(line.id_no),
+            gender=_sex(line),
+            birth_date=date_of(line.birth_date or ""),
+            guardian=Guardian(id_no=guardian_no) if guardian_no else None,
+        ),
+        today,
+        EVERYWHERE,
+    )
+
+
+def _sex(line: Line) -> str:
+    return SEXES.get((line.sex or "U").strip().upper(), "U")
 
 
 def _cut(text: str | None) -> str:

@@ -108,7 +108,7 @@ class HospitalLine:
                 use_account=request.use_account,
                 insured=AskedPerson(
                     name=patient.name.reveal(),
-                    id_no=patient.id_no.reveal(),
+                    id_no=patient.citizen_no.reveal(),
                     person_no=request.insured.person_no,
                     insurance_type=request.insured.insurance_type,
                     region=request.insured.region,

@@ -146,7 +146,7 @@ async def _linked(ctx: Context, record_id: int) -> Insured | None:
 
 async def _not_linked(ctx: Context, record_id: int) -> Insured:
     patient = await person.read(ctx, record_id)
-    id_no = patient.id_no.reveal()
+    id_no = patient.citizen_no.reveal()
     return Insured(person_no="", insurance_type="", region="", token=None, id_no=id_no)
 
 

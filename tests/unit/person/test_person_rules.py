@@ -87,40 +87,23 @@ def test_an_invalid_part_is_named(changes: dict[str, str], problem: type[Excepti
         rules.type_registration(registration(**changes), TODAY, TEST)
 
 
-def test_no_match_key_is_over_a_single_common_value() -> None:
-    kinds = {kind for kind, _ in rules.match_key_texts(facts(phone="13800000000"))}
-    assert kinds == {1, 2, 3, 4, 9}
-    assert rules.match_key_texts(facts(id_no=None)) == []
+def test_whom_a_number_finds_has_the_name() -> None:
+    found = rules.found_by_number(facts(), [known(1, 10), known(2, 10, "测·试甲")])
+    assert found is not None
+    assert found.record_id == 1
+    assert rules.found_by_number(facts("测试乙"), [known(1, 10)]) is None
+    assert rules.found_by_number(facts(), []) is None
 
 
-def test_one_wrong_digit_leaves_a_key_in_common() -> None:
-    other = citizen_number(BORN, 3)
-    shared = set(rules.match_key_texts(facts())) & set(rules.match_key_texts(facts(id_no=other)))
-    assert {kind for kind, _ in shared} == {2, 9}
+def test_a_number_of_two_persons_with_this_name_finds_neither() -> None:
+    assert rules.found_by_number(facts(), [known(1, 10), known(2, 20)]) is None
 
 
-def test_equal_number_and_name_link() -> None:
-    verdict = rules.decide(facts(), [known(1, 10), known(2, 10, "测·试甲")])
-    assert (verdict.kind, verdict.person_id, verdict.same) == (DecisionKind.LINK, 10, 1)
-
-
-def test_equal_number_and_another_name_never_link() -> None:
-    verdict = rules.decide(facts("测试乙"), [known(1, 10)])
-    assert (verdict.kind, verdict.person_id, verdict.other) == (DecisionKind.REVIEW, None, 1)
-
-
-def test_one_number_of_two_persons_with_this_name_is_reviewed() -> None:
-    verdict = rules.decide(facts(), [known(1, 10), known(2, 20)])
-    assert (verdict.kind, verdict.person_id) == (DecisionKind.REVIEW, None)
-
-
-def test_a_resident_s_own_record_comes_first() -> None:
-    verdict = rules.decide(facts(), [known(1, 10), known(2, 10, source=Source.RESIDENT, days=9)])
-    assert verdict.same == 2
-
-
-def test_no_record_with_the_number_is_a_new_person() -> None:
-    assert rules.decide(facts(), []).kind is DecisionKind.NEW
+def test_a_resident_s_own_record_is_found_first() -> None:
+    records = [known(1, 10), known(2, 10, source=Source.RESIDENT, days=9)]
+    found = rules.found_by_number(facts(), records)
+    assert found is not None
+    assert found.record_id == 2
 
 
 def test_the_golden_view_does_not_depend_on_order() -> None:
@@ -147,7 +130,7 @@ def chain(length: int) -> list[Decision]:
             record_id=1,
             decision_id=number + 1,
             kind=DecisionKind.NEW,
-            model=rules.MODEL,
+            model="a-model",
             bits={"number": 1},
             actor="system",
             reason="x",
