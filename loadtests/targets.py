@@ -90,7 +90,7 @@ TARGETS: tuple[Target, ...] = (
     _ratio_of("the same, ten times that offered", 0.9),
     _ratio_of("code verify", 0.85),
     _ratio_of("front machine", 0.75),
-    _ratio_of(_SETTLE, 0.5, "CPU of server and worker, not PostgreSQL, limits a settlement"),
+    _ratio_of(_SETTLE, 0.5, "its users wait more than they ask: no core is full"),
     _figure(_SETTLE, "own_cpu_ms", most=10, known="HTTP, signatures and records of 30 requests"),
     Target(row=_SETTLE, figure="p50 ms", read=_slowest("p50_ms"), most=10, known_short=_STEPS),
     Target(row=_SETTLE, figure="p99 ms", read=_slowest("p99_ms"), most=25, known_short=_STEPS),
