@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response
 
+from integrations.sandbox.fault_plan import F, ScriptedFault
 from integrations.sandbox.fault_words import in_words
 
 BEIJING = timezone(timedelta(hours=8))
@@ -84,6 +85,28 @@ def fault_field(faults: Iterable[str], name: str = "fault") -> Field:
     return Field(
         name=name, label="故障", choices=[(str(one), f"{one} · {in_words(one)}") for one in faults]
     )
+
+
+def faults_of_methods(
+    faults: Iterable[str], methods: Iterable[str], number: str, waiting: Sequence[ScriptedFault[F]]
+) -> tuple[Card, Table]:
+    """For twins whose faults are told by method and number: the form, and those that wait.
+
+    :param number: what the field of the number says, e.g. ``理赔号（可空）``.
+    """
+    method = Field(name="method", label="方法", choices=[("", "任意"), *((m, m) for m in methods)])
+    numbered = Field(name="number", label=number)
+    fields = [fault_field(faults), method, numbered, TIMES, DELAY]
+    card = Card(title="注入故障", forms=[Form(path="faults", submit="注入", fields=fields), CLEAR])
+    table = Table(
+        title="待发生的故障",
+        columns=("故障", "号", "方法", "次数", "延迟毫秒"),
+        rows=[
+            (one.fault, one.number or "任意", one.method or "任意", one.times, one.delay_ms)
+            for one in waiting
+        ],
+    )
+    return card, table
 
 
 TIMES = Field(name="times", label="次数", kind="number", value="1")

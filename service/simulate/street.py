@@ -22,8 +22,6 @@ from integrations.sandbox.cover.app import CoverTwin, create_cover_twin
 from integrations.sandbox.cover.faults import Fault as CoverFault
 from integrations.sandbox.fault_plan import ScriptedFault
 from integrations.sandbox.fiscal.app import FiscalTwin, create_fiscal_twin
-from integrations.sandbox.fiscal.book import Book as FiscalBook
-from integrations.sandbox.fiscal.desk import Desk as FiscalDesk
 from integrations.sandbox.fiscal.faults import Fault as FiscalFault
 from integrations.sandbox.insurance.app import create_insurance_twin, open_centre, open_twin
 from integrations.sandbox.insurance.faults import Fault as BureauFault
@@ -100,12 +98,8 @@ class Twins:
     def open(self, clock: Callable[[], datetime], post: Post) -> None:
         """Empty books and no faults, on this clock; notices go to ``post``."""
         self._clock, self._post, self._upwards = clock, post, False
-        for twin in (self.wechatpay, self.alipay):
+        for twin in (self.wechatpay, self.alipay, self.cover, self.fiscal):
             twin.book.forget()
-        self.cover.book.forget()
-        self.fiscal.book.close()
-        self.fiscal.book = FiscalBook(":memory:")
-        self.fiscal.desk = FiscalDesk(self.fiscal.book)
         self.insurance.book.close()
         self.insurance = open_twin(":memory:", self.now)
         self._apps["insurance"].state.twin = self.insurance

@@ -1,10 +1,8 @@
 """The twin's book in SQLite: policies and claims. Knows no rule. Times in milliseconds."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import msgspec
+
+from integrations.sandbox.sqlite_book import SqliteBook
 
 SCHEMA = """
 create table if not exists policies (
@@ -17,7 +15,6 @@ create table if not exists claims (
     claim_ref text not null, settlement_ref text not null, confirmed_ms integer not null,
     withdrawn_ms integer not null, visible_ms integer not null,
     primary key (client, claim_no));
-create table if not exists counters (name text primary key, value integer not null);
 """
 
 
@@ -49,42 +46,11 @@ class Claim(msgspec.Struct, kw_only=True):
     visible_ms: int = 0
 
 
-class Book:
-    """One SQLite file, or memory. Used from one event loop only."""
+class Book(SqliteBook):
+    """Rows in and out."""
 
     def __init__(self, path: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("pragma journal_mode = wal")
-        self._db.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def forget(self) -> None:
-        """Empty again."""
-        self._db.executescript("delete from policies; delete from claims; delete from counters;")
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing."""
-        self._db.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
-
-    def add_to_counter(self, name: str, more: int) -> int:
-        """Raise a number by ``more``; gives its new value, which is 0 before its first use."""
-        row = self._db.execute(
-            "insert into counters values (?1, ?2)"
-            " on conflict (name) do update set value = value + ?2 returning value",
-            (name, more),
-        ).fetchone()
-        return int(row[0])
+        super().__init__(path, SCHEMA)
 
     def put_policy(self, policy: Policy) -> None:
         """Insert or replace."""

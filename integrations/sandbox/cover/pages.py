@@ -3,19 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from integrations.sandbox.book_page import (
-    CLEAR,
-    CLOCK,
-    DELAY,
-    TIMES,
-    BookPage,
-    Card,
-    Field,
-    Form,
-    Table,
-    fault_field,
-    yuan,
-)
+from integrations.sandbox.book_page import CLOCK, BookPage, Table, faults_of_methods, yuan
 from integrations.sandbox.cover.book import Book
 from integrations.sandbox.cover.faults import Fault
 from integrations.sandbox.fault_plan import ScriptedFault
@@ -31,24 +19,13 @@ STATES = {
 
 def page(book: Book, waiting: Sequence[ScriptedFault[Fault]], now: datetime) -> BookPage:
     """The book and the forms; ``now`` is business time."""
-    method = Field(name="method", label="方法", choices=[("", "任意"), *((m, m) for m in METHODS)])
-    number = Field(name="number", label="理赔号（可空）")
-    add = Form(
-        path="faults", submit="注入", fields=[fault_field(Fault), method, number, TIMES, DELAY]
-    )
+    card, faults = faults_of_methods(Fault, METHODS, "理赔号（可空）", waiting)
     return BookPage(
         partner="商业保险",
         now=now,
-        cards=[Card(title="注入故障", forms=[add, CLEAR]), CLOCK],
+        cards=[card, CLOCK],
         tables=[
-            Table(
-                title="待发生的故障",
-                columns=("故障", "号", "方法", "次数", "延迟毫秒"),
-                rows=[
-                    (one.fault, one.number or "任意", one.method or "任意", one.times, one.delay_ms)
-                    for one in waiting
-                ],
-            ),
+            faults,
             Table(
                 title="理赔",
                 columns=("理赔号", "授权号", "状态", "金额", "保险公司号", "医保结算号"),

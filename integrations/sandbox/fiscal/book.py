@@ -3,11 +3,9 @@
 ``visible_ms`` is when questions see a bill, in milliseconds.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import msgspec
+
+from integrations.sandbox.sqlite_book import SqliteBook
 
 SCHEMA = """
 create table if not exists bills (
@@ -20,7 +18,6 @@ create table if not exists bills (
 create unique index if not exists bills_by_number on bills (batch, number);
 create table if not exists noises (
     appid text not null, noise text not null, at integer not null, primary key (appid, noise));
-create table if not exists counters (name text primary key, value integer not null);
 """
 
 
@@ -43,52 +40,11 @@ class BillRow(msgspec.Struct, kw_only=True):
     red_ms: int = 0
 
 
-class Book:
-    """One SQLite file, or memory. Used from one event loop only."""
+class Book(SqliteBook):
+    """Rows in and out."""
 
     def __init__(self, path: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("pragma journal_mode = wal")
-        self._db.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing."""
-        self._db.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
-
-    def next_number(self, name: str) -> int:
-        """1, 2, 3, … for each name."""
-        row = self._db.execute(
-            "insert into counters values (?, 1) on conflict (name)"
-            " do update set value = value + 1 returning value",
-            (name,),
-        ).fetchone()
-        return int(row[0])
-
-    def counter(self, name: str) -> int:
-        """The number's present value, 0 before its first use."""
-        row = self._db.execute("select value from counters where name = ?", (name,)).fetchone()
-        return 0 if row is None else int(row[0])
-
-    def add_to_counter(self, name: str, more: int) -> int:
-        """Raise a number by ``more``; gives its new value."""
-        row = self._db.execute(
-            "insert into counters values (?1, ?2)"
-            " on conflict (name) do update set value = value + ?2 returning value",
-            (name, more),
-        ).fetchone()
-        return int(row[0])
+        super().__init__(path, SCHEMA)
 
     def use_noise(self, appid: str, noise: str, at: int, forget_before: int) -> bool:
         """False when it was used already; what is older than ``forget_before`` is forgotten."""

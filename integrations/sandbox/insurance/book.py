@@ -2,14 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from integrations.sandbox.insurance.model import CatalogueItem, Institution, Person, Style
+from integrations.sandbox.sqlite_book import SqliteBook
 
 SCHEMA = """
 create table if not exists meta (name text primary key, value text not null);
@@ -76,43 +75,29 @@ create index if not exists nonce_at on nonce (at_s);
 Row = sqlite3.Row
 
 
-class Book:
-    """One SQLite connection. Callers hold ``transaction`` around what belongs together."""
+class Book(SqliteBook):
+    """Rows in and out. Callers hold ``transaction`` around what belongs together."""
 
     def __init__(self, path: str | Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("pragma journal_mode = wal")
-        self._connection.execute("pragma synchronous = normal")
-        self._connection.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing."""
-        self._connection.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("rollback")
-            raise
-        self._connection.execute("commit")
+        super().__init__(path, SCHEMA)
+        # Where a book of an earlier release kept its numbers.
+        self.run(
+            "insert or ignore into counters"
+            " select substr(name, 8), value from meta where name like 'number.%'"
+        )
 
     def run(self, sql: str, *values: Any) -> int:
         """Execute; gives the number of rows changed."""
-        return self._connection.execute(sql, values).rowcount
+        return self._db.execute(sql, values).rowcount
 
     def one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
-        found: Row | None = self._connection.execute(sql, values).fetchone()
+        found: Row | None = self._db.execute(sql, values).fetchone()
         return found
 
     def all(self, sql: str, *values: Any) -> list[Row]:
         """Every row."""
-        return self._connection.execute(sql, values).fetchall()
+        return self._db.execute(sql, values).fetchall()
 
     def meta(self, name: str) -> str | None:
         """A single remembered text."""
@@ -122,12 +107,6 @@ class Book:
     def set_meta(self, name: str, value: str) -> None:
         """Remember a single text."""
         self.run("insert or replace into meta values (?, ?)", name, value)
-
-    def next_number(self, name: str) -> int:
-        """One higher than last time; inside a transaction."""
-        number = int(self.meta(f"number.{name}") or "0") + 1
-        self.set_meta(f"number.{name}", str(number))
-        return number
 
     def style(self) -> Style:
         """The regional manners now in force."""

@@ -3,11 +3,9 @@
 Owns every statement; times are Unix seconds (milliseconds where the name says so). Knows no rule.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import msgspec
+
+from integrations.sandbox.sqlite_book import SqliteBook
 
 SCHEMA = """
 create table if not exists orders (
@@ -38,7 +36,6 @@ create table if not exists mixed (
     mchid text not null, out_trade_no text not null, ref text not null, doc text not null,
     primary key (mchid, out_trade_no));
 create unique index if not exists mixed_by_ref on mixed (ref);
-create table if not exists counters (name text primary key, value integer not null);
 """
 
 
@@ -115,62 +112,15 @@ class NoticeRow(msgspec.Struct, kw_only=True):
     number: int = 0
 
 
-class Book:
-    """One SQLite file, or memory. Used from one event loop only."""
+class Book(SqliteBook):
+    """Rows in and out."""
 
     def __init__(self, path: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("pragma journal_mode = wal")
-        self._db.executescript(SCHEMA)
+        super().__init__(path, SCHEMA)
         known = {row["name"] for row in self._db.execute("pragma table_info(orders)")}
         for name, kind in ADDED:
             if name not in known:
                 self._db.execute(f"alter table orders add column {name} {kind}")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def forget(self) -> None:
-        """Empty, as a new book is."""
-        tables = self._db.execute("select name from sqlite_master where type = 'table'").fetchall()
-        for row in tables:
-            self._db.execute(f"delete from {row['name']}")  # noqa: S608 - our own tables
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing. The body must not await."""
-        self._db.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
-
-    def next_number(self, name: str) -> int:
-        """A rising number per name, from 1."""
-        row = self._db.execute(
-            "insert into counters values (?, 1)"
-            " on conflict (name) do update set value = value + 1 returning value",
-            (name,),
-        ).fetchone()
-        return int(row[0])
-
-    def counter(self, name: str) -> int:
-        """The number's present value, 0 before its first use."""
-        row = self._db.execute("select value from counters where name = ?", (name,)).fetchone()
-        return 0 if row is None else int(row[0])
-
-    def add_to_counter(self, name: str, more: int) -> int:
-        """Raise a number by ``more``; gives its new value."""
-        row = self._db.execute(
-            "insert into counters values (?1, ?2)"
-            " on conflict (name) do update set value = value + ?2 returning value",
-            (name, more),
-        ).fetchone()
-        return int(row[0])
 
     def put_order(self, order: OrderRow) -> None:
         """Insert or replace."""
