@@ -42,13 +42,14 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     people: int = 60
     codes_each: int = 25
     terminals: int = 16
-    settlements: int = 160
-    users: int = 8
+    settlements: int = 480
+    users: int = 24
+    """Of settlements: so many that what they wait for does not keep the machine idle."""
     replay_s: int = 15
     overload_s: int = 60
 
 
-FULL = Size(people=200, codes_each=28, terminals=32, settlements=1000, users=16, replay_s=60)
+FULL = Size(people=200, codes_each=28, terminals=32, settlements=1000, replay_s=60)
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -85,9 +86,12 @@ def run(size: Size, folder: Path) -> Report:
         cost = limits.mean(before, limits.cipher_cost())
         captured, own_record = asyncio.run(_capture(system))
         records = asyncio.run(_records(system, size.users))
+        earlier = meter.cpu_s(system)
         replayed = replay.replay(
             meter.dsn(system), captured, records, own_record, seconds=size.replay_s
         )
+        replay_cpu_s = meter.cpu_s_since(system, earlier)
+        replay_ms = replay_cpu_s["postgres"] / (replayed.per_s * size.replay_s) * 1000
         ready = httpx.get(f"{system.base_url}/readyz", trust_env=False).json()
         return Report(
             machine=asyncio.run(meter.machine(system, ready["cipher"]["sm2"])),
@@ -108,12 +112,16 @@ def run(size: Size, folder: Path) -> Report:
                 ),
                 *code_rows.code_rows(bound),
                 *crowded,
-                _settle_row(settled, captured, replayed, size, steps),
+                _settle_row(settled, captured, replayed, replay_ms, size, steps),
                 Row(
                     name="the same statements by pgbench",
                     per_s=replayed.per_s,
                     limited_by="PostgreSQL: commits to disk and CPU, shared with pgbench itself",
-                    facts={"clients": size.users, "failed": replayed.failed},
+                    facts={
+                        "clients": size.users,
+                        "failed": replayed.failed,
+                        "postgres_cpu_ms": round(replay_ms, 1),
+                    },
                 ),
             ],
             rss_mib=meter.rss_mib(system),
@@ -216,16 +224,19 @@ def _settle_row(
     settled: Settled,
     captured: statements.Captured,
     replayed: replay.Replayed,
+    replay_ms: float,
     size: Size,
     steps: dict[str, dict[str, float]],
 ) -> Row:
+    """``replay_ms``: what PostgreSQL's processes spend on one settlement's statements when pgbench
+    sends them; they spend as long on ours where nothing is asked in vain."""
     per_s = settled.posted / settled.took_s
+    begun = max(1, settled.begun)
+    postgres_ms = settled.cpu_s["postgres"] / begun * 1000
     return Row(
         name="settle: bill, split, payment, settlement, posting",
         per_s=per_s,
-        cpu_ms=sum(settled.cpu_s[role] for role in ("serve", "worker", "postgres"))
-        / max(1, settled.begun)
-        * 1000,
+        cpu_ms=sum(settled.cpu_s[role] for role in ("serve", "worker", "postgres")) / begun * 1000,
         ratio=per_s / replayed.per_s,
         against="pgbench of the same statements, as many clients",
         limited_by=rows.limit(settled.cpu_s, settled.took_s),
@@ -235,8 +246,10 @@ def _settle_row(
             "begun": settled.begun,
             "median_s": round(settled.median_s, 2),
             "own_cpu_ms": round(
-                (settled.cpu_s["serve"] + settled.cpu_s["worker"]) / max(1, settled.begun) * 1000, 1
+                (settled.cpu_s["serve"] + settled.cpu_s["worker"]) / begun * 1000, 1
             ),
+            "postgres_cpu_ms": round(postgres_ms, 1),
+            "work_of_pgbench": round(replay_ms / postgres_ms, 2),
             "steps": steps,
             "statements": captured.statements,
             "commits": captured.commits,
