@@ -28,7 +28,16 @@ from service.reconcile import store as reconcile_store
 from service.reconcile.model import Account, Class
 from tests.support.guards import Guard, both_runs
 from tests.support.invoice_desk import a_desk
-from tests.support.last_lines import Harm, at_once, run, without, without_conflict
+from tests.support.last_lines import (
+    HOLD_FILES,
+    MEET_IN_FILES,
+    Harm,
+    at_once,
+    meeting,
+    run,
+    without,
+    without_conflict,
+)
 from tests.support.money import ACCOUNT, PROVIDER, House, a_house
 
 DAY = date(2026, 3, 1)
@@ -273,12 +282,13 @@ class NoLines:
 
 async def two_runs_load_one_day(dsn: str) -> None:
     """A clerk runs what the timer runs too."""
+    await run(dsn, MEET_IN_FILES)
     async with a_house(dsn) as house:
         works = [
             loading.take(house.ctx, COUNTED, DAY, content, NoLines())  # type: ignore[arg-type]
             for content in (b"1", b"2")
         ]
-        await at_once(dsn, "statement_file", *works)
+        await meeting(dsn, HOLD_FILES, *works)
         async with connection(house.ctx.pool) as conn:
             active = await conn.fetchval(
                 "select count(*) from statement_file where state = 'ACTIVE'"

@@ -5,11 +5,13 @@ A scenario raises ``Harm`` where somebody lost money or was told what is not so,
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
 
 from service.receipt.model import PostedFacts
 from service.settlement.model import Settlement
@@ -63,14 +65,22 @@ HOLD = {
     "shift": "lock table shift in share mode",
     "shift_entry": "lock table shift_entry in share mode",
     "staff": "lock table staff in share mode",
-    "statement_file": "lock table statement_file in share mode",
     "stay_number": "lock table stay_number in share mode",
     "terminal": "lock table terminal in share mode",
     "work_item": "lock table work_item in share mode",
 }
+MEET_IN_FILES = """
+create function meet() returns trigger language plpgsql
+as $$ begin perform pg_advisory_xact_lock_shared(tg_argv[0]::bigint); return new; end $$;
+create trigger meet_first before insert on statement_file for each row execute function meet(1);
+create trigger meet_again before update on statement_file for each row execute function meet(2);
+"""
+HOLD_FILES = ("select pg_advisory_xact_lock(1)", "select pg_advisory_xact_lock(2)")
+"""For two that load the files of a day: both have read before either inserts, and the last
+statement of both has begun before either commits."""
 COUNT_WAITING = """
-select count(*) from pg_stat_activity
-where datname = current_database() and wait_event_type = 'Lock'
+select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid)
+where not l.granted and a.datname = current_database()
 """
 LIST_UNIQUE = """
 select i.indexrelid::regclass::text as name
@@ -121,22 +131,44 @@ async def run(dsn: str, sql: str) -> None:
 
 async def at_once(dsn: str, table: str, *works: Awaitable[Any]) -> list[Any]:
     """Let each of the works read all it wants; then all of them write to ``table``."""
-    holder, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
-    try:
-        held = holder.transaction()
-        await held.start()
-        await holder.execute(HOLD[table])
+    return await meeting(dsn, [HOLD[table]], *works)
+
+
+async def meeting(dsn: str, holds: Sequence[str], *works: Awaitable[Any]) -> list[Any]:
+    """At each of the ``holds`` in turn, none of the works goes on before all are there or done."""
+    async with AsyncExitStack() as stack:
+        watcher = await stack.enter_async_context(_connected(dsn))
+        held = [await stack.enter_async_context(_holding(dsn, sql)) for sql in holds]
         tasks = [asyncio.ensure_future(work) for work in works]
         async with asyncio.timeout(60):
-            while await watcher.fetchval(COUNT_WAITING) < sum(  # noqa: ASYNC110 - the server's state
-                not one.done() for one in tasks
-            ):
-                await asyncio.sleep(0.01)
-        await held.rollback()
+            for one in held:
+                while await watcher.fetchval(COUNT_WAITING) < _going(tasks):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                await one.rollback()
         return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _going(tasks: Sequence[asyncio.Future[Any]]) -> int:
+    return sum(not task.done() for task in tasks)
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    conn = await asyncpg.connect(dsn)
+    try:
+        yield conn
     finally:
-        await holder.close()
-        await watcher.close()
+        await conn.close()
+
+
+@asynccontextmanager
+async def _holding(dsn: str, sql: str) -> AsyncIterator[Transaction]:
+    """A transaction that has run this; its end is the caller's."""
+    async with _connected(dsn) as conn:
+        held = conn.transaction()
+        await held.start()
+        await conn.execute(sql)
+        yield held
 
 
 async def drop_unique_keys(dsn: str, table: str) -> None:
