@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from integrations.kit.signing import sorted_pairs
 
 HMAC = "HMAC-SHA256"
-SIGN_TYPES = frozenset({"MD5", HMAC})
 XML_BYTES_MAX = 64 * 1024
 _MEMBER = re.compile(r"<([a-z][a-z0-9_]{0,63})>(?:<!\[CDATA\[([^\]]*)\]\]>|([^<&]*))</\1>\s*")
 

@@ -1,13 +1,20 @@
-"""What a steward sees of a person before he rules: records, rulings, and what moved them."""
+"""What a steward sees of a person before he rules: records, rulings, and what moved them.
+
+What was decided about each record is checked first, from the first decision on: a steward who
+relies on a history that somebody changed would undo, or repeat, what never was.
+"""
 
 import msgspec
 
 from service.kernel.context import Context
 from service.kernel.database import connection
-from service.person import golden, moving, opening, rulings, store_merging
+from service.kernel.problems import RowTampered
+from service.person import golden, moving, opening, rules, rulings, store, store_merging
 from service.person.model_merging import Change, Ruling
 
 CHANGES_MAX = 200
+DECISIONS_MAX = 1000
+"""Of one record that are checked, oldest first."""
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +31,9 @@ async def of_record(ctx: Context, record_id: int) -> History:
     async with connection(ctx.pool) as conn:
         person_id = (await opening.open_link(conn, ctx, record_id)).person_id
         records = await store_merging.list_record_ids(conn, person_id, golden.RECORDS_MAX)
+        for one in records:
+            if not rules.chain_holds(await store.list_decisions(conn, one, DECISIONS_MAX)):
+                raise RowTampered("decision")
         ruled = await rulings.list_standing(conn, ctx, records)
         changes = await store_merging.list_changes(conn, records, CHANGES_MAX)
     return History(

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from service.shift.model import Counted, Direction, Entry, Staff, Sums, Tender
 from service.shift.states import EntryState
 
-PIN_FORM = re.compile(r"[0-9]{6,12}", re.ASCII)
 NUMBER_FORM = re.compile(r"[0-9A-Za-z]{1,20}", re.ASCII)
 TRIES_MAX = 5
 LOCKED_FOR = timedelta(minutes=15)

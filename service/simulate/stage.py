@@ -271,12 +271,6 @@ class Stage:
         if actor is not None:
             actor.connections += by
 
-    @property
-    def is_held(self) -> bool:
-        """Whether an actor with a connection is asking."""
-        actor = _acting.get()
-        return actor is not None and actor.connections > 0
-
     def hosts_at_work(self) -> list[Host]:
         """Hosts on which something is going on, in a fixed order."""
         found = {id(a.host): a.host for a in self._actors if a.host is not None and a.host.is_up}

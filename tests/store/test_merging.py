@@ -8,7 +8,7 @@ import pytest
 from service.kernel.context import Context
 from service.kernel.database import connection, transaction
 from service.kernel.problems import NotFound, RowTampered, StateConflict
-from service.person import actions, merging, moving, rules, store
+from service.person import actions, history, merging, moving, rules, store
 from service.person.model import DecisionKind, Source
 from service.person.model_merging import SYSTEM, Grounds, RulingVerdict
 from tests.support.app import a_context
@@ -303,3 +303,14 @@ async def test_chains_of_decisions_hold(ctx: Context) -> None:
     ]
     assert rules.chain_holds(decisions)
     assert decisions[1].actor == BY.by
+
+
+async def test_a_changed_decision_is_seen_before_a_steward_relies_on_it(ctx: Context) -> None:
+    one, two = await register(ctx, 1), await register(ctx, None, "测试乙")
+    await merging.merge(ctx, one.person_id, two.person_id, BY)
+    assert len((await history.of_record(ctx, two.record_id)).records) == 2
+    async with connection(ctx.pool) as conn:
+        await conn.execute("update decision set reason = 'x' where record_id = $1", two.record_id)
+    for record_id in (one.record_id, two.record_id):
+        with pytest.raises(RowTampered):
+            await history.of_record(ctx, record_id)
