@@ -84,14 +84,7 @@ def run(size: Size, folder: Path) -> Report:
         settled = _settle(system, people_file, size)
         steps = _steps(system, people_file, size, settled)
         cost = limits.mean(before, limits.cipher_cost())
-        captured, own_record = asyncio.run(_capture(system))
-        records = asyncio.run(_records(system, size.users))
-        earlier = meter.cpu_s(system)
-        replayed = replay.replay(
-            meter.dsn(system), captured, records, own_record, seconds=size.replay_s
-        )
-        replay_cpu_s = meter.cpu_s_since(system, earlier)
-        replay_ms = replay_cpu_s["postgres"] / (replayed.per_s * size.replay_s) * 1000
+        captured, replayed, replay_ms = _replay(system, size)
         ready = httpx.get(f"{system.base_url}/readyz", trust_env=False).json()
         return Report(
             machine=asyncio.run(meter.machine(system, ready["cipher"]["sm2"])),
@@ -218,6 +211,21 @@ async def _one(system: RunningSystem, sql: str, *values: object) -> Any:
         return await conn.fetchrow(sql, *values)
     finally:
         await conn.close()
+
+
+def _replay(
+    system: RunningSystem, size: Size
+) -> tuple[statements.Captured, replay.Replayed, float]:
+    """The statements of one settlement by pgbench, and what PostgreSQL's processes spend on them in
+    milliseconds."""
+    captured, own_record = asyncio.run(_capture(system))
+    records = asyncio.run(_records(system, size.users))
+    earlier = meter.cpu_s(system)
+    replayed = replay.replay(
+        meter.dsn(system), captured, records, own_record, seconds=size.replay_s
+    )
+    spent_s = meter.cpu_s_since(system, earlier)["postgres"]
+    return captured, replayed, spent_s / (replayed.per_s * size.replay_s) * 1000
 
 
 def _settle_row(
