@@ -169,6 +169,30 @@ async def test_a_refund_that_failed_is_shown_and_all_of_it_given_back_waits_for_
     assert await rig.items(row) == set()
 
 
+@pytest.mark.parametrize("all_of_it", [False, True])
+async def test_what_failed_to_go_back_is_in_no_later_refund_for_it_goes_again(
+    rig: Rig, all_of_it: bool
+) -> None:
+    rig.till.refund_status = RefundStatus.FAILED
+    row = await posted(rig, 10_00, 20_00, 70_00)
+    first = await ask(rig, row, "1")
+    row = await rig.post(await rig.settled(row, 300))
+    (failed,) = (await read(rig, first)).refunds
+    assert (failed.amount_fen, failed.state) == (4_00, "FAILED")
+    rig.till.refunds.clear()  # What failed counts for nothing at a provider.
+    rig.till.refund_status = RefundStatus.REFUNDED
+    second = await (ask(rig, row) if all_of_it else ask(rig, row, "2"))
+    row = await rig.settled(row, 300)
+    left_fen = 36_00 if all_of_it else 8_00
+    assert [one.amount_fen for one in (await read(rig, second)).refunds] == [left_fen]
+    await payment.retry_refund(rig.ctx, row.record_id, failed.refund_id, DECIDED)
+    row = await rig.settled(row, 1200)
+    row = row if all_of_it else await assert_posted(rig, row)
+    assert sorted(one.amount_fen for one in rig.till.refunds.values()) == [4_00, left_fen]
+    assert (row.paid_fen, row.refunded_fen) == (40_00, 4_00 + left_fen)
+    assert await rig.items(row) == set()
+
+
 async def test_a_higher_own_part_is_collected_never_taken_silently(rig: Rig) -> None:
     row = await posted(rig, 30_00, 70_00)
     rig.bureau.fund_percent = 0

@@ -36,8 +36,7 @@ async def retry_refund(ctx: Context, record_id: int, refund_id: int, decided: De
         await rows.note(conn, ctx, attempt, "refund.retried", before.amount_fen, decided)
         await casework.close_items_of(conn, ctx, rows.refund_items(before), "sent-again")
         if is_failed:
-            cause = _cause_after(before)
-            return await refunds.refund(conn, ctx, record_id, attempt_id, before.amount_fen, cause)
+            return await _instead(conn, ctx, attempt, before)
         # One try counted, so that the job asks before it sends.
         return await rows.save_refund(
             conn,
@@ -47,6 +46,29 @@ async def retry_refund(ctx: Context, record_id: int, refund_id: int, decided: De
             tries=1,
             due_at=ctx.clock.now(),
         )
+
+
+async def _instead(
+    conn: Connection,
+    ctx: Context,
+    attempt: PaymentAttempt,
+    failed: Refund,
+    *,
+    outside: bool = False,
+) -> Refund:
+    """The refund that takes a failed one's place, and its promise."""
+    await rows.save_attempt(
+        conn, ctx, attempt, refunding_fen=attempt.refunding_fen - failed.amount_fen
+    )
+    return await refunds.refund(
+        conn,
+        ctx,
+        failed.record_id,
+        failed.attempt_id,
+        failed.amount_fen,
+        _cause_after(failed),
+        outside=outside,
+    )
 
 
 def _cause_after(failed: Refund) -> str:
@@ -81,8 +103,6 @@ async def confirm_refund(ctx: Context, record_id: int, refund_id: int, decided: 
         locked = await rows.lock_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
         before = await rows.lock_refund(conn, ctx, key)
         await _check_no_other(conn, before)
-        if before.amount_fen > locked.refundable_fen:
-            raise StateConflict("what is left is less: it was given back by another refund")
         await rows.note(conn, ctx, locked, "refund.confirmed", before.amount_fen, decided)
         return await refunds.advance(conn, ctx, locked, before, RefundEvent.FINISH_LATE, told)
 
@@ -109,15 +129,7 @@ async def give_outside(
         await _check_no_other(conn, before)
         await rows.note(conn, ctx, locked, "refund.given-outside", before.amount_fen, decided)
         await casework.close_items_of(conn, ctx, rows.refund_items(before), "given-outside")
-        given = await refunds.refund(
-            conn,
-            ctx,
-            record_id,
-            row.attempt_id,
-            before.amount_fen,
-            _cause_after(before),
-            outside=True,
-        )
+        given = await _instead(conn, ctx, locked, before, outside=True)
         promised = await rows.lock_attempt(conn, ctx, RowKey(record_id, row.attempt_id))
         named = await rows.save_refund(conn, ctx, given, provider_ref=reference)
         return await refunds.advance(conn, ctx, promised, named, RefundEvent.FINISH, None)

@@ -145,17 +145,14 @@ async def advance(
         tries=0,
     )
     ctx.metrics.transitions.labels("refund", state.value).inc()
-    left_fen = attempt.refunding_fen - before.amount_fen
     await casework.close_items_of(conn, ctx, _ended_items(before, event), state.value.lower())
     match event:
         case RefundEvent.FINISH | RefundEvent.FINISH_LATE:
-            # What failed is promised no more.
-            is_late = event is RefundEvent.FINISH_LATE
             await rows.save_attempt(
                 conn,
                 ctx,
                 attempt,
-                refunding_fen=attempt.refunding_fen if is_late else left_fen,
+                refunding_fen=attempt.refunding_fen - before.amount_fen,
                 refunded_fen=attempt.refunded_fen + before.amount_fen,
             )
             await rows.post_returned(conn, ctx, attempt, after)
@@ -163,10 +160,9 @@ async def advance(
             if before.cause.startswith(LATE_PAYMENT):
                 late = rows.items_of(attempt, LATE_PAYMENT)
                 await casework.close_items_of(conn, ctx, late, "refunded")
-        case RefundEvent.FAIL:
-            await rows.save_attempt(conn, ctx, attempt, refunding_fen=left_fen)
-            await rows.tell_refund(conn, ctx, attempt, after, "refund.stuck")
-        case RefundEvent.BLOCK:
+        case RefundEvent.FAIL | RefundEvent.BLOCK:
+            # It stays promised: no later refund may count the same money, for this one goes again,
+            # or is given another way.
             await rows.tell_refund(conn, ctx, attempt, after, "refund.stuck")
         case _:
             pass

@@ -9,6 +9,7 @@ from service.kernel.database import Connection, connection
 from service.ledger import model as ledger
 from service.payment import actions as payment
 from service.payment.model import PaymentAttempt
+from service.payment.states import RefundState
 from service.settlement import consequences, door, reliefs, rules, tender
 from service.settlement.cover import claiming
 from service.settlement.insurance import calls
@@ -106,8 +107,10 @@ async def _money_is_back(ctx: Context, row: Settlement) -> bool:
         # The row is written before the payments: locks are taken in that order.
         await calls.postpone(conn, ctx, fresh, None)
         for attempt in paid.paid:
-            if attempt.refundable_fen and not await _refused(conn, ctx, fresh, attempt.attempt_id):
+            if attempt.refundable_fen:
                 await _promise(conn, ctx, attempt)
+        if await _has_failed(conn, ctx, fresh):
+            await consequences.open_item(conn, ctx, fresh, "refund-failed")
         return False
 
     return await door.through(ctx, (row.record_id, row.settlement_id), decide)
@@ -126,14 +129,12 @@ async def _promise(conn: Connection, ctx: Context, attempt: PaymentAttempt) -> N
             await payment.refund(conn, ctx, *key, left, tender.REVERSAL)
 
 
-async def _refused(conn: Connection, ctx: Context, row: Settlement, attempt_id: int) -> bool:
-    """A refund of this attempt failed for good: a person must send the money another way."""
-    refunds = await payment.list_refunds(conn, ctx, row.record_id, row.settlement_id)
-    for one in refunds:
-        if one.attempt_id == attempt_id and one.cause == tender.REVERSAL:
-            await consequences.open_item(conn, ctx, row, "refund-failed")
-            return True
-    return False
+async def _has_failed(conn: Connection, ctx: Context, row: Settlement) -> bool:
+    """A refund failed for good, and none is on its way: a person must send the money again."""
+    states = {
+        one.state for one in await payment.list_refunds(conn, ctx, row.record_id, row.settlement_id)
+    }
+    return states <= {RefundState.FAILED, RefundState.REFUNDED} and RefundState.FAILED in states
 
 
 async def _finish(ctx: Context, row: Settlement) -> None:
