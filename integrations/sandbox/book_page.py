@@ -151,6 +151,20 @@ def show(page: BookPage) -> Response[Any]:
     return Response(_text(page, nonce), media_type="text/html", headers=headers)
 
 
+def index_text(title: str, books: Iterable[str], others: Iterable[str]) -> str:
+    """The page that leads to all books; ``others`` are twins that keep none."""
+    links = "".join(f'<li><a href="/{one}/sandbox/">{one}</a></li>' for one in books)
+    return (
+        f'<!doctype html>\n<html lang="zh-CN"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>"
+        f'<div class="test" role="note">沙箱 · 这里没有一分真钱</div><main><h1>各方孪生系统</h1>'
+        f'<p class="now">点开可看账本、注入故障、拨快时间</p>'
+        f'<section class="card"><ul>{links}</ul></section>'
+        f"<p>没有账本的：{'、'.join(sorted(others))}</p></main></body></html>\n"
+    )
+
+
 def _text(page: BookPage, nonce: str) -> str:
     partner = html.escape(page.partner)
     now = page.now.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
@@ -254,6 +268,8 @@ table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:ta
 th,td{text-align:left;padding:8px 12px 8px 0;border-bottom:1px solid #dde2e8;white-space:nowrap}
 th{color:#4a4f57;font-weight:600}
 tbody tr:last-child td{border-bottom:0}
+ul{margin:0;padding-left:20px}
+li a{display:inline-block;padding:10px 0;color:#0b57c2}
 .none{margin:0;color:#5a5f67}
 @media (max-width:480px){form button{flex:1 1 100%}}
 """

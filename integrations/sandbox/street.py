@@ -10,6 +10,8 @@ from typing import Any
 
 from litestar import Litestar
 
+from integrations.sandbox.book_page import index_text
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -67,19 +69,15 @@ class Street:
 
     async def _answer(self, path: str, send: Send) -> None:
         known = path in ("/", "/healthz")
-        text = f"{self._title}\n" + "".join(
-            f"  /{name}/{BOOK_HINT.format(name=name) if _has_page(twin) else ''}\n"
-            for name, twin in self._twins.items()
-        )
-        body = (text if known else "no such twin\n").encode()
-        headers = [(b"content-type", b"text/plain; charset=utf-8")]
+        kind, text = "text/plain", "no such twin\n"
+        if known:
+            books = [name for name, twin in self._twins.items() if _has_page(twin)]
+            kind, text = "text/html", index_text(self._title, books, set(self._twins) - set(books))
+        headers = [(b"content-type", f"{kind}; charset=utf-8".encode())]
         await send(
             {"type": "http.response.start", "status": 200 if known else 404, "headers": headers}
         )
-        await send({"type": "http.response.body", "body": body})
-
-
-BOOK_HINT = "  (book and faults: /{name}/sandbox/)"
+        await send({"type": "http.response.body", "body": text.encode()})
 
 
 def _has_page(twin: Litestar) -> bool:

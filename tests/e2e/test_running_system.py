@@ -1,6 +1,7 @@
 """``yimatong run`` and ``yimatong demo`` as a newcomer uses them: start, stop, start again."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -51,6 +52,9 @@ def test_start_demo_stop_start_demo(system: RunningSystem) -> None:
     told = system.text_since_start()
     for address in (f"{system.base_url}/", f"{system.base_url}/kiosk#", system.twin_url):
         assert address in told
+    books = re.findall('href="(.*?)"', httpx.get(system.twin_url).text)
+    assert {httpx.get(system.twin_url + one).status_code for one in books} == {200}
+    assert len(books) == 6, "every partner with a book, and the hospital"
     trust = httpx.get(f"{system.base_url}/readyz").json()["trust_list"]
     assert (trust["ok"], trust["sequence"]) == (True, 1)
     first = system.run("demo", "--json")
