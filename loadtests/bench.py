@@ -359,6 +359,10 @@ def _step_times(row: Row) -> str:
     return ", ".join(f"{name} {one['p50_ms']:.0f} {one['p99_ms']:.0f}" for name, one in times)
 
 
+def _write(report: Report, path: Path) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+
+
 def main(arguments: list[str]) -> int:
     """Run by ``make bench`` and ``make bench-full``."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
@@ -367,14 +371,19 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         report = run(FULL if chosen.full else Size(), Path(folder))
-    report.rows += reader_rows(full=chosen.full)
-    report.rows.append(asyncio.run(reconcile_row(os.environ, FULL_LINES if chosen.full else LINES)))
-    report.rows.append(simulate_row(full=chosen.full))
-    report.rows += index_rows(full=chosen.full)
+    lines = FULL_LINES if chosen.full else LINES
+    for measure in (
+        lambda: reader_rows(full=chosen.full),
+        lambda: [asyncio.run(reconcile_row(os.environ, lines))],
+        lambda: index_rows(full=chosen.full),
+        lambda: [simulate_row(full=chosen.full)],
+    ):
+        _write(report, chosen.output)  # what is known, should the next not come to its end
+        report.rows += measure()
     report.targets = judge(report.rows)
+    _write(report, chosen.output)
     print(table(report))
     print("\n" + target_table(report.targets))
-    chosen.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     print(f"\nwritten to {chosen.output}")
     short = any(one.stands == SHORT for one in report.targets)
     return 1 if chosen.full and short else 0

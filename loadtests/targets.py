@@ -95,6 +95,7 @@ TARGETS: tuple[Target, ...] = (
     _figure(_SETTLE, "own_cpu_ms", most=10, known="HTTP, signatures and records of 30 requests"),
     Target(row=_SETTLE, figure="p50 ms", read=_slowest("p50_ms"), most=10, known_short=_STEPS),
     Target(row=_SETTLE, figure="p99 ms", read=_slowest("p99_ms"), most=25, known_short=_STEPS),
+    _figure("simulate", "violations", most=0),
     _figure(_MATCH, "f1_all", least=0.993),
     _figure(_MATCH, "f1_reachable", least=0.997),
     _figure(_MATCH, "precision_reachable", least=0.9995),
