@@ -14,6 +14,7 @@ from litestar.openapi.plugins import YamlRenderPlugin
 from crypto.selftest import SelfTestReport
 from service import features
 from service.account import actions as account
+from service.console.guarding import session_of
 from service.healthcode import actions as healthcode
 from service.healthcode.symbols import SymbolDrawer
 from service.institution import actions as institution
@@ -124,6 +125,7 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
     """The Litestar application without the outer layers; the OpenAPI document comes from it."""
     activation_limit = RateLimit(per_s=1.0, burst=20)
     code_limit = RateLimit(per_s=0.5, burst=30)
+    sign_in_limit = RateLimit(per_s=2.0, burst=40)
     symbol_drawer = SymbolDrawer()
     delta_joiner = healthcode.DeltaJoiner()
     held_takes = HeldTakes()
@@ -136,6 +138,10 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
     def activation_limit_of(ctx: NamedDependency[Context]) -> RateLimit:
         del ctx
         return activation_limit
+
+    def sign_in_limit_of(ctx: NamedDependency[Context]) -> RateLimit:
+        del ctx
+        return sign_in_limit
 
     def delta_joiner_of(ctx: NamedDependency[Context]) -> healthcode.DeltaJoiner:
         del ctx
@@ -151,6 +157,7 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
             "ctx": Provide(lambda: ctx, sync_to_thread=False),
             "cipher": Provide(lambda: cipher, sync_to_thread=False),
             "activation_limit": Provide(activation_limit_of, sync_to_thread=False),
+            "sign_in_limit": Provide(sign_in_limit_of, sync_to_thread=False),
             "code_limit": Provide(code_limit_of, sync_to_thread=False),
             "delta_joiner": Provide(delta_joiner_of, sync_to_thread=False),
             "held_takes": Provide(held_takes_of, sync_to_thread=False),
@@ -158,6 +165,7 @@ def create_framework_app(ctx: Context, cipher: SelfTestReport, pages: PageSettin
             "resident": Provide(resident_of),
             "terminal": Provide(terminal_of),
             "application": Provide(application_of),
+            "operator_session": Provide(session_of),
         },
         exception_handlers=HANDLERS,
         before_request=decode_strictly,

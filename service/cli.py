@@ -229,6 +229,13 @@ def staff(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_verb(arguments.rest, settings)
 
 
+def console(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Who may sign in to the console; has verbs of its own."""
+    from service.commands.operators import main as run_verb
+
+    return run_verb(arguments.rest, settings)
+
+
 def reconcile(arguments: argparse.Namespace, settings: Settings) -> int:
     """A day's statements against our books."""
     from service.commands.reconcile import run as run_verb
@@ -272,6 +279,12 @@ _WITH_VERBS: tuple[tuple[str, Verb, str, str], ...] = (
         staff,
         "cashiers, what counters take, and shifts",
         f"add, new-pin, suspend, resume, list, tenders or shifts; {_OWN_HELP}",
+    ),
+    (
+        "console",
+        console,
+        "who of the platform's staff may sign in to the console",
+        f"add, new-secrets, roles, suspend, resume, unlock or list; {_OWN_HELP}",
     ),
     (
         "person",

@@ -10,6 +10,8 @@ from service.account import routes as account_routes
 from service.bill import jobs as bill_jobs
 from service.bill import routes as bill_routes
 from service.bill import store_rekeying as bill_rekeying
+from service.console import routes as console_routes
+from service.console import store_rekeying as console_rekeying
 from service.credential import rekeying as credential_rekeying
 from service.credential import routes as credential_routes
 from service.healthcode import actions as healthcode
@@ -84,6 +86,7 @@ KEYED_ROWS: Sequence[KeyedRows] = (
     *shift_rekeying.KEYED_ROWS,
     *settlement_rekeying.KEYED_ROWS,
     *notice_rekeying.KEYED_ROWS,
+    *console_rekeying.KEYED_ROWS,
 )
 """Every table that holds something under a key of the ring, with how its rows are re-keyed."""
 
@@ -110,6 +113,7 @@ def routers() -> Sequence[Router]:
         centre_routes.router,
         settlement_counter_routes.router,
         notice_routes.router,
+        console_routes.router,
     ]
 
 

@@ -42,3 +42,12 @@ class Resident(msgspec.Struct, frozen=True, kw_only=True):
     def caller(self) -> str:
         """A key for limits and idempotency."""
         return f"account:{self.account_id}"
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody of the platform's own staff, proved by the session of his sign-in."""
+
+    operator_id: int
+    name: str
+    """By which he signs in; it stands in decisions and in the audit log."""
+    roles: frozenset[str]

@@ -3,14 +3,12 @@
 Each try is counted before the PIN is looked at, so that tries side by side are not more tries.
 """
 
-import asyncio
 import hmac
 import secrets
 from typing import Any
 
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
 from crypto.sm3 import sm3
+from service.kernel import passwords
 from service.kernel.context import Context
 from service.kernel.database import connection
 from service.kernel.principals import Terminal
@@ -30,20 +28,13 @@ from service.shift.problems import (
 PIN_DIGITS = 8
 RACES_MAX = 8
 LIST_MAX = 1000
-_COST, _BLOCK, _LANES, _SIZE, _SALT = 2**14, 8, 1, 32, 16
-"""Scrypt: 16 MB and some 50 ms a try."""
-
-
-def _stretch(pin: str, salt: bytes) -> bytes:
-    return Scrypt(salt=salt, length=_SIZE, n=_COST, r=_BLOCK, p=_LANES).derive(pin.encode())
 
 
 async def _new_pin() -> tuple[str, dict[str, Any]]:
     """A PIN and the columns that hold it."""
     pin = "".join(secrets.choice("0123456789") for _ in range(PIN_DIGITS))
-    salt = secrets.token_bytes(_SALT)
-    hashed = await asyncio.to_thread(_stretch, pin, salt)
-    return pin, {"pin_salt": salt, "pin_hash": hashed}
+    kept = await passwords.stretch(pin)
+    return pin, {"pin_salt": kept.salt, "pin_hash": kept.hashed}
 
 
 async def add_staff(ctx: Context, institution_id: int, staff_no: str) -> str:
@@ -121,9 +112,8 @@ async def sign_in(ctx: Context, terminal: Terminal, staff_no: str, pin: str) -> 
     if terminal.public_place:
         raise NotACounter
     counted = await _count_try(ctx, terminal.institution_id, staff_no)
-    salt = counted.pin_salt if counted is not None else bytes(_SALT)
-    hashed = await asyncio.to_thread(_stretch, pin, salt)
-    if counted is None or not hmac.compare_digest(hashed, counted.pin_hash):
+    kept = passwords.Stretched(counted.pin_salt, counted.pin_hash) if counted else None
+    if not await passwords.is_same(pin, kept) or counted is None:
         raise StaffSignInRefused
     return await _begin_session(ctx, terminal, counted)
 
