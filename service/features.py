@@ -11,6 +11,8 @@ from service.bill import jobs as bill_jobs
 from service.bill import routes as bill_routes
 from service.bill import store_rekeying as bill_rekeying
 from service.console import routes as console_routes
+from service.console import routes_persons as console_person_routes
+from service.console import routes_work as console_work_routes
 from service.console import store_rekeying as console_rekeying
 from service.credential import rekeying as credential_rekeying
 from service.credential import routes as credential_routes
@@ -114,6 +116,8 @@ def routers() -> Sequence[Router]:
         settlement_counter_routes.router,
         notice_routes.router,
         console_routes.router,
+        console_person_routes.router,
+        console_work_routes.router,
     ]
 
 

@@ -1,11 +1,20 @@
 """Open and close work items."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from service.audit import actions as audit
 from service.audit.model import AuditEntry, Decided
 from service.casework import reasons, store
-from service.casework.model import ItemsOf, NewItem, OpenCount, Wanted, WorkItem
+from service.casework.model import (
+    DayCount,
+    ItemsOf,
+    NewItem,
+    OpenCount,
+    PageOf,
+    Wanted,
+    WorkItem,
+)
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, transaction
 from service.kernel.logs import get_logger
@@ -40,6 +49,20 @@ async def list_wanted(ctx: Context, wanted: Wanted, limit: int) -> list[WorkItem
     """The oldest open items of those that are asked for."""
     async with connection(ctx.pool) as conn:
         return await store.list_wanted(conn, wanted, limit)
+
+
+async def list_page(ctx: Context, page: PageOf) -> list[WorkItem]:
+    """Open or closed items, page by page."""
+    async with connection(ctx.pool) as conn:
+        return await store.list_page(conn, page)
+
+
+async def count_by_day(
+    ctx: Context, kind: str, days: Sequence[tuple[datetime, datetime]]
+) -> list[DayCount]:
+    """What was opened and closed of a kind in each of these days, from an instant to another."""
+    async with connection(ctx.pool) as conn:
+        return await store.count_by_span(conn, kind, days)
 
 
 async def count_open(ctx: Context) -> list[OpenCount]:

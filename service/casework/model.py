@@ -1,6 +1,6 @@
 """Work items."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -48,6 +48,28 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     institution_id: int | None
     opened_before: datetime | None
+
+
+class PageOf(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the items of these kinds: the open ones oldest first, the closed ones newest
+    first."""
+
+    kinds: tuple[str, ...]
+    reason: str | None
+    is_open: bool
+    after: WorkItem | None
+    """The last one of the page before."""
+    limit: int
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """What became of one kind's items in one of several spans of time, by its number from 1."""
+
+    number: int
+    opened: int
+    closed: int
+    median_open: timedelta | None
+    """Half of those that were closed had been open for no longer; None: none was closed."""
 
 
 class OpenCount(msgspec.Struct, frozen=True):

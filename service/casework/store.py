@@ -1,8 +1,17 @@
 """SQL of work items."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from service.casework.model import ItemsOf, NewItem, OpenCount, Wanted, WorkItem
+from service.casework.model import (
+    DayCount,
+    ItemsOf,
+    NewItem,
+    OpenCount,
+    PageOf,
+    Wanted,
+    WorkItem,
+)
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows, write
 
 INSERT_ITEM = """
@@ -31,6 +40,52 @@ where closed_at is null
   and ($4::timestamptz is null or opened_at < $4)
 order by opened_at
 limit $5
+"""
+PAGE_OPEN = """
+select record_id, item_id, kind, subject_id, institution_id, reason, evidence, owner,
+  opened_at, closed_at, closing
+from work_item
+where closed_at is null and kind = any($1::text[])
+  and ($2::text is null or reason = $2)
+  and ($3::timestamptz is null or (opened_at, item_id) > ($3, $4::bigint))
+order by opened_at, item_id
+limit $5
+"""
+PAGE_CLOSED = """
+select record_id, item_id, kind, subject_id, institution_id, reason, evidence, owner,
+  opened_at, closed_at, closing
+from work_item
+where closed_at is not null and kind = any($1::text[])
+  and ($2::text is null or reason = $2)
+  and ($3::timestamptz is null or (closed_at, item_id) < ($3, $4::bigint))
+order by closed_at desc, item_id desc
+limit $5
+"""
+COUNT_BY_SPAN = """
+with spans as (
+  select since, until, number
+  from unnest($2::timestamptz[], $3::timestamptz[]) with ordinality as given (since, until, number)
+), opened as (
+  select spans.number, count(*) as opened
+  from spans
+  join work_item on work_item.kind = $1
+    and work_item.opened_at >= spans.since and work_item.opened_at < spans.until
+  group by spans.number
+), closed as (
+  select spans.number, count(*) as closed,
+    percentile_disc(0.5) within group (order by work_item.closed_at - work_item.opened_at)
+      as median_open
+  from spans
+  join work_item on work_item.kind = $1
+    and work_item.closed_at >= spans.since and work_item.closed_at < spans.until
+  group by spans.number
+)
+select spans.number, coalesce(opened.opened, 0) as opened, coalesce(closed.closed, 0) as closed,
+  closed.median_open
+from spans
+left join opened on opened.number = spans.number
+left join closed on closed.number = spans.number
+order by spans.number
 """
 GET_ITEM = """
 select record_id, item_id, kind, subject_id, institution_id, reason, evidence, owner,
@@ -99,6 +154,22 @@ async def list_wanted(conn: Connection, wanted: Wanted, limit: int) -> list[Work
     """Oldest first."""
     which = (wanted.kind, wanted.reason, wanted.institution_id, wanted.opened_before)
     return await list_rows(conn, WorkItem, LIST_WANTED, *which, limit)
+
+
+async def list_page(conn: Connection, page: PageOf) -> list[WorkItem]:
+    """In the page's order."""
+    sql, after = PAGE_OPEN if page.is_open else PAGE_CLOSED, page.after
+    at = None if after is None else after.opened_at if page.is_open else after.closed_at
+    place = (at, None if after is None else after.item_id)
+    return await list_rows(conn, WorkItem, sql, list(page.kinds), page.reason, *place, page.limit)
+
+
+async def count_by_span(
+    conn: Connection, kind: str, spans: Sequence[tuple[datetime, datetime]]
+) -> list[DayCount]:
+    """One row for each span, in order; a span is from an instant up to and without another."""
+    since, until = [one[0] for one in spans], [one[1] for one in spans]
+    return await list_rows(conn, DayCount, COUNT_BY_SPAN, kind, since, until)
 
 
 async def find_item(conn: Connection, record_id: int, item_id: int) -> WorkItem | None:

@@ -9,8 +9,8 @@ from service.casework.actions import close_items_of, open_item
 from service.casework.model import ItemsOf, NewItem
 from service.kernel.context import Context
 from service.kernel.database import Connection
-from service.person import golden, store, store_merging
-from service.person.model_merging import Review
+from service.person import golden, rulings, store, store_merging
+from service.person.model_merging import Review, RulingVerdict
 
 ITEM_KIND = "person"
 
@@ -31,11 +31,21 @@ async def answer(
             await close_items_of(conn, ctx, items, closing)
 
 
-async def is_asked(conn: Connection, person_id: int, other_person_id: int) -> bool:
-    """Whether a question between two persons is open: one is enough for all their records."""
+async def needs_asking(
+    conn: Connection, ctx: Context, person_id: int, other_person_id: int
+) -> bool:
+    """Whether nobody asked yet if two persons are one, and no steward said that they are two: one
+    question, and one answer, is enough for all their records. Raises ``RowTampered``."""
     some = await store_merging.list_record_ids(conn, person_id, golden.RECORDS_MAX)
     others = await store_merging.list_record_ids(conn, other_person_id, golden.RECORDS_MAX)
-    return bool(await store_merging.list_questions(conn, some, others))
+    if await store_merging.list_questions(conn, some, others):
+        return False
+    sides = set(some), set(others)
+    return not any(
+        ruled.verdict is RulingVerdict.DIFFERENT
+        and all({ruled.record_id, ruled.other_record_id} & side for side in sides)
+        for ruled in await rulings.list_standing(conn, ctx, some)
+    )
 
 
 async def ask_again(conn: Connection, ctx: Context, answered_by: int) -> None:

@@ -4,13 +4,16 @@ What was decided about each record is checked first, from the first decision on:
 relies on a history that somebody changed would undo, or repeat, what never was.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import msgspec
 
 from service.kernel.context import Context
 from service.kernel.database import connection
 from service.kernel.problems import RowTampered
 from service.person import golden, moving, opening, rules, rulings, store, store_merging
-from service.person.model_merging import Change, Ruling
+from service.person.model_merging import SYSTEM, Change, ChangeCount, Ruling
 
 CHANGES_MAX = 200
 DECISIONS_MAX = 1000
@@ -24,6 +27,20 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     records: tuple[int, ...]
     rulings: tuple[Ruling, ...]
     changes: tuple[Change, ...]
+
+
+async def read_change(ctx: Context, person_id: int, change_id: int) -> Change:
+    """One change. Raises ``NotFound``, ``RowTampered``."""
+    async with connection(ctx.pool) as conn:
+        return await moving.find_change(conn, ctx, person_id, change_id)
+
+
+async def count_by_day(
+    ctx: Context, days: Sequence[tuple[datetime, datetime]]
+) -> list[ChangeCount]:
+    """How many persons were joined and parted in each of these days."""
+    async with connection(ctx.pool) as conn:
+        return await store_merging.count_by_span(conn, days, SYSTEM)
 
 
 async def of_record(ctx: Context, record_id: int) -> History:

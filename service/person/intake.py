@@ -60,7 +60,7 @@ async def take_in(
     for met in placed.joins:
         await moving.join_people(conn, ctx, person_id, met.person_id, grounds)
     for met, reason in placed.questions:
-        if not await asking.is_asked(conn, person_id, met.person_id):
+        if await asking.needs_asking(conn, ctx, person_id, met.person_id):
             await _open_question(conn, ctx, record_id, met, reason, decision_id)
     if not placed.joins:  # joining builds it
         await golden.build(conn, ctx, person_id)

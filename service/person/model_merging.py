@@ -57,6 +57,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
+class ChangeCount(msgspec.Struct, frozen=True):
+    """How many persons were joined and parted in one of several spans of time, from number 1 on."""
+
+    number: int
+    automatic_merges: int
+    merges: int
+    """By stewards."""
+    unmerges: int
+
+
 class RulingVerdict(StrEnum):
     """What a steward ruled about two records."""
 

@@ -8,7 +8,7 @@ import msgspec
 from service.kernel.database import Connection, execute, find_row, insert_new, list_rows
 from service.kernel.joined_reads import row_of
 from service.person.model import Link, Record
-from service.person.model_merging import Change, Linked, Review, Ruling
+from service.person.model_merging import Change, ChangeCount, Linked, Review, Ruling
 
 LIST_LINKED = """
 select
@@ -100,6 +100,23 @@ where change_id in (
 )
 order by changed_at desc, change_id desc
 limit $2
+"""
+COUNT_BY_SPAN = """
+with spans as (
+  select since, until, number
+  from unnest($1::timestamptz[], $2::timestamptz[]) with ordinality as given (since, until, number)
+)
+select spans.number,
+  count(person_change.change_id) filter (
+    where person_change.kind = 'MERGE' and person_change.actor = $3) as automatic_merges,
+  count(person_change.change_id) filter (
+    where person_change.kind = 'MERGE' and person_change.actor <> $3) as merges,
+  count(person_change.change_id) filter (where person_change.kind = 'UNMERGE') as unmerges
+from spans
+left join person_change
+  on person_change.changed_at >= spans.since and person_change.changed_at < spans.until
+group by spans.number
+order by spans.number
 """
 COUNT_MOVES = """
 select count(*) from decision where record_id = $1 and kind in ('MERGE', 'UNMERGE')
@@ -241,6 +258,14 @@ async def list_standing(conn: Connection, person_ids: Sequence[int]) -> list[Cha
 async def list_changes(conn: Connection, record_ids: Sequence[int], limit: int) -> list[Change]:
     """The changes that ever moved one of these records, newest first."""
     return await list_rows(conn, Change, LIST_CHANGES, list(record_ids), limit)
+
+
+async def count_by_span(
+    conn: Connection, spans: Sequence[tuple[datetime, datetime]], system: str
+) -> list[ChangeCount]:
+    """One row for each span, in order; ``system`` is the actor of what no steward decided."""
+    since, until = [one[0] for one in spans], [one[1] for one in spans]
+    return await list_rows(conn, ChangeCount, COUNT_BY_SPAN, since, until, system)
 
 
 async def count_moves(conn: Connection, record_id: int) -> int:

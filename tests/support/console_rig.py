@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import hmac
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import msgspec
 
 from crypto.keyring import KeyRing
 from service.app import create_app
@@ -16,6 +18,8 @@ from service.console import enrolling
 from service.console.guarding import COOKIE, FORGERY_HEADER
 from service.console.model import Enrolled, Role
 from service.kernel.context import Context
+from service.person import actions as person
+from service.person.model import Registration, Source
 from tests.support.app import a_context
 from tests.support.clock import FakeClock
 from tests.support.identity_rig import CIPHER, PAGES
@@ -67,6 +71,10 @@ class Desk:
         assert answer.status_code == 200, answer.text
         return self
 
+    async def act(self, path: str, body: object, key: str = "") -> httpx.Response:
+        """A changing request under a key of its own."""
+        return await self.ask("POST", path, body, idempotency_key=key or os.urandom(8).hex())
+
     async def ask(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> httpx.Response:
@@ -113,3 +121,28 @@ async def a_console(dsn: str) -> AsyncIterator[ConsoleRig]:
         address = "https://yimatong.test"
         async with httpx.AsyncClient(transport=transport, base_url=address) as client:
             yield ConsoleRig(ctx, client)
+
+
+HOME = {
+    "birth_date": "2020-05-17",
+    "sex": "F",
+    "phone": "13912345678",
+    "address": "测试市某路一号",
+    "guardian_name": "欧阳测试",
+}
+"""What twins have in common."""
+
+
+async def register_child(ctx: Context, name: str, **said: str) -> str:
+    """A child without a number, registered at a window; gives the record's public id."""
+    given = Registration(
+        source=Source.WINDOW, institution_id=None, name=name, id_type="01", id_no=None, phone=None
+    )
+    done = await person.register(ctx, msgspec.structs.replace(given, **(HOME | said)))
+    return ctx.public_ids.text(done.record_id, done.record_id)
+
+
+async def register_twins(ctx: Context) -> tuple[str, str]:
+    """Two children of one home and day whose names a slip of the pen could have parted: the index
+    asks whether they are one."""
+    return await register_child(ctx, "欧阳春晓"), await register_child(ctx, "欧阳秋晓")
