@@ -247,6 +247,7 @@ def _print_addresses(settings: Settings, database: str, prepared: hospital.Prepa
                 f"  kiosk             {base}/kiosk#{prepared.kiosk}",
                 f"  counter           {base}/counter#{prepared.counter}",
                 f"                    cashier {hospital.CASHIER}, PIN {prepared.cashier_pin}",
+                f"  console           {base}/console   (who signs in: `yimatong console add`)",
                 f"  twins             http://127.0.0.1:{settings.sandbox_port}/",
                 f"  health, metrics   {base}/readyz   {base}/metrics",
                 f"  API document      {base}/openapi/openapi.yaml",

@@ -18,6 +18,7 @@ FOLDERS: Mapping[str, str] = {
     "resident": "resident/",
     "kiosk": "kiosk/",
     "counter": "counter/",
+    "console": "console/",
     "built": "built/",
 }
 """Folder of this package -> where its files stand below ``/static/{version}/``."""
@@ -62,7 +63,7 @@ class Assets(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[str, Asset]
 
     def page(self, name: str) -> Asset:
-        """The start page of a folder, ``resident``, ``kiosk`` or ``counter``."""
+        """The start page of a folder: ``resident``, ``kiosk``, ``counter`` or ``console``."""
         return self.files[f"{name}/index.html"]
 
     @property
@@ -112,7 +113,7 @@ def _opened_with(names: Iterable[str]) -> list[str]:
     return sorted(
         name
         for name in names
-        if not name.startswith(("kiosk/", "counter/"))
+        if not name.startswith(("kiosk/", "counter/", "console/"))
         and not name.endswith((".html", ".txt"))
         and name != WORKER
     )

@@ -1,4 +1,4 @@
-"""Serves the pages of resident, kiosk and counter, their files, and what they must know.
+"""Serves the pages of resident, kiosk, counter and console, their files, and what they must know.
 
 Pages load nothing from elsewhere and run no inline script or style: the policy below says so to
 the browser, and Trusted Types forbid turning text into markup.
@@ -62,7 +62,7 @@ def content_policy(settings: PageSettings, *, worker: bool = False) -> str:
 
 
 def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
-    """``/``, ``/kiosk``, ``/counter``, ``/worker.js``, ``/static/{version}/…``,
+    """``/``, ``/kiosk``, ``/counter``, ``/console``, ``/worker.js``, ``/static/{version}/…``,
     ``/v1/page-config``."""
     known = load_assets() if assets is None else assets
     safe, policy = _safe_headers(), "Content-Security-Policy"
@@ -71,7 +71,7 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
         **_safe_headers(camera="self"),
         policy: content_policy(settings, worker=True),
     }
-    terminal_headers = {**safe, policy: content_policy(settings)}
+    staff_headers = {**safe, policy: content_policy(settings)}
 
     @get("/", include_in_schema=False)
     async def resident_page(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -83,10 +83,10 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
         """What opens the resident's page with no network. Here, so that it may answer for ``/``."""
         return _answer(request, known.worker, ASK_AGAIN, {**safe, policy: WORKER_POLICY})
 
-    @get(["/kiosk", "/counter"], include_in_schema=False)
-    async def terminal_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The kiosk's and the cashier's page."""
-        return _answer(request, known.page(request.url.path[1:]), ASK_AGAIN, terminal_headers)
+    @get(["/kiosk", "/counter", "/console"], include_in_schema=False)
+    async def staff_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The kiosk's, the cashier's and the platform's own staff's page."""
+        return _answer(request, known.page(request.url.path[1:]), ASK_AGAIN, staff_headers)
 
     @get("/static/{version:str}/{name:path}", include_in_schema=False)
     async def static_file(
@@ -109,7 +109,7 @@ def web_router(settings: PageSettings, assets: Assets | None = None) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[resident_page, terminal_page, service_worker, static_file, page_config],
+        route_handlers=[resident_page, staff_page, service_worker, static_file, page_config],
         tags=["pages"],
     )
 

@@ -172,10 +172,10 @@ def test_what_the_readme_names_stands_on_the_pages() -> None:
     assert {name for name in named if not any(text.startswith(name) for text in shown)} == set()
 
 
-@pytest.mark.parametrize("name", ["resident/words.js", "kiosk/words.js", "counter/words.js"])
-def test_both_languages_have_every_text(page: Page, name: str) -> None:
+@pytest.mark.parametrize("folder", ["resident", "kiosk", "counter", "console"])
+def test_both_languages_have_every_text(page: Page, folder: str) -> None:
     body = "return (await import('/static/x/language.js')).unmatchedWords()"
-    assert run(page, name, body, None) == []
+    assert run(page, f"{folder}/words.js", body, None) == []
 
 
 def test_the_cashier_is_given_the_order_and_the_way_back(page: Page) -> None:
@@ -232,7 +232,7 @@ def test_pages_are_small() -> None:
     first_load = sum(
         size
         for name, size in sizes.items()
-        if not name.startswith(("kiosk/", "counter/", "built/"))
+        if not name.startswith(("kiosk/", "counter/", "console/", "built/"))
     )
     assert first_load < 60_000
     assert sizes.get(HOLDER, 0) < 40_000

@@ -142,7 +142,9 @@ async def register_child(ctx: Context, name: str, **said: str) -> str:
     return ctx.public_ids.text(done.record_id, done.record_id)
 
 
-async def register_twins(ctx: Context) -> tuple[str, str]:
+async def register_twins(ctx: Context, family: str = "欧阳", **said: str) -> tuple[str, str]:
     """Two children of one home and day whose names a slip of the pen could have parted: the index
     asks whether they are one."""
-    return await register_child(ctx, "欧阳春晓"), await register_child(ctx, "欧阳秋晓")
+    names = (f"{family}春晓", f"{family}秋晓")
+    one, other = [await register_child(ctx, name, **said) for name in names]
+    return one, other

@@ -87,7 +87,7 @@ async function sendOnce(request, dress) {
   try {
     response = await fetch(request.path, {
       method: request.method, headers, body, cache: "no-store",
-      credentials: "omit", redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS),
+      credentials: request.credentials ?? "omit", redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch {
@@ -120,7 +120,7 @@ function judged(response, bytes, value, check) {
   return value;
 }
 
-/** Sends `{method, path, body?, key?, headers?}`. Reads and keyed acts are tried up to four
+/** Sends `{method, path, body?, key?, headers?, credentials?}`; cookies go only where asked for. Reads and keyed acts are tried up to four
  *  times while the fault is retryable. Raises Fault. `dress` signs and gives the answer's check. */
 export async function exchange(request, dress = null) {
   const repeatable = request.method === "GET" || Boolean(request.key);
