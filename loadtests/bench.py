@@ -67,6 +67,7 @@ class Report(msgspec.Struct, kw_only=True):
 def run(size: Size, folder: Path) -> Report:
     """Start a system, measure all rows, stop it."""
     with running_system(folder, **rows.counts_in(folder)) as system:
+        meter.let_twins_give_way(system)
         people_file = folder / "people.json"
         known = people.prepare(
             system.base_url, system.twin_url, seed=1, count=size.people, path=people_file
