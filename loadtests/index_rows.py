@@ -13,7 +13,7 @@ from loadtests.matching_quality import measure
 from loadtests.populations import MIXES, Population, write
 from loadtests.rows import Row
 
-HELD_OUT = 9001
+HELD_OUT = 6401
 PEOPLE, FULL_PEOPLE = 16_000, 335_000
 """About three registrations each."""
 

@@ -28,6 +28,16 @@ class Machine(msgspec.Struct, kw_only=True):
     sm2: str
 
 
+GIVES_WAY = 10
+"""The nice value of what shares the machine with what is measured and is not ours: twins, load."""
+
+
+def let_twins_give_way(system: RunningSystem) -> None:
+    """A partner has machines of its own."""
+    for pid in pids(system, "sandbox"):
+        os.setpriority(os.PRIO_PROCESS, pid, GIVES_WAY)
+
+
 def cpu_s(system: RunningSystem) -> dict[str, float]:
     """CPU seconds that each role's process tree, and all others, have used until now."""
     spent = {role: sum(map(_cpu_s, tree)) for role, tree in _trees(system).items()}

@@ -16,9 +16,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from loadtests import books, people
+from loadtests import books, meter, people
 from loadtests.actors import Signer
-from loadtests.meter import dsn
 from service.sandbox.hospital import DemoHospital
 from tests.support.running import RunningSystem, running_system
 
@@ -115,7 +114,7 @@ def run(soak: Soak, folder: Path) -> Outcome:
         set_faults(system, msgspec.structs.replace(soak, wechat_permille=0, insurance_permille=0))
         stuck = asyncio.run(_calm(system, soak.end_within_s))
         calm = time.monotonic()
-        found = asyncio.run(books.read(dsn(system), system.twin_url))
+        found = asyncio.run(books.read(meter.dsn(system), system.twin_url))
     return Outcome(
         totals=books.totals(found),
         differences=books.differences(found),
@@ -152,6 +151,7 @@ def run_locust(
     with log.open("wb") as output:
         subprocess.run(  # noqa: S603 - our own interpreter
             [
+                *("nice", "-n", str(meter.GIVES_WAY)),
                 *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), user, "--headless"),
                 *("--users", str(users), "--spawn-rate", str(users)),
                 *("--host", system.base_url, "--only-summary", "--exit-code-on-error", "0"),
@@ -180,7 +180,7 @@ async def _calm(system: RunningSystem, within_s: float) -> dict[str, int]:
     )
     end = time.monotonic() + within_s
     async with httpx.AsyncClient(base_url=system.base_url, trust_env=False, timeout=30.0) as client:
-        while left := await books.unfinished(dsn(system)):
+        while left := await books.unfinished(meter.dsn(system)):
             if time.monotonic() > end:
                 return left
             await _post_all(client, hospital)

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import msgspec
 
-from service.commands import stewards
+from service.commands import person_quality, stewards
 from service.commands.console import attempt, say
 from service.kernel.clock import SystemClock, business_day
 from service.person.matching.batch import match
@@ -45,6 +45,7 @@ def main(words: list[str], settings: Settings) -> int:
     matching.add_argument("--processes", type=int, default=os.cpu_count() or 1, help=most)
     matching.set_defaults(run=_match)
     stewards.add_verbs(verbs)
+    person_quality.add_verb(verbs)
     given = parser.parse_args(words)
     status: int = given.run(given, settings)
     return status

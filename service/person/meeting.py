@@ -49,7 +49,7 @@ async def _judged(conn: Connection, ctx: Context, new: Traits) -> list[Met]:
     scale = scale_of(ctx.policy.registrations_expected)
     met = []
     for candidate in await _candidates(conn, blinding.to_look_up(ctx, new)):
-        theirs = await _traits(conn, ctx, candidate)
+        theirs = await traits_of(conn, ctx, candidate)
         judged = judge(new, theirs, scale)
         if judged.outcome is not Outcome.APART:
             met.append(Met(traits=theirs, person_id=candidate.link.person_id, judged=judged))
@@ -65,7 +65,7 @@ async def _held(conn: Connection, ctx: Context, met: list[Met]) -> dict[int, lis
         if (await opening.lock_current(conn, ctx, person_id)).person_id != person_id:
             return None
         records = await golden.linked_of(conn, person_id)
-        members[person_id] = [await _traits(conn, ctx, one) for one in records]
+        members[person_id] = [await traits_of(conn, ctx, one) for one in records]
     for one in met:
         keys = {member.key for member in members.get(one.person_id, ())}
         if one.person_id in wanted and one.traits.key not in keys:
@@ -102,7 +102,8 @@ async def _candidates(conn: Connection, keys: Sequence[store_matching.BlindKey])
     return [one for _, _, one in ranked[:CANDIDATES_MAX]]
 
 
-async def _traits(conn: Connection, ctx: Context, one: Linked) -> Traits:
+async def traits_of(conn: Connection, ctx: Context, one: Linked) -> Traits:
+    """A stored record as the matching compares it. Raises ``NotFound``, ``RowTampered``."""
     sealed = await opening.sealed_of(conn, ctx, one.record, one.link)
     day = business_day(one.record.received_at)
     return traits_in(sealed.received, day, key=f"{one.record.record_id}")

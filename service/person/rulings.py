@@ -53,7 +53,7 @@ async def rule(
 async def find(conn: Connection, ctx: Context, records: tuple[int, int]) -> Ruling | None:
     """What is ruled about two records. Raises ``RowTampered``."""
     row = await store_merging.find_ruling(conn, *sorted(records))
-    return None if row is None else _checked(ctx, row)
+    return None if row is None else checked(ctx, row)
 
 
 async def check_open(conn: Connection, ctx: Context, records: tuple[int, int]) -> None:
@@ -67,7 +67,7 @@ async def check_open(conn: Connection, ctx: Context, records: tuple[int, int]) -
 
 async def list_standing(conn: Connection, ctx: Context, records: Sequence[int]) -> list[Ruling]:
     """What is ruled about any of these records. Raises ``RowTampered``."""
-    return [_checked(ctx, row) for row in await store_merging.list_rulings(conn, records)]
+    return [checked(ctx, row) for row in await store_merging.list_rulings(conn, records)]
 
 
 async def withdraw(
@@ -108,7 +108,7 @@ async def restore_with(
         if not {row.record_id, row.other_record_id} <= among:
             continue
         stands = msgspec.structs.replace(
-            _checked(ctx, row), ruling_id=undone_by, withdrawn_at=None, withdrawn_by=None
+            checked(ctx, row), ruling_id=undone_by, withdrawn_at=None, withdrawn_by=None
         )
         if not await store_merging.set_withdrawn(conn, _sealed(ctx, stands), row.row_mac):
             raise StateConflict("a ruling was changed meanwhile")
@@ -124,7 +124,8 @@ def _sealed(ctx: Context, row: Ruling) -> Ruling:
     return msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac(_TABLE, row.mac_parts()))
 
 
-def _checked(ctx: Context, row: Ruling) -> Ruling:
+def checked(ctx: Context, row: Ruling) -> Ruling:
+    """The row, proved. Raises ``RowTampered``."""
     ctx.sealer.check_mac(_TABLE, row.mac_parts(), row.row_mac)
     return row
 

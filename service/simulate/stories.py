@@ -293,6 +293,13 @@ STORIES = (
         has_operator=True,
     ),
     Story(
+        name="refund-failed-then-more-back",
+        ends="POSTED",
+        plan=_plan(insured=False, amounts_fen=(20_02, 40_01, 60_03), gives_back=("line", "line")),
+        faults=(("wechatpay", "refund", WechatFault.REFUND_CLOSED),),
+        has_operator=True,
+    ),
+    Story(
         name="invoice-refused",
         ends="POSTED",
         plan=_plan(),

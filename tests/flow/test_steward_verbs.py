@@ -73,6 +73,8 @@ async def test_a_steward_rules_and_takes_it_back(
     pair = ("--record", one, "--other", two)
     assert two not in await types("show", "--record", one)
     assert "SAME" in await types("say-same", *pair, *WHO)
+    # One number and two names: asked, and ruled same.
+    assert "window + window             1          -   0.0000    1.0000" in await types("quality")
     shown = await types("show", "--record", two)
     assert one in shown
     assert "测试" not in shown

@@ -15,6 +15,10 @@ EXACT, ALIAS, SAME_SOUND, ONE_OFF, SILENT, OTHER = 5, 4, 3, 2, 0, -1
 SWAPPED, SLIPPED = 2, 1
 ALIKE, RATHER_ALIKE, UNLIKE = 0.75, 0.5, 0.25
 """Of addresses in Latin letters: shared pairs of neighbouring characters."""
+WHOLE = 8
+"""Characters of an address that tell a home, whatever stands in front of them."""
+GENERATION = 12
+"""Years by which a parent is older at least."""
 MOON_BEHIND = 52
 """Days by which a date of the moon's calendar may be behind."""
 
@@ -60,8 +64,7 @@ def number_level(one: Traits, other: Traits) -> int:
     if one.own and one.own == other.own:
         return 2
     if (one.lent and one.lent == other.own) or (other.lent and other.lent == one.own):
-        # A parent's number, unless it is the same name with a slip in the date.
-        return 2 if one.name and one.name == other.name else 0
+        return _lent_level(one, other)
     if one.near and other.near:
         if one.near == other.near:
             return 2
@@ -70,6 +73,22 @@ def number_level(one: Traits, other: Traits) -> int:
         citizens = one.own.startswith("01:") and other.own.startswith("01:")
         return -1 if citizens else 0
     return 0
+
+
+def _lent_level(one: Traits, other: Traits) -> int:
+    """One's own number contradicts the other's birth date or sex: it is a parent's, unless it is
+    the same name with a slip in the date, or nearly the same."""
+    if _is_generation_apart(one.born, other.born):
+        return 0
+    same = one.name and one.name == other.name
+    return 2 if same else 1 if name_level(one, other) >= ONE_OFF else 0
+
+
+def _is_generation_apart(one: str, other: str) -> bool:
+    """A parent and a child may have one name; a slip in the year is of one digit."""
+    if not (one and other) or one[4:] == other[4:]:
+        return False
+    return abs(int(one[:4]) - int(other[:4])) >= GENERATION
 
 
 def is_one_off(one: str, other: str) -> bool:
@@ -171,6 +190,8 @@ def address_level(one: str, other: str) -> int:
         alike = likeness(one, other)
         return 2 if alike > ALIKE else 1 if alike > RATHER_ALIKE else -1 if alike < UNLIKE else 0
     shorter = min(len(one), len(other))
+    if shorter >= WHOLE and (one.endswith(other) or other.endswith(one)):
+        return 2
     if shorter >= 5 and (one.endswith(other[-shorter:]) or one[-6:] == other[-6:]):
         return 1
     return -1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from zlib import crc32
 
-from service.person.matching.comparing import SILENT, date_level, name_level
+from service.person.matching.comparing import SILENT, date_level, name_level, number_level
 from service.person.matching.traits import Traits
 
 DRAWN = 100_000
@@ -23,12 +23,13 @@ TWO_PEOPLE = 0.05
 
 def live_together(everybody: Sequence[Traits]) -> bool:
     """True, too, where too few share an address to tell. The same in any order."""
-    pairs = two = 0
+    pairs = two = certain = 0
     for here in _homes(everybody):
         for one, other in combinations(here, 2):
             pairs += 1
+            certain += number_level(one, other) < 0
             two += name_level(one, other) < SILENT and date_level(one.born, other.born) < 0
-    return pairs < FEWEST_PAIRS or two >= TWO_PEOPLE * pairs
+    return pairs < FEWEST_PAIRS or certain > 0 or two >= TWO_PEOPLE * pairs
 
 
 def _homes(everybody: Sequence[Traits]) -> list[list[Traits]]:

@@ -35,6 +35,9 @@ def keys_of(one: Traits) -> Iterator[tuple[int, str]]:
         yield from _date_keys(one)
     if one.name and one.address:
         yield 15, f"{one.name}|{one.address}"
+        yield 20, f"{one.sound}|{one.address[-8:]}"
+    if one.name and one.guardian:
+        yield 21, f"{one.name}|{one.guardian}"
     if one.address and one.address.isascii():
         yield from ((19, f"{a}|{b}") for a, b in combinations(_place_words(one.address), 2))
     if one.words:
@@ -69,6 +72,7 @@ def _date_keys(one: Traits) -> Iterator[tuple[int, str]]:
         yield 12, f"{name}|{born[:4]}|{''.join(sorted(born[4:]))}"
         yield 6, f"{one.sound}|{born[:6]}"
         yield 13, f"{one.family}|{born}|{one.sex}"
+        yield 22, f"{name}|{born[:4]}"
     if one.former:
         yield 2, f"{one.former}|{born}"
     if one.words:

@@ -214,6 +214,6 @@ STARTING = Model(
     household=10.0,
     household_unnamed=9.0,
     match=3.5,
-    review=0.5,
+    review=-6.0,
     per_person=3.1,
 )

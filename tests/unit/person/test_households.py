@@ -9,6 +9,7 @@ from loadtests.populations import MIXES, Population
 from service.person.matching.batch import match
 from service.person.matching.households import FEWEST_PAIRS, live_together
 from service.person.matching.traits import Line, Traits, traits_of
+from tests.support.fakes_identity import citizen_number
 
 TODAY = date(2026, 3, 1)
 GIVEN = ("ADA", "BORIS", "CLARA", "DORA", "EMIL", "FRITZ", "GRETA", "HUGO", "KAROL", "JONAS")
@@ -77,3 +78,20 @@ def test_where_nobody_lives_together_an_address_is_a_persons_own() -> None:
     lines = families(FEWEST_PAIRS)
     shared = match(typed(lines)).cluster_of
     assert not any(shared[at] == shared[at + 1] for at in range(0, len(shared), 2))
+
+
+def test_two_own_numbers_at_one_address_are_a_household_among_any_number_who_live_alone() -> None:
+    """Few share an address with anybody else in a file of men, say; their twins are twins there."""
+    lines, place = alone(FEWEST_PAIRS), "测试市甲区春华路12号3栋401室"
+    twins = [
+        Line(
+            id=f"twin{serial}",
+            name=name,
+            birth_date="1990-02-03",
+            id_no=citizen_number(date(1990, 2, 3), serial),
+            address=place,
+        )
+        for serial, name in ((11, "王小明"), (33, "王小亮"))
+    ]
+    assert not live_together(typed(lines + twins[:1]))
+    assert live_together(typed(lines + twins))

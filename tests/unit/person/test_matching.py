@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from loadtests.populations import MIXES, Population
 from service.person.matching.batch import match
-from service.person.matching.comparing import compare, date_level, is_one_off
+from service.person.matching.comparing import address_level, compare, date_level, is_one_off
 from service.person.matching.deciding import Outcome, judge
+from service.person.matching.keys import keys_of
 from service.person.matching.learning import learn
 from service.person.matching.traits import Line, Traits, traits_of
 from service.person.matching.weighing import Rarity, Scale, shipped
@@ -20,6 +21,7 @@ from tests.support.fakes_identity import citizen_number
 TODAY = date(2026, 3, 1)
 BORN = date(2020, 5, 6)
 MOTHER_NO = citizen_number(date(1993, 2, 3), 102)
+FATHER_NO = citizen_number(date(1986, 3, 9), 103)
 OWN_NO = citizen_number(BORN, 101)
 PHONE, ADDRESS = "13900010002", "测试市甲区春华路12号3栋401室"
 CROWD = 100_000
@@ -112,6 +114,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], Outcome, str]] = {
         Outcome.APART,
         "bits",
     ),
+    "father and son of one name, the son under the father's number": (
+        {**WANG, "birth_date": "1986-03-09", "id_no": FATHER_NO, "phone": PHONE},
+        {**WANG, "id_no": FATHER_NO, "phone": PHONE},
+        Outcome.REVIEW,
+        "nearly",
+    ),
+    "one's own number, with slips in date and name": (
+        {**WANG, "id_no": OWN_NO},
+        {**WANG, "name": "王小刚", "birth_date": "2020-05-08", "id_no": OWN_NO},
+        Outcome.REVIEW,
+        "nearly",
+    ),
     "twins": ({**WANG, "phone": PHONE, "address": ADDRESS}, TWIN, Outcome.DOUBT, "twins"),
     "mother and child by the mother's number": (
         {**WANG, "id_no": MOTHER_NO},
@@ -186,6 +200,27 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], Outcome, str]] = {
 def test_two_registrations(case: str) -> None:
     one, other, wanted, reason = CASES[case]
     assert outcome(one, other) == (wanted, reason)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind"),
+    [
+        ({"guardian_id": MOTHER_NO}, {"guardian_id": MOTHER_NO}, 21),
+        ({"address": ADDRESS}, {"name": "王晓明", "address": ADDRESS.removeprefix("测试市")}, 20),
+        ({"birth_date": "1971-05-04"}, {"birth_date": "1971-03-24"}, 22),
+    ],
+)
+def test_they_meet_by_one_kind_of_key_alone(
+    one: dict[str, Any], other: dict[str, Any], kind: int
+) -> None:
+    keys = [set(keys_of(traits(**{"name": "王小明"} | said))) for said in (one, other)]
+    assert [found for found, _ in set.intersection(*keys)] == [kind]
+
+
+def test_what_stands_in_front_of_an_address_does_not_part_it() -> None:
+    assert address_level(ADDRESS, ADDRESS.removeprefix("测试市")) == 2
+    assert address_level(ADDRESS, ADDRESS.replace("甲区", "乙区")) == 1
+    assert address_level(ADDRESS, ADDRESS[-7:]) == 1, "a room alone is no home"
 
 
 def test_a_dummy_number_and_a_recycled_phone_join_nobody() -> None:
