@@ -233,7 +233,7 @@ def test_a_role_sees_its_own_screens_alone(new_page: NewPage, system: RunningSys
     in_the_system(system, open_refund)
     Steward(system, "cai", "finance").sign_in(page)
     expect(page.get_by_role("heading", name="资金事项")).to_be_visible()
-    page.get_by_text("退款 · refund-failed").click()
+    page.get_by_text("退款 · 退款最终失败").click()
     expect(page.locator(".items")).to_contain_text("¥123.45")
     expect(page.locator("nav#nav a")).to_have_count(1)
     page.evaluate("location.hash = '#/queue'")

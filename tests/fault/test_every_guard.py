@@ -16,6 +16,7 @@ from tests.fault.test_last_lines_of_giving_back import GUARDS as OF_GIVING_BACK
 from tests.fault.test_last_lines_of_insurance import GUARDS as OF_INSURANCE
 from tests.fault.test_last_lines_of_late_writers import GUARDS as OF_LATE_WRITERS
 from tests.fault.test_last_lines_of_numbers import GUARDS as OF_NUMBERS
+from tests.fault.test_last_lines_of_operators import GUARDS as OF_OPERATORS
 from tests.support.guards_found import all_guards, is_guarded, statements, unique_keys
 
 GUARDS = [
@@ -29,6 +30,7 @@ GUARDS = [
     *OF_LATE_WRITERS,
     *OF_BOOKS,
     *OF_CALLERS,
+    *OF_OPERATORS,
 ]
 
 NO_HARM = {

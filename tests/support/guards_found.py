@@ -14,6 +14,7 @@ from tests.tidy.tree import ROOT, parsed, python_files
 FEATURES = (
     "bill",
     "casework",
+    "console",
     "credential",
     "institution",
     "ledger",
@@ -25,7 +26,7 @@ FEATURES = (
     "shift",
 )
 """Where money, insurance, invoices, bills, stays, links, asks and events out are kept, and who asks
-for them. Codes, accounts and the index have tests of their own."""
+for them or decides. Codes, accounts and the index have tests of their own."""
 KERNEL = ("outbox", "idempotency")
 
 _TABLE = re.compile(r"create table (?P<table>\w+) \((?P<body>.*?)\n\)", re.DOTALL)

@@ -50,6 +50,7 @@ PUT_BACK = {
 HOLD = {
     "bill": "lock table bill in share mode",
     "bill_number": "lock table bill_number in share mode",
+    "console_operator": "lock table console_operator in share mode",
     "correction": "lock table correction in share mode",
     "deposit": "lock table deposit in share mode",
     "fiscal_invoice": "lock table fiscal_invoice in share mode",

@@ -56,7 +56,7 @@ export function countsView(counts, screen, reason) {
   return h("nav.counts", { "aria-label": t("counts.label") },
     link(t("counts.all", { count: all }), `#/${screen}`, reason === null),
     counts.map((one) => link(t("counts.one", {
-      reason: wordsOf("reason", one.reason), count: one.count, age: ageText(one.oldest_at) }),
+      reason: has(`meaning.${one.kind}.${one.reason}`) ? t(`meaning.${one.kind}.${one.reason}`) : wordsOf("reason", one.reason), count: one.count, age: ageText(one.oldest_at) }),
     `#/${screen}/open/${encodeURIComponent(one.reason)}`, reason === one.reason)));
 }
 

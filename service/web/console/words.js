@@ -2,6 +2,7 @@
 
 import { addWords } from "../language.js";
 import "../words.js";
+import "./meanings.js";
 
 addWords({
   zh: {
@@ -58,7 +59,7 @@ addWords({
     "matcher.bits": "评分达到", "matcher.own-number": "本人号码相同", "matcher.match": "评分达到",
     "figure.open": "现在待核对", "figure.oldest": "最久已等", "figure.days": "{count} 天", "figure.day": "日期", "figure.opened": "新增", "figure.closed": "处理", "figure.median_open": "处理用时（中位）",
     "figure.automatic_merges": "机器合并", "figure.merges": "人工合并", "figure.unmerges": "拆分",
-    "money.empty": "现在没有待处理的资金事项。", "money.words": "只供查看。含义和处理办法是《工作事项》文档的原文（英文），由命令行处理。", "money.meaning": "含义", "money.ending": "怎样结束", "money.item": "编号",
+    "money.empty": "现在没有待处理的资金事项。", "money.words": "只供查看，由命令行处理；“怎样结束”是《工作事项》文档的原文。", "money.reason": "原因代码", "money.ending": "怎样结束", "money.item": "编号",
     "kind.settlement": "结算", "kind.correction": "退费", "kind.payment": "付款", "kind.refund": "退款", "kind.invoice": "电子票据", "kind.statement": "对账", "kind.ledger": "账簿",
     "operators.lead": "只供查看，增减和改角色由命令行办理。", "operator.ACTIVE": "可登录", "operator.SUSPENDED": "已停用", "operator.signed-in": "已登录", "operator.locked": "锁定到 {at}",
   },
@@ -116,7 +117,7 @@ addWords({
     "matcher.bits": "by its score", "matcher.own-number": "the same own number", "matcher.match": "by its score",
     "figure.open": "Open now", "figure.oldest": "Oldest", "figure.days": "{count} days", "figure.day": "Day", "figure.opened": "Opened", "figure.closed": "Closed", "figure.median_open": "Median time open",
     "figure.automatic_merges": "Merged by the matcher", "figure.merges": "Merged by stewards", "figure.unmerges": "Un-merged",
-    "money.empty": "Nothing about money waits for a person.", "money.words": "To read only; each is ended by command.", "money.meaning": "It means", "money.ending": "What ends it", "money.item": "Number",
+    "money.empty": "Nothing about money waits for a person.", "money.words": "To read only; each is ended by command.", "money.reason": "Reason", "money.ending": "What ends it", "money.item": "Number",
     "kind.settlement": "settlement", "kind.correction": "correction", "kind.payment": "payment", "kind.refund": "refund", "kind.invoice": "invoice", "kind.statement": "statement", "kind.ledger": "ledger",
     "operators.lead": "To read only; operators are made and changed by command.", "operator.ACTIVE": "may sign in", "operator.SUSPENDED": "suspended", "operator.signed-in": "signed in", "operator.locked": "locked until {at}",
   },
