@@ -22,8 +22,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 
+from service.console import listing
+from service.console.model import Role
 from service.kernel.idempotent_http import KEY_HEADER
 from service.openapi import schema
+from tests.support.console_rig import ConsoleRig, Desk, register_twins
 from tests.support.database import DatabaseServer
 from tests.support.settlement_street import Street, a_street
 
@@ -45,8 +48,23 @@ async def street(postgres: DatabaseServer, migrated: str) -> AsyncIterator[Stree
 
 
 @pytest.fixture(scope="module")
+async def desk(street: Street) -> Desk:
+    """An operator of the console who may do everything."""
+    return await ConsoleRig(street.ctx, street.client).hire("everyone", *Role)
+
+
+async def signed_in(desk: Desk) -> None:
+    """Where a route ended the session, or time did, another one begins."""
+    if (await desk.ask("GET", "/v1/console/session")).status_code != 200:
+        desk.rig.clock.advance(timedelta(seconds=60))
+        await desk.sign_in()
+
+
+@pytest.fixture(scope="module")
 async def known(street: Street) -> dict[str, str]:
     """Ids that exist, so that requests come further than to "not found"."""
+    record, _ = await register_twins(street.ctx)
+    asked = await listing.list_items(street.ctx, ("person",), reason=None, is_open=True, after=None)
     bill_id = await street.push_bill()
     body = {"use_account": False, "insured": True}
     started = await street.mine("POST", f"/v1/me/bills/{bill_id}/settlements", body)
@@ -57,10 +75,12 @@ async def known(street: Street) -> dict[str, str]:
         "scan_id": str(street.scan["scan_id"]),
         "bill_no": "B1",
         "provider": "wechatpay",
+        "record": record,
+        "item": asked.items[0].item,
     }
 
 
-def senders(street: Street, path: str) -> dict[str, Send]:
+def senders(street: Street, desk: Desk, path: str) -> dict[str, Send]:
     """A stranger, and whoever the path is for."""
 
     async def stranger(method: str, target: str, content: bytes | None) -> httpx.Response:
@@ -75,6 +95,10 @@ def senders(street: Street, path: str) -> dict[str, Send]:
         }
         return await street.client.request(method, target, content=content, headers=headers)
 
+    async def operator(method: str, target: str, content: bytes | None) -> httpx.Response:
+        key = {"idempotency-key": secrets.token_hex(8)}
+        return await desk.send(method, target, content, key)
+
     def signed(caller: Any) -> Send:
         async def send(method: str, target: str, content: bytes | None) -> httpx.Response:
             answer: httpx.Response = await caller.send(
@@ -88,6 +112,7 @@ def senders(street: Street, path: str) -> dict[str, Send]:
         "/v1/me": resident,
         "/v1/institution/": signed(street.his),
         "/v1/terminal/": signed(street.kiosk),
+        "/v1/console/": operator,
     }
     owners = {prefix: send for prefix, send in by_prefix.items() if path.startswith(prefix)}
     return {"stranger": stranger, **owners}
@@ -124,16 +149,17 @@ def check(case: Case, answer: httpx.Response) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda found: found.label)
 async def test_no_input_breaks_a_route(
-    street: Street, known: dict[str, str], operation: Any
+    street: Street, desk: Desk, known: dict[str, str], operation: Any
 ) -> None:
     loop = asyncio.get_running_loop()
     statuses: Counter[int] = Counter()
     # Callers' buckets fill with time, and the only clock is ours. Some routes end a login.
     street.advance(timedelta(seconds=5))
     await street.phone.log_in()
+    await signed_in(desk)
 
     async def send_all(case: Case) -> None:
-        for send in senders(street, operation.path).values():
+        for send in senders(street, desk, operation.path).values():
             for ids in (None, known):
                 answer = await send(case.method, target_of(case, ids), content_of(case))
                 check(case, answer)
@@ -171,11 +197,12 @@ KEYED = [
 
 @pytest.mark.parametrize("operation", KEYED, ids=lambda found: found.label)
 async def test_a_required_key_is_missed(
-    street: Street, known: dict[str, str], operation: Any
+    street: Street, desk: Desk, known: dict[str, str], operation: Any
 ) -> None:
     loop = asyncio.get_running_loop()
     street.advance(timedelta(seconds=5))
     await street.phone.log_in()
+    await signed_in(desk)
     codes: set[str] = set()
 
     async def send(case: Case) -> None:
@@ -188,6 +215,8 @@ async def test_a_required_key_is_missed(
             answer = await street.client.request(
                 case.method, target, content=content, headers=headers
             )
+        elif case.path.startswith("/v1/console"):
+            answer = await desk.send(case.method, target, content)
         else:
             caller = street.his if case.path.startswith("/v1/institution") else street.kiosk
             answer = await caller.send(case.method, target, content=content)

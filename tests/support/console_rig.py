@@ -79,9 +79,22 @@ class Desk:
         self, method: str, path: str, body: object = None, **headers: str
     ) -> httpx.Response:
         """As the page asks; ``headers`` come over its own."""
-        sent = {"cookie": f"{COOKIE}={self.cookie}", FORGERY_HEADER: self.forgery_token}
-        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
-        answer = await self.rig.client.request(method, path, json=body, headers=sent)
+        content = None if body is None else msgspec.json.encode(body)
+        more = {name.replace("_", "-"): text for name, text in headers.items()}
+        return await self.send(method, path, content, more)
+
+    async def send(
+        self, method: str, path: str, content: bytes | None, more: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """A body as it is, and headers that come over the page's own."""
+        own = {
+            "content-type": "application/json",
+            "cookie": f"{COOKIE}={self.cookie}",
+            FORGERY_HEADER: self.forgery_token,
+        }
+        answer = await self.rig.client.request(
+            method, path, content=content, headers=own | (more or {})
+        )
         self.rig.client.cookies.clear()
         return answer
 
