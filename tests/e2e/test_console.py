@@ -13,7 +13,7 @@ from service.kernel.database import transaction
 from tests.e2e.conftest import NewPage
 from tests.support.console_rig import HOME, register_twins
 from tests.support.console_steps import Steward, in_the_system
-from tests.support.page_steps import keep_picture
+from tests.support.page_steps import contrasts, keep_picture
 from tests.support.running import RunningSystem, running_system
 
 pytestmark = pytest.mark.timeout(600)
@@ -141,6 +141,7 @@ def test_every_screen_fits_a_phone_and_text_of_twice_the_size(
             page.evaluate("size => { document.documentElement.style.fontSize = size; }", size)
             assert wide_parts(page) == [], (name, size)
             keep_picture(page, f"console-{name}-{width}-{size.rstrip('%')}.png")
+        assert [text for text, ratio in contrasts(page) if ratio < 4.5] == [], name
     page.evaluate("location.hash = '#/queue/closed'")
     page.get_by_role("link", name="疑似双胞胎").first.click()
     expect(page.locator(".compare")).to_be_visible()
@@ -148,6 +149,7 @@ def test_every_screen_fits_a_phone_and_text_of_twice_the_size(
         page.evaluate("size => { document.documentElement.style.fontSize = size; }", size)
         assert wide_parts(page) == [], size
         keep_picture(page, f"console-question-{width}-{size.rstrip('%')}.png")
+    assert [text for text, ratio in contrasts(page) if ratio < 4.5] == []
 
 
 def test_the_keyboard_alone_is_enough(new_page: NewPage, system: RunningSystem) -> None:
@@ -209,6 +211,22 @@ def test_what_is_refused_is_said_in_words_and_a_session_that_ended_asks_to_sign_
     system.run("console", "suspend", "--name", "wang", "--by", "chief", "--because", "left")
     page.get_by_role("link", name="统计").click()
     expect(page.get_by_role("alert")).to_contain_text("登录已结束")
+    expect(page.locator(".person-card")).to_have_count(0)
+
+
+def test_a_screen_that_nobody_uses_shows_nobody(
+    new_page: NewPage, system: RunningSystem, twins: tuple[str, str]
+) -> None:
+    page = new_page(1280, 900, scale=1, quiet=QUIET)
+    page.clock.install()
+    someone = Steward(system, "away", "steward")
+    page.goto(f"{system.base_url}/console#/record/{twins[0]}")
+    someone.type_in(page)
+    expect(page.locator(".person-card")).to_be_visible()
+    page.clock.fast_forward("14:00")
+    expect(page.locator(".person-card")).to_be_visible()
+    page.clock.fast_forward("01:30")
+    expect(page.get_by_role("heading", name="登录控制台")).to_be_visible()
     expect(page.locator(".person-card")).to_have_count(0)
 
 

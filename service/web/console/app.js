@@ -15,6 +15,7 @@ import { queueScreen } from "./queue.js";
 import { ConsoleSession } from "./session.js";
 import { signInScreen } from "./entering.js";
 
+const LOOK_EVERY_MS = 10_000;
 const part = (id) => document.getElementById(id);
 const main = part("main");
 
@@ -97,6 +98,12 @@ part("sign-out").addEventListener("click", async () => {
   main.replaceChildren();
   desk.draw();
 });
+// Nobody is there any more: what is on the screen is a person's, and goes with the session.
+setInterval(() => {
+  if (!desk.session.isOver()) return;
+  desk.session.forget();
+  desk.draw();
+}, LOOK_EVERY_MS);
 onReach((reached) => {
   part("reach").classList.toggle("is-lost", !reached);
   part("reach").textContent = reached ? "" : t("reach.lost");

@@ -1,9 +1,11 @@
 // The console's calls. The session lies in a cookie that no script can read; this page keeps only
 // the token that each changing request must carry, and forgets it with the page.
 
-import { Acts, exchange } from "../exchange.js";
+import { Acts, exchange, serverNow } from "../exchange.js";
 
 const ROOT = "/v1/console";
+/** As long as the system keeps a session that nobody uses. */
+const IDLE_MS = 15 * 60_000;
 const part = (text) => encodeURIComponent(text);
 const asked = (values) => {
   const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== false);
@@ -15,9 +17,17 @@ export class ConsoleSession {
     this.operator = null;
     this.forgeryToken = "";
     this.acts = new Acts();
+    this.used_ms = 0;
+  }
+
+  /** Whether by now the system has ended the session that this page believes in. */
+  isOver() {
+    if (this.operator === null) return false;
+    return Date.now() - this.used_ms >= IDLE_MS || serverNow() >= Date.parse(this.operator.ends_at);
   }
 
   call(method, path, { body, key } = {}) {
+    this.used_ms = Date.now();
     const headers = method === "GET" ? {} : { "Yimatong-Forgery-Token": this.forgeryToken };
     return exchange({ method, path: ROOT + path, body, key, headers, credentials: "same-origin" });
   }
