@@ -13,7 +13,7 @@ import msgspec
 
 from service.bill.states import BillKind
 from service.ledger.model import COUNTED, DEPOSIT, HOSPITAL, cover_account, provider_account
-from service.payment.rules import MOBILE_CENTRE
+from service.payment.rules import HOSPITAL_NO_MAX, MOBILE_CENTRE
 from service.sandbox.keys import INSURER
 
 PAID_AT_TWIN = {"SUCCESS", "REFUND"}
@@ -237,8 +237,10 @@ def _insurance(books: Books) -> Iterable[str]:
     in_review |= {
         ref for ref, one in live.items() if books.calls.get(one.get("msgid", "")) in senders
     }
-    ordered = {one["trade_no"]: one["settlement_id"] for one in books.attempts}
-    in_review |= {ref for ref, one in live.items() if ordered.get(one.get("trade_no")) in senders}
+    # As much of a number as the bureau takes of an order that came no further than there.
+    ordered = {one["trade_no"][:HOSPITAL_NO_MAX]: one["settlement_id"] for one in books.attempts}
+    numbers = {ref: (one.get("trade_no") or "")[:HOSPITAL_NO_MAX] for ref, one in live.items()}
+    in_review |= {ref for ref, number in numbers.items() if ordered.get(number) in senders}
     for ref in sorted(live.keys() - ours.keys() - in_review):
         fen = owed_by_bureau(live[ref])
         yield f"bureau's settlement {ref} over {fen} stands, and we know nothing of it"

@@ -479,6 +479,6 @@ async def test_a_row_of_the_counter_changed_by_sql_is_refused(desk: Desk) -> Non
     row = await desk.presettled(100_00)
     await drawer.take(row, amount_fen=15_00)
     async with connection(desk.rig.ctx.pool) as conn:
-        await conn.execute("update shift_entry set amount_fen = 14_00, tendered_fen = 14_00")
+        await conn.execute("update shift_entry set amount_fen = 1400, tendered_fen = 1400")
     with pytest.raises(RowTampered):
         await drawer.report()
