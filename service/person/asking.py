@@ -31,6 +31,34 @@ async def answer(
             await close_items_of(conn, ctx, items, closing)
 
 
+async def ask(
+    conn: Connection,
+    ctx: Context,
+    records: tuple[int, int],
+    reason: str,
+    decision_id: int,
+) -> None:
+    """Whether two records are one person's, for a steward; the first one's decision asks."""
+    review = Review(
+        record_id=records[0],
+        review_id=ctx.ids.new(),
+        other_record_id=records[1],
+        reason=reason,
+        closed_at=None,
+        closed_by=None,
+    )
+    await store.insert_review(
+        conn,
+        record_id=review.record_id,
+        review_id=review.review_id,
+        other_record_id=review.other_record_id,
+        reason=review.reason,
+        decision_id=decision_id,
+        now=ctx.clock.now(),
+    )
+    await open_question_item(conn, ctx, review)
+
+
 async def needs_asking(
     conn: Connection, ctx: Context, person_id: int, other_person_id: int
 ) -> bool:

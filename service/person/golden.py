@@ -1,5 +1,7 @@
 """The golden view of a person: built again whenever its records change, never edited."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from service.kernel.context import Context
@@ -32,6 +34,11 @@ async def build(conn: Connection, ctx: Context, person_id: int) -> Golden | None
     if not records:
         await store_merging.delete_golden(conn, person_id)
         return None
+    return await write(conn, ctx, person_id, records)
+
+
+async def write(conn: Connection, ctx: Context, person_id: int, records: Sequence[Known]) -> Golden:
+    """The view of these, who are all of the person's."""
     view = golden_view(records)
     sealed = ctx.sealer.seal_local("golden", person_id.to_bytes(8), msgspec.json.encode(view))
     await store.upsert_golden(conn, person_id, sealed, ctx.clock.now())

@@ -4,6 +4,7 @@ Everything happens in the caller's transaction; the caller holds the claims on t
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import msgspec
 
@@ -25,10 +26,9 @@ from service.person import (
 )
 from service.person.facts import traits_in
 from service.person.matching.keys import SHARED_MAX
-from service.person.matching.placing import Met
 from service.person.matching.traits import Traits
-from service.person.model import Facts, Record, Registered, Registration, SealedRecord
-from service.person.model_merging import SYSTEM, Grounds, Review
+from service.person.model import DecisionKind, Facts, Record, Registered, Registration, SealedRecord
+from service.person.model_merging import SYSTEM, Grounds
 
 RECORDS_MAX = 200
 
@@ -49,39 +49,32 @@ async def take_in(
         person_id = (await linking.new_person(conn, ctx)).person_id
     else:
         person_id = placed.home.person_id
-    await _store_record(conn, ctx, record_id, registration, facts)
-    await _store_keys(conn, ctx, record_id, traits)
+    await store_record(conn, ctx, record_id, registration, facts, ctx.clock.now())
+    await store_keys(conn, ctx, record_id, traits)
     grounds = Grounds(
         actor=SYSTEM, reason=verdict.reason, model=scale.model.version, bits=verdict.bits
     )
     decision_id = ctx.ids.new()
-    await linking.append_decision(conn, ctx, record_id, decision_id, verdict.kind, grounds)
+    await linking.append_decision(
+        conn, ctx, record_id, decision_id, verdict.kind, grounds, is_first=True
+    )
     await linking.open_link(conn, ctx, record_id, person_id, decision_id)
     for met in placed.joins:
         await moving.join_people(conn, ctx, person_id, met.person_id, grounds)
     for met, reason in placed.questions:
         if await asking.needs_asking(conn, ctx, person_id, met.person_id):
-            await _open_question(conn, ctx, record_id, met, reason, decision_id)
+            asked = (record_id, int(met.traits.key))
+            await asking.ask(conn, ctx, asked, reason, decision_id)
     if not placed.joins:  # joining builds it
         await golden.build(conn, ctx, person_id)
-    await append(
-        conn,
-        ctx,
-        AuditEntry(
-            record_id=record_id,
-            action="record.registered",
-            actor_kind="system",
-            actor_id=0,
-            institution_id=registration.institution_id,
-            facts={"source": registration.source.value, "decision": verdict.kind.value},
-        ),
-    )
+    await note(conn, ctx, record_id, registration, verdict.kind)
     registered = Registered(record_id=record_id, person_id=person_id)
     await within(conn, registered)
     return registered
 
 
-async def _store_keys(conn: Connection, ctx: Context, record_id: int, traits: Traits) -> None:
+async def store_keys(conn: Connection, ctx: Context, record_id: int, traits: Traits) -> None:
+    """The blind keys of a record, counted."""
     await store_matching.insert_keys(
         conn,
         blinding.to_store(ctx, traits),
@@ -92,42 +85,42 @@ async def _store_keys(conn: Connection, ctx: Context, record_id: int, traits: Tr
     )
 
 
-async def _store_record(
-    conn: Connection, ctx: Context, record_id: int, registration: Registration, facts: Facts
+async def store_record(
+    conn: Connection,
+    ctx: Context,
+    record_id: int,
+    registration: Registration,
+    facts: Facts,
+    received_at: datetime,
 ) -> None:
-    now = ctx.clock.now()
-    key = await ctx.sealer.new_record_key(conn, record_id, now)
+    """The registration as it was received, sealed under a key of its own."""
+    key = await ctx.sealer.new_record_key(conn, record_id, ctx.clock.now())
     plain = msgspec.json.encode(SealedRecord(received=registration, facts=facts))
     row = Record(
         record_id=record_id,
         source=registration.source,
         institution_id=registration.institution_id,
         sealed=ctx.sealer.seal(key, "record", "sealed", record_id, plain),
-        received_at=now,
+        received_at=received_at,
         row_mac=b"",
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("record", row.mac_parts()))
     await store.insert_record(conn, row)
 
 
-async def _open_question(
-    conn: Connection, ctx: Context, record_id: int, met: Met, reason: str, decision_id: int
+async def note(
+    conn: Connection, ctx: Context, record_id: int, registration: Registration, kind: DecisionKind
 ) -> None:
-    review = Review(
-        record_id=record_id,
-        review_id=ctx.ids.new(),
-        other_record_id=int(met.traits.key),
-        reason=reason,
-        closed_at=None,
-        closed_by=None,
-    )
-    await store.insert_review(
+    """The audit log's entry of a registration."""
+    await append(
         conn,
-        record_id=review.record_id,
-        review_id=review.review_id,
-        other_record_id=review.other_record_id,
-        reason=review.reason,
-        decision_id=decision_id,
-        now=ctx.clock.now(),
+        ctx,
+        AuditEntry(
+            record_id=record_id,
+            action="record.registered",
+            actor_kind="system",
+            actor_id=0,
+            institution_id=registration.institution_id,
+            facts={"source": registration.source.value, "decision": kind.value},
+        ),
     )
-    await asking.open_question_item(conn, ctx, review)

@@ -41,8 +41,11 @@ async def append_decision(
     decision_id: int,
     kind: DecisionKind,
     grounds: Grounds,
+    *,
+    is_first: bool = False,
 ) -> None:
-    """At the end of the record's chain."""
+    """At the end of the record's chain; the ``is_first`` of a new record needs no look for it."""
+    previous = None if is_first else await store.last_hash(conn, record_id)
     row = Decision(
         record_id=record_id,
         decision_id=decision_id,
@@ -51,7 +54,7 @@ async def append_decision(
         bits=grounds.bits,
         actor=grounds.actor,
         reason=grounds.reason,
-        previous_hash=await store.last_hash(conn, record_id) or rules.NO_HASH,
+        previous_hash=previous or rules.NO_HASH,
         hash=b"",
         decided_at=ctx.clock.now(),
     )

@@ -15,6 +15,7 @@ delete from insurance_message;
 delete from match_key;
 delete from match_key_count;
 delete from match_claim;
+delete from index_load;
 delete from link;
 delete from person_link;
 delete from assertion;
