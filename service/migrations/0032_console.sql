@@ -35,3 +35,6 @@ create index work_item_closed on work_item (closed_at, item_id) where closed_at 
 create index work_item_opened on work_item (kind, opened_at)
 -- ;;
 create index person_change_at on person_change (changed_at)
+-- ;;
+-- What the auditor reads: who of the staff did what, and looked at whom.
+create index audit_entry_operator on audit_entry (at, entry_id) where actor_kind = 'operator'

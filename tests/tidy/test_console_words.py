@@ -78,6 +78,14 @@ def test_everything_that_speaks_against_is_said() -> None:
     assert without_words("veto", vetoes) == []
 
 
+def test_every_act_of_an_operator_is_said() -> None:
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "service/console").glob("*.py"))
+    acts = set(re.findall(r'"((?:operator|record)\.[a-z-]+)"', code))
+    states = {f"operator.{one.value.lower()}" for one in OperatorState}
+    assert len(acts) > 6
+    assert without_words("action", sorted(acts | states)) == []
+
+
 def test_roles_states_sources_and_numbers_are_said() -> None:
     assert without_words("role", [one.value for one in Role]) == []
     assert without_words("operator", [one.value for one in OperatorState]) == []
