@@ -102,6 +102,8 @@ class ActAnswer(msgspec.Struct, kw_only=True):
     """Dotted past tense: ``record.looked-at``, ``ruling.made``, ``operator.signed-in``."""
     by: str
     because: str | None
+    operator: str | None
+    """Whose sign-in or roles somebody else changed."""
     record: str | None
     """About which record; None: about none."""
     item: str | None
@@ -123,6 +125,7 @@ class ActAnswer(msgspec.Struct, kw_only=True):
             action=entry.action,
             by=said("by", "name") or "",
             because=said("because"),
+            operator=said("name") if "by" in facts else None,
             record=ctx.public_ids.text(record_id, record_id) if record_id else None,
             item=said("item"),
         )

@@ -179,6 +179,11 @@ async def test_an_auditor_reads_who_did_what_and_looked_at_whom(console: Console
         (desk.name, None),
         (auditor.name, None),
     }
+    added = await acts(f"{ACTS}?action=operator.added")
+    assert {(act["by"], act["operator"], act["because"]) for act in added} == {
+        ("chief", desk.name, "hired"),
+        ("chief", auditor.name, "hired"),
+    }
     answer = (await auditor.ask("GET", ACTS)).text
     assert "欧阳" not in answer
     assert HOME["phone"] not in answer

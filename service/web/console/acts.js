@@ -11,6 +11,7 @@ export async function actsScreen(desk, action = null) {
   const row = (act) => h("li", {}, h("div.item", {},
     h("span.item-when", {}, timeText(act.at)), h("span.item-what", {}, act.by),
     h("span", {}, wordsOf("action", act.action)),
+    act.operator === null ? null : h("span.item-what", {}, act.operator),
     act.record === null ? null : h("code", {}, act.record),
     act.because === null ? null : h("span.item-where", {}, act.because)));
   const read = (after) => desk.session.listActs({ action, after });
