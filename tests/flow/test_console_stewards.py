@@ -1,5 +1,6 @@
 """A steward at the console: the queue, two records side by side, rulings, what was looked at."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -129,6 +130,23 @@ async def test_merged_unmerged_undone_and_asked_again(console: ConsoleRig) -> No
     assert (await desk.act("/v1/console/rulings/withdrawal", pair)).status_code == 200
     gone = await desk.act("/v1/console/rulings/withdrawal", pair)
     assert gone.json()["code"] == "not-found"
+
+
+@pytest.mark.parametrize("second", ["same", "different"])
+async def test_of_two_stewards_at_once_the_second_is_told(console: ConsoleRig, second: str) -> None:
+    desk = await (await console.hire("li.na", Role.STEWARD)).sign_in()
+    other = await (await console.hire("wang", Role.STEWARD)).sign_in()
+    one, two = await register_twins(console.ctx)
+    answers = await asyncio.gather(
+        desk.act("/v1/console/rulings", ruling(one, two, "same")),
+        other.act("/v1/console/rulings", ruling(two, one, second)),
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    (refused,) = [answer for answer in answers if answer.status_code == 409]
+    assert refused.json()["code"] == "state-conflict"
+    (closed,) = await queue(desk, closed=True)
+    assert closed["closing"] in ("merged", "kept-apart")
+    assert await queue(desk) == []
 
 
 async def test_an_act_happens_once_for_its_key(console: ConsoleRig) -> None:
