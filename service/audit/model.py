@@ -1,5 +1,7 @@
 """What is written down about an act."""
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -14,6 +16,31 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     actor_id: int
     institution_id: int | None
     facts: dict[str, str | int | bool | None]
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry as it is kept: the plaintext of ``audit_entry.sealed``."""
+
+    at: datetime
+    entry_id: int
+    entry: AuditEntry
+
+
+class SealedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a row of ``audit_entry`` what reading needs."""
+
+    record_id: int
+    entry_id: int
+    at: datetime
+    sealed: bytes
+
+
+class Acts(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of entries, newest first."""
+
+    kept: tuple[Kept, ...]
+    next: tuple[int, int] | None
+    """Record and entry of the last one, for the page after; None: there is none."""
 
 
 class Decided(msgspec.Struct, frozen=True):

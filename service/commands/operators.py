@@ -2,6 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
+from io import StringIO
+from typing import Any
+
+from qrcode import QRCode
 
 from service.audit.model import Decided
 from service.commands.console import add_decided, answer
@@ -10,7 +14,7 @@ from service.console.model import Enrolled, OperatorState, Role
 from service.kernel.context import Context
 from service.settings import Settings
 
-_ONCE = "nobody can read this again; the address goes into an authenticator app"
+_ONCE = "nobody can read this again; an authenticator app scans the symbol, or takes the address"
 
 
 def main(argv: Sequence[str], settings: Settings) -> int:
@@ -50,7 +54,16 @@ async def list_lines(ctx: Context) -> str:
 
 
 def _handed(name: str, given: Enrolled) -> str:
-    return f"{name}, password {given.password}\n{given.factor}\n{_ONCE}"
+    return f"{name}, password {given.password}\n{given.factor}\n{_symbol(given.factor)}{_ONCE}"
+
+
+def _symbol(text: str) -> str:
+    """A QR symbol of half blocks, light on the terminal's dark ground."""
+    symbol: Any = QRCode(border=2)
+    symbol.add_data(text)
+    drawn = StringIO()
+    symbol.print_ascii(out=drawn, invert=True)
+    return drawn.getvalue()
 
 
 def _parser() -> argparse.ArgumentParser:

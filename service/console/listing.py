@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 
+from service.audit import actions as audit
 from service.casework import actions as casework
 from service.casework.model import PageOf, WorkItem
 from service.console.schemas_work import (
+    ActAnswer,
+    ActsAnswer,
     CountAnswer,
     DayAnswer,
     FiguresAnswer,
@@ -41,6 +44,17 @@ async def list_items(
         items=[ItemAnswer.of(ctx, item, places) for item in shown],
         next=_id(ctx, shown[-1]) if more else None,
         open_counts=await _counts(ctx, kinds),
+    )
+
+
+async def list_acts(ctx: Context, *, action: str | None, after: str | None) -> ActsAnswer:
+    """What the staff did, at most 50. Raises ``NotFound`` where ``after`` is no act;
+    ``RowTampered``."""
+    last = None if after is None else ctx.public_ids.parse(after)
+    page = await audit.list_acts(ctx, "operator", action=action, after=last, limit=PAGE_MAX)
+    return ActsAnswer(
+        items=[ActAnswer.of(ctx, kept) for kept in page.kept],
+        next=None if page.next is None else ctx.public_ids.text(*page.next),
     )
 
 

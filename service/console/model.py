@@ -32,6 +32,8 @@ class Right(StrEnum):
     FIGURES = "figures"
     MONEY = "money"
     OPERATORS = "operators"
+    ACTS = "acts"
+    """Who did what, and looked at whom."""
 
 
 class OperatorState(StrEnum):

@@ -208,7 +208,7 @@ async def _once(
     return await respond_once(
         ctx,
         request,
-        caller=f"operator:{operator.operator_id}",
+        caller=operator.caller,
         operation=OPERATION,
         key=key,
         run=run,

@@ -1,4 +1,4 @@
-"""HTTP of the work items of money: read alone; what ends them is done by command."""
+"""HTTP of what is read alone: work items of money, which end by command, and the staff's acts."""
 
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
@@ -8,7 +8,7 @@ from service.console.guarding import require
 from service.console.model import Right, Session
 from service.console.routes import UNSTORED
 from service.console.routes_persons import After, Closed, Reason
-from service.console.schemas_work import ItemsAnswer
+from service.console.schemas_work import ActsAnswer, ItemsAnswer
 from service.kernel.context import Context
 
 MONEY = ("settlement", "correction", "payment", "refund", "invoice", "statement", "ledger")
@@ -29,4 +29,18 @@ async def list_money(
     return Response(page, headers=UNSTORED)
 
 
-router = Router(path="/", route_handlers=[list_money])
+@get("/v1/console/acts", tags=["console"])
+async def list_acts(
+    operator_session: NamedDependency[Session],
+    ctx: NamedDependency[Context],
+    action: Reason = None,
+    after: After = None,
+) -> Response[ActsAnswer]:
+    """What the platform's own staff did, at the console and by command, newest first: who looked
+    at whom, ruled, signed in. ``action`` asks for one kind alone."""
+    require(operator_session, Right.ACTS)
+    page = await listing.list_acts(ctx, action=action, after=after)
+    return Response(page, headers=UNSTORED)
+
+
+router = Router(path="/", route_handlers=[list_money, list_acts])

@@ -13,7 +13,7 @@ from service.console.model import OperatorRow, OperatorState, Right, Role
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.STEWARD: frozenset({Right.QUEUE, Right.PERSONS, Right.FIGURES}),
     Role.FINANCE: frozenset({Right.MONEY}),
-    Role.AUDITOR: frozenset({Right.QUEUE, Right.FIGURES, Right.MONEY, Right.OPERATORS}),
+    Role.AUDITOR: frozenset({Right.QUEUE, Right.FIGURES, Right.MONEY, Right.OPERATORS, Right.ACTS}),
     Role.ADMIN: frozenset({Right.OPERATORS}),
 }
 NAME_FORM = re.compile(r"[a-z][a-z0-9.-]{1,39}", re.ASCII)

@@ -5,6 +5,7 @@ from typing import Self
 
 import msgspec
 
+from service.audit.model import Kept
 from service.casework import reasons
 from service.casework.model import Evidence, OpenCount, WorkItem
 from service.kernel.context import Context
@@ -90,3 +91,49 @@ class FiguresAnswer(msgspec.Struct, kw_only=True):
 
     days: list[DayAnswer]
     open_counts: list[CountAnswer]
+
+
+class ActAnswer(msgspec.Struct, kw_only=True):
+    """What somebody of the staff did, as the audit log keeps it. Nothing personal."""
+
+    act: str
+    at: datetime
+    action: str
+    """Dotted past tense: ``record.looked-at``, ``ruling.made``, ``operator.signed-in``."""
+    by: str
+    because: str | None
+    operator: str | None
+    """Whose sign-in or roles somebody else changed."""
+    record: str | None
+    """About which record; None: about none."""
+    item: str | None
+    """On the occasion of which work item."""
+
+    @classmethod
+    def of(cls, ctx: Context, kept: Kept) -> Self:
+        """As it travels."""
+        entry, facts = kept.entry, kept.entry.facts
+
+        def said(*names: str) -> str | None:
+            texts = (facts.get(name) for name in names)
+            return next((text for text in texts if isinstance(text, str)), None)
+
+        record_id = entry.record_id
+        return cls(
+            act=ctx.public_ids.text(record_id, kept.entry_id),
+            at=kept.at,
+            action=entry.action,
+            by=said("by", "name") or "",
+            because=said("because"),
+            operator=said("name") if "by" in facts else None,
+            record=ctx.public_ids.text(record_id, record_id) if record_id else None,
+            item=said("item"),
+        )
+
+
+class ActsAnswer(msgspec.Struct, kw_only=True):
+    """A page of acts, newest first."""
+
+    items: list[ActAnswer]
+    next: str | None
+    """For ``after``; None: there are no more."""

@@ -13,7 +13,7 @@ from service.console.problems import ConsoleLocked, ConsoleNotSignedIn, ConsoleS
 from service.kernel import passwords
 from service.kernel.context import Context
 from service.kernel.database import connection
-from service.kernel.problems import NotFound
+from service.kernel.problems import NotFound, StateConflict
 
 RACES_MAX = 8
 _FORGERY_LABEL = b"YM console forgery token\0"
@@ -110,7 +110,7 @@ async def signed_in(ctx: Context, token: str) -> Session:
 
 
 async def sign_out(ctx: Context, token: str) -> None:
-    """End the session. Raises ``ConsoleNotSignedIn``."""
+    """End the session. Raises ``ConsoleNotSignedIn``, ``StateConflict``."""
     for _ in range(RACES_MAX):
         row, _secret = await _behind(ctx, token)
         ended = rows.next_version(
@@ -121,7 +121,7 @@ async def sign_out(ctx: Context, token: str) -> None:
                 facts: rows.Facts = {"name": row.name}
                 await rows.note(conn, ctx, "operator.signed-out", row.operator_id, facts)
                 return
-    raise ConsoleLocked(retry_after_s=1)
+    raise StateConflict("the session is changing; try again")
 
 
 async def _behind(ctx: Context, token: str) -> tuple[OperatorRow, bytes]:

@@ -51,3 +51,8 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """By which he signs in; it stands in decisions and in the audit log."""
     roles: frozenset[str]
+
+    @property
+    def caller(self) -> str:
+        """A key for limits and idempotency."""
+        return f"operator:{self.operator_id}"

@@ -29,9 +29,12 @@ create table console_operator (
 -- ;;
 create unique index console_operator_name on console_operator (name)
 -- ;;
--- The steward's figures: what was closed, and who was joined or parted, day by day.
-create index work_item_closed on work_item (kind, closed_at) where closed_at is not null
+-- What was decided, newest first; and the figures: what came, went, and was joined or parted by day.
+create index work_item_closed on work_item (closed_at, item_id) where closed_at is not null
 -- ;;
 create index work_item_opened on work_item (kind, opened_at)
 -- ;;
 create index person_change_at on person_change (changed_at)
+-- ;;
+-- What the auditor reads: who of the staff did what, and looked at whom.
+create index audit_entry_operator on audit_entry (at, entry_id) where actor_kind = 'operator'

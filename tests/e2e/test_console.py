@@ -132,6 +132,7 @@ def test_every_screen_fits_a_phone_and_text_of_twice_the_size(
         "record": f"#/record/{twins[0]}",
         "figures": "#/figures",
         "money": "#/money",
+        "acts": "#/acts",
         "operators": "#/operators",
     }
     for name, address in screens.items():

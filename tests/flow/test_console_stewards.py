@@ -1,5 +1,6 @@
 """A steward at the console: the queue, two records side by side, rulings, what was looked at."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,11 +11,12 @@ from service.casework import actions as casework
 from service.casework.model import NewItem
 from service.console import listing
 from service.console.model import Role
-from service.kernel.database import transaction
+from service.kernel.database import connection, transaction
 from tests.support.app import a_context
 from tests.support.audited import entries_of
 from tests.support.console_rig import (
     HOME,
+    RING,
     ConsoleRig,
     Desk,
     a_console,
@@ -23,7 +25,8 @@ from tests.support.console_rig import (
 )
 from tests.support.database import DatabaseServer
 
-QUESTIONS, FIGURES, MONEY = "/v1/console/questions", "/v1/console/figures", "/v1/console/money"
+QUESTIONS, FIGURES = "/v1/console/questions", "/v1/console/figures"
+MONEY, ACTS = "/v1/console/money", "/v1/console/acts"
 WHY = "出生医学证明已核对"
 
 
@@ -129,6 +132,23 @@ async def test_merged_unmerged_undone_and_asked_again(console: ConsoleRig) -> No
     assert gone.json()["code"] == "not-found"
 
 
+@pytest.mark.parametrize("second", ["same", "different"])
+async def test_of_two_stewards_at_once_the_second_is_told(console: ConsoleRig, second: str) -> None:
+    desk = await (await console.hire("li.na", Role.STEWARD)).sign_in()
+    other = await (await console.hire("wang", Role.STEWARD)).sign_in()
+    one, two = await register_twins(console.ctx)
+    answers = await asyncio.gather(
+        desk.act("/v1/console/rulings", ruling(one, two, "same")),
+        other.act("/v1/console/rulings", ruling(two, one, second)),
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    (refused,) = [answer for answer in answers if answer.status_code == 409]
+    assert refused.json()["code"] == "state-conflict"
+    (closed,) = await queue(desk, closed=True)
+    assert closed["closing"] in ("merged", "kept-apart")
+    assert await queue(desk) == []
+
+
 async def test_an_act_happens_once_for_its_key(console: ConsoleRig) -> None:
     desk = await hired(console, Role.STEWARD)
     body = ruling(*await register_twins(console.ctx), "same")
@@ -155,10 +175,73 @@ async def test_who_looked_at_whom_is_in_the_audit_log(console: ConsoleRig) -> No
     assert (made["by"], made["because"]) == (desk.name, WHY)
 
 
+async def test_an_auditor_reads_who_did_what_and_looked_at_whom(console: ConsoleRig) -> None:
+    desk, auditor = await hired(console, Role.STEWARD), await hired(console, Role.AUDITOR)
+    one, two = await register_twins(console.ctx)
+    item = (await asked(desk))["item"]
+    await desk.act("/v1/console/rulings", ruling(one, two, "different"))
+
+    async def acts(target: str) -> list[dict[str, Any]]:
+        found: Any = await auditor.read(target)
+        return list(found["items"])
+
+    looks = await acts(f"{ACTS}?action=record.looked-at")
+    assert {look["record"] for look in looks} == {one, two}
+    assert {(look["by"], look["item"]) for look in looks} == {(desk.name, item)}
+    ruled = await acts(f"{ACTS}?action=ruling.made")
+    assert {(act["by"], act["because"], act["record"]) for act in ruled} == {
+        (desk.name, WHY, record) for record in (one, two)
+    }
+    signed_in = await acts(f"{ACTS}?action=operator.signed-in")
+    assert {(act["by"], act["record"]) for act in signed_in} == {
+        (desk.name, None),
+        (auditor.name, None),
+    }
+    added = await acts(f"{ACTS}?action=operator.added")
+    assert {(act["by"], act["operator"], act["because"]) for act in added} == {
+        ("chief", desk.name, "hired"),
+        ("chief", auditor.name, "hired"),
+    }
+    answer = (await auditor.ask("GET", ACTS)).text
+    assert "欧阳" not in answer
+    assert HOME["phone"] not in answer
+
+
+async def test_acts_are_paged_and_those_about_a_forgotten_record_are_left_out(
+    console: ConsoleRig,
+) -> None:
+    desk, auditor = await hired(console, Role.STEWARD), await hired(console, Role.AUDITOR)
+    record = await register_child(console.ctx, "欧阳春晓")
+    gone = await register_child(console.ctx, "司马秋月", phone="13812345678", address="另一路")
+    wanted = listing.PAGE_MAX + 2
+    for number in range(wanted):
+        console.clock.advance(timedelta(seconds=1))
+        await desk.read(f"/v1/console/records/{record}/person")
+        if number in (0, wanted - 1):
+            await desk.read(f"/v1/console/records/{gone}/person")
+    async with connection(console.ctx.pool) as conn:
+        number, _ = console.ctx.public_ids.parse(gone)
+        await conn.execute("delete from data_key where record_id = $1", number)
+    seen: list[str] = []
+    after = ""
+    async with a_context(console.dsn, ring=RING, clock=console.clock) as elsewhere:
+        while True:
+            place = after or None
+            page = await listing.list_acts(elsewhere, action="record.looked-at", after=place)
+            seen += [act.at.isoformat() for act in page.items]
+            assert {act.record for act in page.items} <= {record}
+            if page.next is None:
+                break
+            after = page.next
+    assert len(seen) == wanted
+    assert seen == sorted(seen, reverse=True)
+    assert await auditor.refused("GET", f"{ACTS}?after={record}") == "not-found"
+
+
 RIGHTS = {
     Role.STEWARD: {QUESTIONS, FIGURES, "question", "person", "rule"},
     Role.FINANCE: {MONEY},
-    Role.AUDITOR: {QUESTIONS, FIGURES, MONEY, "operators"},
+    Role.AUDITOR: {QUESTIONS, FIGURES, MONEY, ACTS, "operators"},
     Role.ADMIN: {"operators"},
 }
 
@@ -174,6 +257,7 @@ async def test_what_each_role_may(console: ConsoleRig, role: Role) -> None:
         QUESTIONS: ("GET", QUESTIONS, None),
         FIGURES: ("GET", FIGURES, None),
         MONEY: ("GET", MONEY, None),
+        ACTS: ("GET", ACTS, None),
         "operators": ("GET", "/v1/console/operators", None),
         "question": ("GET", f"{QUESTIONS}/{item.item}", None),
         "person": ("GET", f"/v1/console/records/{one}/person", None),

@@ -113,8 +113,9 @@ class Desk:
 class ConsoleRig:
     """A system whose console is open; made by ``a_console``."""
 
-    def __init__(self, ctx: Context, client: httpx.AsyncClient) -> None:
+    def __init__(self, ctx: Context, client: httpx.AsyncClient, dsn: str = "") -> None:
         self.ctx = ctx
+        self.dsn = dsn
         self.client = client
 
     @property
@@ -133,7 +134,7 @@ async def a_console(dsn: str) -> AsyncIterator[ConsoleRig]:
         transport = httpx.ASGITransport(app=create_app(ctx, CIPHER, PAGES))
         address = "https://yimatong.test"
         async with httpx.AsyncClient(transport=transport, base_url=address) as client:
-            yield ConsoleRig(ctx, client)
+            yield ConsoleRig(ctx, client, dsn)
 
 
 HOME = {

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from service.casework import reasons
-from service.console.routes_work import MONEY
 from service.healthcode.actions import trust
 from service.ledger import closing
 from service.person.matching.clustering import NAMES, NUMBERS
@@ -181,18 +180,3 @@ def test_no_row_stands_twice_and_each_says_something() -> None:
 def test_the_document_holds_the_table_of_the_code() -> None:
     text = (ROOT / "docs" / "work-items.md").read_text("utf-8")
     assert reasons.table() in text, "paste what `yimatong work reasons` prints"
-
-
-def test_the_console_has_words_for_every_reason() -> None:
-    """Those of persons in full; those of money by their meaning, which is the table's."""
-    pages = ROOT / "service" / "web" / "console"
-    words = (pages / "words.js").read_text("utf-8")
-    meanings = (pages / "meanings.js").read_text("utf-8")
-    english = dict(re.findall(r'"meaning\.([^"]+)": "(.+)",', meanings.partition("  en: {")[2]))
-    persons = [one.reason for one in reasons.REASONS if one.kind == "person"]
-    assert [one for one in persons if words.count(f'"reason.{one}": ') != 2] == []
-    assert [one for one in persons if words.count(f'"ask.{one}": ') != 2] == []
-    money = {
-        f"{one.kind}.{one.reason}": one.meaning for one in reasons.REASONS if one.kind in MONEY
-    }
-    assert english == money

@@ -6,6 +6,7 @@ import { Fault, onReach } from "../exchange.js";
 import { faultNotice } from "../faults.js";
 import { h } from "../element.js";
 import { onLanguage, otherLanguage, setLanguage, t } from "../language.js";
+import { actsScreen } from "./acts.js";
 import { figuresScreen } from "./figures.js";
 import { moneyScreen } from "./money.js";
 import { operatorsScreen } from "./operators.js";
@@ -26,6 +27,7 @@ const SCREENS = [
   { name: "record", right: "persons", draw: personScreen },
   { name: "figures", right: "figures", draw: figuresScreen, listed: true },
   { name: "money", right: "money", draw: moneyScreen, listed: true },
+  { name: "acts", right: "acts", draw: actsScreen, listed: true },
   { name: "operators", right: "operators", draw: operatorsScreen, listed: true },
 ];
 

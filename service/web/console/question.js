@@ -50,8 +50,8 @@ function comparisonTable(question) {
       cell(labels[0], shown(left, right)), cell(labels[1], shown(right, left)),
       h("td.verdict", {}, h("span.sign", { "aria-hidden": "true" }, { same: "=", different: "≠", silent: "·" }[kind]), words));
   };
-  const origin = ([key, textOf]) => h("tr.is-origin", {}, h("th", { scope: "row" }, t(`field.${key}`)),
-    cell(labels[0], textOf(one) ?? t("value.none")), cell(labels[1], textOf(other) ?? t("value.none")), h("td", {}));
+  const origin = ([key, textOf]) => (!textOf(one) && !textOf(other) ? null : h("tr.is-origin", {}, h("th", { scope: "row" }, t(`field.${key}`)),
+    cell(labels[0], textOf(one) ?? t("value.none")), cell(labels[1], textOf(other) ?? t("value.none")), h("td", {})));
   return h("table.compare", {}, h("caption.unseen", {}, t("compare.caption")),
     h("thead", {}, h("tr", {}, h("td", {}), labels.map((label) => h("th", { scope: "col" }, label)), h("th", { scope: "col" }, t("compare.verdict")))),
     h("tbody", {}, ROWS.map(row), ORIGIN.map(origin)));

@@ -88,6 +88,10 @@ export class ConsoleSession {
     return this.call("GET", `/figures${asked({ days })}`);
   }
 
+  listActs({ action = null, after = null } = {}) {
+    return this.call("GET", `/acts${asked({ action, after })}`);
+  }
+
   async listOperators() {
     return (await this.call("GET", "/operators")).operators;
   }

@@ -61,6 +61,10 @@ addWords({
     "figure.automatic_merges": "机器合并", "figure.merges": "人工合并", "figure.unmerges": "拆分",
     "money.empty": "现在没有待处理的资金事项。", "money.words": "只供查看，由命令行处理；“怎样结束”是《工作事项》文档的原文。", "money.reason": "原因代码", "money.ending": "怎样结束", "money.item": "编号",
     "kind.settlement": "结算", "kind.correction": "退费", "kind.payment": "付款", "kind.refund": "退款", "kind.invoice": "电子票据", "kind.statement": "对账", "kind.ledger": "账簿",
+    "nav.acts": "操作记录", "acts.lead": "控制台和命令行里工作人员做过的事，来自审计日志。登记以编号表示，不含个人信息。", "acts.all": "全部", "acts.empty": "还没有记录。",
+    "action.record.looked-at": "查看登记", "action.ruling.made": "裁定", "action.ruling.withdrawn": "撤回裁定", "action.work-item.closed": "关闭事项",
+    "action.operator.signed-in": "登录", "action.operator.signed-out": "退出", "action.operator.sign-in-refused": "登录被拒", "action.operator.added": "新增操作员", "action.operator.secrets-renewed": "换密码和验证器",
+    "action.operator.roles-set": "改角色", "action.operator.suspended": "停用", "action.operator.active": "恢复", "action.operator.unlocked": "解锁",
     "operators.lead": "只供查看，增减和改角色由命令行办理。", "operator.ACTIVE": "可登录", "operator.SUSPENDED": "已停用", "operator.signed-in": "已登录", "operator.locked": "锁定到 {at}",
   },
   en: {
@@ -119,6 +123,10 @@ addWords({
     "figure.automatic_merges": "Merged by the matcher", "figure.merges": "Merged by stewards", "figure.unmerges": "Un-merged",
     "money.empty": "Nothing about money waits for a person.", "money.words": "To read only; each is ended by command.", "money.reason": "Reason", "money.ending": "What ends it", "money.item": "Number",
     "kind.settlement": "settlement", "kind.correction": "correction", "kind.payment": "payment", "kind.refund": "refund", "kind.invoice": "invoice", "kind.statement": "statement", "kind.ledger": "ledger",
+    "nav.acts": "Acts", "acts.lead": "What the staff did at the console and by command, from the audit log. Records stand by their numbers; nothing is personal.", "acts.all": "All", "acts.empty": "Nothing yet.",
+    "action.record.looked-at": "looked at a record", "action.ruling.made": "ruled", "action.ruling.withdrawn": "withdrew a ruling", "action.work-item.closed": "closed an item",
+    "action.operator.signed-in": "signed in", "action.operator.signed-out": "signed out", "action.operator.sign-in-refused": "was refused", "action.operator.added": "was enrolled", "action.operator.secrets-renewed": "got other secrets",
+    "action.operator.roles-set": "got other roles", "action.operator.suspended": "was suspended", "action.operator.active": "was resumed", "action.operator.unlocked": "was unlocked",
     "operators.lead": "To read only; operators are made and changed by command.", "operator.ACTIVE": "may sign in", "operator.SUSPENDED": "suspended", "operator.signed-in": "signed in", "operator.locked": "locked until {at}",
   },
 });
