@@ -1,7 +1,7 @@
 -- An initial load of the index from a file: how far it is, so that one that was killed goes on.
 
 -- One row a file, read and written by the command that loads it.
--- distribution: file (file_digest)
+-- distribution: reference (file_digest)
 create table index_load (
   file_digest bytea not null check (octet_length(file_digest) = 32),
   model text not null,
