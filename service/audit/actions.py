@@ -10,17 +10,22 @@ from service.audit.model import Acts, AuditEntry, Kept, SealedEntry
 from service.kernel.context import Context
 from service.kernel.database import Connection, Write, connection, write
 from service.kernel.problems import NotFound, RowTampered
+from service.kernel.sealing import RecordKey
 
 _COMMITMENT = b"YM audit entry\0"
 
 
-async def append(conn: Connection, ctx: Context, entry: AuditEntry) -> None:
-    """Insert an entry inside the caller's transaction."""
-    prepared = await prepare(conn, ctx, entry)
+async def append(
+    conn: Connection, ctx: Context, entry: AuditEntry, *, key: RecordKey | None = None
+) -> None:
+    """Insert an entry inside the caller's transaction; ``key``: the record's, where it is new."""
+    prepared = await prepare(conn, ctx, entry, key=key)
     await write(conn, prepared.sql, *prepared.args)
 
 
-async def prepare(conn: Connection, ctx: Context, entry: AuditEntry) -> Write:
+async def prepare(
+    conn: Connection, ctx: Context, entry: AuditEntry, *, key: RecordKey | None = None
+) -> Write:
     """An entry that the caller inserts, in its transaction, together with what it tells of.
 
     The commitment is SM3 over a label, a 16-byte salt and the canonical JSON of entry and time;
@@ -31,7 +36,7 @@ async def prepare(conn: Connection, ctx: Context, entry: AuditEntry) -> Write:
     entry_id = ctx.ids.new()
     salt = ctx.ids.token()
     text = msgspec.json.encode({"at": now, "entry_id": entry_id, "entry": entry}, order="sorted")
-    key = await ctx.sealer.record_key(conn, entry.record_id)
+    key = key or await ctx.sealer.record_key(conn, entry.record_id)
     return store.entry_write(
         entry,
         entry_id=entry_id,

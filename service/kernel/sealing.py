@@ -17,7 +17,7 @@ from crypto.errors import BadCiphertext, BadKey
 from crypto.keyring import Key, KeyKind
 from crypto.sm3 import hmac_sm3
 from service.kernel.clock import CLOCKS_APART, Clock
-from service.kernel.database import Connection, insert_new
+from service.kernel.database import Connection, insert_new, write
 from service.kernel.live_ring import LiveRing
 from service.kernel.problems import InvariantBroken, NotFound, RowTampered
 
@@ -30,6 +30,9 @@ on conflict (record_id) do nothing
 """
 GET_DATA_KEY = """
 select wrapped from data_key where record_id = $1
+"""
+LIST_DATA_KEYS = """
+select record_id, wrapped from data_key where record_id = any($1::bigint[])
 """
 
 
@@ -53,30 +56,39 @@ class Sealer:
         self._opened_by = ring.snapshot
 
     async def new_record_key(self, conn: Connection, record_id: int, now: datetime) -> RecordKey:
-        """Make and store the data key of a new record."""
+        """Make the data key of a new record, and store it by the end of the transaction: whoever
+        seals more of the record in it hands the key on. ``InvariantBroken`` where one stands."""
         secret = envelope.new_data_key()
         wrapped = envelope.wrap_data_key(self._ring, secret, ["data_key", record_id], now)
-        if not await insert_new(conn, INSERT_DATA_KEY, record_id, wrapped, now):
-            raise InvariantBroken("a record has one data key")
+        await write(
+            conn,
+            INSERT_DATA_KEY,
+            record_id,
+            wrapped,
+            now,
+            otherwise=InvariantBroken("a record has one data key"),
+        )
         return RecordKey(record_id, secret)
 
     async def record_key(self, conn: Connection, record_id: int) -> RecordKey:
         """The data key of a record. Raises ``NotFound`` when it was destroyed or never was."""
-        if self._opened_by is not self._ring.snapshot:
-            self._open.clear()  # what a destroyed key opened must not stay open
-            self._opened_by = self._ring.snapshot
+        self._forget_the_destroyed()
         if found := self._open.get(record_id):
             self._open.move_to_end(record_id)
             return found
         wrapped = await conn.fetchval(GET_DATA_KEY, record_id)
         if wrapped is None:
             raise NotFound
-        secret = self._unwrap(wrapped, ["data_key", record_id], "data_key")
-        key = RecordKey(record_id, secret)
-        self._open[record_id] = key
-        if len(self._open) > CACHED_KEYS:
-            self._open.popitem(last=False)
-        return key
+        return self._kept(record_id, wrapped)
+
+    async def open_record_keys(self, conn: Connection, record_ids: Sequence[int]) -> None:
+        """Open the data keys of records that are all about to be read, in one reading; of a record
+        without one ``record_key`` tells. Raises ``RowTampered``."""
+        self._forget_the_destroyed()
+        closed = [record_id for record_id in record_ids if record_id not in self._open]
+        if closed:
+            for row in await conn.fetch(LIST_DATA_KEYS, closed):
+                self._kept(row["record_id"], row["wrapped"])
 
     async def platform_key(self, conn: Connection, now: datetime) -> RecordKey:
         """The data key of what concerns no record (record 0), made at first need.
@@ -202,6 +214,20 @@ class Sealer:
             return self._ring.accepted(kind, version, now + CLOCKS_APART)
         except BadKey:
             return None
+
+    def _forget_the_destroyed(self) -> None:
+        """What a destroyed key opened must not stay open."""
+        if self._opened_by is not self._ring.snapshot:
+            self._open.clear()
+            self._opened_by = self._ring.snapshot
+
+    def _kept(self, record_id: int, wrapped: bytes) -> RecordKey:
+        secret = self._unwrap(wrapped, ["data_key", record_id], "data_key")
+        key = RecordKey(record_id, secret)
+        self._open[record_id] = key
+        if len(self._open) > CACHED_KEYS:
+            self._open.popitem(last=False)
+        return key
 
     def _unwrap(self, wrapped: bytes, place: Sequence[Value], table: str) -> bytes:
         now = self._clock.now()

@@ -18,13 +18,14 @@ RECORDS_MAX = 1000
 
 async def known_of(conn: Connection, ctx: Context, person_id: int) -> list[Known]:
     """The person's records, opened, by number. Raises ``RowTampered``."""
-    linked = await linked_of(conn, person_id)
+    linked = await linked_of(conn, ctx, person_id)
     return [await opening.known_as(conn, ctx, one.record, one.link) for one in linked]
 
 
-async def linked_of(conn: Connection, person_id: int) -> list[Linked]:
-    """The person's records with their links, not opened yet, by number."""
+async def linked_of(conn: Connection, ctx: Context, person_id: int) -> list[Linked]:
+    """The person's records with their links, by number, still sealed, their keys at hand."""
     records = await store_merging.list_record_ids(conn, person_id, RECORDS_MAX)
+    await ctx.sealer.open_record_keys(conn, records)
     return await store_merging.list_linked(conn, records)
 
 

@@ -13,6 +13,7 @@ from service.audit.model import AuditEntry
 from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import Connection
+from service.kernel.sealing import RecordKey
 from service.person import (
     asking,
     blinding,
@@ -20,6 +21,7 @@ from service.person import (
     linking,
     meeting,
     moving,
+    opening,
     rules,
     store,
     store_matching,
@@ -27,7 +29,15 @@ from service.person import (
 from service.person.facts import traits_in
 from service.person.matching.keys import SHARED_MAX
 from service.person.matching.traits import Traits
-from service.person.model import DecisionKind, Facts, Record, Registered, Registration, SealedRecord
+from service.person.model import (
+    DecisionKind,
+    Facts,
+    Known,
+    Record,
+    Registered,
+    Registration,
+    SealedRecord,
+)
 from service.person.model_merging import SYSTEM, Grounds
 
 RECORDS_MAX = 200
@@ -42,15 +52,16 @@ async def take_in(
     """Raises ``RowTampered``, ``RegistrationBusy``."""
     record_id = ctx.ids.new()
     traits = traits_in(registration, business_day(ctx.clock.now()), key=f"{record_id}")
-    placed = await meeting.meet(conn, ctx, traits)
+    met = await meeting.meet(conn, ctx, traits)
+    placed = met.placed
     scale = meeting.scale_of(ctx.policy.registrations_expected)
     verdict = rules.verdict_on(traits, placed, scale)
     if placed.home is None:
         person_id = (await linking.new_person(conn, ctx)).person_id
     else:
         person_id = placed.home.person_id
-    await store_record(conn, ctx, record_id, registration, facts, ctx.clock.now())
-    await store_keys(conn, ctx, record_id, traits)
+    now = ctx.clock.now()
+    key = await store_record(conn, ctx, record_id, registration, facts, now)
     grounds = Grounds(
         actor=SYSTEM, reason=verdict.reason, model=scale.model.version, bits=verdict.bits
     )
@@ -59,15 +70,26 @@ async def take_in(
         conn, ctx, record_id, decision_id, verdict.kind, grounds, is_first=True
     )
     await linking.open_link(conn, ctx, record_id, person_id, decision_id)
-    for met in placed.joins:
-        await moving.join_people(conn, ctx, person_id, met.person_id, grounds)
-    for met, reason in placed.questions:
-        if await asking.needs_asking(conn, ctx, person_id, met.person_id):
-            asked = (record_id, int(met.traits.key))
+    for other in placed.joins:
+        await moving.join_people(conn, ctx, person_id, other.person_id, grounds)
+    for other, reason in placed.questions:
+        if await asking.needs_asking(conn, ctx, person_id, other.person_id):
+            asked = (record_id, int(other.traits.key))
             await asking.ask(conn, ctx, asked, reason, decision_id)
+    await note(conn, ctx, record_id, registration, verdict.kind, key)
     if not placed.joins:  # joining builds it
-        await golden.build(conn, ctx, person_id)
-    await note(conn, ctx, record_id, registration, verdict.kind)
+        new = Known(
+            record_id=record_id,
+            person_id=person_id,
+            source=registration.source,
+            received_at=now,
+            facts=facts,
+            changed=registration.changed,
+        )
+        known = [await opening.known_as(conn, ctx, one.record, one.link) for one in met.at_home]
+        known = sorted([*known, new], key=lambda one: one.record_id)
+        await golden.write(conn, ctx, person_id, known)
+    await store_keys(conn, ctx, record_id, traits)
     registered = Registered(record_id=record_id, person_id=person_id)
     await within(conn, registered)
     return registered
@@ -92,8 +114,8 @@ async def store_record(
     registration: Registration,
     facts: Facts,
     received_at: datetime,
-) -> None:
-    """The registration as it was received, sealed under a key of its own."""
+) -> RecordKey:
+    """The registration as it was received, sealed under a key of its own, which is given."""
     key = await ctx.sealer.new_record_key(conn, record_id, ctx.clock.now())
     plain = msgspec.json.encode(SealedRecord(received=registration, facts=facts))
     row = Record(
@@ -106,10 +128,16 @@ async def store_record(
     )
     row = msgspec.structs.replace(row, row_mac=ctx.sealer.row_mac("record", row.mac_parts()))
     await store.insert_record(conn, row)
+    return key
 
 
 async def note(
-    conn: Connection, ctx: Context, record_id: int, registration: Registration, kind: DecisionKind
+    conn: Connection,
+    ctx: Context,
+    record_id: int,
+    registration: Registration,
+    kind: DecisionKind,
+    key: RecordKey,
 ) -> None:
     """The audit log's entry of a registration."""
     await append(
@@ -123,4 +151,5 @@ async def note(
             institution_id=registration.institution_id,
             facts={"source": registration.source.value, "decision": kind.value},
         ),
+        key=key,
     )

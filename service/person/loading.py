@@ -158,7 +158,7 @@ async def _store_person(
         record_id = record_id_of(load, traits.key)
         before = [everybody.traits[at] for at in places[:nth][-BEST_OF:]]
         kind, grounds = _decided(traits, before, everybody.scale)
-        await intake.store_record(
+        key = await intake.store_record(
             conn, ctx, record_id, given.registration, given.facts, given.received_at
         )
         await intake.store_keys(conn, ctx, record_id, traits)
@@ -167,7 +167,7 @@ async def _store_person(
             conn, ctx, record_id, decision_id, kind, grounds, is_first=True
         )
         await linking.open_link(conn, ctx, record_id, person_id, decision_id)
-        await intake.note(conn, ctx, record_id, given.registration, kind)
+        await intake.note(conn, ctx, record_id, given.registration, kind, key)
         known.append(
             Known(
                 record_id=record_id,

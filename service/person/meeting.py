@@ -7,6 +7,8 @@ apart alike.
 from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
+
 from service.kernel.clock import business_day
 from service.kernel.context import Context
 from service.kernel.database import Connection
@@ -33,14 +35,27 @@ def scale_of(registrations_expected: int) -> Scale:
     return Scale(shipped(), Expected(registrations_expected))
 
 
-async def meet(conn: Connection, ctx: Context, new: Traits) -> Placed:
+class Meeting(msgspec.Struct, frozen=True):
+    """Where a registration belongs, and all records of the person who is its home, by number."""
+
+    placed: Placed
+    at_home: list[Linked]
+
+
+async def meet(conn: Connection, ctx: Context, new: Traits) -> Meeting:
     """Where the registration belongs. Persons with whom it matches are held until the transaction
     ends. Raises ``RowTampered``; ``RegistrationBusy`` where they change again and again."""
     for _ in range(TRIES):
         met = await _judged(conn, ctx, new)
-        members = await _held(conn, ctx, met)
-        if members is not None:
-            return place(new, met, members, await _apart(conn, ctx, members))
+        held = await _held(conn, ctx, met)
+        if held is None:
+            continue
+        members = {
+            person_id: [await traits_of(conn, ctx, one) for one in records]
+            for person_id, records in held.items()
+        }
+        placed = place(new, met, members, await _apart(conn, ctx, members))
+        return Meeting(placed, held[placed.home.person_id] if placed.home else [])
     raise RegistrationBusy(retry_after_s=1)
 
 
@@ -48,7 +63,7 @@ async def _judged(conn: Connection, ctx: Context, new: Traits) -> list[Met]:
     """The candidates that are not plainly others."""
     scale = scale_of(ctx.policy.registrations_expected)
     met = []
-    for candidate in await _candidates(conn, blinding.to_look_up(ctx, new)):
+    for candidate in await _candidates(conn, ctx, blinding.to_look_up(ctx, new)):
         theirs = await traits_of(conn, ctx, candidate)
         judged = judge(new, theirs, scale)
         if judged.outcome is not Outcome.APART:
@@ -56,18 +71,17 @@ async def _judged(conn: Connection, ctx: Context, new: Traits) -> list[Met]:
     return met
 
 
-async def _held(conn: Connection, ctx: Context, met: list[Met]) -> dict[int, list[Traits]] | None:
-    """All registrations of each person with whom it matches or may; None where a candidate was
-    moved to another person before we held his."""
+async def _held(conn: Connection, ctx: Context, met: list[Met]) -> dict[int, list[Linked]] | None:
+    """All records of each person with whom it matches or may; None where a candidate was moved to
+    another person before we held his."""
     wanted = {one.person_id for one in met if one.judged.outcome is not Outcome.REVIEW}
     members = {}
     for person_id in sorted(wanted):
         if (await opening.lock_current(conn, ctx, person_id)).person_id != person_id:
             return None
-        records = await golden.linked_of(conn, person_id)
-        members[person_id] = [await traits_of(conn, ctx, one) for one in records]
+        members[person_id] = await golden.linked_of(conn, ctx, person_id)
     for one in met:
-        keys = {member.key for member in members.get(one.person_id, ())}
+        keys = {f"{member.record.record_id}" for member in members.get(one.person_id, ())}
         if one.person_id in wanted and one.traits.key not in keys:
             return None
     return members
@@ -78,12 +92,14 @@ async def same_number(conn: Connection, ctx: Context, facts: Facts) -> list[Know
     keys = blinding.number_to_look_up(ctx, f"{facts.id_type}:{facts.id_no}")
     known = [
         await opening.known_as(conn, ctx, one.record, one.link)
-        for one in await _candidates(conn, keys)
+        for one in await _candidates(conn, ctx, keys)
     ]
     return [one for one in known if one.facts.id_no == facts.id_no]
 
 
-async def _candidates(conn: Connection, keys: Sequence[store_matching.BlindKey]) -> list[Linked]:
+async def _candidates(
+    conn: Connection, ctx: Context, keys: Sequence[store_matching.BlindKey]
+) -> list[Linked]:
     found = await store_matching.list_met(
         conn,
         keys,
@@ -99,7 +115,9 @@ async def _candidates(conn: Connection, keys: Sequence[store_matching.BlindKey])
             turn = turns[one.link.person_id] = turns.get(one.link.person_id, 0) + 1
             ranked.append((turn, place_met, one))
     ranked.sort(key=lambda it: it[:2])
-    return [one for _, _, one in ranked[:CANDIDATES_MAX]]
+    best = [one for _, _, one in ranked[:CANDIDATES_MAX]]
+    await ctx.sealer.open_record_keys(conn, [one.record.record_id for one in best])
+    return best
 
 
 async def traits_of(conn: Connection, ctx: Context, one: Linked) -> Traits:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from service.kernel.database import Connection, execute, find_row, list_rows
+from service.kernel.database import Connection, execute, find_row, list_rows, write
 from service.kernel.joined_reads import Cells, Read, row_of
 from service.person.model import Decision, Link, Person, Record
 
@@ -108,7 +108,7 @@ values ($1, $2, $3, $4, $5, $6)
 
 async def insert_record(conn: Connection, row: Record) -> None:
     """A registration as received."""
-    await execute(
+    await write(
         conn,
         INSERT_RECORD,
         row.record_id,
@@ -154,7 +154,7 @@ async def last_hash(conn: Connection, record_id: int) -> bytes | None:
 
 async def insert_decision(conn: Connection, row: Decision) -> None:
     """A decision at the end of its record's chain."""
-    await execute(conn, INSERT_DECISION, *msgspec.structs.astuple(row))
+    await write(conn, INSERT_DECISION, *msgspec.structs.astuple(row))
 
 
 async def list_decisions(conn: Connection, record_id: int, limit: int) -> list[Decision]:
@@ -164,8 +164,8 @@ async def list_decisions(conn: Connection, record_id: int, limit: int) -> list[D
 
 async def insert_link(conn: Connection, row: Link) -> None:
     """An open link, seen from both sides."""
-    await execute(conn, INSERT_LINK, *msgspec.structs.astuple(row))
-    await execute(conn, INSERT_PERSON_LINK, row.person_id, row.record_id, row.link_id, row.from_at)
+    await write(conn, INSERT_LINK, *msgspec.structs.astuple(row))
+    await write(conn, INSERT_PERSON_LINK, row.person_id, row.record_id, row.link_id, row.from_at)
 
 
 async def find_open_link(conn: Connection, record_id: int) -> Link | None:
@@ -181,7 +181,7 @@ async def list_person_records(conn: Connection, person_id: int, limit: int) -> l
 
 async def insert_person(conn: Connection, row: Person) -> None:
     """A new person."""
-    await execute(conn, INSERT_PERSON, *msgspec.structs.astuple(row))
+    await write(conn, INSERT_PERSON, *msgspec.structs.astuple(row))
 
 
 async def find_person(conn: Connection, person_id: int) -> Person | None:

@@ -31,22 +31,22 @@ order by bool_or(met.kind = $4) desc, count(*) desc, met.record_id
 limit $5
 """
 INSERT_KEYS = """
-insert into match_key (blind_key, kind, key_version, record_id, created_at)
-select given.blind_key, given.kind, $3::smallint, $4::bigint, $5::timestamptz
-from unnest($1::bytea[], $2::smallint[]) as given (blind_key, kind)
-on conflict (blind_key, kind, record_id) do nothing
-returning blind_key, kind
-"""
-COUNT_KEYS = """
+with added as (
+  insert into match_key (blind_key, kind, key_version, record_id, created_at)
+  select given.blind_key, given.kind, $3::smallint, $4::bigint, $5::timestamptz
+  from unnest($1::bytea[], $2::smallint[]) as given (blind_key, kind)
+  on conflict (blind_key, kind, record_id) do nothing
+  returning blind_key, kind
+)
 insert into match_key_count (blind_key, kind, members)
-select given.blind_key, given.kind, 1
-from unnest($1::bytea[], $2::smallint[]) as given (blind_key, kind)
+select added.blind_key, added.kind, 1
+from added
 where not exists (
   select 1
   from match_key_count as crowded
-  where crowded.blind_key = given.blind_key and crowded.kind = given.kind and crowded.members > $3
+  where crowded.blind_key = added.blind_key and crowded.kind = added.kind and crowded.members > $6
 )
-order by given.blind_key, given.kind
+order by added.blind_key, added.kind
 on conflict (blind_key, kind) do update
 set members = match_key_count.members + 1
 """
@@ -94,9 +94,7 @@ async def insert_keys(
 ) -> None:
     """A record's match keys, counted. What leads nowhere any more is not counted on, so that those
     who share it do not wait for each other."""
-    rows = await conn.fetch(INSERT_KEYS, *_columns(keys), key_version, record_id, now)
-    added = sorted(BlindKey(row["blind_key"], row["kind"]) for row in rows)
-    await execute(conn, COUNT_KEYS, *_columns(added), shared_max)
+    await execute(conn, INSERT_KEYS, *_columns(keys), key_version, record_id, now, shared_max)
 
 
 def _columns(keys: Sequence[BlindKey]) -> tuple[list[bytes], list[int]]:

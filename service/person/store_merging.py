@@ -183,6 +183,8 @@ where record_id = $1 and review_id = $2 and (closed_at is null) <> ($3::timestam
 
 async def list_linked(conn: Connection, record_ids: Sequence[int]) -> list[Linked]:
     """These records with their open links, by number."""
+    if not record_ids:
+        return []
     rows = [tuple(row) for row in await conn.fetch(LIST_LINKED, list(record_ids))]
     return [
         Linked(record=row_of(Record, row[:6]), link=row_of(Link, (row[0], *row[6:])))
