@@ -22,6 +22,7 @@ import msgspec
 from loadtests import code_rows, limits, meter, own_times, people, replay, rows, sender, statements
 from loadtests.index_rows import index_rows
 from loadtests.inside_counts import Needs
+from loadtests.online_rows import online_row
 from loadtests.reader_rows import reader_rows
 from loadtests.reconcile import FULL_LINES, LINES, reconcile_row
 from loadtests.rows import SECOND, Row
@@ -379,6 +380,7 @@ def main(arguments: list[str]) -> int:
         lambda: reader_rows(full=chosen.full),
         lambda: [asyncio.run(reconcile_row(os.environ, lines))],
         lambda: index_rows(full=chosen.full),
+        lambda: [online_row(full=chosen.full)],
         lambda: [simulate_row(full=chosen.full)],
     ):
         _write(report, chosen.output)  # what is known, should the next not come to its end

@@ -53,6 +53,10 @@ def _ratio(row: Row) -> float | None:
     return row.ratio
 
 
+def _per_s(row: Row) -> float | None:
+    return row.per_s
+
+
 def _fact(name: str) -> Callable[[Row], float | None]:
     def read(row: Row) -> float | None:
         found: Any = row.facts.get(name)
@@ -81,6 +85,7 @@ def _ratio_of(row: str, least: float, known: str = "") -> Target:
 
 _SETTLE = "settle: "
 _MATCH = "person match"
+_ONLINE = "person: a registration"
 _STEPS = "two cores are shared by server, worker, PostgreSQL, twins and clients: queueing"
 TARGETS: tuple[Target, ...] = (
     _ratio_of("issue: enrol a phone's key", 0.5, "at its line: 0.49 to 0.53 between runs"),
@@ -103,6 +108,10 @@ TARGETS: tuple[Target, ...] = (
     _figure(_MATCH, "review_of_1000", most=4),
     _figure(_MATCH, "twins_merged", most=5),
     _figure(_MATCH, "parents_merged", most=0),
+    _figure(
+        _ONLINE, "p99_ms", most=10, known="some 15 round trips each, PostgreSQL on the same cores"
+    ),
+    Target(row=_ONLINE, figure="per s", read=_per_s, least=1000, known_short="the same"),
     _figure(f"{_MATCH}, FEBRL4", "f1", least=0.9985),
     _figure(f"{_MATCH}, FEBRL4", "candidate_recall", least=0.999),
     _figure(f"{_MATCH}, FEBRL3", "f1", least=0.9935),
