@@ -43,6 +43,7 @@ from service.payment import jobs as payment_jobs
 from service.payment import routes as payment_routes
 from service.payment import store_rekeying as payment_rekeying
 from service.person import rekeying as person_rekeying
+from service.person import routes as person_routes
 from service.receipt import jobs as receipt_jobs
 from service.receipt import store_rekeying as receipt_rekeying
 from service.rekeying import jobs as rekeying_jobs
@@ -97,6 +98,7 @@ def routers() -> Sequence[Router]:
     """Every feature's HTTP."""
     return [
         institution_routes.router,
+        person_routes.router,
         account_routes.router,
         credential_routes.router,
         ledger_routes.router,

@@ -36,7 +36,7 @@ from service.kernel.problems import (
 from service.kernel.signed_requests import SCHEME_APPLICATION, WINDOW, Claimed
 from service.kernel.signing import sign_message
 
-SCOPES = frozenset({"bill", "settlement", "scan", "insurance"})
+SCOPES = frozenset({"bill", "settlement", "scan", "insurance", "patient"})
 ACTIVATION_LIFE = timedelta(days=3)
 _ACTIVATION_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _ACTIVATION_LENGTH = 16

@@ -13,7 +13,8 @@ from service.audit.actions import append
 from service.audit.model import AuditEntry, Decided
 from service.kernel.context import Context
 from service.kernel.database import Connection, connection, retry_serialization, transaction
-from service.person import actions, freezing, merging, opening, store_merging
+from service.kernel.principals import Application
+from service.person import actions, freezing, intake, merging, opening, store_merging
 from service.person.model import Changed, Registered, Registration
 
 
@@ -38,10 +39,18 @@ _CHANGED = {
 
 
 async def register_again(
-    ctx: Context, record_id: int, registration: Registration, learnt: Learnt, decided: Decided
+    ctx: Context,
+    record_id: int,
+    registration: Registration,
+    learnt: Learnt,
+    decided: Decided,
+    *,
+    told_by: Application | None = None,
+    within: intake.Within | None = None,
 ) -> Registered:
     """Register what is known now of the person of a record, and rule both records the same, in one
     transaction. Where the index knows the person already, the earlier record comes to him.
+    ``told_by``: the hospital's system, or an operator; ``within``: the caller's own writes.
 
     Raises what ``actions.register`` and ``merging.say_same`` raise.
     """
@@ -51,7 +60,9 @@ async def register_again(
         is_known = len(others) > 1
         pair = (registered.record_id, record_id)
         await merging.same_within(conn, ctx, pair if is_known else pair[::-1], decided)
-        await _audit(conn, ctx, record_id, f"person.{learnt.value}", decided)
+        await _audit(conn, ctx, record_id, f"person.{learnt.value}", decided, told_by)
+        if within is not None:
+            await within(conn, registered)
 
     said = msgspec.structs.replace(registration, changed=_CHANGED.get(learnt))
     registered = await actions.register_within(ctx, said, ruled_same)
@@ -60,12 +71,15 @@ async def register_again(
     return Registered(record_id=registered.record_id, person_id=link.person_id)
 
 
-async def report_death(ctx: Context, record_id: int, decided: Decided) -> None:
-    """The record's person died: no code of his resolves any more.
+async def report_death(
+    ctx: Context, record_id: int, decided: Decided, *, told_by: Application | None = None
+) -> None:
+    """The record's person died: no code of his resolves any more. ``told_by``: the hospital's
+    system, or an operator.
 
     Raises ``NotFound``, ``StateConflict``, ``RowTampered``.
     """
-    await _told(ctx, record_id, "person.died", decided, freezing.report_death)
+    await _told(ctx, record_id, "person.died", decided, freezing.report_death, told_by)
 
 
 async def report_alive(ctx: Context, record_id: int, decided: Decided) -> None:
@@ -82,24 +96,30 @@ async def _told(
     action: str,
     decided: Decided,
     act: Callable[[Connection, Context, int], Awaitable[None]],
+    told_by: Application | None = None,
 ) -> None:
     async def once() -> None:
         async with transaction(ctx.pool) as conn:
             await act(conn, ctx, record_id)
-            await _audit(conn, ctx, record_id, action, decided)
+            await _audit(conn, ctx, record_id, action, decided, told_by)
 
     await retry_serialization(once)
 
 
 async def _audit(
-    conn: Connection, ctx: Context, record_id: int, action: str, decided: Decided
+    conn: Connection,
+    ctx: Context,
+    record_id: int,
+    action: str,
+    decided: Decided,
+    told_by: Application | None,
 ) -> None:
     entry = AuditEntry(
         record_id=record_id,
         action=action,
-        actor_kind="operator",
-        actor_id=0,
-        institution_id=None,
+        actor_kind="operator" if told_by is None else "application",
+        actor_id=0 if told_by is None else told_by.application_id,
+        institution_id=None if told_by is None else told_by.institution_id,
         facts=decided.facts(),
     )
     await append(conn, ctx, entry)

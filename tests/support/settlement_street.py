@@ -165,7 +165,7 @@ class Street:
         self.callers.hospital = place
         self.kiosk = await self.callers.terminal(place, public_place=True)
         self.desk = await self.callers.terminal(place, public_place=False)
-        self.his = await self.callers.application(place, "scan", "bill", "settlement")
+        self.his = await self.callers.application(place, "scan", "bill", "settlement", "patient")
         await self.phone.log_in()
         answer = await self.phone.register(NAME, ID_NO)
         assert answer.status_code == 200, answer.text
