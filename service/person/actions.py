@@ -10,6 +10,7 @@ from service.kernel.context import Context
 from service.kernel.database import (
     UNAVAILABLE,
     Connection,
+    claiming,
     connection,
     retry_serialization,
     transaction,
@@ -216,7 +217,7 @@ async def _under_claim(
         return await retry_serialization(lambda: _in_transaction(ctx, held))
     except BaseException:
         with suppress(*UNAVAILABLE):  # the hold ends by itself
-            async with connection(ctx.pool) as conn:
+            async with claiming(ctx.pool) as conn:
                 await store_matching.release_claim(conn, keys, token)
         raise
 
@@ -231,7 +232,7 @@ async def _in_transaction(
 async def _claim(ctx: Context, keys: list[bytes], token: bytes) -> None:
     for _ in range(CLAIM_TRIES):
         now = ctx.clock.now()
-        async with connection(ctx.pool) as conn:
+        async with claiming(ctx.pool) as conn:
             if await store_matching.claim(conn, keys, token, now, now + CLAIM_LIFE):
                 return
         await asyncio.sleep(CLAIM_PAUSE_S)
